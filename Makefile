@@ -1,0 +1,21 @@
+.PHONY: setup demo test lint bench clean
+
+PYTHON ?= python3
+
+setup: ## everything that the rest needs: Python packages, Debian tools, the Pulumi engine
+	@PYTHON=$(PYTHON) scripts/setup
+
+demo: setup ## the main job on the local cloud, step by step
+	@.venv/bin/python stacks/examples/demo.py
+
+test: setup ## the whole suite
+	@.venv/bin/pytest -n 2 --dist loadgroup
+
+lint: setup
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
+
+bench: setup ## what performance claims are measured with
+	@.venv/bin/python -m bench
+
+clean: ## what setup has made in this folder (the caches stay)
+	rm -rf .venv dist
