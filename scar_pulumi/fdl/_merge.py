@@ -1,0 +1,26 @@
+"""Laying one positioned tree over another: maps join, everything else, lists included, is replaced."""
+
+from scar_pulumi.fdl._nodes import Entry, MapNode, Node
+
+
+def merge(below: Node, above: Node) -> Node:
+    """A tree with everything of both; where both say something, `above` counts. Neither is changed."""
+    if not isinstance(below, MapNode) or not isinstance(above, MapNode):
+        return above
+    entries = dict(below.entries)
+    for name, entry in above.entries.items():
+        lower = entries.get(name)
+        entries[name] = Entry(entry.mark, merge(lower.value, entry.value)) if lower else entry
+    return MapNode(above.mark, entries)
+
+
+def merge_at(root: Node, path: tuple[str, ...], above: Node) -> Node:
+    """The tree with `above` laid over what is at `path`, maps made where there are none; positions of the rest stay."""
+    if not path:
+        return merge(root, above)
+    if not isinstance(root, MapNode):
+        return merge_at(MapNode(above.mark, {}), path, above)
+    name, entry = path[0], root.entries.get(path[0])
+    below = entry.value if entry else MapNode(above.mark, {})
+    mark = entry.mark if entry and len(path) > 1 else above.mark
+    return MapNode(root.mark, {**root.entries, name: Entry(mark, merge_at(below, path[1:], above))})

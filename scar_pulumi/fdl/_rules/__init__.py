@@ -1,0 +1,32 @@
+"""What has to hold between values: each rule looks at the whole document and reports what breaks it."""
+
+from collections.abc import Callable
+
+from scar_pulumi.fdl._document import Document
+from scar_pulumi.fdl._rules.batch import batch_can_run
+from scar_pulumi.fdl._rules.costs import costs_are_meant, results_are_kept
+from scar_pulumi.fdl._rules.environment import environment_fits
+from scar_pulumi.fdl._rules.files import files_exist
+from scar_pulumi.fdl._rules.functions import names_are_unique, settings_agree
+from scar_pulumi.fdl._rules.loops import no_event_loops
+from scar_pulumi.fdl._rules.oscar import buckets_are_not_shared, services_fit
+from scar_pulumi.fdl._rules.references import references_exist
+from scar_pulumi.fdl._rules.storage import storage_is_known
+from scar_pulumi.fdl._rules.triggers import notifications_are_accepted
+
+# In this order: storage_is_known finds the links that the next ones read.
+RULES: tuple[Callable[[Document], None], ...] = (
+    names_are_unique,
+    settings_agree,
+    batch_can_run,
+    services_fit,
+    files_exist,
+    storage_is_known,
+    notifications_are_accepted,
+    no_event_loops,
+    environment_fits,
+    references_exist,
+    buckets_are_not_shared,
+    costs_are_meant,
+    results_are_kept,
+)

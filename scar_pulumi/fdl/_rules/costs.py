@@ -1,0 +1,48 @@
+"""Warnings about what is legal, but may cost money or data."""
+
+from scar_pulumi.fdl._document import Document, FunctionValues, Link
+from scar_pulumi.fdl._rules.triggers import filters
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+_LONGEST_CALL = 29
+
+
+def costs_are_meant(document: Document) -> None:
+    """Endpoints that everybody can call, and answers that come too late."""
+    for function in document.functions():
+        _api(document, function)
+    for service in document.services():
+        expose = service.values.get("expose", {})
+        if expose.get("api_port") and not expose.get("set_auth"):
+            message = "everybody who knows the address can use the service"
+            document.warning(f"{service.path}.expose", message, "set_auth: true asks for a password")
+
+
+def results_are_kept(document: Document) -> None:
+    """Two functions don't write to one place, where files of one name replace each other."""
+    seen: dict[tuple[str, str], Link] = {}
+    for link in document.outputs:
+        if link.place.per_request:
+            continue
+        first = seen.setdefault((link.store, str(link.place)), link)
+        meeting = any(one.meets(other) for one in filters(first) for other in filters(link))
+        if first.owner.path != link.owner.path and meeting:
+            message = f"'{first.owner.name}' writes to '{link.place}', too: files of one name replace each other"
+            document.warning(f"{link.path}.path", message, "give each its own folder")
+
+
+def _api(document: Document, function: FunctionValues) -> None:
+    api = function.values.get("api_gateway", {})
+    if not api.get("name"):
+        if document.given(f"{function.path}.api_gateway") and document.is_own(f"{function.path}.api_gateway"):
+            message = "has no effect without 'name'"
+            document.warning(f"{function.path}.api_gateway", message, "give the API a name to have one")
+        return
+    path = f"{function.path}.api_gateway"
+    if api.get("method", {}).get("authorizationType", "NONE") == "NONE":
+        message = "everybody who knows the address can run the function, at your cost"
+        document.warning(path, message, "method: {authorizationType: AWS_IAM} lets only your account")
+    timeout = function.settings.get("timeout")
+    if timeout is not None and timeout > _LONGEST_CALL and document.given(f"{function.path}.lambda.timeout"):
+        message = f"calls over HTTP are cut off after {_LONGEST_CALL} s, the timeout is {timeout} (s)"
+        document.warning(path, message, "call asynchronously, or lower lambda.timeout")

@@ -1,0 +1,65 @@
+"""Rules about services on OSCAR clusters."""
+
+from typing import Any
+
+from scar_pulumi.fdl._document import Document, ServiceValues
+
+
+def services_fit(document: Document) -> None:
+    """Names are unique on a cluster, and numbers fit one another."""
+    seen: dict[tuple[str, str], str] = {}
+    for service in document.services():
+        path, name = f"{service.path}.name", service.values.get("name")
+        if name is not None and (first := seen.setdefault((service.cluster, name), path)) != path:
+            message = f"'{name}' is the name of another service of cluster '{service.cluster}' ({document.line(first)})"
+            document.error(path, message, "give each service its own name")
+        for section in ("expose", "synchronous"):
+            _scale(document, f"{service.path}.{section}", service.values.get(section, {}))
+        _volume(document, service)
+        _members(document, service)
+        if service.values.get("visibility") == "restricted" and not service.values.get("allowed_users"):
+            document.warning(f"{service.path}.visibility", "nobody can use the service", "list 'allowed_users'")
+
+
+def buckets_are_not_shared(document: Document) -> None:
+    """From OSCAR 4.1 on a service cannot be created on a bucket that exists, not even on one of the same file."""
+    seen: dict[tuple[str, str], str] = {}
+    for link in (*document.inputs, *document.outputs):
+        if not isinstance(link.owner, ServiceValues) or not link.store.startswith("minio of"):
+            continue
+        first = seen.setdefault((link.store, link.place.bucket), link.owner.path)
+        if first != link.owner.path:
+            message = (
+                f"the bucket '{link.place.bucket}' is another service's, too: OSCAR 4.1 and later refuse the second"
+            )
+            document.warning(f"{link.path}.path", message, "give each service buckets of its own")
+
+
+def _scale(document: Document, path: str, section: dict[str, Any]) -> None:
+    least, most = section.get("min_scale"), section.get("max_scale")
+    # In `synchronous` 0 is no limit.
+    if least is not None and most and least > most:
+        document.error(f"{path}.min_scale", f"{least} is more than max_scale, {most}", "raise max_scale")
+
+
+def _volume(document: Document, service: ServiceValues) -> None:
+    volume = service.values.get("volume")
+    if volume and not volume.get("size") and not volume.get("name"):
+        document.error(f"{service.path}.volume", "'size' is missing", "give it, or the name of a volume that exists")
+
+
+def _members(document: Document, service: ServiceValues) -> None:
+    values = service.values
+    lists = {"federation.members": values.get("federation", {}).get("members"), "replicas": values.get("replicas")}
+    for key, members in lists.items():
+        for index, member in enumerate(members or ()):
+            path = f"{service.path}.{key}[{index}]"
+            if not isinstance(member, dict):
+                continue
+            wanted = "url" if member.get("type") == "endpoint" else "cluster_id"
+            if not member.get(wanted):
+                document.error(path, f"'{wanted}' is missing")
+            elif wanted == "cluster_id" and member[wanted] not in document.clusters:
+                document.warning(
+                    f"{path}.cluster_id", f"'{member[wanted]}' is no cluster of this file", "add it below 'clusters:'"
+                )

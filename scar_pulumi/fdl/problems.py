@@ -1,0 +1,104 @@
+"""Mistakes in an FDL file: one `Problem` each, gathered by a `Report`, thrown together as one `FdlError`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from scar_pulumi.errors import InputError
+
+Severity = Literal["error", "warning"]
+
+
+class Mark(NamedTuple):
+    """A position: file (or "--set key=value"), line and column from 1; line 0 means all of it."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake or note: where it stands, what is wrong, what to do.
+
+    Attributes:
+        file: The file as it was given, or "--set key=value".
+        line: From 1; 0 where no line is meant.
+        column: From 1; 0 where no column is meant.
+        path: Place in the document, "functions.aws[1].lambda.memory"; "" for the document itself.
+        message: What is wrong.
+        hint: What to do about it, if there is something to say.
+        severity: "error" refuses the file, "warning" doesn't.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    hint: str | None = None
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        what = f"{self.message}; {self.hint}" if self.hint else self.message
+        return f"{where} {self.path}: {what}" if self.path else f"{where}: {what}"
+
+
+class FdlError(InputError):
+    """An FDL file has mistakes; `problems` holds all of them, in the order of the file, warnings included."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems if problem.severity == "error"))
+
+    def __reduce__(self) -> tuple[type["FdlError"], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+class Report:
+    """Gathers problems; the same one at the same place, as anchors repeat it, counts once."""
+
+    # Nobody reads more, and each one may cost a search for a similar word.
+    MOST = 500
+
+    def __init__(self) -> None:
+        self._problems: dict[tuple[Mark, str], Problem] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether further problems are dropped."""
+        return len(self._problems) >= self.MOST
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is any error."""
+        return any(problem.severity == "error" for problem in self._problems.values())
+
+    def error(self, mark: Mark, path: str, message: str, hint: str | None = None) -> None:
+        """Add something that refuses the file."""
+        self._add(mark, path, message, hint, "error")
+
+    def warning(self, mark: Mark, path: str, message: str, hint: str | None = None) -> None:
+        """Add something that should be known but refuses nothing."""
+        self._add(mark, path, message, hint, "warning")
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything so far, by position."""
+        files = dict.fromkeys(problem.file for problem in self._problems.values())
+        order = {file: index for index, file in enumerate(files)}
+        return tuple(sorted(self._problems.values(), key=lambda p: (order[p.file], p.line, p.column)))
+
+    def _add(self, mark: Mark, path: str, message: str, hint: str | None, severity: Severity) -> None:
+        # An error must never be lost to a flood of warnings.
+        if not self.full or (severity == "error" and not self.failed):
+            file, line, column = mark
+            said = _printable(file), line, column, _printable(path), _printable(message), hint and _printable(hint)
+            self._problems.setdefault((mark, message), Problem(*said, severity))
+
+
+def _printable(text: str) -> str:
+    """A text of one line that any terminal takes: names may hold line ends, escape sequences, undecodable bytes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
