@@ -1,0 +1,75 @@
+"""Native files: what they are linked with, and their bytes without what no loader reads."""
+
+import struct
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from bundling.errors import BundleError
+
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+_SEGMENT = struct.Struct("<IIQQQQQQ")
+_INTERPRETER = 3
+
+
+def stripped(data: bytes) -> bytes:
+    """The file without symbol tables and debug sections: all that no program header covers.
+
+    The dynamic loader reads program headers only, so this needs no `strip` and gives the same bytes on every machine.
+    """
+    if not data.startswith(b"\x7fELF\x02\x01"):
+        return data
+    header = list(_HEADER.unpack_from(data))
+    table = (header[5], header[5] + header[9] * header[10])
+    end = max([table[1], _HEADER.size] + [segment[2] + segment[5] for segment in _segments(data)])
+    header[6] = header[11] = header[12] = header[13] = 0  # no section headers are left to point at
+    return _HEADER.pack(*header) + data[_HEADER.size : end]
+
+
+def loader(program: Path) -> Path:
+    """The dynamic loader that the program asks for."""
+    data = program.read_bytes()
+    for segment in _segments(data):
+        if segment[0] == _INTERPRETER:
+            return Path(data[segment[2] : segment[2] + segment[5]].rstrip(b"\0").decode()).resolve()
+    raise BundleError(f"{program}: is statically linked; use a CPython that is dynamically linked with glibc")
+
+
+def libraries(files: Iterable[Path], with_loader: Path) -> dict[str, Path]:
+    """Every shared library that the files need, as the loader itself resolves them: name → path.
+
+    All files are asked at once, each in its own process: a file's libraries must not depend on its neighbours.
+    """
+    command = [str(with_loader), "--list"]
+    listings = [(file, subprocess.Popen([*command, str(file)], stdout=subprocess.PIPE, text=True)) for file in files]
+    found: dict[str, Path] = {}
+    for file, listing in listings:
+        output = listing.communicate()[0]
+        if listing.returncode:
+            raise BundleError(f"{file}: {with_loader} cannot list its libraries: {output.strip()}")
+        found.update(_listed(file, output))
+    return dict(sorted(found.items()))
+
+
+def _listed(file: Path, listing: str) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for line in listing.splitlines():
+        name, arrow, rest = line.strip().partition(" => ")
+        if not arrow:
+            continue
+        if rest.startswith("not found"):
+            raise BundleError(f"{file}: needs {name}, which this machine does not have")
+        path = rest.rsplit(" (", 1)[0]
+        if path and "ld-linux" not in name:
+            found[name] = Path(path).resolve()
+    return found
+
+
+def _segments(data: bytes) -> list[tuple[int, ...]]:
+    if not data.startswith(b"\x7fELF\x02\x01"):
+        raise BundleError(
+            "the interpreter is not a 64-bit little-endian ELF program; build on Linux with x86_64 or arm64"
+        )
+    header = _HEADER.unpack_from(data)
+    offset, size, count = header[5], header[9], header[10]
+    return [_SEGMENT.unpack_from(data, offset + index * size) for index in range(count)]

@@ -1,0 +1,107 @@
+"""Python modules of the bundle: which ones the supervisor needs, and their compiled form."""
+
+import importlib.util
+import io
+import marshal
+import modulefinder
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import CodeType
+from typing import NamedTuple
+
+STDLIB = Path(sysconfig.get_path("stdlib"))
+EXTENSIONS = Path(sysconfig.get_config_var("DESTSHARED") or STDLIB / "lib-dynload")
+
+# What no import statement of ours shows: encodings are found by name, and obstore's native part asks for the rest.
+ALWAYS = (
+    "__future__",
+    "collections.abc",
+    "contextlib",
+    "datetime",
+    "encodings.ascii",
+    "encodings.latin_1",
+    "encodings.utf_8",
+    "os",
+    "pathlib",
+    "traceback",
+    "typing",
+    "warnings",
+)
+# What the standard library imports only where it is there, or in functions that the supervisor never calls.
+NEVER = """
+    _bootsubprocess _hashlib _osx_support _pydecimal _pyio _pyrepl _strptime argparse asyncio bz2
+    concurrent.futures csv ctypes curses decimal difflib distutils doctest email._header_value_parser
+    email.contentmanager email.generator email.headerregistry email.mime email.policy encodings.idna
+    encodings.mbcs encodings.oem ensurepip fractions getopt getpass gettext grp gzip idlelib importlib.metadata
+    importlib.readers importlib.resources inspect json.tool logging lzma mimetypes multiprocessing netrc
+    optparse pdb pickle platform plistlib pprint py_compile pydoc readline runpy site smtplib socketserver
+    sqlite3 statistics sysconfig tarfile tempfile test tkinter tracemalloc tty unicodedata unittest urllib.error
+    urllib.request urllib.response webbrowser xml
+""".split()  # noqa: SIM905 a column of words per line would be seventy lines
+
+
+class Extension(NamedTuple):
+    """A native module of the standard library."""
+
+    name: str
+    path: Path
+
+
+class Closure(NamedTuple):
+    """All modules that the roots import, directly or not."""
+
+    sources: Mapping[str, Path]
+    extensions: tuple[Extension, ...]
+
+
+def closure(roots: Iterable[str], path: Path) -> Closure:
+    """The import closure of the modules named; `path` is where their own package is found."""
+    finder = modulefinder.ModuleFinder(path=[str(path), str(STDLIB), str(EXTENSIONS)], excludes=NEVER)
+    for name in (*roots, *ALWAYS):
+        finder.import_hook(name, None, ["*"] if "." in name else None)
+    files = ((name, getattr(module, "__file__", None)) for name, module in finder.modules.items())
+    found = {name: Path(file) for name, file in files if file}
+    native = (Extension(name, file) for name, file in found.items() if file.suffix == ".so")
+    sources = {name: file for name, file in found.items() if file.suffix == ".py"}
+    return Closure(dict(sorted(sources.items())), tuple(sorted(native)))
+
+
+def names(package: Path) -> list[str]:
+    """The names of all modules of a package."""
+    files = sorted(package.rglob("*.py"))
+    return [
+        ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__") for file in files
+    ]
+
+
+def compiled(file: Path, shown_as: str) -> bytes:
+    """The module's bytecode without docstrings and assertions; tracebacks show it under the stable name given."""
+    source = file.read_bytes()
+    code = compile(source, shown_as, "exec", dont_inherit=True, optimize=2)
+    unchecked_hash = (0b01).to_bytes(4, "little")  # https://peps.python.org/pep-0552/
+    return importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(source) + _marshalled(code)
+
+
+def archive(sources: Mapping[str, Path]) -> bytes:
+    """Compiled modules as the zip archive that an interpreter finds beside its standard library."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:  # the layer is compressed as a whole
+        for name, file in sources.items():
+            inside = member(name, file)
+            packed.writestr(zipfile.ZipInfo(f"{inside}c"), compiled(file, inside))
+    return buffer.getvalue()
+
+
+def member(name: str, file: Path) -> str:
+    """Where a module lies below its root: `http.client` → `http/client.py`."""
+    tail = "/__init__.py" if file.name == "__init__.py" else ".py"
+    return name.replace(".", "/") + tail
+
+
+def _marshalled(code: CodeType) -> bytes:
+    # From version 3 on the bytes depend on reference counts, so on what else the process has loaded:
+    # https://github.com/python/cpython/issues/78274. Python 3.14's slice constants need version 5.
+    return marshal.dumps(code, 2) if sys.version_info < (3, 14) else marshal.dumps(code)

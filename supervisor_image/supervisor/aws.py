@@ -1,0 +1,134 @@
+"""AWS's JSON interfaces, signed: what is needed of them is a few small calls, for which no SDK is carried.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from supervisor import http_client
+from supervisor.errors import ConfigurationInvalid
+
+_METADATA = "http://169.254.169.254/latest"
+_CONTAINER = "http://169.254.170.2"
+
+
+class Credentials(NamedTuple):
+    """Who signs."""
+
+    key: str
+    secret: str
+    token: str = ""
+
+
+class AwsError(Exception):
+    """A service refused; `kind` is its name for the reason."""
+
+    def __init__(self, service: str, action: str, status: int, kind: str, message: str) -> None:
+        super().__init__(f"{service} {action}: {kind or status}: {message}")
+        self.status = status
+        self.kind = kind
+
+
+def region() -> str:
+    """The region that this runs in."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
+def endpoint(service: str, of_region: str = "") -> str:
+    """Where a service is: the endpoint that AWS's own tools would take."""
+    given = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or os.environ.get("AWS_ENDPOINT_URL")
+    if not given:
+        place = of_region or region()
+        return f"https://{service}.{place}.amazonaws.com" + (".cn" if place.startswith("cn-") else "")
+    parts = urlsplit(given)
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (host in ("localhost", "::1") or host.startswith("127.")):
+        raise ConfigurationInvalid(
+            f"AWS_ENDPOINT_URL: {given}: plain http is only for this machine itself; use an https address"
+        )
+    return given.rstrip("/")
+
+
+def call(
+    service: str, action: str, document: Mapping[str, Any], *, path: str = "", attempts: int = http_client.ATTEMPTS
+) -> Any:
+    """The answer of a service: of the REST path given, else of the action by the name that SDKs call its target."""
+    body = json.dumps(document).encode()
+    headers = {"Content-Type": "application/json" if path else "application/x-amz-json-1.1"}
+    if not path:
+        headers["X-Amz-Target"] = action
+    url = endpoint(service) + (path or "/")
+    answer = http_client.call(
+        "POST", url, body, signer=lambda: _signed(service, url, body, headers, credentials()), attempts=attempts
+    )
+    if answer.status != 200:
+        raise _refused(service, action, answer)
+    return json.loads(answer.body or b"{}")
+
+
+def credentials() -> Credentials:
+    """Those of the environment, else of the container or the machine that this runs on."""
+    if key := os.environ.get("AWS_ACCESS_KEY_ID"):
+        secret, token = os.environ.get("AWS_SECRET_ACCESS_KEY", ""), os.environ.get("AWS_SESSION_TOKEN", "")
+        return Credentials(key, secret, token)
+    if relative := os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
+        return _parsed(http_client.call("GET", _CONTAINER + relative).body)
+    token = http_client.call(
+        "PUT", f"{_METADATA}/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "300"}
+    ).body.decode()
+    headers = {"X-aws-ec2-metadata-token": token}
+    roles = f"{_METADATA}/meta-data/iam/security-credentials/"
+    role = http_client.call("GET", roles, headers=headers).body.decode().split()[0]
+    return _parsed(http_client.call("GET", roles + role, headers=headers).body)
+
+
+def _parsed(body: bytes) -> Credentials:
+    document = json.loads(body)
+    return Credentials(document["AccessKeyId"], document["SecretAccessKey"], document.get("Token", ""))
+
+
+def _refused(service: str, action: str, answer: http_client.Answer) -> AwsError:
+    try:
+        document = json.loads(answer.body)
+    except ValueError:
+        document = {}
+    document = document if isinstance(document, dict) else {}
+    kind = answer.headers.get("x-amzn-errortype") or document.get("__type") or document.get("code") or ""
+    message = document.get("message") or document.get("Message") or answer.body[:200].decode("utf-8", "replace")
+    return AwsError(service, action, answer.status, str(kind).rpartition("#")[2].partition(":")[0], str(message))
+
+
+def _signed(service: str, url: str, body: bytes, headers: Mapping[str, str], who: Credentials) -> dict[str, str]:
+    parts = urlsplit(url)
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    whole = {**headers, "Host": parts.netloc, "X-Amz-Date": now}
+    if who.token:
+        whole["X-Amz-Security-Token"] = who.token
+    lower = {name.lower(): value.strip() for name, value in whole.items()}
+    names = ";".join(sorted(lower))
+    request = "\n".join(
+        [
+            "POST",
+            quote(parts.path or "/", safe="/~"),
+            "",
+            *(f"{name}:{lower[name]}" for name in sorted(lower)),
+            "",
+            names,
+            hashlib.sha256(body).hexdigest(),
+        ]
+    )
+    scope = f"{now[:8]}/{region()}/{service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    key = f"AWS4{who.secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    authorization = f"AWS4-HMAC-SHA256 Credential={who.key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    return {**whole, "Authorization": authorization}

@@ -1,0 +1,200 @@
+"""What the function was deployed with: the document in SCAR_FUNCTION, and the image's own configuration."""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from supervisor.errors import ConfigurationInvalid
+
+VARIABLE = "SCAR_FUNCTION"
+FOLDER = "/opt/scar/function"
+MODES = ("lambda", "batch", "lambda-batch")
+LOG_FORMATS = ("text", "json")
+
+
+class StoragePath(NamedTuple):
+    """A place in a storage, and which files belong there; empty filters let everything pass.
+
+    With `per_request` each request's files go into a folder of their own, named by the request id.
+    """
+
+    provider: str
+    path: str
+    prefix: tuple[str, ...] = ()
+    suffix: tuple[str, ...] = ()
+    per_request: bool = False
+
+
+class Batch(NamedTuple):
+    """Where events are handed over to; `event_path` is the bucket and prefix for events too large for a job."""
+
+    job_queue: str = ""
+    job_definition: str = ""
+    event_path: str = ""
+    multi_node: bool = False
+
+
+class Configuration(NamedTuple):
+    """The function's part of the configuration; times in seconds.
+
+    `file_stage_in` leaves the input in its storage for the user's program to fetch. `storage_providers` maps such as
+    `minio.mine` to its settings, or to where they are: `ssm:NAME`, `secretsmanager:ID`, `env:NAME` or `file:PATH`.
+    """
+
+    name: str = ""
+    log_level: str = "INFO"
+    log_format: str = "text"
+    timeout_threshold: float = 10.0
+    inputs: tuple[StoragePath, ...] = ()
+    outputs: tuple[StoragePath, ...] = ()
+    storage_providers: Mapping[str, Any] = MappingProxyType({})
+    file_stage_in: bool = False
+    execution_mode: str = "lambda"
+    batch: Batch = Batch()
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """Names of the variables that hold settings of storages, secrets among them."""
+        references = (value for value in self.storage_providers.values() if isinstance(value, str))
+        return frozenset(name for kind, _, name in (text.partition(":") for text in references) if kind == "env")
+
+
+class Image(NamedTuple):
+    """What the image says of itself, as its author wrote it, and the script laid on top of it."""
+
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    working_directory: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    script: str | None = None
+
+
+def read_configuration(environment: Mapping[str, str]) -> Configuration:
+    """The configuration from the environment; TIMEOUT_THRESHOLD overrides the document's threshold."""
+    document = _document(environment.get(VARIABLE) or "{}", VARIABLE)
+    threshold = environment.get("TIMEOUT_THRESHOLD") or document.get("timeout_threshold")
+    return Configuration(
+        name=str(document.get("name") or environment.get("AWS_LAMBDA_FUNCTION_NAME") or ""),
+        log_level=str(environment.get("LOG_LEVEL") or document.get("log_level") or "INFO"),
+        log_format=_one_of(LOG_FORMATS, document.get("log_format"), "log_format"),
+        timeout_threshold=_seconds(10.0 if threshold is None else threshold),
+        inputs=_storage_paths(document.get("inputs"), "inputs"),
+        outputs=_storage_paths(document.get("outputs"), "outputs"),
+        storage_providers=_providers(document.get("storage_providers")),
+        file_stage_in=truth(document.get("file_stage_in")),
+        execution_mode=_one_of(
+            MODES, environment.get("EXECUTION_MODE") or document.get("execution_mode"), "execution_mode"
+        ),
+        batch=_batch(document.get("batch")),
+    )
+
+
+def read_image(folder: str = FOLDER) -> Image:
+    """What is baked into the image; all empty where nothing is."""
+    try:
+        with open(f"{folder}/image.json", encoding="utf-8") as file:  # noqa: PTH123 pathlib costs milliseconds of start
+            document = _document(file.read(), file.name)
+    except FileNotFoundError:
+        document = {}
+    return Image(
+        entrypoint=_texts(document.get("Entrypoint")),
+        command=_texts(document.get("Cmd")),
+        working_directory=str(document.get("WorkingDir") or ""),
+        environment=tuple(_pair(entry) for entry in _texts(document.get("Env"))),
+        script=_baked_script(folder),
+    )
+
+
+def _baked_script(folder: str) -> str | None:
+    path = f"{folder}/script"
+    try:
+        with open(path, "rb"):  # noqa: PTH123
+            return path
+    except FileNotFoundError:
+        return None
+
+
+def _document(text: str, source: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationInvalid(f"{source}: is not JSON: {error}; deploy the function again") from error
+    if not isinstance(document, dict):
+        raise ConfigurationInvalid(f"{source}: is not a JSON object; deploy the function again")
+    return document
+
+
+def _storage_paths(value: Any, key: str) -> tuple[StoragePath, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(entry, dict) and entry.get("path") for entry in value):
+        raise ConfigurationInvalid(f"{VARIABLE}: {key}: is not a list of storage paths; deploy the function again")
+    return tuple(
+        StoragePath(
+            provider=str(entry.get("storage_provider") or "s3"),
+            path=str(entry["path"]).strip("/"),
+            prefix=_texts(entry.get("prefix")),
+            suffix=_texts(entry.get("suffix")),
+            per_request=truth(entry.get("per_request")),
+        )
+        for entry in value
+    )
+
+
+def truth(value: Any) -> bool:
+    """Whether a setting is switched on; texts are read as people write them."""
+    return value.strip().lower() in ("true", "yes", "on", "1") if isinstance(value, str) else bool(value)
+
+
+def _one_of(known: tuple[str, ...], value: Any, key: str) -> str:
+    chosen = str(value or known[0]).lower()
+    if chosen not in known:
+        raise ConfigurationInvalid(f"{VARIABLE}: {key}: {value!r} is unknown; use one of {', '.join(known)}")
+    return chosen
+
+
+def _batch(value: Any) -> Batch:
+    found = value if isinstance(value, dict) else {}
+    return Batch(
+        job_queue=str(found.get("job_queue") or ""),
+        job_definition=str(found.get("job_definition") or ""),
+        event_path=str(found.get("event_path") or "").strip("/"),
+        multi_node=truth(found.get("multi_node")),
+    )
+
+
+def _providers(value: Any) -> dict[str, Any]:
+    """The settings by provider (`minio.mine`); type → id → settings, as in an FDL file, is taken as well."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigurationInvalid(f"{VARIABLE}: storage_providers: is not an object; deploy the function again")
+    found: dict[str, Any] = {}
+    for name, settings in value.items():
+        if "." in name or not isinstance(settings, dict):
+            found[name if "." in name else f"{name}.default"] = settings
+        else:
+            found.update({f"{name}.{identifier}": nested for identifier, nested in settings.items()})
+    return found
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    name, _, value = entry.partition("=")
+    return name, value
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ConfigurationInvalid(f"timeout threshold: {value!r} is not a number of seconds; use 0 or more")
+    return seconds

@@ -1,0 +1,79 @@
+"""Requests over HTTP: API Gateway's proxy events of version 1 (also of load balancers) and 2 (also of function URLs).
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from supervisor.errors import EventInvalid
+from supervisor.events import unknown
+from supervisor.events.model import Item, Items, Surroundings
+
+
+def items(event: Any, around: Surroundings) -> Items | None:
+    """What the body says, with the query's parameters as variables; None when this is no HTTP request."""
+    if not _is_request(event):
+        return None
+    variables = dict(_variables(event))
+    return tuple(Item(item.source, {**item.variables, **variables}) for item in around.read(_body(event)))
+
+
+def is_synchronous(event: Any) -> bool:
+    """Whether somebody waits for an answer over HTTP.
+
+    A gateway invokes asynchronously where X-Amz-Invocation-Type says so, and then nobody does.
+    """
+    return _is_request(event) and _header(event, "x-amz-invocation-type").lower() != "event"
+
+
+def _is_request(event: Any) -> bool:
+    if not isinstance(event, dict):
+        return False
+    context = event.get("requestContext")
+    described = context.get("http") if isinstance(context, dict) else None
+    return isinstance(event.get("httpMethod"), str) or (isinstance(described, dict) and "method" in described)
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):  # gateways send text; whoever writes such an event by hand means what it says
+        return unknown.content(body)
+    if event.get("isBase64Encoded"):
+        decoded = unknown.from_base64(body)
+        if decoded is None:
+            raise EventInvalid("the request's body is said to be base64 and is not")
+        return decoded
+    # A gateway without binary media types passes on what SCAR's client makes of a file: base64, and it does not say so.
+    if _header(event, "content-type").partition(";")[0].strip().lower() == "application/octet-stream":
+        return unknown.content(body)
+    return unknown.as_bytes(body)
+
+
+def _header(event: Mapping[str, Any], name: str) -> str:
+    for key in ("headers", "multiValueHeaders"):
+        headers = event.get(key)
+        for found, value in headers.items() if isinstance(headers, dict) else ():
+            if found.lower() == name:
+                return str(value[0] if isinstance(value, list) and value else value)
+    return ""
+
+
+def _variables(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in _parameters(event).items():
+        if "=" not in key and "\0" not in key:
+            yield f"CONT_VAR_{key}", value
+        # No shell can name a variable with other characters.
+        yield f"CONT_VAR_{re.sub(r'[^A-Za-z0-9_]', '_', key)}", value
+
+
+def _parameters(event: Mapping[str, Any]) -> dict[str, str]:
+    single, several = event.get("queryStringParameters"), event.get("multiValueQueryStringParameters")
+    found = {key: str(value) for key, value in single.items()} if isinstance(single, dict) else {}
+    for key, values in several.items() if isinstance(several, dict) else ():
+        if isinstance(values, list):
+            found[key] = ",".join(map(str, values))
+    return found

@@ -1,0 +1,50 @@
+"""What every kind of event is read into."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from supervisor.configuration import StoragePath
+
+
+class Object(NamedTuple):
+    """An input that lies in a storage; `container` is its bucket or space, empty where the storage has none."""
+
+    provider: str
+    container: str
+    key: str
+
+
+class Data(NamedTuple):
+    """An input that came with the event."""
+
+    file_name: str
+    content: bytes
+
+
+class Item(NamedTuple):
+    """One run of the user's program: on what, and with which variables of the event."""
+
+    source: Object | Data
+    variables: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The input as people know it."""
+        if isinstance(self.source, Data):
+            return self.source.file_name
+        return f"{self.source.container}/{self.source.key}".lstrip("/")
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether this is the empty object by which consoles and tools show a folder."""
+        return isinstance(self.source, Object) and (not self.source.key or self.source.key.endswith("/"))
+
+
+Items = tuple[Item, ...]
+
+
+class Surroundings(NamedTuple):
+    """What a kind of event may need beside the event: the function's inputs, and how to read an event inside it."""
+
+    inputs: tuple[StoragePath, ...]
+    read: Callable[[Any], Items]

@@ -1,0 +1,240 @@
+"""Amazon S3 and what speaks its language, through obstore: streamed, so that memory does not grow with the objects."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import lru_cache
+from hashlib import md5
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from urllib.parse import quote
+
+from supervisor import aws, certificates
+from supervisor.errors import InputFailed, OutputFailed, SupervisorError
+from supervisor.storage.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config, S3Store
+
+_PART = 8 << 20  # bytes; the 10,000 parts that S3 allows make 80 GB, more than any /tmp holds
+_PARTS_AT_ONCE = 3
+_BLOCK = 1 << 20  # bytes
+# Bytes up to which an object is compared with its entity tag, an MD5 sum unless it came in parts: beyond, computing it
+# would take longer than the transfer, whose own checksums and length are all there is.
+_SUMMED = 8 << 20
+_COMPARISONS = 4
+_tags_are_no_sums: set[str] = set()  # buckets
+_making = Lock()
+_INTERRUPTIONS = 5  # how often a download that broke off is taken up again
+# In details such as `InvalidCertificate(UnknownIssuer)` and `message: "Connection refused"`.
+_CAUSE = re.compile(r'(?:error|message): "([^"]+)"|InvalidCertificate\(\s*(\w+)')
+
+
+class Place(NamedTuple):
+    """A server of buckets, and who asks it; without keys the function's role does."""
+
+    endpoint: str
+    region: str
+    keys: tuple[str, str, str] | None = None
+    verify: bool = True
+
+
+def own() -> "S3":
+    """Buckets as the function's role sees them; AWS_ENDPOINT_URL leads to others than Amazon's."""
+    return S3(Place(aws.endpoint("s3"), aws.region()))
+
+
+def amazon(settings: Settings) -> "S3":
+    """Buckets as keys given by name see them; the same endpoint as the function's own unless another one is given."""
+    key, secret = settings.needed("access_key", "secret_key")
+    region, given = settings.get("region", aws.region()), settings.get("endpoint")
+    endpoint = settings.address(given) if given else aws.endpoint("s3", region)
+    return S3(Place(endpoint, region, (key, secret, settings.get("session_token")), settings.verify))
+
+
+def minio(settings: Settings) -> "S3":
+    """Buckets of a MinIO server; without an endpoint the one that OSCAR clusters have."""
+    key, secret = settings.needed("access_key", "secret_key")
+    endpoint = settings.address(settings.get("endpoint", "http://minio-service.minio:9000"))
+    return S3(Place(endpoint, settings.get("region", "us-east-1"), (key, secret, ""), settings.verify))
+
+
+class S3:
+    """Buckets of one place."""
+
+    has_containers = True
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def download(self, container: str, key: str, path: str) -> int:
+        """Write the object to a file; its size in bytes. Raises InputFailed."""
+        from obstore.exceptions import BaseError  # noqa: PLC0415 takes tens of milliseconds, see below
+
+        try:
+            with Path(path).open("wb") as file:
+                return _Download(self._place, container, key, file).run()
+        except (BaseError, OSError) as error:  # an object that is not there is a FileNotFoundError of obstore
+            raise InputFailed(f"{container}/{key}: cannot be downloaded: {_reason(error)}") from error
+
+    def upload(self, path: str, container: str, key: str) -> None:
+        """Store the file as an object, in parts where it is large. Raises OutputFailed."""
+        import obstore  # noqa: PLC0415 takes tens of milliseconds, which only events with files should pay
+
+        try:
+            store, name = _located(self._place, container, key, OutputFailed)
+            obstore.put(store, name, Path(path), chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise OutputFailed(_reason(error)) from error
+
+
+class _Download:
+    """One object on its way into a file; goes on where it stopped when the connection breaks."""
+
+    def __init__(self, place: Place, container: str, key: str, file: BinaryIO) -> None:
+        self._name = f"{container}/{key}"
+        self._container = container
+        self._store, self._key = _located(place, container, key, InputFailed)
+        self._file = file
+        self._done = 0
+        self._tag: str | None = None
+        self._sum = md5(usedforsecurity=False)
+
+    def run(self) -> int:
+        """Bring all of it, and compare it with its checksum where it has one."""
+        seen: set[str] = set()
+        for _ in range(_COMPARISONS):
+            size = self._whole()
+            if not self._differs(size):
+                return size
+            found = self._sum.hexdigest()
+            if found in seen:  # what comes twice is what is there: with keys of KMS tags are no checksums
+                _tags_are_no_sums.add(self._container)
+                return size
+            seen.add(found)
+            self._start_over()
+        raise InputFailed(f"{self._name}: comes damaged, and differently each time; try again")
+
+    def _differs(self, size: int) -> bool:
+        tag = (self._tag or "").strip('"')
+        is_sum = len(tag) == 32 and "-" not in tag and self._container not in _tags_are_no_sums
+        return is_sum and size <= _SUMMED and tag.lower() != self._sum.hexdigest()
+
+    def _whole(self) -> int:
+        from obstore.exceptions import BaseError, PreconditionError  # noqa: PLC0415
+
+        for attempts_left in reversed(range(_INTERRUPTIONS)):
+            try:
+                self._rest()
+                break
+            except PreconditionError:  # another object took its place meanwhile
+                if not attempts_left:
+                    raise
+                self._start_over()
+            except BaseError:
+                if not self._done or not attempts_left:  # what failed before the first byte was retried already
+                    raise
+        return self._done
+
+    def _rest(self) -> None:
+        import obstore  # noqa: PLC0415
+
+        if self._done and self._tag:
+            found = obstore.get(
+                self._store, self._key, options={"range": {"offset": self._done}, "if_match": self._tag}
+            )
+        else:
+            self._start_over()
+            found = obstore.get(self._store, self._key)
+        self._tag = found.meta["e_tag"]
+        for block in found.stream(min_chunk_size=_BLOCK):
+            self._file.write(block)
+            if found.meta["size"] <= _SUMMED:
+                self._sum.update(block)
+            self._done += len(block)
+        if self._done != found.meta["size"]:
+            raise InputFailed(f"{self._name}: {self._done} of {found.meta['size']} bytes came; try again")
+
+    def _start_over(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._done, self._tag = 0, None
+        self._sum = md5(usedforsecurity=False)
+
+
+def _located(place: Place, container: str, key: str, failure: type[SupervisorError]) -> tuple["S3Store", str]:
+    """The store to ask, and the name to ask it for."""
+    if any(part in (".", "..") for part in key.split("/")):
+        raise failure(f"{container}/{key}: no URL can name this key, a part of it is '.' or '..'; rename the object")
+    if any(ord(letter) < 32 or ord(letter) == 127 or "\ud800" <= letter <= "\udfff" for letter in key):
+        raise failure(f"{container}/{key!r}: holds characters that no key may hold; rename the object")
+    if "//" not in f"/{key}":
+        return _store(place, container, ""), key
+    # obstore's paths have no empty parts; those that S3 has become part of the address of the store.
+    head, _, tail = key.rpartition("/")
+    return _store(place, container, "/" + quote(head, safe="/~")), tail
+
+
+@lru_cache(maxsize=16)
+def _store(place: Place, container: str, path: str) -> "S3Store":
+    from obstore.store import S3Store  # noqa: PLC0415
+
+    certificates.provide()
+    with _without_role(place):
+        return S3Store(
+            container,
+            # "Virtual hosted" makes obstore take the address as it is, with the bucket in it.
+            config={
+                "endpoint": f"{place.endpoint}/{container}{path}",
+                "virtual_hosted_style_request": True,
+                "region": place.region,
+                "checksum_algorithm": "SHA256",
+                **_keys(place),
+            },
+            client_options={
+                "allow_http": place.endpoint.startswith("http:"),
+                "allow_invalid_certificates": not place.verify,
+                "connect_timeout": "5s",
+                "read_timeout": "30s",
+                "timeout": "15min",  # for a whole object, however large: no function runs longer
+            },
+            retry_config={
+                "max_retries": 10,
+                "retry_timeout": timedelta(seconds=60),
+                "backoff": {
+                    "init_backoff": timedelta(milliseconds=100),
+                    "max_backoff": timedelta(seconds=5),
+                    "base": 2,
+                },
+            },
+        )
+
+
+def _keys(place: Place) -> "S3Config":
+    if place.keys is None:
+        return {}
+    key, secret, token = place.keys
+    return {"access_key_id": key, "secret_access_key": secret, **({"session_token": token} if token else {})}
+
+
+@contextmanager
+def _without_role(place: Place) -> Iterator[None]:
+    """Hide the session token of the role from a store that is made for other keys: obstore would join it to them."""
+    with _making:
+        token = os.environ.pop("AWS_SESSION_TOKEN", None) if place.keys else None
+        try:
+            yield
+        finally:
+            if token is not None:
+                os.environ["AWS_SESSION_TOKEN"] = token
+
+
+def _reason(error: object) -> str:
+    """obstore's message, which is one line, and of the details that follow the one that tells why."""
+    message, _, details = str(error).strip().partition("\n")
+    cause = _CAUSE.search(details)
+    why = f" ({cause[1] or cause[2]})" if cause else ""
+    return f"{message or type(error).__name__}{why}"

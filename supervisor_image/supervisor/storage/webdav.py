@@ -1,0 +1,146 @@
+"""WebDAV servers, such as dCache's doors: https://www.rfc-editor.org/rfc/rfc4918."""
+
+import base64
+import zlib
+from hashlib import md5, sha256
+from typing import Any
+from urllib.parse import quote
+
+from supervisor import http_client
+from supervisor.errors import InputFailed, OutputFailed
+from supervisor.storage.settings import Settings
+
+_BLOCK = 1 << 20
+# What dCache and others tell of a file's content, if asked: https://www.rfc-editor.org/rfc/rfc3230
+_WANTED = {"Want-Digest": "adler32;q=0.5, md5;q=0.8, sha-256"}
+_DAMAGED_ATTEMPTS = 3
+
+
+def open_storage(settings: Settings) -> "WebDav":
+    """The server of these settings: `hostname`, and `login` with `password`, or a `token`."""
+    (host,) = settings.needed("hostname")
+    if token := settings.get("token"):
+        authorization = f"Bearer {token}"
+    else:
+        login, password = settings.needed("login", "password")
+        authorization = "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
+    return WebDav(settings.address(host), {"Authorization": authorization}, verify=settings.verify)
+
+
+class WebDav:
+    """Files of one server."""
+
+    has_containers = False
+
+    def __init__(self, address: str, headers: http_client.Headers, *, verify: bool) -> None:
+        self._address = address
+        self._headers = headers
+        self._verify = verify
+        self._folders: set[str] = set()
+
+    def download(self, container: str, key: str, path: str) -> int:
+        """Write the file to another one here; its size in bytes. Raises InputFailed."""
+        name, url = f"{container}/{key}".strip("/"), self._url(container, key)
+        try:
+            for attempts_left in reversed(range(_DAMAGED_ATTEMPTS)):
+                answer = http_client.download(url, path, {**self._headers, **_WANTED}, verify=self._verify)
+                if answer.status != 200:
+                    raise InputFailed(f"{name}: cannot be downloaded: {told(answer)}")
+                size, differs = compared(path, answer)
+                if not differs:
+                    return size
+                if not attempts_left:
+                    raise InputFailed(f"{name}: cannot be downloaded: {differs}; try again")
+        except OSError as error:
+            raise InputFailed(f"{name}: cannot be downloaded: {error}") from error
+        raise AssertionError
+
+    def upload(self, path: str, container: str, key: str) -> None:
+        """Store the file, making the folders that are missing. Raises OutputFailed."""
+        url = self._url(container, key)
+        try:
+            self._make_folders(f"{container}/{key}".strip("/").rpartition("/")[0])
+            answer = http_client.upload(url, path, self._headers, verify=self._verify)
+            if answer.status not in (200, 201, 202, 204):
+                raise OutputFailed(told(answer))
+            found = http_client.call("HEAD", url, headers={**self._headers, **_WANTED}, verify=self._verify)
+            if found.status == 200 and (differs := compared(path, found)[1]):
+                raise OutputFailed(f"what was stored differs: {differs}")
+        except OSError as error:
+            raise OutputFailed(str(error) or type(error).__name__) from error
+
+    def _make_folders(self, folder: str) -> None:
+        parts = folder.split("/") if folder else []
+        for end in range(1, len(parts) + 1):
+            name = "/".join(parts[:end])
+            if name in self._folders:
+                continue
+            answer = http_client.call("MKCOL", self._url("", f"{name}/"), headers=self._headers, verify=self._verify)
+            # 405 is said of a folder that is there; some say other things where one may only write further down,
+            # and whether it matters the upload itself will tell.
+            if answer.status in (200, 201, 405):
+                self._folders.add(name)
+
+    def _url(self, container: str, key: str) -> str:
+        path = quoted(f"{container}/{key}".lstrip("/"))
+        return f"{self._address}/{path}" if path else self._address
+
+
+def quoted(path: str) -> str:
+    """A path as it is written in an address, with its slashes."""
+    return quote(path.encode("utf-8", "surrogateescape"), safe="/~")
+
+
+def told(answer: http_client.Answer) -> str:
+    """What a server's refusal says, in a few words."""
+    from http.client import responses  # noqa: PLC0415
+
+    text = answer.body[:200].decode("utf-8", "replace").strip()
+    reason = f"{answer.status} {responses.get(answer.status, '')}".strip()
+    return f"{reason}: {text}" if text and not text.startswith("<") else reason
+
+
+def compared(path: str, answer: http_client.Answer) -> tuple[int, str]:
+    """The file's size, and how it differs from what the server says of it; "" where it does not."""
+    digests = {name.strip().lower(): value for name, _, value in _pairs(answer.headers.get("digest", ""))}
+    wanted = next((name for name in ("sha-256", "md5", "adler32") if name in digests), "")
+    size, found = _digest(path, wanted)
+    if answer.headers.get("content-length", "").isdecimal() and "content-range" not in answer.headers:
+        length = int(answer.headers["content-length"])
+        if length != size:
+            return size, f"{size} bytes instead of {length}"
+    if wanted and found.lower() != _normal(wanted, digests[wanted]):
+        return size, f"its {wanted} checksum is {found} instead of {digests[wanted]}"
+    return size, ""
+
+
+def _pairs(header: str) -> list[tuple[str, str, str]]:
+    return [part.strip().partition("=") for part in header.split(",")]
+
+
+def _normal(algorithm: str, value: str) -> str:
+    """The digest in hexadecimal digits: all but adler32 come in base64."""
+    if algorithm == "adler32":
+        return value.lower().rjust(8, "0")
+    try:
+        return base64.b64decode(value, validate=True).hex()
+    except ValueError:
+        return value.lower()
+
+
+def _digest(path: str, algorithm: str) -> tuple[int, str]:
+    size, sum_, hashed = 0, 1, _hash(algorithm)
+    with open(path, "rb") as file:  # noqa: PTH123
+        while block := file.read(_BLOCK):
+            size += len(block)
+            if hashed is not None:
+                hashed.update(block)
+            elif algorithm:
+                sum_ = zlib.adler32(block, sum_)
+    return size, hashed.hexdigest() if hashed is not None else f"{sum_:08x}"
+
+
+def _hash(algorithm: str) -> Any:
+    if algorithm == "sha-256":
+        return sha256()
+    return md5(usedforsecurity=False) if algorithm == "md5" else None

@@ -1,0 +1,21 @@
+"""Short names for what tests do with buckets."""
+
+from typing import Any
+
+
+def bucket(s3: Any, name: str) -> str:
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def keys(s3: Any, name: str) -> list[str]:
+    return sorted(found["Key"] for found in s3.list_objects_v2(Bucket=name).get("Contents", []))
+
+
+def body(s3: Any, name: str, key: str) -> bytes:
+    return bytes(s3.get_object(Bucket=name, Key=key)["Body"].read())
+
+
+def to(*outputs: Any) -> dict[str, Any]:
+    """A configuration with outputs: paths, or whole entries."""
+    return {"outputs": [{"storage_provider": "s3", "path": out} if isinstance(out, str) else out for out in outputs]}

@@ -1,0 +1,79 @@
+"""Why a program failed is told apart: its memory, its disk, its time, or itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor import causes
+from supervisor.errors import OutOfDisk, OutOfMemory, ScriptFailed
+from tests.supervisor.conftest import Launch
+from tests.supervisor.container import s3_event
+from tests.supervisor.objects import bucket, keys, to
+from tests.supervisor.unreliable import unreliable
+
+
+@pytest.mark.parametrize("code", [-9, 137])
+def test_a_kill_that_the_kernel_counts_is_for_want_of_memory(tmp_path: Path, code: int) -> None:
+    now = causes.killed_for_memory()
+    assert now, "no kernel counts here"
+    before = {path: count - 1 for path, count in now.items()}
+    assert causes.failure("sh", code, "", before, str(tmp_path))[0] is OutOfMemory
+    assert causes.failure("sh", code, "", now, str(tmp_path))[0] is ScriptFailed
+
+
+@pytest.mark.parametrize(
+    ("printed", "kind"),
+    [
+        ("numpy: Cannot allocate memory", OutOfMemory),
+        ("Traceback: MemoryError", OutOfMemory),
+        ("write error: No space left on device", OutOfDisk),
+        ("nothing special", ScriptFailed),
+    ],
+)
+def test_what_the_program_says_of_itself_counts(tmp_path: Path, printed: str, kind: type) -> None:
+    found, told = causes.failure("sh", 1, printed, {}, str(tmp_path))
+    assert found is kind
+    assert "exit code 1" in told
+
+
+@pytest.fixture
+def small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers get a /tmp of one megabyte."""
+    from tests.supervisor import container
+
+    world = container._world()
+    at = world.index("--tmpfs")
+    monkeypatch.setattr(container, "_world", lambda: [*world[:at], "--size", str(1 << 20), *world[at:]])
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_is_told(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
+    name = bucket(s3, "large-for-disk")
+    s3.put_object(Bucket=name, Key="large", Body=b"x" * (2 << 20))
+    container = launch(environment=credentials)
+    outcome = container.run("seq 1 1000000 >$TMP_OUTPUT_DIR/x || exit 1")
+    assert outcome.document["errorType"] == "OutOfDisk"
+    outcome = container.invoke(s3_event(name, "large"))
+    assert outcome.document["errorType"] == "OutOfDisk"
+    assert "raise the function's ephemeral_storage" in outcome.message
+    assert not container.run("echo x >$TMP_OUTPUT_DIR/x").failed
+
+
+def test_nothing_is_lost_or_doubled_while_a_tenth_of_s3_fails(
+    launch: Launch, s3: Any, s3_endpoint: str, credentials: dict[str, str]
+) -> None:
+    source, target = bucket(s3, "tenth-in"), bucket(s3, "tenth-out")
+    for number in range(40):
+        s3.put_object(Bucket=source, Key=str(number), Body=str(number).encode())
+    with unreliable(s3_endpoint) as (endpoint, faults):
+        container = launch(
+            script='read -r x <"$INPUT_FILE_PATH" || :; echo "$x" >"$TMP_OUTPUT_DIR/$STORAGE_OBJECT_KEY"',
+            environment={**credentials, "AWS_ENDPOINT_URL": endpoint},
+            configuration=to(target),
+        )
+        for number in range(40):
+            faults.unavailable += number % 5 == 0
+            assert not container.invoke(s3_event(source, str(number))).failed
+    assert keys(s3, target) == sorted(map(str, range(40)))
+    assert sum(request.startswith("PUT") for request in faults.requests) <= 48

@@ -1,0 +1,290 @@
+"""What events are read as."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supervisor import events
+from supervisor.configuration import StoragePath
+from supervisor.errors import EventInvalid
+from supervisor.events import Data, Object
+from supervisor.staging import file_name
+from tests.supervisor.container import s3_event
+
+
+def read(event: Any) -> events.Request:
+    return events.request(events.parse(json.dumps(event).encode()))
+
+
+def content(payload: bytes) -> bytes:
+    (item,) = events.request(events.parse(payload)).items
+    assert isinstance(item.source, Data)
+    assert item.source.file_name.startswith("event-file-")
+    return item.source.content
+
+
+def test_every_record_of_an_s3_event_is_an_item() -> None:
+    request = read(s3_event("bucket", "a", "b/c", "d"))
+    assert [item.source for item in request.items] == [Object("s3.default", "bucket", key) for key in ("a", "b/c", "d")]
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("a+b", "a b"),
+        ("a%2Bb", "a+b"),
+        ("a%2520b", "a%20b"),
+        ("%C3%B1%E6%97%A5", "ñ日"),
+        ("a%23%3F", "a#?"),
+        ("a//b", "a//b"),
+    ],
+)
+def test_keys_are_decoded_as_s3_encodes_them(written: str, key: str) -> None:
+    (item,) = read(s3_event("bucket", written)).items
+    assert item.variables["STORAGE_OBJECT_KEY"] == key
+
+
+def test_the_time_of_an_s3_event_is_optional() -> None:
+    (item,) = read(s3_event("bucket", "a")).items
+    assert "EVENT_TIME" not in item.variables
+
+
+def test_a_record_without_a_key_is_told() -> None:
+    with pytest.raises(EventInvalid, match="does not name a bucket and an object key"):
+        read({"Records": [{"eventSource": "aws:s3", "s3": {}}]})
+
+
+@pytest.mark.parametrize("key", ["folder/", "a/b//", ""])
+def test_placeholders_of_folders_are_recognised(key: str) -> None:
+    (item,) = read(s3_event("bucket", key)).items
+    assert item.is_folder
+
+
+@pytest.mark.parametrize(
+    ("payload", "file"),
+    [
+        (b"", b"{}"),
+        (b"{}", b"{}"),
+        (b'{"a": [1, 2]}', b'{"a": [1, 2]}'),
+        (b"[1, 2]", b"[1, 2]"),
+        (b"17", b"17"),
+        (b"null", b"null"),
+        (b"true", b"true"),
+        (b'"hello world!"', b"hello world!"),
+        (b'"{\\"a\\": 1}"', b'{"a": 1}'),
+        (json.dumps(base64.b64encode(b"\0\xff").decode()).encode(), b"\0\xff"),
+        (b"not json", b"not json"),
+        (b"\xff\xfe", b"\xff\xfe"),
+        (b'""', b""),
+        (b'{"Records": []}', b'{"Records": []}'),
+        (b'{"Records": "x"}', b'{"Records": "x"}'),
+        (b'{"Records": [1]}', b'{"Records": [1]}'),
+        (b'"\\ud800"', b"?"),
+    ],
+)
+def test_any_other_event_is_saved_as_a_file(payload: bytes, file: bytes) -> None:
+    assert content(payload) == file
+
+
+@given(st.binary(max_size=200) | st.text(max_size=50).map(lambda text: json.dumps(text).encode()))
+def test_no_payload_makes_reading_fail(payload: bytes) -> None:
+    assert isinstance(content(payload), bytes)
+
+
+def test_an_event_of_a_hundred_thousand_brackets_is_saved_too() -> None:
+    assert content(b"[" * 100_000) == b"[" * 100_000
+
+
+def test_two_events_never_share_a_file_name() -> None:
+    assert read({}).items[0].name != read({}).items[0].name
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("a/b/c.txt", "c.txt"),
+        ("a b+c%.txt", "a b+c%.txt"),
+        ("a/..", "_.."),
+        ("a/.", "_."),
+        ("x/", "x"),
+        ("", "_"),
+        ("-rf", "-rf"),
+        ("a\0b", "a_b"),
+        ("日本.txt", "日本.txt"),
+    ],
+)
+def test_keys_become_safe_file_names(key: str, name: str) -> None:
+    assert file_name(key) == name
+
+
+def test_long_names_are_shortened_differently_and_keep_their_ending() -> None:
+    names = [file_name("日" * 200 + letter + ".tiff") for letter in "ab"]
+    assert len(set(names)) == 2
+    assert all(len(name.encode()) <= 255 and name.endswith(".tiff") and name.startswith("日日") for name in names)
+
+
+def sources(event: Any, *inputs: StoragePath) -> list[Any]:
+    return [item.source for item in events.request(events.parse(json.dumps(event).encode()), inputs).items]
+
+
+def s3_record(key: str, source: str = "aws:s3", bucket: str = "bucket") -> dict[str, Any]:
+    return {"eventSource": source, "s3": {"bucket": {"name": bucket}, "object": {"key": key}}}
+
+
+def test_records_of_minio_lie_in_minio() -> None:
+    assert sources({"Key": "bucket/a b", "Records": [s3_record("a+b", "minio:s3")]}) == [
+        Object("minio.default", "bucket", "a b")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "keys"),
+    [
+        ({"Key": "/space/files/a.txt", "Records": [{"objectKey": "a.txt"}]}, ["files/a.txt"]),
+        ({"Key": "/space/a", "Records": [{"objectKey": "a"}, {"objectKey": "b"}]}, ["a", "b"]),
+        ({"Key": "/space/f/a", "Records": [{"objectKey": "a"}, {"objectKey": "b"}]}, ["f/a", "f/b"]),
+    ],
+)
+def test_records_of_onetrigger_lie_in_their_space(event: dict[str, Any], keys: list[str]) -> None:
+    for record in event["Records"]:
+        record |= {"eventSource": "OneTrigger", "objectId": "00", "eventTime": "2026-01-01T00:00:00"}
+    assert sources(event) == [Object("onedata.default", "space", key) for key in keys]
+
+
+def test_a_dcache_event_names_a_file_below_the_input() -> None:
+    event = {"event": {"name": "image.jpg", "mask": ["IN_CREATE"]}, "subscription": "https://dcache.example/s/1"}
+    entry = StoragePath("webdav.dcache", "Users/scar/in")
+    assert sources(event, entry) == [Object("webdav.dcache", "", "Users/scar/in/image.jpg")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event_type": "transfer-done", "payload": {"scope": "user.jdoe", "name": "a.root"}},
+        {"event_type": "transfer-done", "payload": '{"scope": "user.jdoe", "name": "a.root"}'},
+        {"event": {"scope": "user.jdoe", "name": "a.root"}},
+        {"Records": [{"eventSource": "rucio", "scope": "user.jdoe", "name": "a.root"}]},
+    ],
+)
+def test_a_rucio_event_names_a_file_by_its_scope(event: dict[str, Any]) -> None:
+    assert sources(event) == [Object("rucio.default", "user.jdoe", "a.root")]
+
+
+@pytest.mark.parametrize("encode", [lambda event: event, json.dumps], ids=["object", "text"])
+@pytest.mark.parametrize(
+    ("source", "provider", "found"),
+    [
+        ("minio:s3", "minio.cluster2", "minio.cluster2"),
+        ("minio:s3", "cluster2", "minio.cluster2"),
+        ("aws:s3", "s3.other", "s3.other"),
+        ("minio:s3", "minio", "minio.default"),
+        ("minio:s3", None, "minio.default"),
+    ],
+)
+def test_a_delegated_event_lies_where_its_provider_says(encode: Any, source: str, provider: str, found: str) -> None:
+    event = {"event": encode({"Records": [s3_record("a", source)]}), "storage_provider": provider}
+    assert sources(event) == [Object(found, "bucket", "a")]
+
+
+@pytest.mark.parametrize(("inner", "file"), [("aGVsbG8=", b"hello"), ({"a": 1}, b'{"a": 1}'), ("hello!", b"hello!")])
+def test_any_other_delegated_event_is_saved(inner: Any, file: bytes) -> None:
+    assert sources({"event": inner, "storage_provider": "minio.x"})[0].content == file
+
+
+def test_events_in_queues_and_topics_are_what_they_hold() -> None:
+    def sns(message: Any) -> dict[str, Any]:
+        return {"EventSource": "aws:sns", "Sns": {"Message": json.dumps(message)}}
+
+    def sqs(body: Any) -> dict[str, Any]:
+        return {"eventSource": "aws:sqs", "body": json.dumps(body)}
+
+    s3 = {"Records": [s3_record("a%2Bb"), s3_record("c")]}
+    both = [Object("s3.default", "bucket", key) for key in ("a+b", "c")]
+    assert sources({"Records": [sns(s3)]}) == both
+    assert sources({"Records": [sqs(s3), sqs(s3)]}) == both * 2
+    notification = {"Type": "Notification", "TopicArn": "arn", "Message": json.dumps(s3)}
+    assert sources({"Records": [sqs(notification)]}) == both
+    assert sources({"Records": [sqs({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"})]}) == []
+    assert [found.content for found in sources({"Records": [sqs("test"), sns({"x": 1})]})] == [b'"test"', b'{"x": 1}']
+    plain = {"Records": [{"eventSource": "aws:sqs", "body": "dGVzdA=="}]}
+    assert sources(plain)[0].content == b"dGVzdA=="
+
+
+def test_an_eventbridge_event_of_s3_writes_keys_as_they_are() -> None:
+    detail = {"bucket": {"name": "bucket"}, "object": {"key": "a+b%20c d"}}
+    event = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail, "time": "2026-01-01T00:00:00Z"}
+    assert sources(event) == [Object("s3.default", "bucket", "a+b%20c d")]
+    assert sources({**event, "source": "mine"})[0].content.startswith(b'{"source": "mine"')
+
+
+def test_events_inside_each_other_without_end_are_refused() -> None:
+    event: dict[str, Any] = {}
+    for _ in range(20):
+        event = {"event": event}
+    with pytest.raises(EventInvalid, match="inside each other"):
+        sources(event)
+
+
+def v1(body: Any, **more: Any) -> dict[str, Any]:
+    return {"httpMethod": "POST", "path": "/launch", "headers": {}, "body": body, "isBase64Encoded": False, **more}
+
+
+def v2(body: Any, **more: Any) -> dict[str, Any]:
+    return {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "body": body, **more}
+
+
+@pytest.mark.parametrize("request_", [v1, v2])
+@pytest.mark.parametrize(
+    ("body", "more", "file"),
+    [
+        (None, {}, b""),
+        ("", {}, b""),
+        ("hello", {"headers": {"content-type": "text/plain"}}, b"hello"),
+        ("test", {}, b"test"),
+        ("[1, 2]", {}, b"[1, 2]"),
+        ("17", {}, b"17"),
+        ('{"a":1}', {}, b'{"a":1}'),
+        ("AP8=", {"isBase64Encoded": True}, b"\0\xff"),
+        ("AP8=", {"headers": {"Content-Type": "application/octet-stream"}}, b"\0\xff"),
+        ({"a": 1}, {}, b'{"a": 1}'),
+        ('{"script": "ZXhpdCAx"}', {}, b'{"script": "ZXhpdCAx"}'),
+    ],
+)
+def test_the_body_of_a_request_is_the_file(request_: Any, body: Any, more: dict[str, Any], file: bytes) -> None:
+    event = request_(body, **more)
+    assert sources(event)[0].content == file
+    request = events.request(event)
+    assert (request.script, request.arguments) == (None, None)
+
+
+def test_a_request_may_carry_a_storage_event() -> None:
+    assert sources(v2(json.dumps(s3_event("bucket", "a")))) == [Object("s3.default", "bucket", "a")]
+
+
+def test_query_parameters_are_variables() -> None:
+    (item,) = events.request(v1("", queryStringParameters={"a": "1", "b-c": "x y", "d=": "2"})).items
+    assert item.variables == {"CONT_VAR_a": "1", "CONT_VAR_b-c": "x y", "CONT_VAR_b_c": "x y", "CONT_VAR_d_": "2"}
+    several = {"a": "2", "b": None}, {"a": ["1", "2"]}
+    event = v1("", queryStringParameters=several[0], multiValueQueryStringParameters=several[1])
+    assert events.request(event).items[0].variables["CONT_VAR_a"] == "1,2"
+    assert events.request(v2("", queryStringParameters=None)).items[0].variables == {}
+
+
+@pytest.mark.parametrize(
+    ("event", "waits"),
+    [
+        (v1(""), True),
+        (v2(""), True),
+        (v1("", headers={"x-amz-invocation-type": "Event"}), False),
+        (v1("", headers=None, multiValueHeaders={"X-Amz-Invocation-Type": ["Event"]}), False),
+        ({}, False),
+        (s3_event("bucket", "a"), False),
+        ("text", False),
+    ],
+)
+def test_who_waits_for_an_answer_over_http(event: Any, waits: bool) -> None:
+    assert events.is_synchronous_http(event) is waits

@@ -1,0 +1,82 @@
+"""What callers over HTTP get back through a gateway."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.supervisor.conftest import Launch
+from tests.supervisor.container import Container
+
+
+def request(body: str = "", **more: Any) -> dict[str, Any]:
+    return {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "body": body, **more}
+
+
+def answer(container: Container, event: Any, **more: Any) -> dict[str, Any]:
+    outcome = container.invoke(event, **more)
+    assert not outcome.failed, outcome
+    return dict(outcome.document)
+
+
+def received(document: dict[str, Any]) -> bytes:
+    """What a gateway hands to the client."""
+    body = str(document["body"])
+    return base64.b64decode(body) if document["isBase64Encoded"] else body.encode()
+
+
+@pytest.mark.parametrize(
+    ("script", "body", "encoded", "content_type"),
+    [
+        ("echo héllo", "héllo\n".encode(), False, "text/plain; charset=utf-8"),
+        ("""echo '{"a": [1]}'""", b'{"a": [1]}\n', False, "application/json"),
+        ("echo '[not json'", b"[not json\n", False, "text/plain; charset=utf-8"),
+        ("echo '<!DOCTYPE html><p>'", b"<!DOCTYPE html><p>\n", False, "text/html; charset=utf-8"),
+        (r"printf '\211PNG\000\377'", b"\x89PNG\0\xff", True, "image/png"),
+        (r"printf 'a\000b'", b"a\0b", True, "application/octet-stream"),
+        (r"printf '\377\376'", b"\xff\xfe", True, "application/octet-stream"),
+        (":", b"", False, "text/plain; charset=utf-8"),
+    ],
+)
+def test_text_and_binary_answers_both_come_back_right(
+    launch: Launch, script: str, body: bytes, encoded: bool, content_type: str
+) -> None:
+    document = answer(launch(script=script), request())
+    assert document["statusCode"] == 200
+    assert received(document) == body
+    assert document["isBase64Encoded"] is encoded
+    assert document["headers"]["Content-Type"] == content_type
+
+
+def test_text_that_is_larger_as_json_than_an_answer_may_be_is_encoded(launch: Launch) -> None:
+    document = answer(launch("glibc", script='#!/bin/bash\nprintf "%04000000d" 0 | tr 0 \'"\' || true'), request())
+    assert document["statusCode"] == 200
+
+
+def test_a_failed_script_is_a_500_that_tells_why(launch: Launch) -> None:
+    container = launch(script="echo wrong; exit 3")
+    document = answer(container, request())
+    assert document["statusCode"] == 500
+    assert b'"errorType": "ScriptFailed"' in received(document)
+    assert b"exit code 3" in received(document)
+    assert b"wrong" in received(document)
+    assert set(document["headers"]) >= {"amz-lambda-request-id", "amz-log-group-name", "amz-log-stream-name"}
+
+
+def test_a_timeout_is_a_504(launch: Launch) -> None:
+    document = answer(launch(script="sleep 30"), request(), seconds=1.5)
+    assert document["statusCode"] == 504
+    assert b'"errorType": "ScriptTimedOut"' in received(document)
+
+
+def test_a_request_that_nobody_waits_for_fails_as_an_event(launch: Launch) -> None:
+    event = request(headers={"X-Amz-Invocation-Type": "Event"})
+    assert launch(script="exit 3").invoke(event).document["errorType"] == "ScriptFailed"
+
+
+def test_the_script_sees_the_body_and_the_parameters(launch: Launch) -> None:
+    event = request("aGk=", isBase64Encoded=True, queryStringParameters={"size": "9 x"})
+    document = answer(launch(script='cat "$INPUT_FILE_PATH"; echo "-$CONT_VAR_size"'), event)
+    assert received(document) == b"hi-9 x\n"
+    again = answer(launch(script="echo ${CONT_VAR_size-none}"), request())
+    assert received(again) == b"none\n"

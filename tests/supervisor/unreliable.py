@@ -1,0 +1,102 @@
+"""A storage in front of the real one that fails as told: refuses, breaks off, or is not there for a while."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+
+@dataclass
+class Faults:
+    """What goes wrong from now on."""
+
+    unavailable: int = 0  # so many requests are answered with 503
+    damage: int = 0  # so many downloads have a wrong byte
+    foreign_tags: bool = False  # entity tags are no checksums, as with encryption by KMS
+    break_off: int = 0  # so many downloads end in the middle
+    refused: tuple[str, ...] = ()  # keys that nobody may write
+    requests: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+@contextmanager
+def unreliable(endpoint: str) -> Iterator[tuple[str, Faults]]:
+    """The address of the storage, and its faults."""
+    faults = Faults()
+    upstream = urlsplit(endpoint).netloc
+
+    class Handler(_Handler):
+        pass
+
+    Handler.faults, Handler.upstream = faults, upstream
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", faults
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    faults: Faults
+    upstream: str
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._forward()
+
+    do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815
+
+    def _forward(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.faults.requests.append(f"{self.command} {self.path}")
+        self.faults.headers.append(dict(self.headers.items()))
+        if self.faults.unavailable:
+            self.faults.unavailable -= 1
+            self._answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
+        elif self.command == "PUT" and any(key in self.path for key in self.faults.refused):
+            self._answer(403, {}, b"<Error><Code>AccessDenied</Code></Error>")
+        else:
+            self._answer(*self._real(body))
+
+    def _real(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(self.upstream, timeout=60)
+        try:
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+            connection.request(self.command, self.path, body, headers)
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        if self.command == "GET" and self.faults.damage and body:
+            self.faults.damage -= 1
+            body = body[:-1] + bytes([body[-1] ^ (1 << self.faults.damage % 8)])
+        if self.faults.foreign_tags:
+            headers = {name: f'"{"0" * 32}"' if name.lower() == "etag" else value for name, value in headers.items()}
+        self.send_response(status)
+        skipped = ("content-length", "connection", "transfer-encoding", "date", "server")
+        for name, value in headers.items():
+            if name.lower() not in skipped:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET" and self.faults.break_off and len(body) > 1000:
+            self.faults.break_off -= 1
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+        elif self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name that http.server gives it
+        return
