@@ -1,0 +1,122 @@
+"""The AWS clients of our dynamic resources, made from the stack's own `aws:` configuration."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import botocore.exceptions
+
+# https://www.pulumi.com/registry/packages/aws/installation-configuration/
+SETTINGS = ("accessKey", "secretKey", "token", "profile", "region", "assumeRoles", "allowedAccountIds")
+"""Keys of the aws provider's configuration that are followed."""
+REFUSED = ("assumeRoleWithWebIdentity", "forbiddenAccountIds", "sharedConfigFiles", "sharedCredentialsFiles")
+"""Keys that would lead the provider to another account than these clients."""
+
+_lock = threading.Lock()
+_sessions: dict[str, "AwsSession"] = {}
+
+
+def configured_session(get: Callable[[str], str | None]) -> "AwsSession":
+    """Return the session for a stack's configuration, the same one for the same configuration.
+
+    `get` returns the value of a full key such as `aws:profile`, or None.
+
+    Raises:
+        pulumi.RunError: The configuration has a key that the aws provider would follow and these clients cannot.
+    """
+    if refused := [f"aws:{key}" for key in REFUSED if get(f"aws:{key}")]:
+        import pulumi  # noqa: PLC0415 - the data plane reads accounts without it
+
+        raise pulumi.RunError(
+            f"{', '.join(refused)}: images, buckets and notifications cannot follow it; use aws:profile or the "
+            "environment's credentials"
+        )
+    settings = {key: value for key in SETTINGS if (value := get(f"aws:{key}"))}
+    with _lock:
+        return _sessions.setdefault(json.dumps(settings, sort_keys=True), AwsSession(settings))
+
+
+class AwsSession:
+    """Clients with the credentials, roles and region that the stack configures for the aws provider.
+
+    What the configuration leaves out comes from the environment, as boto3 documents it; `AWS_REGION`, which boto3 does
+    not know and the provider does, comes before `AWS_DEFAULT_REGION`.
+    """
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = dict(settings or {})
+        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def region(self) -> str | None:
+        """The configured region; None where nothing says one."""
+        region: str | None = self.boto_session.region_name
+        return region
+
+    @cached_property
+    def account(self) -> str:
+        """Number of the account that the credentials belong to. Raises RunError when the configuration forbids it."""
+        account = str(self.client("sts").get_caller_identity()["Account"])
+        allowed = json.loads(self._settings.get("allowedAccountIds", "[]"))
+        if allowed and account not in allowed:
+            import pulumi  # noqa: PLC0415 - as above
+
+            raise pulumi.RunError(f"account {account}: it is not in aws:allowedAccountIds; use other credentials")
+        return account
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return the client of a service, made once per service and region."""
+        from botocore.config import Config  # noqa: PLC0415 - who calls no AWS needs no SDK, which takes a while
+
+        with self._lock:
+            region = region or self.region
+            if (service, region) not in self._clients:
+                retries = Config(retries={"mode": "standard", "max_attempts": 8})
+                self._clients[service, region] = self.boto_session.client(service, region_name=region, config=retries)
+            return self._clients[service, region]
+
+    @cached_property
+    def boto_session(self) -> Any:
+        """The session as boto3 knows it, for clients with settings of their own."""
+        import boto3  # noqa: PLC0415 - as above
+
+        settings = self._settings
+        session = boto3.Session(
+            aws_access_key_id=settings.get("accessKey"),
+            aws_secret_access_key=settings.get("secretKey"),
+            aws_session_token=settings.get("token"),
+            profile_name=settings.get("profile"),
+            region_name=settings.get("region") or os.environ.get("AWS_REGION"),
+        )
+        for role in json.loads(settings.get("assumeRoles", "[]")):
+            session = _assume(session, role)
+        return session
+
+
+def error_code(error: "botocore.exceptions.ClientError") -> str:
+    """Return AWS's code of an error, such as `NoSuchBucket`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _assume(session: Any, role: Mapping[str, Any]) -> Any:
+    import boto3  # noqa: PLC0415 - as above
+
+    options = {name: role[key] for key, name in _ASSUME_OPTIONS.items() if role.get(key)}
+    credentials = session.client("sts").assume_role(
+        RoleArn=role["roleArn"], RoleSessionName=role.get("sessionName", "scar-pulumi"), **options
+    )["Credentials"]
+    return boto3.Session(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+        region_name=session.region_name,
+    )
+
+
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+_ASSUME_OPTIONS = {"externalId": "ExternalId", "policy": "Policy", "sourceIdentity": "SourceIdentity"}

@@ -1,0 +1,32 @@
+"""What our dynamic resources share: a provider that opens AWS as the stack configures it."""
+
+import os
+
+from pulumi.dynamic import ConfigureRequest, ResourceProvider
+
+from scar_components._aws_session import AwsSession, configured_session
+
+
+class AwsResourceProvider(ResourceProvider):
+    """A dynamic resource provider with an AWS session.
+
+    It is serialised by reference to its importable class: what the state holds does not change with the code.
+    """
+
+    # There is nothing in it, secret or not; a secret would hide every diff of the resource.
+    serialize_as_secret_always = False
+
+    session: AwsSession
+    """Clients of the stack's account; set by `configure`, which the engine calls first."""
+
+    delete_buckets: bool
+    """The stack's `scar:deleteBuckets`, as of its last `up`, which is what the engine knows when it destroys.
+
+    `SCAR_DELETE_BUCKETS` in the environment wins: `scar-pulumi destroy` sets it to what the configuration says now.
+    """
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Open AWS with the configuration of the stack (not stored in the state)."""
+        self.session = configured_session(req.config.get)
+        configured = os.environ.get("SCAR_DELETE_BUCKETS") or req.config.get("scar:deleteBuckets")
+        self.delete_buckets = (configured or "").lower() == "true"

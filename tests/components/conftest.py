@@ -1,0 +1,61 @@
+"""Pulumi's mocks: every resource is recorded, and ids and the outputs that a provider would compute are made up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pytest
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """Records what a program declares."""
+
+    resources: dict[str, pulumi.runtime.MockResourceArgs] = field(default_factory=dict)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.resources[args.name] = args
+        return f"{args.name}-id", {**args.inputs, **_computed(args)}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        answers = {
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getRegion:getRegion": {"region": "eu-west-1"},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
+            "aws:ssm/getParameter:getParameter": {"value": f"of {args.args.get('name')}"},
+        }
+        return answers[args.token], []
+
+    def types(self) -> dict[str, str]:
+        """Return the type of each resource by its name."""
+        return {name: args.typ for name, args in self.resources.items()}
+
+    def inputs(self, name: str) -> dict[str, Any]:
+        """Return what a resource was declared with."""
+        inputs: dict[str, Any] = self.resources[name].inputs
+        return inputs
+
+
+def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, str]:
+    name = args.inputs.get("name", args.name)
+    region = "arn:aws:{}:eu-west-1:123456789012:{}"
+    return {
+        "aws:lambda/function:Function": {"arn": region.format("lambda", f"function:{name}")},
+        "aws:cloudwatch/logGroup:LogGroup": {"arn": region.format("logs", f"log-group:{name}")},
+        "aws:iam/role:Role": {"arn": f"arn:aws:iam::123456789012:role/{name}"},
+        "aws:ecr/repository:Repository": {"repositoryUrl": f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}"},
+    }.get(args.typ, {})
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """Run the test's program under mocks, in stack `dev` of project `photos`."""
+    mocks = Recorder()
+    pulumi.runtime.set_mocks(mocks, project="photos", stack="dev", preview=False)
+    return mocks
+
+
+def run_program(program: Callable[[], Any]) -> None:
+    """Run a program and wait for everything that it declares."""
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]  # the SDK's decorator has no types

@@ -1,0 +1,84 @@
+from typing import Any
+
+from scar_components import BucketTriggers
+from scar_components.bucket_notification import merged_configuration, overlap
+
+from .conftest import Recorder, run_program
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:{}"
+MARK = "scar-12345678-"
+
+
+def test_a_bucket_gets_one_notification_in_one_order_and_each_function_one_permission(recorder: Recorder) -> None:
+    def program() -> Any:
+        triggers = BucketTriggers(
+            "photos-triggers",
+            {
+                "bucket": "photos",
+                "triggers": [
+                    {"function_name": "small", "function_arn": ARN.format("small"), "prefix": "in/", "suffix": ".png"},
+                    {"function_name": "small", "function_arn": ARN.format("small"), "prefix": "in/", "suffix": ".jpg"},
+                    {"function_name": "grey", "function_arn": ARN.format("grey"), "prefix": "raw/"},
+                ],
+            },
+        )
+        return triggers.bucket
+
+    run_program(program)
+    assert recorder.types() == {
+        "photos-triggers": "scar:index:BucketTriggers",
+        "photos-triggers-small-permission": "aws:lambda/permission:Permission",
+        "photos-triggers-grey-permission": "aws:lambda/permission:Permission",
+        "photos-triggers-notification": "pulumi-python:dynamic/scar:BucketNotification",
+    }
+    permission = recorder.inputs("photos-triggers-small-permission")
+    assert permission["principal"] == "s3.amazonaws.com"
+    assert permission["sourceArn"] == "arn:aws:s3:::photos"
+    assert permission["sourceAccount"] == "123456789012"
+    rules = recorder.inputs("photos-triggers-notification")["rules"]
+    assert [(rule["prefix"], rule["suffix"]) for rule in rules] == [("raw/", ""), ("in/", ".jpg"), ("in/", ".png")]
+
+
+def rule(name: str, prefix: str = "", suffix: str = "") -> dict[str, str]:
+    return {"function_arn": ARN.format(name), "prefix": prefix, "suffix": suffix}
+
+
+def foreign(prefix: str) -> dict[str, Any]:
+    return {
+        "Id": "theirs",
+        "QueueArn": "arn:aws:sqs:eu-west-1:123456789012:theirs",
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": prefix}]}},
+    }
+
+
+def test_entries_of_others_are_kept_and_our_old_ones_replaced() -> None:
+    others = {"QueueConfigurations": [foreign("theirs/")], "EventBridgeConfiguration": {}}
+    before = merged_configuration(others, [rule("old", "in/")], MARK)
+    after = merged_configuration(before, [rule("new", "in/")], MARK)
+    assert after["QueueConfigurations"] == others["QueueConfigurations"]
+    assert after["EventBridgeConfiguration"] == {}
+    assert [entry["LambdaFunctionArn"] for entry in after["LambdaFunctionConfigurations"]] == [ARN.format("new")]
+
+
+def test_taking_our_entries_out_leaves_what_was_there_before() -> None:
+    others = {"QueueConfigurations": [foreign("theirs/")]}
+    assert merged_configuration(merged_configuration(others, [rule("a")], MARK), [], MARK) == others
+
+
+def test_a_rule_that_clashes_with_somebody_elses_is_explained() -> None:
+    configuration = merged_configuration({"QueueConfigurations": [foreign("in/")]}, [rule("a", "in/new/")], MARK)
+    problem = overlap(configuration, MARK)
+    assert problem is not None
+    assert "'theirs'" in problem
+    assert "'in/'" in problem
+    assert "'in/new/'" in problem
+
+
+def test_rules_for_other_suffixes_do_not_clash() -> None:
+    theirs = {**foreign("in/")}
+    theirs["Filter"] = {
+        "Key": {"FilterRules": [{"Name": "Prefix", "Value": "in/"}, {"Name": "Suffix", "Value": ".txt"}]}
+    }
+    configuration = merged_configuration({"QueueConfigurations": [theirs]}, [rule("a", "in/", ".png")], MARK)
+    assert overlap(configuration, MARK) is None

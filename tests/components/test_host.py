@@ -1,0 +1,64 @@
+"""The components as other languages see them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.errors import InputPropertyError
+
+from scar_components._host import COMPONENTS, Host
+
+from .conftest import Recorder, run_program
+
+SCHEMA = Path(__file__).with_name("schema.json")
+IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ready@sha256:" + "0" * 64
+
+
+@pytest.fixture(scope="module")
+def host() -> Host:
+    return Host(COMPONENTS, "scar", "grycap", "0.0.0")
+
+
+def test_the_schema_is_the_one_that_was_agreed_on(host: Host) -> None:
+    # After a change that is meant: SCHEMA.write_text(json.dumps(json.loads(host.schema), indent=1, sort_keys=True))
+    schema = json.loads(host.schema or "{}")
+    schema.pop("dependencies", None)
+    for resource in schema["resources"].values():
+        resource.pop("dependencies", None)
+    assert schema == json.loads(SCHEMA.read_text())
+
+
+def test_numbers_arrive_as_integers_known_now_or_later(recorder: Recorder, host: Host) -> None:
+    inputs = {"imageUri": IMAGE, "memory": 512.0, "timeout": pulumi.Output.from_input(60.0)}
+    run_program(lambda: host.construct("f", "scar:index:LambdaContainerFunction", inputs).urn)
+    declared = recorder.inputs("f-function")
+    assert (declared["memorySize"], declared["timeout"]) == (512, 60)
+
+
+def test_a_whole_number_is_an_integer_in_the_constructor(host: Host) -> None:
+    definition = host._component_defs["LambdaContainerFunction"]
+    assert repr(host.map_inputs({"memory": 512.0}, definition)) == "{'memory': 512}"
+
+
+def test_nested_objects_arrive_under_their_python_names(recorder: Recorder, host: Host) -> None:
+    inputs: dict[str, Any] = {
+        "imageUri": IMAGE,
+        "fileSystem": {"arn": "arn:aws:elasticfilesystem:x", "localMountPath": "/mnt/data"},
+        "subnetIds": ["subnet-1"],
+    }
+    run_program(lambda: host.construct("g", "scar:index:LambdaContainerFunction", inputs).urn)
+    assert recorder.inputs("g-function")["fileSystemConfig"]["localMountPath"] == "/mnt/data"
+
+
+def test_a_missing_argument_is_named(recorder: Recorder, host: Host) -> None:
+    with pytest.raises(InputPropertyError) as error:
+        host.construct("t", "scar:index:BucketTriggers", {"triggers": []})
+    assert error.value.property_path == "bucket"
+
+
+def test_a_mistake_that_a_component_finds_is_an_error_of_the_resource(recorder: Recorder, host: Host) -> None:
+    with pytest.raises(InputPropertyError) as error:
+        host.construct("h", "scar:index:LambdaContainerFunction", {"imageFile": "/nowhere/image.tar"})
+    assert "/nowhere/image.tar" in error.value.reason

@@ -1,0 +1,1 @@
+"""Images: reading, planning and pushing them, with real files and real registries."""
