@@ -1,0 +1,22 @@
+"""Prepares the Pulumi engine and says which one is used: `python -m scar_pulumi.engine`."""
+
+import sys
+
+from scar_pulumi.engine._find import find_engine
+from scar_pulumi.engine._shims import engine_directory
+from scar_pulumi.errors import EngineError
+
+
+def main() -> int:
+    """Exit code 0 when there is an engine, 1 when there is none."""
+    try:
+        engine = find_engine(lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    print(f"Pulumi {engine.version} from {engine.origin}: {engine_directory(engine) / 'pulumi'}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

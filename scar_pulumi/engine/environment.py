@@ -1,0 +1,136 @@
+"""The environment variables under which `pulumi` works on a stack."""
+
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from scar_components._directories import state_directory
+from scar_pulumi.engine._find import find_engine
+from scar_pulumi.engine._release import Engine
+from scar_pulumi.engine._shims import aws_directory, engine_directory
+from scar_pulumi.errors import InputError
+
+_UNSET_FOR_LOCAL = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "PULUMI_CONFIG_PASSPHRASE",
+    "PULUMI_ACCESS_TOKEN",
+)
+# They lead elsewhere, or win over what is set for a local stack.
+
+
+class Cloud(Protocol):
+    """What a local stack needs of the local cloud."""
+
+    def start(self, progress: Callable[[str], None]) -> object:
+        """Start it if it does not run."""
+
+    def environment(self) -> dict[str, str]:
+        """Variables under which AWS clients reach it."""
+
+
+def unset_for_local() -> list[str]:
+    """Names of variables set here that must not be for a local stack."""
+    return sorted(name for name in os.environ if _leads_elsewhere(name))
+
+
+def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | None = None) -> dict[str, str]:
+    """Variables to set for working on `stack`.
+
+    For a local stack its backend, its passphrase, the stand-in aws plugin and the endpoint of `cloud`. For every other
+    stack only PATH, so that the engine is found: backend, passphrase and account are the user's. `engine` defaults to
+    the one that `find_engine` gives. Raises InputError in a shell that is set up for local stacks, for any other one.
+    """
+    if not is_local(stack) and os.environ.get("PULUMI_BACKEND_URL", "").startswith(backend_directory().as_uri()):
+        raise InputError(
+            f"stack {stack}: this shell leads to the local cloud, since `scar-pulumi local env`; use another shell"
+        )
+    directories = [engine_directory(engine or find_engine())]
+    if not is_local(stack):
+        return {"PATH": _path(directories)}
+    if not _has_genuine_aws_plugin():
+        directories.append(aws_directory())
+    endpoint = cloud.environment() if cloud else {}
+    return {**endpoint, **_local(), "PATH": _path(directories)}
+
+
+def is_local(stack: str) -> bool:
+    """Whether a stack of that name lives on the local cloud."""
+    from scar_pulumi.local import is_local_stack  # noqa: PLC0415 - imported while that package may import this one
+
+    return is_local_stack(stack)
+
+
+def base_environment(*, local: bool) -> dict[str, str]:
+    """This process's variables, without those that would lead a local stack's engine elsewhere."""
+    return {name: value for name, value in os.environ.items() if not (local and _leads_elsewhere(name))}
+
+
+def backend_directory() -> Path:
+    """Where the state of local stacks is kept."""
+    directory = state_directory() / "pulumi"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory
+
+
+def _local() -> dict[str, str]:
+    return {
+        # No files of attributes beside every document: a tenth less work, and nothing that a kill can leave behind.
+        "PULUMI_BACKEND_URL": f"{backend_directory().as_uri()}?metadata=skip",
+        "PULUMI_DIY_BACKEND_GZIP": "false",
+        "PULUMI_DIY_BACKEND_ZSTD": "false",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase_file()),
+        "PULUMI_PYTHON_CMD": sys.executable,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
+def _passphrase_file() -> Path:
+    path = state_directory() / "passphrase"
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    if not path.exists():
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        try:
+            path.hardlink_to(temporary)  # fails, rather than replaces, when another process was first
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    return path
+
+
+def _has_genuine_aws_plugin() -> bool:
+    """Whether a plugin is installed that the engine would take for this SDK: the same major version, and not older."""
+    from importlib.metadata import version  # noqa: PLC0415 - slow to import
+
+    needed = _numbers(version("pulumi-aws"))
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    plugins = (home / "plugins").glob("resource-aws-v*/pulumi-resource-aws")
+    installed = [_numbers(path.parent.name.removeprefix("resource-aws-v")) for path in plugins]
+    return any(found[:1] == needed[:1] and found >= needed for found in installed)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", text)[:3]]
+
+
+def _leads_elsewhere(name: str) -> bool:
+    return name in _UNSET_FOR_LOCAL or name.startswith("AWS_ENDPOINT_URL_")
+
+
+def _path(directories: list[Path], base: Mapping[str, str] = os.environ) -> str:
+    ours = [str(directory) for directory in directories]
+    rest = [entry for entry in base.get("PATH", os.defpath).split(os.pathsep) if entry not in ours]
+    return os.pathsep.join([*ours, *rest])

@@ -1,0 +1,262 @@
+"""Operations on one stack of an FDL file or of a project: what the command line's verbs call."""
+
+import importlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+
+from pulumi import automation
+from pulumi.automation.errors import CommandError, StackNotFoundError
+
+from scar_pulumi.engine._backend import stack_outputs
+from scar_pulumi.engine._command import Command
+from scar_pulumi.engine._display import Display
+from scar_pulumi.engine._file_lock import exclusive
+from scar_pulumi.engine._find import find_engine
+from scar_pulumi.engine._record import Record
+from scar_pulumi.engine._recovery import is_interrupted, release_dead_locks
+from scar_pulumi.engine._results import Result
+from scar_pulumi.engine._target import Target, find_target
+from scar_pulumi.engine._workspace import QuietStack, Workspace
+from scar_pulumi.engine.environment import Cloud, base_environment, stack_environment
+from scar_pulumi.errors import EngineError, InputError
+
+_Operation = Callable[[QuietStack, dict[str, Any]], object]
+
+_ACTIVITIES = {
+    "preview": "working out the changes",
+    "up": "working out the changes",
+    "refresh": "asking the cloud",
+    "destroy": "reading the state",
+}
+
+
+class OperationCancelledError(EngineError):
+    """The user cancelled the operation; the state is valid and the next operation goes on from there."""
+
+
+class OperationFailedError(EngineError):
+    """The engine ended an operation with errors; they were shown as they happened, and are in the message."""
+
+
+class Stack:
+    """One stack, for any number of operations.
+
+    `fdl_path` names the FDL file; without it the project of `directory` (default: the current one) decides. A stack
+    named `local` or `local-…` lives on the local cloud, which is started first. `config` holds values by full key
+    (`scar:deleteBuckets`) that win over those of the project's stack file; `overrides` are values of the FDL file, as
+    `--set` gives them, and are kept nowhere: they may be secrets. `program` is run instead of the FDL file's
+    deployment. `progress` gets lines about what takes long before an operation begins; operations themselves are shown
+    on `stream` (default: standard error). Opening is lazy: nothing happens before the first operation.
+    """
+
+    def __init__(
+        self,
+        fdl_path: str | Path | None = None,
+        name: str = "local",
+        *,
+        config: Mapping[str, Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        directory: str | Path | None = None,
+        program: Callable[[], None] | None = None,
+        cloud: Cloud | None = None,
+        progress: Callable[[str], None] | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.name = name
+        self.seconds: dict[str, float] = {}
+        self._target: Target = find_target(fdl_path, name, config or {}, Path(directory or Path.cwd()), overrides)
+        self._program = program
+        self._cloud = cloud
+        self._stream = stream or sys.stderr
+        self._progress = progress or self._write
+        self._command: Command | None = None
+        self._opened: QuietStack | None = None
+
+    @property
+    def project(self) -> str:
+        """Name of the Pulumi project."""
+        return self._target.project.name
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the stack lives on the local cloud."""
+        return self._target.backend is not None
+
+    def create(self) -> None:
+        """Make the stack, empty, if it does not exist."""
+        self._open(create=True)
+
+    def preview(self) -> Result:
+        """What `up` would do; nothing is changed."""
+        return self._operate("preview", lambda stack, options: stack.preview(**options))
+
+    def up(self) -> Result:
+        """Create, update and delete resources until they are what the program says."""
+        return self._operate("up", lambda stack, options: stack.up(**options))
+
+    def refresh(self) -> Result:
+        """Take over into the state what the cloud says about the stack's resources."""
+        return self._operate("refresh", lambda stack, options: stack.refresh(**options))
+
+    def destroy(self) -> Result:
+        """Delete the stack's resources, except those that are retained; the empty stack stays."""
+        return self._operate("destroy", lambda stack, options: stack.destroy(**options))
+
+    def outputs(self) -> dict[str, Any]:
+        """Outputs of the last `up`, secrets masked. Raises InputError when the stack does not exist."""
+        if backend := self._target.backend:
+            if not backend.exists():
+                raise self._missing()
+            return stack_outputs(backend.deployment())
+        text = self._open(create=False).workspace.pulumi_command.run(
+            ["stack", "output", "--json", "--stack", self.name], str(self._target.work_directory()), {}
+        )
+        return dict(json.loads(text.stdout))
+
+    def cancel(self) -> None:
+        """Release the stack from an operation that was killed.
+
+        Raises EngineError when the operation still runs on this machine.
+        """
+        if backend := self._target.backend:
+            release_dead_locks(backend, self._progress, limit=0)
+        else:
+            self._open(create=False).cancel()
+
+    def _operate(self, verb: str, operation: _Operation) -> Result:
+        declares = verb in {"preview", "up"}
+        if declares and self._program is None:
+            self._program = self._target.program()
+            _import_early()
+        with self._alone(verb):
+            return self._run(verb, operation, self._open(create=declares))
+
+    @contextmanager
+    def _alone(self, verb: str) -> Iterator[None]:
+        """Wait for whoever changes this local stack: the engine itself would fail, and both could begin at once."""
+        backend = self._target.backend
+        if backend is None or verb == "preview":
+            yield
+            return
+
+        def waiting(process: str) -> None:
+            self._progress(f"waiting for process {process}, which is working on stack {self.name}")
+
+        with exclusive(backend.operation_lock, waiting):
+            yield
+
+    def _run(self, verb: str, operation: _Operation, stack: QuietStack) -> Result:
+        record = Record()
+        with self._timed(verb), Display(_ACTIVITIES[verb], self._stream) as display, self._explained(verb, record):
+
+            def show(event: automation.EngineEvent) -> None:
+                record.take(event)
+                display.show(event)
+
+            if verb != "preview":
+                self._put_right(stack, display.say, always=verb == "refresh")
+            operation(stack, {"on_event": show, "color": "never", **self._target.options()})
+        outputs = {} if verb in {"destroy", "preview"} else self.outputs()
+        return Result(record.changes, record.steps, outputs, dict(self.seconds))
+
+    def _open(self, *, create: bool) -> QuietStack:
+        if self._opened is None:
+            with self._timed("engine"):
+                engine = find_engine(self._progress)
+            cloud = self._started_cloud()
+            with self._timed("stack"):
+                overrides = stack_environment(self.name, cloud, engine)
+                environment = base_environment(local=self.is_local) | {"PULUMI_PYTHON_CMD": sys.executable} | overrides
+                environment["SCAR_DELETE_BUCKETS"] = str(self._target.config().get("scar:deleteBuckets", False)).lower()
+                self._command = Command(engine, environment, self._progress)
+                self._opened = self._select(self._command, create=create)
+        return self._opened
+
+    def _select(self, command: Command, *, create: bool) -> QuietStack:
+        target = self._target
+        workspace = Workspace(target.work_directory(), command, target.backend, self._declare)
+        try:
+            workspace.open_stack(self.name, create=create)
+        except StackNotFoundError:
+            raise self._missing() from None
+        except CommandError:
+            raise EngineError(f"stack {self.name}: {command.complaint()}") from None
+        return QuietStack(self.name, workspace)
+
+    def _declare(self) -> None:
+        assert self._program is not None
+        self._program()
+
+    def _put_right(self, stack: QuietStack, tell: Callable[[str], None], *, always: bool) -> None:
+        """Settle what a killed operation left; in a backend of the user's, only when a refresh was asked for."""
+        if backend := self._target.backend:
+            release_dead_locks(backend, tell)
+            if not is_interrupted(backend.deployment()):
+                return
+        elif not always:
+            return
+        with TemporaryDirectory() as folder:
+            stack.settle(Path(folder) / "state.json", tell)
+
+    @contextmanager
+    def _explained(self, verb: str, record: Record) -> Iterator[None]:
+        """Turn the Automation API's errors into ours."""
+        command = self._command
+        assert command is not None
+        try:
+            yield
+        except (CommandError, RuntimeError) as error:
+            if not command.interruptions:
+                reasons = "\n".join(record.errors) or command.complaint() or str(error)
+                raise OperationFailedError(f"{verb} of stack {self.name} failed: {reasons}") from None
+            self._release_own_lock()
+            raise OperationCancelledError(
+                f"{verb} of stack {self.name} was cancelled; `scar-pulumi {verb}` goes on from what was done"
+            ) from None
+
+    def _release_own_lock(self) -> None:
+        if self._target.backend:
+            with suppress(EngineError):
+                release_dead_locks(self._target.backend, self._progress, limit=0)
+
+    def _started_cloud(self) -> Cloud | None:
+        if not self.is_local:
+            return None
+        with self._timed("local cloud"):
+            cloud = self._cloud or _local_cloud()
+            cloud.start(self._progress)
+        return cloud
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = time.monotonic() - started
+
+    def _missing(self) -> InputError:
+        return InputError(f"stack {self.name} of {self.project} does not exist; deploy it with `scar-pulumi up` first")
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+
+def _local_cloud() -> Cloud:
+    from scar_pulumi.local import LocalCloud  # noqa: PLC0415 - the extra `local` may not be installed
+
+    cloud: Cloud = LocalCloud()
+    return cloud
+
+
+def _import_early() -> None:
+    """Import what the program needs while the engine starts: it takes a second, and the engine another."""
+    threading.Thread(target=importlib.import_module, args=("scar_pulumi.program",), daemon=True).start()
