@@ -1,0 +1,190 @@
+"""The verbs on files and logs as a user types them; only which cloud they talk to is given."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scar_pulumi.cli import _overview, _target, main, storage
+from scar_pulumi.dataplane.clients import Clients
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+Scar = Callable[..., Answer]
+
+
+@pytest.fixture
+def scar(
+    clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Scar:
+    monkeypatch.setenv("SCAR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    for module in (storage, _target, _overview):
+        monkeypatch.setattr(module, "open_clients", lambda *_: clients)
+
+    def run(*arguments: object) -> Answer:
+        status = main([str(argument) for argument in arguments])
+        stdout, stderr = capsysbinary.readouterr()
+        return Answer(status, stdout.decode(), stderr.decode())
+
+    return run
+
+
+def test_files_go_up_are_listed_come_back_and_are_removed(scar: Scar, bucket: str, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "a +%.txt").write_text("odd")
+    (source / "b.txt").write_text("")
+    put = scar("put", f"{bucket}/in", source, "--json")
+    assert [(entry["key"], entry["size"]) for entry in put.json["objects"]] == [
+        ("in/b.txt", 0),
+        ("in/deep/a +%.txt", 3),
+    ]
+    listed = scar("ls", f"{bucket}/in", "--json").json
+    assert [entry["key"] for entry in listed["objects"]] == ["in/b.txt", "in/deep/a +%.txt"]
+    assert scar("ls", bucket).stderr == "2 objects, 3 B\n"
+    got = scar("get", f"{bucket}/in", tmp_path / "back", "--json").json
+    assert [entry["outcome"] for entry in got["files"]] == ["downloaded", "downloaded"]
+    assert (tmp_path / "back" / "deep" / "a +%.txt").read_text() == "odd"
+    assert scar("rm", f"{bucket}/in/b.txt", "--json").json["objects"] == 1
+    assert scar("rm", bucket, "--recursive").stdout == f"removed bucket {bucket} with 1 object\n"
+    assert scar("ls", bucket).status == 1
+
+
+def test_a_differing_file_is_an_error_that_says_how_to_replace_it(
+    scar: Scar, bucket: str, s3: Any, tmp_path: Path
+) -> None:
+    s3.put_object(Bucket=bucket, Key="a.txt", Body=b"theirs")
+    s3.put_object(Bucket=bucket, Key="../b.txt", Body=b"bad")
+    (tmp_path / "a.txt").write_text("mine")
+    answer = scar("get", bucket, tmp_path)
+    assert answer.status == 1
+    assert "a.txt: differs from the object" in answer.stderr
+    assert "--overwrite" in answer.stderr
+    assert "../b.txt: not downloaded; its key leads out of the folder" in answer.stderr
+    s3.delete_object(Bucket=bucket, Key="../b.txt")
+    assert scar("get", bucket, tmp_path, "--overwrite").status == 0
+    assert (tmp_path / "a.txt").read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ls", "{0}"),
+        ("ls", "{0}/in"),
+        ("get", "{0}/in", "there"),
+        ("put", "{0}/in", __file__),
+        ("rm", "{0}", "-r"),
+        ("rm", "{0}/x"),
+    ],
+)
+def test_a_missing_bucket_is_told_in_a_sentence(scar: Scar, arguments: tuple[str, ...]) -> None:
+    bucket = f"no-such-{uuid.uuid4()}"
+    answer = scar(*(argument.format(bucket) for argument in arguments))
+    assert answer.status == 1
+    assert bucket in answer.stderr
+    assert "does not exist" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert "ClientError" not in answer.stderr
+
+
+def test_a_bucket_with_objects_is_not_removed_without_recursive(scar: Scar, bucket: str, s3: Any) -> None:
+    s3.put_object(Bucket=bucket, Key="a", Body=b"")
+    answer = scar("rm", bucket)
+    assert answer.status == 1
+    assert "--recursive removes what is in it" in answer.stderr
+    assert scar("ls", bucket, "--json").json["objects"][0]["key"] == "a"
+
+
+def test_a_folder_is_not_removed_without_recursive(scar: Scar, bucket: str, s3: Any) -> None:
+    s3.put_object(Bucket=bucket, Key="in/a", Body=b"")
+    assert "bucket" in scar("rm", f"{bucket}/i").stderr
+    refused = scar("rm", f"{bucket}/in")
+    assert (refused.status, "is a folder; --recursive" in refused.stderr) == (2, True)
+    assert scar("rm", f"{bucket}/in", "-r").status == 0
+    assert scar("rm", f"{bucket}/in", "-r").status == 1
+
+
+def test_a_bucket_of_a_deployed_stack_is_emptied_and_stays(scar: Scar, bucket: str, s3: Any, tmp_path: Path) -> None:
+    s3.put_object(Bucket=bucket, Key="a", Body=b"")
+    deploy(tmp_path, "video", "upper", bucket)
+    refused = scar("rm", bucket)
+    assert (refused.status, "project video uses it" in refused.stderr) == (2, True)
+    assert scar("rm", bucket, "--recursive", "--json").json == {
+        "bucket": bucket,
+        "prefix": "",
+        "objects": 1,
+        "bucketRemoved": False,
+    }
+    assert scar("ls", bucket, "--json").json["objects"] == []
+
+
+def test_in_the_cloud_a_script_removes_nothing_unasked(scar: Scar, bucket: str, s3: Any) -> None:
+    s3.put_object(Bucket=bucket, Key="a", Body=b"")
+    answer = scar("rm", bucket, "--recursive", "--stack", "prod")
+    assert answer.status == 2
+    assert "--yes" in answer.stderr
+    assert scar("rm", bucket, "--recursive", "--stack", "prod", "--yes").status == 0
+
+
+def test_the_overview_shows_what_is_deployed_and_what_destroyed_stacks_have_left(
+    scar: Scar, bucket: str, s3: Any, tmp_path: Path
+) -> None:
+    kept = f"kept-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=kept)
+    deploy(tmp_path, "video", "upper", bucket)
+    overview = scar("ls", "--json").json
+    assert [(entry["name"], entry["project"]) for entry in overview["functions"]] == [("upper", "video")]
+    buckets = {entry["name"]: entry["project"] for entry in overview["buckets"]}
+    assert (buckets[bucket], buckets[kept]) == ("video", None)
+    text = scar("ls").stdout
+    assert "FUNCTION" in text
+    assert kept in text
+
+
+def test_logs_show_the_lines_of_a_function(scar: Scar, bucket: str, logs: Any, tmp_path: Path) -> None:
+    name = f"f-{uuid.uuid4()}"
+    deploy(tmp_path, "video", name, bucket)
+    group, request = f"/aws/lambda/{name}", str(uuid.uuid4())
+    assert "no lines since 1d" in scar("logs", name).stderr
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    now = int(time.time() * 1000)
+    lines = [
+        (now - 3_600_000, "older"),
+        (now - 3, f"START RequestId: {request}"),
+        (now - 2, "two\nlines\n"),
+        (now - 1, f"REPORT RequestId: {request}"),
+    ]
+    events = [{"timestamp": moment, "message": message} for moment, message in lines]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+    assert scar("logs", name).stdout.splitlines()[0] == "older"
+    assert scar("logs", name, "--since", "10m").stdout.splitlines()[1:3] == ["two", "lines"]
+    document = scar("logs", name, "--request-id", request, "--json").json
+    assert [event["message"] for event in document["events"]] == [message.rstrip("\n") for _, message in lines[1:]]
+    assert {event["requestId"] for event in document["events"]} == {request}
+
+
+def deploy(directory: Path, project: str, function: str, bucket: str) -> None:
+    """Write the state that the engine leaves of a local stack."""
+    entry = {"arn": f"arn:aws:lambda:us-east-1:000000000000:function:{function}", "logGroup": f"/aws/lambda/{function}"}
+    outputs = {"functions": {function: entry}, "buckets": [{"name": bucket, "managed": True}]}
+    state = {"checkpoint": {"latest": {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": outputs}]}}}
+    file = directory / "state" / "pulumi" / ".pulumi" / "stacks" / project / "local.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(state))

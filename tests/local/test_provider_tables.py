@@ -1,0 +1,209 @@
+"""Checking, comparing and naming by the tables, without a cloud."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from scar_pulumi.local.aws_provider._check import check
+from scar_pulumi.local.aws_provider._configuration import read
+from scar_pulumi.local.aws_provider._diff import baseline, difference
+from scar_pulumi.local.aws_provider._documents import properties, request
+from scar_pulumi.local.aws_provider._errors import UnservedError
+from scar_pulumi.local.aws_provider._model import AutoName
+from scar_pulumi.local.aws_provider._naming import automatic_name
+from scar_pulumi.local.aws_provider._outputs import foresee_create
+from scar_pulumi.local.aws_provider._patterns import fill, parse
+from scar_pulumi.local.aws_provider._schema import schema
+from scar_pulumi.local.aws_provider._wire import UNKNOWN, conceal, from_struct, reveal, to_struct
+from scar_pulumi.local.aws_provider.types import TYPES, find
+
+FUNCTION = find("aws:lambda/function:Function")
+QUEUE = find("aws:sqs/queue:Queue")
+ROLE = find("aws:iam/role:Role")
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "hush"}
+
+
+def test_defaults_are_those_of_the_genuine_provider() -> None:
+    checked = check(FUNCTION, {"role": "arn", "name": "f"})
+    assert checked.failures == []
+    assert {name: checked.inputs[name] for name in ("memorySize", "timeout", "packageType", "publish")} == {
+        "memorySize": 128,
+        "timeout": 3,
+        "packageType": "Zip",
+        "publish": False,
+    }
+    assert "memorySize" in checked.inputs["__defaults"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path", "sentence"),
+    [
+        ({"memroySize": 128}, "memroySize", "did you mean 'memorySize'?"),
+        ({"memorySize": 64}, "memorySize", "is 64; AWS takes 128 to 10240"),
+        ({"timeout": "soon"}, "timeout", "must be a whole number"),
+        ({"packageType": "image"}, "packageType", "did you mean 'Image'?"),
+        ({"environment": {"variable": {}}}, "environment.variable", "did you mean 'variables'?"),
+        ({"environment": "A=1"}, "environment", "must be an object"),
+        ({"vpcConfig": {"subnetIds": ["s"]}}, "vpcConfig.securityGroupIds", "vpcConfig needs it"),
+        ({"arn": "mine"}, "arn", "is an output"),
+        ({"snapStart": {}}, "snapStart", "it serves"),
+    ],
+)
+def test_a_wrong_input_is_named_with_what_is_wrong(inputs: dict[str, object], path: str, sentence: str) -> None:
+    failures = dict(check(FUNCTION, {"role": "arn", **inputs}).failures)
+    assert list(failures) == [path]
+    assert sentence in failures[path]
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    failures = dict(check(FUNCTION, {"memorySize": 1, "nonsense": True}).failures)
+    assert failures.keys() == {"memorySize", "nonsense", "role"}
+
+
+def test_unknown_values_pass_and_text_for_a_number_is_taken() -> None:
+    checked = check(FUNCTION, {"role": UNKNOWN, "memorySize": "512", "environment": {"variables": UNKNOWN}})
+    assert checked.failures == []
+    assert (checked.inputs["role"], checked.inputs["memorySize"]) == (UNKNOWN, 512)
+
+
+def test_a_type_that_is_not_served_is_named() -> None:
+    with pytest.raises(UnservedError, match="did you mean 'aws:sqs/queue:Queue'"):
+        find("aws:sqs/queues:Queue")
+    with pytest.raises(UnservedError, match=r"aws:ec2/instance:Instance: .* does not serve"):
+        find("aws:ec2/instance:Instance")
+
+
+def changed(type_token: str, olds: Mapping[str, object], news: Mapping[str, object]) -> dict[str, str]:
+    return difference(find(type_token), olds, news).paths
+
+
+def test_differences_name_the_innermost_property() -> None:
+    olds = {"environment": {"variables": {"A": "1", "B": "2"}}, "memorySize": 128, "tags": {"a.b": "1"}}
+    news = {"environment": {"variables": {"A": "1", "B": "3", "C": "4"}}, "memorySize": 256, "tags": {}}
+    assert changed(FUNCTION.token, olds, news) == {
+        "environment.variables.B": "update",
+        "environment.variables.C": "add",
+        "memorySize": "update",
+        "tags": "delete",
+    }
+
+
+def test_another_spelling_of_the_same_is_no_difference() -> None:
+    policy = {"Version": "2012-10-17", "Statement": []}
+    olds = {"assumeRolePolicy": json.dumps(policy), "tags": {}, "description": ""}
+    news = {"assumeRolePolicy": json.dumps(dict(reversed(policy.items())), indent=2)}
+    assert changed(ROLE.token, olds, news) == {}
+    sets = {"vpcConfig": {"subnetIds": ["a", "b"], "securityGroupIds": []}}
+    again = {"vpcConfig": {"subnetIds": ["b", "a"], "securityGroupIds": []}}
+    assert changed(FUNCTION.token, sets, again) == {}
+
+
+def test_what_aws_chose_is_only_compared_when_the_program_says_it() -> None:
+    outputs = {"architectures": ["x86_64"], "region": "us-east-1", "ephemeralStorage": {"size": 512}}
+    before = baseline(FUNCTION, outputs, {"memorySize": 128})
+    assert difference(FUNCTION, before, {"memorySize": 128}).paths == {}
+    assert difference(FUNCTION, before, {"memorySize": 128, "region": "us-east-1"}).paths == {}
+    found = difference(FUNCTION, before, {"memorySize": 128, "region": "eu-west-1", "ephemeralStorage": {"size": 600}})
+    assert found.paths == {"ephemeralStorage.size": "update", "region": "update"}
+    assert found.replaces == ["region"]
+
+
+def test_ignored_changes_are_left_out() -> None:
+    found = difference(FUNCTION, {"name": "a", "memorySize": 1}, {"name": "b", "memorySize": 2})
+    found.ignore(["name"])
+    assert (found.paths, found.replaces) == ({"memorySize": "update"}, [])
+
+
+def test_automatic_names_have_seven_digits_and_fit() -> None:
+    rule = AutoName("name", 64, prefix="namePrefix")
+    name = automatic_name(rule, "role", {}, b"seed")
+    assert name.startswith("role-")
+    assert len(name) == len("role-") + 7
+    assert name == automatic_name(rule, "role", {}, b"seed") != automatic_name(rule, "role", {}, b"other")
+    assert len(automatic_name(rule, "r" * 100, {}, b"seed")) == 64
+    assert automatic_name(rule, "role", {"namePrefix": "mine-"}, b"seed").startswith("mine-")
+    fifo = AutoName("name", 80, lower=True, suffix=("fifoQueue", ".fifo"))
+    assert automatic_name(fifo, "Q", {"fifoQueue": True}, b"seed").endswith(".fifo")
+
+
+def test_ids_are_made_and_taken_apart() -> None:
+    pattern = "{function}/{statementId}[:{qualifier}]"
+    full = {"function": "f", "statementId": "s", "qualifier": "1"}
+    assert fill(pattern, full) == "f/s:1"
+    assert parse(pattern, "f/s:1") == full
+    assert parse(pattern, "f/s") == {"function": "f", "statementId": "s"}
+    assert parse(pattern, "nothing") is None
+    assert fill(pattern, {"function": UNKNOWN, "statementId": "s"}) == UNKNOWN
+
+
+def test_properties_travel_to_aws_and_back() -> None:
+    values = {"name": "q", "delaySeconds": 5, "fifoQueue": True, "redrivePolicy": '{"maxReceiveCount":3}'}
+    document = request(QUEUE, values, ["QueueName", "Attributes", "tags"])
+    assert document == {
+        "QueueName": "q",
+        "Attributes": {"DelaySeconds": "5", "FifoQueue": "true", "RedrivePolicy": '{"maxReceiveCount":3}'},
+    }
+    assert properties(QUEUE, document) == values
+    mounted = {"fileSystemConfig": {"arn": "a", "localMountPath": "/mnt/x"}}
+    files = request(FUNCTION, mounted, ["FileSystemConfigs"])
+    assert files == {"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/x"}]}
+    assert properties(FUNCTION, files) == mounted
+    assert request(FUNCTION, {"imageUri": "i"}, ["Code"]) == {"Code": {"ImageUri": "i"}}
+    assert request(FUNCTION, {"imageUri": "i"}, ["ImageUri"]) == {"ImageUri": "i"}
+
+
+def test_secrets_stay_secret_where_they_were() -> None:
+    raw = {"environment": {"variables": {"A": SECRET, "B": "1"}}, "tags": SECRET}
+    plain = reveal(from_struct(to_struct(raw)))
+    assert plain == {"environment": {"variables": {"A": "hush", "B": "1"}}, "tags": "hush"}
+    assert conceal({**plain, "arn": "x"}, raw) == {**raw, "arn": "x"}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4566", "http://localhost:1", "http://[::1]:80", "http://127.9.9.9"])
+def test_loopback_endpoints_are_taken(url: str) -> None:
+    assert read({}, {"AWS_ENDPOINT_URL": url}).endpoint_of("sqs") == url
+    assert read({"endpoints": json.dumps([{"sqs": url}])}, {}).endpoint_of("sqs") == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://sqs.us-east-1.amazonaws.com", "http://10.0.0.1:4566", "http://127.0.0.1.example.com", "http://", "x"],
+)
+def test_any_other_endpoint_is_refused(url: str) -> None:
+    with pytest.raises(UnservedError, match="only talks to the local cloud"):
+        read({}, {"AWS_ENDPOINT_URL": url})
+    with pytest.raises(UnservedError, match="only talks to the local cloud"):
+        read({"endpoints": json.dumps([{"s3": url}])}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+
+
+def test_no_endpoint_is_refused_with_the_way_out() -> None:
+    with pytest.raises(UnservedError, match="scar-pulumi local env"):
+        read({"region": "us-east-1"}, {})
+
+
+def test_every_table_is_whole() -> None:
+    described = schema("7.0.0")
+    assert set(described["resources"]) == set(TYPES)
+    for type_ in TYPES.values():
+        assert type_.documentation.startswith("https://docs.aws.amazon.com/")
+        assert type_.keys <= type_.properties.keys()
+        assert {setting.property for setting in type_.settings} <= type_.properties.keys()
+        assert type_.name is None or type_.name.property in type_.properties
+        references = json.dumps(described["resources"][type_.token])
+        assert all(f'"#/types/{token}"' in json.dumps(described) for token in described["types"]), references
+
+
+def test_a_preview_knows_what_follows_from_names() -> None:
+    class Cloudless:
+        """A cloud whose account is known and that nobody calls."""
+
+        configuration = read({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+
+        def facts(self, region: str | None) -> dict[str, str]:
+            return {"region": region or "us-east-1", "account": "000000000000", "partition": "aws"}
+
+    outputs = foresee_create(Cloudless(), FUNCTION, {"name": "f", "role": UNKNOWN})  # type: ignore[arg-type]
+    assert outputs["arn"] == "arn:aws:lambda:us-east-1:000000000000:function:f"
+    assert outputs["invokeArn"].endswith(f"/functions/{outputs['arn']}/invocations")
+    assert outputs["version"] == outputs["lastModified"] == outputs["role"] == UNKNOWN
