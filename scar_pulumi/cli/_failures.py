@@ -1,0 +1,80 @@
+"""Exceptions as what the user is told."""
+
+import dataclasses
+import datetime
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scar_pulumi.cli._console import count
+from scar_pulumi.errors import ScarError
+
+# Full disks and folders without permission are nobody's bug.
+_OF_THE_MACHINE = {errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENOSPC, errno.EPERM, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure: a message, mistakes found in a file, and what else is known of it."""
+
+    message: str
+    exit_code: int
+    problems: tuple[Any, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The message for a terminal; mistakes in a file stand alone on their lines, as compilers write them."""
+        if not self.problems:
+            return f"error: {self.message}"
+        errors = sum(getattr(problem, "severity", "error") == "error" for problem in self.problems)
+        return f"{self.message}\nerror: {count(errors, 'mistake')}; nothing was changed"
+
+    def document(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            **self.details,
+            "error": {"message": self.message, "problems": [_problem(problem) for problem in self.problems]},
+        }
+
+
+def describe(error: Exception) -> Failure:
+    """Say what went wrong; what nobody foresaw is a bug, whose traceback goes to a file."""
+    if not isinstance(error, ScarError) and "botocore" in sys.modules:
+        from scar_pulumi.cli._cloud_errors import translated  # noqa: PLC0415 - takes a tenth of a second
+
+        error = translated(error) or error
+    if isinstance(error, ScarError):
+        details = error.document() if hasattr(error, "document") else {}
+        return Failure(str(error), error.exit_code, tuple(getattr(error, "problems", ())), details)
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        return Failure(f"{error.filename or 'this machine'}: {error.strerror}", 1)
+    return Failure(f"{_summary(error)}; this is a bug in scar-pulumi, its traceback is in {_saved(error)}", 1)
+
+
+def _summary(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _saved(error: Exception) -> Path:
+    from scar_components._directories import cache_directory  # noqa: PLC0415 - not needed when all goes well
+
+    folder = cache_directory() / "errors"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    now = datetime.datetime.now(datetime.UTC)
+    file = folder / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    file.touch(mode=0o600)
+    file.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
+    return file
+
+
+def _problem(problem: Any) -> Any:
+    if dataclasses.is_dataclass(problem) and not isinstance(problem, type):
+        return {**dataclasses.asdict(problem), "text": str(problem)}
+    return str(problem)

@@ -1,0 +1,75 @@
+"""`ls` without a bucket: what is deployed."""
+
+import dataclasses
+from argparse import Namespace
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from scar_pulumi.cli._cloud_errors import about
+from scar_pulumi.cli._console import Console
+from scar_pulumi.cli._target import DeployedStack, deployed_stacks, is_local, open_clients
+from scar_pulumi.dataplane.deployed import Function, StoragePath
+
+
+def overview(arguments: Namespace, console: Console) -> Mapping[str, Any]:
+    """List functions and buckets; those of the local cloud include what destroyed stacks have left."""
+    stacks = deployed_stacks(arguments)
+    functions = [(stack, function) for stack in stacks for function in stack.deployed.functions.values()]
+    buckets: list[dict[str, Any]] = [
+        {"name": bucket.name, "managed": bucket.managed, "project": stack.project, "stack": stack.name}
+        for stack in stacks
+        for bucket in stack.deployed.buckets
+    ]
+    if is_local(arguments.stack):
+        known = {bucket["name"] for bucket in buckets}
+        left = [name for name in _local_buckets(arguments, console) if name not in known]
+        buckets += [{"name": name, "managed": None, "project": None, "stack": None} for name in left]
+    _show(functions, buckets, console)
+    return {"functions": [_document(stack, function) for stack, function in functions], "buckets": buckets}
+
+
+def _local_buckets(arguments: Namespace, console: Console) -> list[str]:
+    s3 = open_clients(arguments.stack, console).client("s3")
+    with about("buckets"):
+        return sorted(bucket["Name"] for bucket in s3.list_buckets()["Buckets"])
+
+
+def _document(stack: DeployedStack, function: Function) -> dict[str, Any]:
+    return {
+        "name": function.name,
+        "project": stack.project,
+        "stack": stack.name,
+        "arn": function.arn,
+        "region": function.region,
+        "logGroup": function.log_group,
+        "image": function.image,
+        "executionMode": function.execution_mode,
+        "inputs": [dataclasses.asdict(path) for path in function.inputs],
+        "outputs": [dataclasses.asdict(path) for path in function.outputs],
+    }
+
+
+def _show(
+    functions: Sequence[tuple[DeployedStack, Function]], buckets: Sequence[Mapping[str, Any]], console: Console
+) -> None:
+    if not functions and not buckets:
+        console.note("nothing is deployed; `scar-pulumi up FILE` does that")
+    rows = [(item.name, stack.project, _paths(item.inputs), _paths(item.outputs)) for stack, item in functions]
+    for line in _table(("FUNCTION", "PROJECT", "INPUT", "OUTPUT"), rows):
+        console.say(line)
+    if functions and buckets:
+        console.say("")
+    for line in _table(("BUCKET", "PROJECT"), [(item["name"], item["project"] or "-") for item in buckets]):
+        console.say(line)
+
+
+def _paths(paths: Iterable[StoragePath]) -> str:
+    return ", ".join(path.path for path in paths) or "-"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
+    return [line.rstrip() for line in lines]

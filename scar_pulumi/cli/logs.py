@@ -1,0 +1,119 @@
+"""`logs`: a function's log lines."""
+
+import datetime
+import re
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scar_pulumi.cli._cloud_errors import about
+from scar_pulumi.cli._console import Console
+from scar_pulumi.cli._target import find_function, is_local, stack_options
+from scar_pulumi.dataplane.logs import LogLine, attributed, follow, of_request, only_request, read
+from scar_pulumi.errors import InputError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LOOK_BACK = "1d"
+_FOLLOW_LOOK_BACK = "10m"
+_LOCAL_PAUSE = 0.3
+# Five calls a second are allowed in an account and region, to all its users together.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+_PAUSE = 2.0
+
+
+def configure(_verb: str, parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("name", metavar="NAME", help="the function's name in the FDL file")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with new lines until Ctrl-C")
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        help=f"how far back: 30s, 10m, 2h, 7d, or a date such as 2026-05-01T12:00 "
+        f"(default {_LOOK_BACK}; with -f {_FOLLOW_LOOK_BACK}; with --request-id all)",
+    )
+    parser.add_argument("--request-id", metavar="ID", help="only the lines of this call")
+    parser.add_argument("--timestamps", action="store_true", help="begin lines with their time")
+    stack_options(parser, search=True)
+    parser.add_argument("--json", action="store_true", help="print one JSON document; with -f, one for each line")
+
+
+def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
+    """Show the lines."""
+    start = _start(arguments, time.time())
+    function, clients = find_function(arguments.name, arguments, console)
+    client = clients.client("logs", function.region)
+    lines = _lines(client, function.log_group, start, arguments)
+    with about(f"log group {function.log_group}"):
+        if arguments.follow:
+            for line in lines:
+                _show_followed(line, arguments, console)
+            return None
+        shown = []
+        for line in lines:
+            shown.append(line.document())
+            console.say(_text(line, arguments))
+    if not shown:
+        console.note(_nothing(arguments))
+    return {"function": function.name, "logGroup": function.log_group, "events": shown}
+
+
+def since(text: str, now: float) -> int:
+    """Read how far back to look, in ms since the epoch.
+
+    Raises:
+        InputError: It is neither a duration nor a date.
+    """
+    if match := re.fullmatch(r"(\d+)([smhdw])", text.strip()):
+        return max(0, int((now - int(match[1]) * _UNITS[match[2]]) * 1000))
+    try:
+        return int(datetime.datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+    except ValueError:
+        raise InputError(
+            f"--since: {text} is no time; write 30s, 10m, 2h, 7d, or a date such as 2026-05-01T12:00"
+        ) from None
+
+
+def _start(arguments: Namespace, now: float) -> int:
+    if arguments.since is not None:
+        return since(arguments.since, now)
+    if arguments.request_id is not None:
+        return 0
+    return since(_FOLLOW_LOOK_BACK if arguments.follow else _LOOK_BACK, now)
+
+
+def _lines(client: Any, group: str, start: int, arguments: Namespace) -> Iterator[LogLine]:
+    request_id = arguments.request_id
+    if arguments.follow:
+        pause = _LOCAL_PAUSE if is_local(arguments.stack) else _PAUSE
+        lines = attributed(follow(client, group, start, wait=lambda: _wait(pause)))
+        return only_request(lines, request_id) if request_id else lines
+    if request_id:
+        return of_request(client, group, request_id, start)
+    return attributed(read(client, group, start))
+
+
+def _wait(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True
+
+
+def _show_followed(line: LogLine, arguments: Namespace, console: Console) -> None:
+    if console.json:
+        console.json_line(line.document())
+    else:
+        console.say(_text(line, arguments))
+
+
+def _text(line: LogLine, arguments: Namespace) -> str:
+    if not arguments.timestamps:
+        return line.message
+    moment = datetime.datetime.fromtimestamp(line.timestamp / 1000).astimezone()
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{line.timestamp % 1000:03d}  {line.message}"
+
+
+def _nothing(arguments: Namespace) -> str:
+    if arguments.request_id:
+        return f"{arguments.name}: no lines of request {arguments.request_id}"
+    back = arguments.since or _LOOK_BACK
+    return f"{arguments.name}: no lines since {back}; --since looks further back, -f waits for new ones"

@@ -1,0 +1,112 @@
+"""A stack's outputs as plain data: the functions and buckets that can be talked to."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scar_pulumi.errors import InputError, ScarError
+
+
+@dataclass(frozen=True)
+class StoragePath:
+    """Where a function's files come from or go to."""
+
+    provider: str
+    path: str
+    prefix: tuple[str, ...] = ()
+    suffix: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Function:
+    """A deployed function."""
+
+    name: str
+    arn: str
+    region: str
+    log_group: str
+    image: str
+    execution_mode: str
+    inputs: tuple[StoragePath, ...]
+    outputs: tuple[StoragePath, ...]
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket that a stack uses; `managed` when the stack created it."""
+
+    name: str
+    managed: bool
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a stack holds."""
+
+    functions: Mapping[str, Function]
+    buckets: tuple[Bucket, ...]
+
+    @classmethod
+    def read(cls, outputs: Mapping[str, Any]) -> "Deployed":
+        """Read stack outputs; outputs that are not ours are left alone.
+
+        Raises:
+            ScarError: There is no output `functions`, so this stack was not made by scar-pulumi.
+        """
+        functions = outputs.get("functions")
+        if not isinstance(functions, Mapping):
+            raise ScarError(
+                "functions: the stack has no such output; its program has to call scar_pulumi.program.deploy()"
+            )
+        buckets = outputs.get("buckets") or ()
+        return cls(
+            {name: _function(name, entry) for name, entry in sorted(functions.items())},
+            tuple(Bucket(entry["name"], bool(entry.get("managed"))) for entry in buckets),
+        )
+
+    def function(self, name: str) -> Function:
+        """Return a function by its name.
+
+        Raises:
+            InputError: There is none; the message lists what there is.
+        """
+        try:
+            return self.functions[name]
+        except KeyError:
+            raise InputError(unknown_function(name, self.functions)) from None
+
+
+def unknown_function(name: str, known: Mapping[str, Any]) -> str:
+    """Say that a function is not there, which ones are, and which one may have been meant."""
+    if not known:
+        return f"{name}: no such function; the stack has none"
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"{name}: no such function{meant} (there are: {', '.join(sorted(known))})"
+
+
+def _function(name: str, entry: Mapping[str, Any]) -> Function:
+    arn = str(entry.get("arn", ""))
+    return Function(
+        name=name,
+        arn=arn,
+        region=entry.get("region") or (arn.split(":")[3] if arn.count(":") >= 3 else ""),
+        log_group=entry.get("logGroup") or f"/aws/lambda/{name}",
+        image=entry.get("image", ""),
+        execution_mode=entry.get("executionMode", "lambda"),
+        inputs=_paths(entry.get("inputs")),
+        outputs=_paths(entry.get("outputs")),
+    )
+
+
+def _paths(entries: Any) -> tuple[StoragePath, ...]:
+    return tuple(
+        StoragePath(
+            entry.get("provider", "s3.default"),
+            entry.get("path", ""),
+            tuple(entry.get("prefix") or ()),
+            tuple(entry.get("suffix") or ()),
+        )
+        for entry in entries or ()
+    )

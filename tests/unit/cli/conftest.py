@@ -1,0 +1,133 @@
+"""The command line in this process, with directories of its own and an engine that only remembers."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+import scar_pulumi.engine
+from scar_pulumi.cli import main
+from scar_pulumi.engine import Changes, Result, Step
+from scar_pulumi.errors import InputError
+
+FUNCTION = {
+    "arn": "arn:aws:lambda:us-east-1:000000000000:function:upper",
+    "region": "us-east-1",
+    "logGroup": "/aws/lambda/upper",
+    "image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/upper@sha256:0",
+    "executionMode": "lambda",
+    "inputs": [{"provider": "s3.default", "path": "pictures/in", "prefix": [], "suffix": [".jpg"]}],
+    "outputs": [{"provider": "s3.default", "path": "pictures/out", "prefix": [], "suffix": []}],
+}
+OUTPUTS = {"functions": {"upper": FUNCTION}, "buckets": [{"name": "pictures", "managed": True}]}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a verb ended with and printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on standard output."""
+        return json.loads(self.stdout)
+
+
+Scar = Callable[..., Answer]
+
+
+@pytest.fixture(autouse=True)
+def directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SCAR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("SCAR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def scar(capsys: pytest.CaptureFixture[str]) -> Scar:
+    """Runs a verb and returns what it printed."""
+
+    def run(*arguments: object) -> Answer:
+        status = main([str(argument) for argument in arguments])
+        return Answer(status, *capsys.readouterr())
+
+    return run
+
+
+@dataclass
+class FakeEngine:
+    """Stands for the engine: says what it is told to and remembers what was asked of it."""
+
+    asked: list[str] = field(default_factory=list)
+    outputs: Mapping[str, Any] | None = field(default_factory=lambda: OUTPUTS)
+    changes: Changes = field(default_factory=lambda: Changes(create=2, same=1))
+    steps: tuple[Step, ...] = ()
+    config: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+class FakeStack:
+    """A stack of the fake engine."""
+
+    engine: ClassVar[FakeEngine]
+
+    def __init__(
+        self,
+        fdl: Path | None = None,
+        name: str = "local",
+        *,
+        config: Mapping[str, str] | None = None,
+        overrides: Mapping[str, str] | None = None,
+        **_: Any,
+    ) -> None:
+        self.engine.config, self.engine.overrides = config or {}, overrides or {}
+        self.name, self.project = name, fdl.stem if fdl else "project"
+        self.is_local = name.startswith("local")
+
+    def outputs(self) -> Mapping[str, Any]:
+        if self.engine.outputs is None:
+            raise InputError("no such stack")
+        return self.engine.outputs
+
+    def _operate(self, verb: str) -> Result:
+        self.engine.asked.append(verb)
+        return Result(self.engine.changes, self.engine.steps, self.engine.outputs or {}, {verb: 1.0})
+
+    def up(self) -> Result:
+        return self._operate("up")
+
+    def preview(self) -> Result:
+        return self._operate("preview")
+
+    def refresh(self) -> Result:
+        return self._operate("refresh")
+
+    def destroy(self) -> Result:
+        return self._operate("destroy")
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    engine = FakeEngine()
+    monkeypatch.setattr(FakeStack, "engine", engine, raising=False)
+    monkeypatch.setattr(scar_pulumi.engine, "Stack", FakeStack, raising=False)
+    return engine
+
+
+@pytest.fixture
+def fdl(directories: Path) -> Path:
+    """An FDL file without mistakes, with the function `upper`."""
+    return write_fdl(directories / "video.yaml", "upper")
+
+
+def write_fdl(path: Path, *names: str) -> Path:
+    functions = [{"lambda": {"name": name, "container": {"image": "busybox:1"}}} for name in names]
+    path.write_text(json.dumps({"functions": {"aws": functions}}))
+    return path
