@@ -1,0 +1,1 @@
+"""What performance claims are measured with: ratios in one run, and counts."""

@@ -1,0 +1,30 @@
+"""Run the benchmarks that are named, or all: `python -m bench [latency] [deploy] [supervisor] [fdl]`."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import deploy, fdl, latency, supervisor
+from bench.world import World
+
+BENCHMARKS = {"latency": latency.run, "deploy": deploy.run, "supervisor": supervisor.run, "fdl": fdl.run}
+
+
+def main() -> int:
+    """Run benchmarks on a local cloud of their own and print their tables."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which to run; default: all")
+    names = parser.parse_args().names or list(BENCHMARKS)
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            world = World(Path(folder))
+            try:
+                BENCHMARKS[name](world)
+            finally:
+                world.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""The supervisor beside a loop of the same shape over boto3: start, memory, the price of an event, and its storage.
+
+Both run as plain processes against the same Runtime API and the same S3 on loopback, in one run, taking turns.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.store import S3Store
+
+from bench.world import World, print_table
+from tests.supervisor.runtime_api import Event, RuntimeApi
+
+STARTS, EVENTS = 12, 60
+SIZES = {"1 kB": 1 << 10, "10 MB": 10 << 20, "1 GB": 1 << 30}
+BUCKET = "bench-supervisor"
+_BUNDLE = Path(__file__).resolve().parents[1] / "supervisor_image" / "bundle.py"
+_LOOP = """
+import json, os, subprocess, tempfile, urllib.request
+import boto3
+s3 = boto3.client("s3")
+api = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"
+output = json.loads(os.environ["SCAR_FUNCTION"])["outputs"][0]["path"].split("/", 1)
+while True:
+    with urllib.request.urlopen(f"{api}/next") as response:
+        request, event = response.headers["Lambda-Runtime-Aws-Request-Id"], json.load(response)
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/out")
+        variables = {**os.environ, "TMP_OUTPUT_DIR": f"{folder}/out", "INPUT_FILE_PATH": f"{folder}/in"}
+        if "Records" in event:
+            record = event["Records"][0]["s3"]
+            s3.download_file(record["bucket"]["name"], record["object"]["key"], f"{folder}/in")
+        done = subprocess.run(event["cmd_args"], env=variables, stdout=subprocess.PIPE)
+        for name in os.listdir(f"{folder}/out"):
+            s3.upload_file(f"{folder}/out/{name}", output[0], f"{output[1]}/{name}")
+    urllib.request.urlopen(f"{api}/{request}/response", json.dumps({"statusCode": 200}).encode()).close()
+"""
+
+
+def run(world: World) -> None:
+    """Measure both, and obstore alone for what storage costs at least."""
+    endpoint = world.client("s3").meta.endpoint_url
+    world.client("s3").create_bucket(Bucket=BUCKET)
+    with tempfile.TemporaryDirectory() as folder:
+        commands = {"supervisor": _supervisor(Path(folder)), "boto3 loop": [sys.executable, "-c", _LOOP]}
+        rows = [(name, *_start_and_memory(command, endpoint)) for name, command in commands.items()]
+        print_table("Start of the process → first poll, and memory then", ("what", "p50 ms", "min ms", "RSS MB"), rows)
+        warm = [(name, f"{_overhead(command, endpoint):.2f}") for name, command in commands.items()]
+        empty = statistics.median(_timed(lambda: subprocess.run(["/bin/true"], check=True)) for _ in range(EVENTS))
+        warm.append(("running /bin/true alone", f"{empty * 1000:.2f}"))
+        print_table("One warm event that runs /bin/true", ("what", "p50 ms"), warm)
+        _storage(commands, endpoint, Path(folder))
+
+
+def _supervisor(folder: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, _BUNDLE, "--output", folder / "layer.tar.gz"], capture_output=True, text=True, check=True
+    )
+    with tarfile.open(folder / "layer.tar.gz") as archive:
+        archive.extractall(folder, filter="tar")
+    entrypoint: list[str] = json.loads(done.stdout)["entrypoint"]
+    return [word.replace("/opt/scar", f"{folder}/opt/scar") for word in entrypoint]
+
+
+@contextmanager
+def _running(command: list[str], endpoint: str) -> Iterator[tuple[RuntimeApi, subprocess.Popen[bytes]]]:
+    api = RuntimeApi()
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "AWS_LAMBDA_RUNTIME_API": api.address,
+        "SCAR_FUNCTION": json.dumps({"log_level": "ERROR", "outputs": [{"path": f"{BUCKET}/out"}]}),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    process = subprocess.Popen(command, env=environment, cwd="/")
+    try:
+        yield api, process
+    finally:
+        process.kill()
+        process.wait()
+        api.close()
+
+
+def _start_and_memory(command: list[str], endpoint: str) -> tuple[str, str, str]:
+    times, memory = [], 0.0
+    for _ in range(STARTS):
+        started = time.perf_counter()
+        with _running(command, endpoint) as (api, process):
+            assert api.polled.wait(30)
+            times.append((time.perf_counter() - started) * 1000)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            memory = int(status.split("VmRSS:")[1].split()[0]) / 1024
+    return f"{statistics.median(times):.0f}", f"{min(times):.0f}", f"{memory:.0f}"
+
+
+def _overhead(command: list[str], endpoint: str) -> float:
+    event = {"cmd_args": ["/bin/true"]}
+    with _running(command, endpoint) as (api, _):
+        times = [_timed(lambda: _event(api, event)) for _ in range(EVENTS)]
+    return statistics.median(times[5:]) * 1000
+
+
+def _storage(commands: Mapping[str, list[str]], endpoint: str, folder: Path) -> None:
+    store = S3Store(
+        BUCKET, endpoint=endpoint, access_key_id="test", secret_access_key="test", region="us-east-1",  # noqa: S106
+        client_options={"allow_http": True, "timeout": "15min"},
+    )  # fmt: skip
+    rows = []
+    for name, size in SIZES.items():
+        source = folder / "source"
+        with source.open("wb") as file:
+            for _ in range(max(1, size >> 20)):
+                file.write(os.urandom(min(size, 1 << 20)))
+        obstore.put(store, "in/file", source, chunk_size=8 << 20)
+        repeats = 1 if size >= 1 << 28 else 12
+        base = statistics.median(_timed(lambda: _alone(store, folder)) for _ in range(repeats))
+        rows.append((name, "obstore alone", f"{base * 1000:.1f}", "1.00"))
+        for what, command in commands.items():
+            taken = _in_and_out(command, endpoint, repeats)
+            rows.append((name, what, f"{taken * 1000:.1f}", f"{base / taken:.2f}"))
+    print_table("An object in and out again", ("size", "what", "p50 ms", "share of obstore's speed"), rows)
+
+
+def _alone(store: S3Store, folder: Path) -> None:
+    with (folder / "copy").open("wb") as file:
+        for block in obstore.get(store, "in/file").stream(min_chunk_size=1 << 20):
+            file.write(block)
+    obstore.put(store, "out/file", folder / "copy", chunk_size=8 << 20)
+
+
+def _in_and_out(command: list[str], endpoint: str, repeats: int) -> float:
+    event: dict[str, Any] = {
+        "Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": BUCKET}, "object": {"key": "in/file"}}}],
+        "cmd_args": ["/bin/sh", "-c", 'ln -s "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/file"'],
+    }
+    with _running(command, endpoint) as (api, _):
+        _event(api, {"cmd_args": ["/bin/true"]})
+        times = [_timed(lambda: _event(api, event)) for _ in range(repeats)]
+    return statistics.median(times)
+
+
+def _event(api: RuntimeApi, event: Any) -> None:
+    api.send(Event("bench", json.dumps(event).encode(), 800, None))
+    outcome = api.outcome("bench", 800)
+    assert not outcome.failed, outcome
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

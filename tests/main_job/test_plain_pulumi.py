@@ -1,0 +1,81 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Project, Terminal
+
+pytestmark = pytest.mark.xdist_group("main_job")
+
+REPOSITORY = Path(__file__).parents[2]
+COPY = 'cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/copy"'
+
+
+class Pulumi:
+    """The plain `pulumi` command in a project, with what `scar-pulumi local env` sets."""
+
+    def __init__(self, terminal: Terminal, folder: Path) -> None:
+        self.folder = folder
+        printed = terminal.scar("local", "env", "--json", cwd=folder).json
+        kept = {key: value for key, value in terminal.environment.items() if key not in printed["unset"]}
+        self.environment = {**kept, **printed["environment"]}
+
+    def __call__(self, *arguments: str) -> str:
+        command = ["pulumi", *arguments, "--non-interactive", "--stack", "local"]
+        command[0] = shutil.which("pulumi", path=self.environment["PATH"]) or "pulumi"
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def plain(project: Project, terminal: Terminal) -> Pulumi:
+    """A Pulumi project like this repository's own, around an FDL file."""
+    project.function("plain", COPY, "plain-files/in", "plain-files/out")
+    project.write()
+    (project.folder / "stacks").mkdir()
+    shutil.copy(REPOSITORY / "stacks/__main__.py", project.folder / "stacks")
+    settings = (REPOSITORY / "Pulumi.yaml").read_text()
+    settings = settings.replace("stacks/examples/cowsay/cowsay.yaml", project.fdl.name)
+    settings = settings.replace("virtualenv: .venv", f"virtualenv: {sys.prefix}")
+    (project.folder / "Pulumi.yaml").write_text(settings)
+    return Pulumi(terminal, project.folder)
+
+
+def resources(deployment: Any) -> dict[str, str]:
+    return {step["urn"]: step["op"] for step in deployment["steps"]}
+
+
+def test_pulumi_in_the_project_and_our_own_verbs_mean_the_same_stack(
+    plain: Pulumi, project: Project, terminal: Terminal
+) -> None:
+    planned = resources(json.loads(plain("preview", "--json")))
+    ours = terminal.scar("preview", project.fdl, "--json").json
+    assert planned == {resource["urn"]: resource["op"] for resource in ours["resources"]}
+    assert set(planned.values()) == {"create"}
+
+    plain("up", "--yes")
+    assert terminal.up(project.fdl)["changes"]["same"] == len(planned)
+    assert json.loads(plain("stack", "output", "--json"))["buckets"] == [{"name": "plain-files", "managed": True}]
+
+    plain("refresh", "--yes")
+    assert set(resources(json.loads(plain("preview", "--json"))).values()) == {"same"}
+    plain("destroy", "--yes")
+    assert terminal.scar("ls", "plain-files", "--json").status == 0
+
+
+def test_a_mistake_in_the_file_is_a_sentence_in_plain_pulumi_too(plain: Pulumi, project: Project) -> None:
+    project.functions[0]["memory"] = 64
+    project.write()
+    with pytest.raises(AssertionError) as failed:
+        plain("preview")
+    told = str(failed.value)
+    assert f"{project.fdl.name}:" in told
+    assert "64 is below Lambda's minimum of 128 (MB)" in told
+    assert "Traceback" not in told
