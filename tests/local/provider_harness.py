@@ -113,11 +113,15 @@ class Bench:
         if not pulumi.exists():
             pulumi.symlink_to(find_engine().command.resolve())
         command = automation.PulumiCommand(str(pulumi.parent.parent), skip_version_check=True)
+        work = self.directory / "work"  # the SDK's own choice stays behind in the temporary folder
+        work.mkdir(exist_ok=True)
         return automation.create_or_select_stack(
             name,
             "provider",
             program=program,
-            opts=automation.LocalWorkspaceOptions(env_vars=self.environment(), pulumi_command=command),
+            opts=automation.LocalWorkspaceOptions(
+                work_dir=str(work), env_vars=self.environment(), pulumi_command=command
+            ),
         )
 
     def attempt(self, program: Callable[[], None], verb: str = "up") -> tuple[dict[str, int] | None, str]:
