@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from scar_pulumi.fdl import Fdl, Function, Problem
 
-_STORAGE = "storage of type '{}' cannot be used by functions of this release"
+_CLUSTERS_STORAGE = "functions are not given the keys of the MinIO server of an OSCAR cluster, '{}'"
 
 
 def undeployable(fdl: Fdl) -> tuple[Problem, ...]:
     """Everything in the file that cannot be deployed, in its order; empty if all of it can."""
-    said = [place for function in fdl.functions for place in _function(function)]
+    said = [place for function in fdl.functions for place in (*_function(function), *_storages(fdl, function))]
     said += [
         (service.path, f"'{service.name}' is a service on an OSCAR cluster, which this release cannot deploy")
         for service in fdl.oscar
@@ -24,11 +24,15 @@ def _function(function: Function) -> Iterator[tuple[str, str]]:
         yield f"{function.path}.lambda.execution_mode", message
     if function.api_gateway is not None:
         yield f"{function.path}.api_gateway", "HTTP endpoints cannot be deployed by this release"
+
+
+def _storages(fdl: Fdl, function: Function) -> Iterator[tuple[str, str]]:
     for direction, places in (("input", function.input), ("output", function.output)):
         for index, place in enumerate(places):
-            if place.provider != "s3":
+            declared = fdl.storage_providers.get(place.provider, {})
+            if (place.provider, place.provider_id) != ("s3", "default") and place.provider_id not in declared:
                 path = f"{function.path}.lambda.{direction}[{index}].storage_provider"
-                yield path, _STORAGE.format(place.provider)
+                yield path, _CLUSTERS_STORAGE.format(place.provider_id)
 
 
 def _problem(fdl: Fdl, path: str, message: str) -> Problem:

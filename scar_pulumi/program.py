@@ -13,6 +13,7 @@ from scar_components.supervised_image import planned_digest
 from scar_pulumi._configuration import check_configuration
 from scar_pulumi.declarations.buckets import declare_buckets, declare_triggers
 from scar_pulumi.declarations.functions import function_arguments, function_outputs
+from scar_pulumi.declarations.storage_providers import declare_storage_providers
 from scar_pulumi.deployable import undeployable
 from scar_pulumi.errors import InputError, ScarError
 from scar_pulumi.fdl import Fdl, FdlError, load
@@ -43,7 +44,11 @@ def _deploy(fdl: Fdl) -> None:
     for name, argument in arguments.items():
         planned_digest(name, base_image(argument))  # a broken image is told before anything is made
     buckets = declare_buckets(fdl)
-    functions = {name: LambdaContainerFunction(name, argument) for name, argument in arguments.items()}
+    storages = declare_storage_providers(fdl)
+    functions = {
+        name: LambdaContainerFunction(name, storages[name].given_to(argument), storages[name].options)
+        for name, argument in arguments.items()
+    }
     declare_triggers(fdl, buckets, functions)
     pulumi.export(
         "functions", {function.name: function_outputs(function, functions[function.name]) for function in fdl.functions}

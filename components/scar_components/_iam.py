@@ -57,14 +57,18 @@ def execution_policy(
         _VPC_STATEMENT if vpc else None,
         _file_system_statement(file_system_arn),
         _failure_statement(failure_destination),
-        *_settings_statements(partition, sorted(settings)),
+        *_settings_statements(f"arn:{partition}:ssm:*:{account or '*'}:parameter", sorted(settings)),
     ]
     return {"Version": "2012-10-17", "Statement": [statement for statement in statements if statement]}
 
 
-def _settings_statements(partition: str, settings: list[str]) -> list[Mapping[str, Any] | None]:
+def _settings_statements(parameter_arn: str, settings: list[str]) -> list[Mapping[str, Any] | None]:
+    """Return who may read the settings; the key that parameters are encrypted with by default needs no permission.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+    """
     places = [place.partition(":")[::2] for place in settings]
-    parameters = [f"arn:{partition}:ssm:*:*:parameter/{name.lstrip('/')}" for kind, name in places if kind == "ssm"]
+    parameters = [f"{parameter_arn}/{name.lstrip('/')}" for kind, name in places if kind == "ssm"]
     secrets = [name for kind, name in places if kind == "secretsmanager"]
     return [
         _allow("ReadParameters", ["ssm:GetParameter"], parameters),

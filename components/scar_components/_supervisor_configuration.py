@@ -25,7 +25,7 @@ def supervisor_configuration(
     configuration = {
         "name": function_name,
         "log_level": args.get("log_level"),
-        "log_format": args.get("log_format"),
+        "log_format": args.get("log_format") if args.get("log_format") != "text" else None,
         "timeout_threshold": args.get("timeout_threshold"),
         "inputs": [_storage(entry) for entry in args.get("inputs", ())],
         "outputs": [_storage(entry) for entry in args.get("outputs", ())],

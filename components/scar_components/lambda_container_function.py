@@ -108,8 +108,6 @@ class LambdaContainerFunction(ComponentResource):
         partition = aws.get_partition_output(opts=invoke).partition
         account = aws.get_caller_identity_output(opts=invoke).account_id
         args = self._args
-        storage = [*args.get("inputs", ()), *args.get("outputs", ())]
-        has_own_buckets_only = all(entry["provider"] in {"s3", "s3.default"} for entry in storage)
 
         def document(values: Sequence[str | None]) -> str:
             known_partition, log_group_arn, file_system_arn, account_id = values
@@ -118,7 +116,7 @@ class LambdaContainerFunction(ComponentResource):
                 str(log_group_arn),
                 _s3_paths(args.get("inputs", ())),
                 _s3_paths(args.get("outputs", ())),
-                account=account_id if has_own_buckets_only else None,
+                account=account_id,
                 vpc="subnet_ids" in args,
                 file_system_arn=file_system_arn,
                 failure_destination=args.get("failure_destination"),
@@ -202,4 +200,5 @@ class LambdaContainerFunction(ComponentResource):
 
 
 def _s3_paths(entries: Sequence[FunctionStorage]) -> list[str]:
-    return [entry["path"] for entry in entries if entry["provider"].split(".")[0] == "s3"]
+    """Return the paths that are the role's to open; buckets of others are opened with keys of theirs."""
+    return [entry["path"] for entry in entries if entry["provider"] in {"s3", "s3.default"}]

@@ -28,6 +28,8 @@ def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
         "inputs": [function_storage(path) for path in function.input],
         "outputs": [function_storage(path) for path in function.output],
         "log_level": function.log_level,
+        "log_format": function.log_format,
+        "file_stage_in": function.file_stage_in,
         "log_retention": function.log_retention,
         "timeout_threshold": function.timeout_threshold,
         "role_arn": function.role,

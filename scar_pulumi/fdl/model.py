@@ -128,6 +128,7 @@ class Function:
         timeout: Seconds until Lambda stops an invocation.
         ephemeral_storage: Size of /tmp in MB.
         log_level: Level of the supervisor's own log lines, upper case.
+        log_format: Of those lines: "text" or "json".
         path: Place in the document, "functions.aws[1]"; `Fdl.mark` tells line and column.
         execution_mode: Where events run: "lambda", "batch", or "lambda-batch" for Batch after Lambda's timeout.
         image: Registry reference of the base image, or None.
@@ -144,6 +145,7 @@ class Function:
         architecture: Instruction set of the image.
         log_retention: Days that log lines are kept.
         allow_loop: Whether outputs may start the function again, directly or through others.
+        file_stage_in: Whether input files stay where they are, for the script to fetch.
         vpc: Network to attach it to, or None.
         file_system: File system to mount, or None.
         api_gateway: HTTP endpoint, or None.
@@ -156,6 +158,7 @@ class Function:
     timeout: int
     ephemeral_storage: int
     log_level: str
+    log_format: Literal["text", "json"]
     execution_mode: str
     image: str | None
     image_file: Path | None
@@ -171,6 +174,7 @@ class Function:
     architecture: Literal["x86_64", "arm64"]
     log_retention: int
     allow_loop: bool = False
+    file_stage_in: bool = False
     path: str = ""
     vpc: Vpc | None = None
     file_system: FileSystem | None = None

@@ -8,7 +8,15 @@ from supervisor.configuration import VARIABLE, Image
 # One string of an environment cannot be longer: MAX_ARG_STRLEN, execve(2).
 LONGEST = 128 * 1024
 # The supervisor's own, which the user's process has no use for.
-_OWN = (VARIABLE, "AWS_LAMBDA_RUNTIME_API", "TIMEOUT_THRESHOLD", "_HANDLER", "SCAR_EVENT", "SCAR_DONE")
+_OWN = (
+    VARIABLE,
+    "SCAR_STORAGE_VERSIONS",
+    "AWS_LAMBDA_RUNTIME_API",
+    "TIMEOUT_THRESHOLD",
+    "_HANDLER",
+    "SCAR_EVENT",
+    "SCAR_DONE",
+)
 # What SCAR's jobs were given, storage secrets among it.
 _SCARS = ("FDL", "FUNCTION_CONFIG", "SCRIPT")
 _FALLBACK = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp"}  # noqa: S108

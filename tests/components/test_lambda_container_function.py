@@ -105,7 +105,7 @@ def test_storage_settings_are_named_by_their_place_which_the_role_may_read(recor
     assert json.loads(environment["SCAR_FUNCTION"])["storage_providers"] == places
     statements = json.loads(recorder.inputs("resize-role-policy")["policy"])["Statement"]
     assert [(entry["Action"], entry["Resource"]) for entry in statements[-2:]] == [
-        (["ssm:GetParameter"], ["arn:aws:ssm:*:*:parameter/scar/minio"]),
+        (["ssm:GetParameter"], ["arn:aws:ssm:*:123456789012:parameter/scar/minio"]),
         (["secretsmanager:GetSecretValue"], [places["webdav.dcache"].partition(":")[2]]),
     ]
 

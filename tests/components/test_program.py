@@ -72,3 +72,45 @@ def test_what_has_no_component_is_refused_with_its_place(recorder: Recorder, pat
     with pytest.raises(pulumi.RunError, match=r"video\.yaml:5:23 .*'batch' needs AWS Batch, which this release"):
         deploy(fdl)
     assert recorder.resources == {}
+
+
+STORAGES = """\
+functions:
+  aws:
+  - lambda:
+      name: a
+      container: {image: "debian:12"}
+      file_stage_in: true
+      output: [{storage_provider: s3.other, path: theirs/out}, {storage_provider: minio.möve, path: more/out}]
+storage_providers:
+  s3: {other: {access_key: k, secret_key: "${env:SCAR_TEST_SECRET}"}}
+  minio: {möve: {endpoint: "https://minio.example", access_key: k, secret_key: s, verify: false}}
+"""
+
+
+def test_settings_of_storages_are_secret_parameters_that_their_function_alone_may_read(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
+    monkeypatch.setattr("scar_pulumi.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    path.write_text(STORAGES)
+    run_program(lambda: deploy(load(path)))
+    declared = {name: recorder.inputs(f"{name}-settings") for name in ("s3.other", "minio.möve")}
+    assert {parameter["type"] for parameter in declared.values()} == {"SecureString"}
+    assert {parameter["value"][SIGNATURE] for parameter in declared.values()} == {SECRET}
+    assert json.loads(declared["s3.other"]["value"]["value"]) == {"access_key": "k", "secret_key": "hunter2"}
+    assert json.loads(declared["minio.möve"]["value"]["value"])["verify"] is False
+
+    names = [parameter["name"] for parameter in declared.values()]
+    assert names[0].startswith("/scar-pulumi/")
+    assert names[0].endswith("/photos/dev/s3.other")
+    assert "/photos/dev/minio.m-ve-" in names[1]
+    variables = recorder.inputs("a-function")["environment"]["variables"]
+    told = json.loads(variables["SCAR_FUNCTION"])
+    assert told["storage_providers"] == {"s3.other": f"ssm:{names[0]}", "minio.möve": f"ssm:{names[1]}"}
+    assert told["file_stage_in"] is True
+    statements = json.loads(recorder.inputs("a-role-policy")["policy"])["Statement"]
+    parameters = sorted(f"arn:aws:ssm:*:123456789012:parameter{name}" for name in names)
+    assert [(statement["Sid"], statement["Resource"]) for statement in statements[1:]] == [
+        ("ReadParameters", parameters)
+    ]

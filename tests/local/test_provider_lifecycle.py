@@ -75,6 +75,7 @@ def everything(memory: int) -> Callable[[], None]:
         aws.iam.RolePolicyAttachment("attachment", role=role.name, policy_arn=managed)
         group = aws.cloudwatch.LogGroup("group", name="/aws/lambda/every", retention_in_days=30)
         queue = aws.sqs.Queue("queue", visibility_timeout_seconds=60)
+        aws.ssm.Parameter("key", name="/a/key", type="SecureString", value=SECRET, tags={"p": "1"})
         made = aws.lambda_.Function(
             "every",
             name="every",
@@ -126,12 +127,12 @@ def everything(memory: int) -> Callable[[], None]:
 def test_every_type_from_preview_to_destroy(bench: Bench) -> None:
     first = bench.stack(everything(512))
     preview = first.preview()
-    assert preview.change_summary == {"create": 16}
+    assert preview.change_summary == {"create": 17}
     assert "arn:aws:lambda:us-east-1:000000000000:function:every" in preview.stdout
     assert ".dkr.ecr.us-east-1.amazonaws.com/images-" in preview.stdout
 
     up = first.up()
-    assert changes(up) == {"create": 16}
+    assert changes(up) == {"create": 17}
     assert up.outputs["arn"].value == "arn:aws:lambda:us-east-1:000000000000:function:every"
     assert not [file for file in bench.backend.rglob("*.json*") if SECRET in file.read_text()]
     assert changes(first.up()) == {}
@@ -140,17 +141,18 @@ def test_every_type_from_preview_to_destroy(bench: Bench) -> None:
 
     second = bench.stack(everything(1024))
     preview = second.preview()
-    assert preview.change_summary == {"same": 15, "update": 1}
+    assert preview.change_summary == {"same": 16, "update": 1}
     assert "[diff: ~memorySize]" in preview.stdout
     assert changes(second.up()) == {"update": 1}
     live = client(bench.endpoint, "lambda").get_function_configuration(FunctionName="every")
     assert (live["MemorySize"], live["Environment"]["Variables"]["SECRET"]) == (1024, SECRET)
 
-    assert changes(second.destroy()) == {"delete": 16}
+    assert changes(second.destroy()) == {"delete": 17}
     assert client(bench.endpoint, "iam").list_roles()["Roles"] == []
     assert client(bench.endpoint, "s3").list_buckets()["Buckets"] == []
     assert client(bench.endpoint, "ecr").describe_repositories()["repositories"] == []
     assert client(bench.endpoint, "sqs").list_queues().get("QueueUrls", []) == []
+    assert client(bench.endpoint, "ssm").describe_parameters()["Parameters"] == []
 
 
 def test_replacement_of_automatic_and_of_given_names(bench: Bench) -> None:
@@ -184,6 +186,37 @@ def test_twenty_functions_deploy_and_stay_as_they_are(bench: Bench) -> None:
     assert changes(stack.up()) == {"create": 41}
     assert changes(stack.up()) == {}
     assert changes(stack.destroy()) == {"delete": 41}
+
+
+def test_a_parameter_is_overwritten_by_its_stack_alone(bench: Bench) -> None:
+    def program(value: str) -> Callable[[], None]:
+        def run() -> None:
+            parameter = aws.ssm.Parameter("mine", name="/mine/key", type="SecureString", value=value)
+            pulumi.export("version", parameter.version)
+
+        return run
+
+    assert bench.stack(program(SECRET)).up().outputs["version"].value == 1
+    other = bench.stack(program("other"))
+    assert other.preview().change_summary == {"same": 1, "update": 1}
+    assert other.up().outputs["version"].value == 2
+    ssm = client(bench.endpoint, "ssm")
+    assert ssm.get_parameter(Name="/mine/key", WithDecryption=True)["Parameter"]["Value"] == "other"
+    ssm.put_parameter(Name="/mine/key", Value="drifted", Type="SecureString", Overwrite=True)
+    assert changes(other.refresh()) == {"update": 1}
+    assert changes(other.up()) == {"update": 1}
+    assert not [file for file in bench.backend.rglob("*.json*") if "drifted" in file.read_text()]
+    other.destroy()
+
+    ssm.put_parameter(Name="/mine/key", Value="somebody's", Type="String")
+    done, printed = bench.attempt(of_somebody)
+    assert done is None
+    assert "exists" in printed
+    assert ssm.delete_parameter(Name="/mine/key")
+
+
+def of_somebody() -> None:
+    aws.ssm.Parameter("mine", name="/mine/key", type="SecureString", value="mine")
 
 
 def test_secrets_of_the_parameter_store_reach_a_program(bench: Bench) -> None:

@@ -8,6 +8,8 @@ from scar_pulumi.fdl._document import Document, FunctionValues, Link
 # Measured as JSON, and shared by the user's variables with the supervisor's SCAR_FUNCTION.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MOST_BYTES = 4096
+# The parameter of a storage's settings, as long as names of projects and stacks are likely to make it.
+_PARAMETER = "ssm:/scar-pulumi/organization/a-long-project-name/stack-name/"
 
 
 def environment_fits(document: Document) -> None:
@@ -15,7 +17,7 @@ def environment_fits(document: Document) -> None:
     inputs, outputs = _by_function(document.inputs), _by_function(document.outputs)
     for function in document.functions():
         configuration = _configuration(function, inputs.get(function.path, []), outputs.get(function.path, []))
-        own = _size({"SCAR_FUNCTION": _json(configuration)})
+        own = _size({"SCAR_FUNCTION": _json(configuration)}) + _size_of_versions(configuration)
         size = _size({**_variables(function.settings), **_variables(function.container)}) + own
         if size > _MOST_BYTES:
             message = (
@@ -37,11 +39,24 @@ def _configuration(function: FunctionValues, inputs: list[Link], outputs: list[L
     configuration = {
         "name": function.name,
         "log_level": function.settings.get("log_level"),
+        "log_format": "json" if function.settings.get("log_format") == "json" else None,
+        "file_stage_in": function.settings.get("file_stage_in"),
         "timeout_threshold": function.container.get("timeout_threshold", 10),
         "inputs": [_place(link) for link in inputs],
         "outputs": [_place(link) for link in outputs],
+        "storage_providers": {name: _PARAMETER + name for name in _providers([*inputs, *outputs])},
     }
     return {key: value for key, value in configuration.items() if value}
+
+
+def _providers(links: list[Link]) -> list[str]:
+    names = {f"{link.place.provider}.{link.place.provider_id}" for link in links}
+    return sorted(names - {"s3.default"})
+
+
+def _size_of_versions(configuration: dict[str, Any]) -> int:
+    names = configuration.get("storage_providers", ())
+    return _size({"SCAR_STORAGE_VERSIONS": ",".join(f"{name}:999" for name in names)}) if names else 0
 
 
 def _place(link: Link) -> dict[str, Any]:

@@ -65,12 +65,10 @@ def _note(document: Document, link: Link, *, is_input: bool) -> None:
         if is_input and provider.type == "minio" and not link.store.startswith("minio of"):
             message = f"starts the service only if 'minio.{provider.id}' is the cluster's own server"
             document.warning(f"{link.path}.storage_provider", message, "write 'minio' for that")
-    elif provider.type == "s3" and provider != _OWN:
-        message = f"'{link.place}' is written with the function's own role: this release passes no keys on"
-        document.warning(f"{link.path}.storage_provider", message, "let the bucket's policy allow that role")
     elif is_input and provider != _OWN:
         message = f"nothing on AWS starts the function for files in storage of type {provider.type}"
-        document.warning(f"{link.path}.storage_provider", message, "use 's3', or a service on an OSCAR cluster")
+        hint = "send it the storage's events (`invoke --data`, or its HTTP endpoint), use 's3', or an OSCAR service"
+        document.warning(f"{link.path}.storage_provider", message, hint)
 
 
 def _provider_is_usable(document: Document, owner: Owner, path: str, entry: dict[str, Any], *, is_input: bool) -> bool:

@@ -98,6 +98,14 @@ _SUPPORTED = {
         kind=Choice(values=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), fold=True),
         default="INFO",
     ),
+    "log_format": Key(
+        doc="Whether the supervisor's log lines are text or JSON.",
+        kind=Choice(values=("text", "json"), fold=True),
+        default="text",
+    ),
+    "file_stage_in": Key(
+        doc="Whether input files are left where they are, for the script to fetch.", kind=Flag(), default=False
+    ),
     "init_script": Key(doc="Script that runs for each event; without it, what the image starts.", kind=_FILE),
     "environment": environment("Variables of the Lambda function."),
     "container": Key(doc="The image.", kind=CONTAINER, required=True),
@@ -148,11 +156,6 @@ _WITHOUT_EFFECT = {
     "asynchronous": Key(doc="Of `scar run`.", note="how to invoke is said when invoking"),
     "log_type": Key(doc="Of `scar run`.", note="how to invoke is said when invoking"),
     "extra_payload": Key(doc="Files of zip packages.", note="put the files into the image itself"),
-    "file_stage_in": Key(
-        doc="Whether input files are left where they are.",
-        note="input files are always fetched",
-        quiet=("false", "False"),
-    ),
     "isolation_level": Key(doc="Of OSCAR.", note="only services on OSCAR clusters isolate users"),
     "bucket_list": Key(doc="Of OSCAR.", note="only services on OSCAR clusters isolate users"),
     "config_path": Key(doc="Of SCAR.", note="only SCAR's client reads it", quiet=("",)),

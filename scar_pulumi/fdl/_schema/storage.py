@@ -40,6 +40,7 @@ RUCIO_PROVIDER = Section(
         auth_host="Host that authenticates.",
         account="Account.",
         rse="Storage element.",
+        access_token="OIDC access token.",  # noqa: S106 - likewise
         refresh_token="OIDC refresh token.",  # noqa: S106 - likewise
         oidc_audience="OIDC audience.",
         token_endpoint="URL of the token issuer.",  # noqa: S106 - likewise

@@ -24,6 +24,7 @@ def test_a_minimal_function_gets_the_documented_defaults(load_lambda: Load, tmp_
             timeout=300,
             ephemeral_storage=512,
             log_level="INFO",
+            log_format="text",
             execution_mode="lambda",
             path="functions.aws[0]",
             image="debian",
@@ -209,4 +210,4 @@ storage_providers:
     )
     assert fdl.storage_providers["s3"]["archive"]["secret_key"] == "hunter2"
     assert "hunter2" not in repr(fdl)
-    assert [warning.path for warning in fdl.warnings] == ["functions.aws[0].lambda.output[0].storage_provider"]
+    assert fdl.warnings == ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from scar_pulumi.local.aws_provider._errors import UnservedError
 from scar_pulumi.local.aws_provider._model import ResourceType, mapping, string
 from scar_pulumi.local.aws_provider._naming import did_you_mean
-from scar_pulumi.local.aws_provider.types import cloudwatch, ecr, iam, lambda_, s3, s3_objects, sqs
+from scar_pulumi.local.aws_provider.types import cloudwatch, ecr, iam, lambda_, s3, s3_objects, sqs, ssm
 
 
 def _completed(type_: ResourceType) -> ResourceType:
@@ -38,6 +38,7 @@ _SERVED = (
     s3_objects.NOTIFICATION,
     s3_objects.OBJECT,
     sqs.QUEUE,
+    ssm.PARAMETER,
 )
 
 TYPES: Mapping[str, ResourceType] = {type_.token: _completed(type_) for type_ in _SERVED}
