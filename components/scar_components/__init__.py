@@ -1,4 +1,4 @@
-"""Pulumi components for container functions on AWS."""
+"""Pulumi components for container functions on AWS and on OSCAR clusters."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,10 @@ if TYPE_CHECKING:
     from scar_components.bucket_notification import BucketNotification, BucketNotificationArgs
     from scar_components.bucket_triggers import BucketTriggers, BucketTriggersArgs
     from scar_components.function_arguments import LambdaContainerFunctionArgs
+    from scar_components.generated_password import GeneratedPassword
     from scar_components.lambda_container_function import LambdaContainerFunction
+    from scar_components.oscar_cluster import OscarCluster
+    from scar_components.oscar_cluster_arguments import OscarClusterArgs
     from scar_components.storage_bucket import StorageBucket, StorageBucketArgs
     from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
 
@@ -16,8 +19,11 @@ __all__ = [
     "BucketNotificationArgs",
     "BucketTriggers",
     "BucketTriggersArgs",
+    "GeneratedPassword",
     "LambdaContainerFunction",
     "LambdaContainerFunctionArgs",
+    "OscarCluster",
+    "OscarClusterArgs",
     "StorageBucket",
     "StorageBucketArgs",
     "SupervisedImage",
@@ -27,8 +33,11 @@ __all__ = [
 _MODULES = {
     "BucketNotification": "bucket_notification",
     "BucketTriggers": "bucket_triggers",
+    "GeneratedPassword": "generated_password",
     "LambdaContainerFunction": "lambda_container_function",
     "LambdaContainerFunctionArgs": "function_arguments",
+    "OscarCluster": "oscar_cluster",
+    "OscarClusterArgs": "oscar_cluster_arguments",
     "StorageBucket": "storage_bucket",
     "SupervisedImage": "supervised_image",
 }

@@ -18,8 +18,9 @@ from pulumi.provider.server import ComponentInitError
 
 from scar_components.bucket_triggers import BucketTriggers
 from scar_components.lambda_container_function import LambdaContainerFunction
+from scar_components.oscar_cluster import OscarCluster
 
-COMPONENTS: list[type[pulumi.ComponentResource]] = [BucketTriggers, LambdaContainerFunction]
+COMPONENTS: list[type[pulumi.ComponentResource]] = [BucketTriggers, LambdaContainerFunction, OscarCluster]
 
 
 class Host(ComponentProvider):

@@ -37,15 +37,20 @@ class Recorder(pulumi.runtime.Mocks):
         return inputs
 
 
-def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, str]:
+def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
     name = args.inputs.get("name", args.name)
     region = "arn:aws:{}:eu-west-1:123456789012:{}"
-    return {
+    known: dict[str, dict[str, Any]] = {
         "aws:lambda/function:Function": {"arn": region.format("lambda", f"function:{name}")},
         "aws:cloudwatch/logGroup:LogGroup": {"arn": region.format("logs", f"log-group:{name}")},
         "aws:iam/role:Role": {"arn": f"arn:aws:iam::123456789012:role/{name}"},
+        "kubernetes:core/v1:Service": {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}},
+        "kubernetes:storage.k8s.io/v1:StorageClass": {"provisioner": "nfs.csi.k8s.io"},
+        "pulumi-python:dynamic/scar:GeneratedPassword": {"value": "generated"},
+        "pulumi-python:dynamic/scar:SecretRevision": {"mark": "0123456789abcdef"},
         "aws:ecr/repository:Repository": {"repositoryUrl": f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}"},
-    }.get(args.typ, {})
+    }
+    return known.get(args.typ, {})
 
 
 @pytest.fixture

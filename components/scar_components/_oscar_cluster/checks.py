@@ -1,0 +1,77 @@
+"""Mistakes in the arguments of a cluster, all told at once before anything is declared."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pulumi
+
+from scar_components._oscar_cluster.namespaces import POD_SECURITY_LEVELS
+from scar_components.oscar_cluster_arguments import OscarClusterArgs
+
+_SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
+_BACKENDS = ("", "knative")
+
+
+def check_arguments(args: OscarClusterArgs) -> None:
+    """Raise RunError with every mistake in what is known before the program has run."""
+    if mistakes := list(_mistakes(args)):
+        raise pulumi.RunError("\n".join(mistakes))
+
+
+def _mistakes(args: OscarClusterArgs) -> Iterator[str]:
+    yield from _volume(args)
+    yield from _exclusive(args, "minio", "external_minio", "deploy MinIO or name one that exists")
+    yield from _exclusive(args, "ingress", "http_route", "choose one of them")
+    yield from _published(args.get("service", {}), "service.type")
+    minio = args.get("minio", {})
+    yield from _published({"type": minio.get("service_type", "ClusterIP"), **minio}, "minio.service_type")
+    yield from _at_least(minio.get("root_user"), 3, "minio.root_user")
+    yield from _at_least(minio.get("root_password"), 8, "minio.root_password")
+    yield from _one_of(args.get("serverless_backend", ""), _BACKENDS, "serverless_backend")
+    yield from _one_of(args.get("service_pod_security", "baseline"), POD_SECURITY_LEVELS, "service_pod_security")
+    version = args.get("version", "4.1.2")
+    if not re.fullmatch(r"4\.\d+\.\d+(-[\w.]+)?", version):
+        yield f"version: {version!r} is not a release of OSCAR 4; name one, such as 4.1.2"
+    if "oidc" in args and not args["oidc"]["issuers"]:
+        yield "oidc.issuers: is empty; name the URL of at least one OpenID Connect provider"
+
+
+def _volume(args: OscarClusterArgs) -> Iterator[str]:
+    volume = args["volume"]
+    existing = volume.get("existing_claim", False)
+    if existing and "storage_class" in volume:
+        yield "volume: storage_class has no effect on an existing claim; leave one of them out"
+    if not existing and "storage_class" not in volume:
+        yield (
+            "volume.storage_class: is missing; every pod of every service mounts this volume, so it takes a class with "
+            "ReadWriteMany, which a cluster's default class seldom is: name one of NFS, CephFS, EFS, Filestore or "
+            "Azure Files (`kubectl get storageclass` lists them), or set volume.existing_claim"
+        )
+
+
+def _exclusive(args: Mapping[str, Any], one: str, other: str, way_out: str) -> Iterator[str]:
+    if one in args and other in args:
+        yield f"{one}, {other}: exclude each other; {way_out}"
+
+
+def _published(args: Mapping[str, Any], where: str) -> Iterator[str]:
+    type_ = args.get("type", "ClusterIP")
+    yield from _one_of(type_, _SERVICE_TYPES, where)
+    port = args.get("node_port")
+    field = f"{where.partition('.')[0]}.node_port"
+    if port is not None and type_ != "NodePort":
+        yield f"{field}: has no effect with {where} {type_}; leave it out, or choose NodePort"
+    # https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport
+    if isinstance(port, int) and not 30000 <= port <= 32767:
+        yield f"{field}: {port} is no port of nodes; choose one from 30000 to 32767"
+
+
+def _one_of(value: str, allowed: tuple[str, ...], where: str) -> Iterator[str]:
+    if value not in allowed:
+        yield f"{where}: {value!r} is unknown; use one of {', '.join(repr(name) for name in allowed)}"
+
+
+def _at_least(value: object, length: int, where: str) -> Iterator[str]:
+    if isinstance(value, str) and len(value) < length:
+        yield f"{where}: is shorter than MinIO's {length} characters; choose a longer one"
