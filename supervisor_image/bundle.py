@@ -24,6 +24,7 @@ from bundling.errors import BundleError  # noqa: E402
 from bundling.layer import File  # noqa: E402
 
 ROOT = "opt/scar"
+PAGE = HERE / "supervisor" / "page.html"
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # Before glibc 2.34 name services were libraries of their own, opened by name and so not among what is linked.
@@ -65,7 +66,12 @@ def build(output: Path) -> dict[str, object]:
 def tree() -> dict[str, File]:
     """Everything below opt/scar, by name."""
     found = modules.closure(modules.names(HERE / "supervisor"), HERE)
-    files = {**_python(found), **_programs(found), f"{ROOT}/lib/cacert.pem": File(_certificates().read_bytes())}
+    files = {
+        **_python(found),
+        **_programs(found),
+        f"{ROOT}/lib/cacert.pem": File(_certificates().read_bytes()),
+        f"{ROOT}/lib/page.html": File(PAGE.read_bytes()),
+    }
     packages = {name: _package(name) for name in ("obstore", "botocore")}
     return files | contents.files(files, ROOT, packages)
 
@@ -78,6 +84,7 @@ def fingerprint() -> str:
 
 def _inputs() -> Iterator[Path]:
     yield from HERE.rglob("*.py")
+    yield PAGE
     # More than the import closure, which takes a second to compute: any change in these packages counts.
     for folder in (
         "",

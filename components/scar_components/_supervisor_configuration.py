@@ -33,6 +33,7 @@ def supervisor_configuration(
         "file_stage_in": args.get("file_stage_in"),
         "execution_mode": execution_mode,
         "batch": batch,
+        "page": _page(args),
     }
     given = {key: value for key, value in configuration.items() if value not in (None, [], {}) and value is not False}
     return json.dumps(given, separators=(",", ":"), ensure_ascii=False)
@@ -42,6 +43,11 @@ def _storage(entry: FunctionStorage) -> dict[str, object]:
     filters = {key: list(entry[key]) for key in ("prefix", "suffix") if entry.get(key)}
     folder = {"per_request": True} if entry.get("per_request") else {}
     return {"storage_provider": entry["provider"], "path": entry["path"], **filters, **folder}
+
+
+def _page(args: LambdaContainerFunctionArgs) -> Optional[dict[str, object]]:
+    page = args.get("page")
+    return None if page is None else {"description": page.get("description", ""), "token": bool(page.get("token"))}
 
 
 def _references(providers: Mapping[str, str]) -> dict[str, str]:

@@ -32,6 +32,15 @@ class FunctionFileSystem(TypedDict):
     """Where to mount it; starts with `/mnt/`."""
 
 
+class FunctionPage(TypedDict):
+    """A page that the function answers with when a browser asks: the address of its endpoint and a slash, or `/ui`."""
+
+    description: NotRequired[str]
+    """What the page says of the function. Default: nothing."""
+    token: NotRequired[bool]
+    """Ask for an access token, which the endpoint wants. Default: no."""
+
+
 class LambdaContainerFunctionArgs(TypedDict):
     """Arguments of a LambdaContainerFunction."""
 
@@ -75,6 +84,8 @@ class LambdaContainerFunctionArgs(TypedDict):
     """
     file_stage_in: NotRequired[bool]
     """Leave the input in its storage, for the script to fetch. Default: no."""
+    page: NotRequired[FunctionPage]
+    """Let people try the function in a browser, where it has an HTTP endpoint. Default: no."""
     log_retention: NotRequired[Input[int]]
     """Days that the log is kept. Default: 30."""
     timeout_threshold: NotRequired[int]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from scar_components import LambdaContainerFunction
-from scar_components.function_arguments import LambdaContainerFunctionArgs
+from scar_components.function_arguments import FunctionPage, LambdaContainerFunctionArgs
 from scar_pulumi.declarations.storage_paths import function_storage
 from scar_pulumi.fdl import Function
 from scar_pulumi.reference_values import with_values
@@ -31,6 +31,7 @@ def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
         "log_format": function.log_format,
         "file_stage_in": function.file_stage_in,
         "log_retention": function.log_retention,
+        "page": _page(function),
         "timeout_threshold": function.timeout_threshold,
         "role_arn": function.role,
         "tags": function.tags,
@@ -40,6 +41,12 @@ def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
     }
     given = {key: value for key, value in arguments.items() if value is not None}
     return cast(LambdaContainerFunctionArgs, given)
+
+
+def _page(function: Function) -> FunctionPage | None:
+    if function.api_gateway is None or not function.api_gateway.ui:
+        return None
+    return {"description": function.description, "token": function.api_gateway.authorization != "NONE"}
 
 
 def _text(path: Path | None) -> str | None:

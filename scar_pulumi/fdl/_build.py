@@ -111,7 +111,14 @@ def _api_gateway(values: dict[str, Any]) -> ApiGateway | None:
     if not values.get("name"):
         return None
     authorization = values["method"]["authorizationType"]
-    return ApiGateway(values["name"], values["http_method"], authorization, values["path_part"], values["stage_name"])
+    return ApiGateway(
+        name=values["name"],
+        http_method=values["http_method"],
+        authorization=authorization,
+        path_part=values["path_part"],
+        stage_name=values["stage_name"],
+        ui=values["ui"],
+    )
 
 
 def _batch(values: dict[str, Any]) -> Batch:

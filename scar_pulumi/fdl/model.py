@@ -65,6 +65,7 @@ class ApiGateway:
         authorization: "NONE" lets everybody call.
         path_part: Path below the stage.
         stage_name: Name of the stage, part of the URL.
+        ui: Whether there is a page to try the function in a browser.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ApiGateway:
     authorization: str
     path_part: str
     stage_name: str
+    ui: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,13 @@ class Batch(NamedTuple):
     multi_node: bool = False
 
 
+class Page(NamedTuple):
+    """What the page in front of the function says; with `token` it asks for one, which the endpoint wants."""
+
+    description: str = ""
+    token: bool = False
+
+
 class Configuration(NamedTuple):
     """The function's part of the configuration; times in seconds.
 
@@ -52,6 +59,7 @@ class Configuration(NamedTuple):
     file_stage_in: bool = False
     execution_mode: str = "lambda"
     batch: Batch = Batch()
+    page: Page | None = None
 
     @property
     def secret_variables(self) -> frozenset[str]:
@@ -87,6 +95,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
             MODES, environment.get("EXECUTION_MODE") or document.get("execution_mode"), "execution_mode"
         ),
         batch=_batch(document.get("batch")),
+        page=_page(document.get("page")),
     )
 
 
@@ -162,6 +171,13 @@ def _batch(value: Any) -> Batch:
         event_path=str(found.get("event_path") or "").strip("/"),
         multi_node=truth(found.get("multi_node")),
     )
+
+
+def _page(value: Any) -> Page | None:
+    if not truth(value):
+        return None
+    found = value if isinstance(value, dict) else {}
+    return Page(str(found.get("description") or ""), truth(found.get("token")))
 
 
 def _providers(value: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from supervisor import alarm, answer, command, environment, events, outputs, staging
 from supervisor import process as running
+from supervisor.configuration import Page
 from supervisor.errors import ScriptTimedOut, SupervisorError
 from supervisor.events import Item, Object, Request
 from supervisor.function import Function
@@ -43,6 +44,8 @@ def handle(function: Function, payload: bytes, context: Context, log: Log) -> by
     Over HTTP a failure is an answer as well; all others see it raised, so that the platform tries again.
     """
     event = events.parse(payload)
+    if function.configuration.page is not None and events.asks_for_page(event):
+        return _page(function, function.configuration.page)
     over_http = events.is_synchronous_http(event)
     try:
         return answer.envelope(_output(function, event, context, log), context, over_http=over_http)
@@ -51,6 +54,12 @@ def handle(function: Function, payload: bytes, context: Context, log: Log) -> by
             raise
         log.failure(str(error))
         return answer.failure(error, context)
+
+
+def _page(function: Function, about: Page) -> bytes:
+    from supervisor import page  # noqa: PLC0415 most events are calls
+
+    return page.answer(function.configuration.name, about)
 
 
 def _output(function: Function, event: Any, context: Context, log: Log) -> bytes:

@@ -1,6 +1,10 @@
 """What callers over HTTP get back through a gateway."""
 
 import base64
+import hashlib
+import html
+import json
+import re
 from typing import Any
 
 import pytest
@@ -80,3 +84,59 @@ def test_the_script_sees_the_body_and_the_parameters(launch: Launch) -> None:
     assert received(document) == b"hi-9 x\n"
     again = answer(launch(script="echo ${CONT_VAR_size-none}"), request())
     assert received(again) == b"none\n"
+
+
+PAGE = {"name": "cows", "page": {"description": 'Says "moo" & <more>', "token": True}}
+
+
+def browses(path: str, method: str = "GET", **more: Any) -> dict[str, Any]:
+    return {"version": "2.0", "requestContext": {"http": {"method": method}}, "rawPath": path, **more}
+
+
+def test_a_browser_gets_the_page_and_the_script_does_not_run(launch: Launch) -> None:
+    container = launch(script="echo ran", configuration=PAGE)
+    document = answer(container, browses("/scar/launch/"))
+    assert document["statusCode"] == 200
+    assert document["headers"]["Content-Type"] == "text/html; charset=utf-8"
+    text = received(document).decode()
+    assert text.startswith("<!doctype html>")
+    described = re.search('<meta name="about" content="([^"]*)">', text)
+    assert described
+    assert json.loads(html.unescape(described[1])) == {
+        "name": "cows",
+        "description": 'Says "moo" & <more>',
+        "token": True,
+    }
+    assert "running" not in container.log
+
+
+def test_only_the_pages_own_style_and_script_may_run_in_it(launch: Launch) -> None:
+    document = answer(launch(script="echo ran", configuration=PAGE), browses("/scar/launch/ui"))
+    policy, text = document["headers"]["Content-Security-Policy"], received(document).decode()
+    for element in ("script", "style"):
+        (content,) = re.findall(f"<{element}>(.*?)</{element}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{element}-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", text)
+
+
+@pytest.mark.parametrize(
+    ("event", "configuration"),
+    [
+        (browses("/scar/launch/"), {"name": "cows"}),
+        (browses("/scar/launch"), PAGE),
+        (browses("/scar/launch/", "POST"), PAGE),
+        (browses("/scar/launch/", headers={"X-Amz-Invocation-Type": "Event"}), PAGE),
+        ({"httpMethod": "POST", "path": "/launch/"}, PAGE),
+        ({"Records": []}, PAGE),
+    ],
+)
+def test_everything_else_is_a_call(launch: Launch, event: dict[str, Any], configuration: dict[str, Any]) -> None:
+    assert b"doctype" not in received(answer(launch(script="echo ran", configuration=configuration), event))
+
+
+def test_older_gateways_and_load_balancers_show_the_page_too(launch: Launch) -> None:
+    event = {"httpMethod": "GET", "path": "/launch/", "requestContext": {"elb": {}}}
+    assert b"<!doctype html>" in received(answer(launch(script="echo ran", configuration=PAGE), event))

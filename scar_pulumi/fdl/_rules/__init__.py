@@ -10,6 +10,7 @@ from scar_pulumi.fdl._rules.files import files_exist
 from scar_pulumi.fdl._rules.functions import names_are_unique, settings_agree
 from scar_pulumi.fdl._rules.loops import no_event_loops
 from scar_pulumi.fdl._rules.oscar import buckets_are_not_shared, services_fit
+from scar_pulumi.fdl._rules.pages import pages_can_be_opened
 from scar_pulumi.fdl._rules.providers import providers_are_complete
 from scar_pulumi.fdl._rules.references import references_exist
 from scar_pulumi.fdl._rules.storage import storage_is_known
@@ -21,6 +22,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     settings_agree,
     batch_can_run,
     services_fit,
+    pages_can_be_opened,
     files_exist,
     storage_is_known,
     providers_are_complete,

@@ -45,6 +45,7 @@ def _configuration(function: FunctionValues, inputs: list[Link], outputs: list[L
         "inputs": [_place(link) for link in inputs],
         "outputs": [_place(link) for link in outputs],
         "storage_providers": {name: _PARAMETER + name for name in _providers([*inputs, *outputs])},
+        "page": _page(function),
     }
     return {key: value for key, value in configuration.items() if value}
 
@@ -57,6 +58,11 @@ def _providers(links: list[Link]) -> list[str]:
 def _size_of_versions(configuration: dict[str, Any]) -> int:
     names = configuration.get("storage_providers", ())
     return _size({"SCAR_STORAGE_VERSIONS": ",".join(f"{name}:999" for name in names)}) if names else 0
+
+
+def _page(function: FunctionValues) -> dict[str, Any]:
+    has_one = function.values.get("api_gateway", {}).get("ui")
+    return {"description": function.settings.get("description", ""), "token": False} if has_one else {}
 
 
 def _place(link: Link) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The section `api_gateway` of a function; it has an effect only with a name in it."""
 
-from scar_pulumi.fdl._kinds import Choice, Key, Rule, Section, Text
+from scar_pulumi.fdl._kinds import Choice, Flag, Key, Rule, Section, Text
 from scar_pulumi.fdl._schema.names import CREDENTIALS_NOTE, REGION
 
 _API = "https://docs.aws.amazon.com/apigateway/latest/api/API_CreateRestApi.html"
@@ -58,6 +58,11 @@ API_GATEWAY = Section(
                 ),
             ),
             default="scar",
+        ),
+        "ui": Key(
+            doc="Whether the address with a slash at its end shows a page to try the function in a browser.",
+            kind=Flag(),
+            default=False,
         ),
         "region": Key(doc="Region of the API: always that of the function.", kind=REGION),
         "boto_profile": Key(doc="Profile of SCAR's AWS client.", note=CREDENTIALS_NOTE, quiet=("default",)),

@@ -28,6 +28,20 @@ def is_synchronous(event: Any) -> bool:
     return _is_request(event) and _header(event, "x-amz-invocation-type").lower() != "event"
 
 
+def asks_for_page(event: Any) -> bool:
+    """Whether a browser wants the function's page: its address with a slash at the end, or `/ui` below it.
+
+    HTTP APIs know no routes that end in a slash, so only the second can be open where all else wants a token.
+    """
+    if not is_synchronous(event):
+        return False
+    described = event["requestContext"].get("http") if isinstance(event.get("requestContext"), dict) else None
+    method, path = event.get("httpMethod") or "", event.get("path")
+    if isinstance(described, dict):
+        method, path = described["method"], event.get("rawPath")
+    return str(method).upper() in ("GET", "HEAD") and str(path or "").endswith(("/", "/ui"))
+
+
 def _is_request(event: Any) -> bool:
     if not isinstance(event, dict):
         return False
