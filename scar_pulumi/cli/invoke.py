@@ -1,4 +1,4 @@
-"""`invoke`: call a function."""
+"""`invoke`: call a function, through its HTTP endpoint where it has one."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -6,60 +6,103 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scar_pulumi.cli._access_token import access_token, token_options
 from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._parser import json_option
 from scar_pulumi.cli._target import find_function, stack_hint, stack_options
-from scar_pulumi.dataplane.event import event_from_bytes, event_from_file, event_from_text
+from scar_pulumi.dataplane.call import (
+    Body,
+    Call,
+    binary_body,
+    json_body,
+    mixed_body,
+    read_file,
+    read_parameters,
+    text_body,
+)
+from scar_pulumi.dataplane.clients import Clients
+from scar_pulumi.dataplane.deployed import Function
+from scar_pulumi.dataplane.event import event_of
+from scar_pulumi.dataplane.http_call import EndpointFailed, call_over_http
 from scar_pulumi.dataplane.invocation import FunctionFailed, Invocation, invoke, invoke_later
-from scar_pulumi.errors import InputError
+from scar_pulumi.dataplane.limits import check_size
+from scar_pulumi.errors import InputError, InvocationError
 
 
 def configure(_verb: str, parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("name", metavar="NAME", help="the function's name in the FDL file")
-    event = parser.add_mutually_exclusive_group()
-    event.add_argument("--data", metavar="TEXT", help="the event: JSON as it is; other text becomes the input file")
-    event.add_argument(
+    body = parser.add_mutually_exclusive_group()
+    body.add_argument("--data", metavar="TEXT", help="the event: JSON as it is; other text becomes the input file")
+    body.add_argument("-jd", "--json-data", metavar="JSON", help="the event, in JSON")
+    body.add_argument("-db", "--data-binary", metavar="FILE", help="the input file, byte for byte; - is stdin")
+    body.add_argument(
         "--file",
         metavar="FILE",
         help="the event: a JSON object or list as it is; anything else becomes the input file; - is stdin",
     )
-    parser.add_argument("--async", dest="later", action="store_true", help="hand the event over and don't wait")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="write the answer to a file")
+    parser.add_argument(
+        "-p",
+        "--parameters",
+        metavar="PARAMETERS",
+        action="append",
+        default=[],
+        help="query parameters, which the script sees as CONT_VAR_<name>: a JSON object, or name=value; repeatable",
+    )
+    parser.add_argument(
+        "-a", "--async", "--asynchronous", dest="later", action="store_true", help="hand the event over and don't wait"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write the answer to a file")
+    parser.add_argument(
+        "--direct", action="store_true", help="call Lambda itself, not the HTTP endpoint: waits up to 15 minutes"
+    )
+    token_options(parser)
     stack_options(parser, search=True)
     json_option(parser)
 
 
 def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]:
     """Call the function; a failed call is an error that shows what the container printed."""
-    event = _event(arguments)
-    if arguments.later and arguments.output:
+    call = Call(_body(arguments), read_parameters(arguments.parameters), arguments.later)
+    if call.later and arguments.output:
         raise InputError("--output: an asynchronous call has no answer to write; leave out one of the two")
+    token = access_token(arguments)
     function, clients = find_function(arguments.name, arguments, console)
-    client = clients.client("lambda", function.region)
+    over_http = bool(function.url) and not arguments.direct
+    check_size(call, function, through_gateway=over_http)
     with about(f"function {function.name}"), console.progress(f"{function.name} is running"):
-        invocation = (invoke_later if arguments.later else invoke)(client, function, event)
+        if over_http:
+            invocation = call_over_http(function, call, clients, token)
+        else:
+            invocation = _call_directly(function, call, clients)
     if invocation.failed:
         _show_failure(invocation, console)
-    elif arguments.later:
+    elif call.later:
         console.say(invocation.request_id)
     else:
         _show(invocation, arguments.output, console)
-    console.note(_log_hint(invocation, arguments.stack))
+    if invocation.request_id:
+        console.note(_log_hint(invocation, arguments.stack))
     if invocation.failed:
-        raise FunctionFailed(invocation)
+        raise _failure(function, invocation, over_http=over_http)
     return invocation.document()
 
 
-def _event(arguments: Namespace) -> bytes:
+def _call_directly(function: Function, call: Call, clients: Clients) -> Invocation:
+    client = clients.client("lambda", function.region)
+    return (invoke_later if call.later else invoke)(client, function, event_of(call))
+
+
+def _body(arguments: Namespace) -> Body | None:
     if arguments.data is not None:
-        return event_from_text(arguments.data)
-    if arguments.file == "-":
-        return event_from_bytes(sys.stdin.buffer.read())
-    if arguments.file is not None:
-        return event_from_file(Path(arguments.file))
-    return b"{}"
+        return text_body(arguments.data)
+    if arguments.json_data is not None:
+        return json_body(arguments.json_data)
+    for file, make in ((arguments.data_binary, binary_body), (arguments.file, mixed_body)):
+        if file is not None:
+            return make(sys.stdin.buffer.read() if file == "-" else read_file(Path(file)), file)
+    return None
 
 
 def _show(invocation: Invocation, output: Path | None, console: Console) -> None:
@@ -74,10 +117,15 @@ def _show(invocation: Invocation, output: Path | None, console: Console) -> None
 
 
 def _show_failure(invocation: Invocation, console: Console) -> None:
-    if invocation.function_error is None and invocation.body and not console.json:
+    explained = invocation.function_error is not None or invocation.error_type or invocation.error_message
+    if not explained and invocation.body and not console.json:
         console.write(invocation.body)
     if invocation.log:
         console.note(invocation.log.rstrip("\n"))
+
+
+def _failure(function: Function, invocation: Invocation, *, over_http: bool) -> InvocationError:
+    return EndpointFailed(function, invocation) if over_http else FunctionFailed(invocation)
 
 
 def _log_hint(invocation: Invocation, stack: str) -> str:

@@ -5,7 +5,10 @@ from typing import Any
 
 import boto3
 import botocore.config
+import botocore.exceptions
 import botocore.session
+import botocore.utils
+from botocore.httpsession import URLLib3Session
 
 from scar_components._aws_session import AwsSession
 
@@ -13,6 +16,7 @@ _DEFAULT_REGION = "us-east-1"
 # A call of a function lasts up to its timeout, 900 s at most; silence that long must not look like a dead connection.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _LONGEST_INVOCATION = 910
+_CONNECT = 10
 # Sent again, an invocation would run twice: https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 _ONCE = {"retries": {"total_max_attempts": 1}, "read_timeout": _LONGEST_INVOCATION, "tcp_keepalive": True}
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {"lambda": _ONCE, "s3": {"max_pool_connections": 40}}
@@ -48,6 +52,26 @@ class Clients:
         config = botocore.config.Config(proxies={}, **settings)
         endpoint = self._environment["AWS_ENDPOINT_URL"]
         return session.client(service, region_name=region, endpoint_url=endpoint, config=config)
+
+    def credentials(self) -> Any:
+        """Return the credentials to sign requests with.
+
+        Raises:
+            botocore.exceptions.NoCredentialsError: There are none.
+        """
+        found = self._open().get_credentials()
+        if found is None:
+            raise botocore.exceptions.NoCredentialsError
+        return found.get_frozen_credentials()
+
+    def http(self, url: str, seconds: float) -> Any:
+        """Return a session for plain requests to an address, with the proxies and authorities that clients have too.
+
+        `seconds` is how long an answer may take.
+        """
+        proxies = botocore.utils.get_environ_proxies(url) if self._environment is None else {}
+        verify = self._open()._session.get_config_variable("ca_bundle")
+        return URLLib3Session(verify=verify or True, proxies=proxies, timeout=(_CONNECT, seconds))
 
     def _open(self) -> Any:
         if self._session is None:

@@ -20,7 +20,11 @@ class StoragePath:
 
 @dataclass(frozen=True)
 class Function:
-    """A deployed function."""
+    """A deployed function.
+
+    `url` is its HTTP endpoint, empty without one; `auth` says who may call there: `NONE`, `AWS_IAM` or `JWT`.
+    `async_url` is where calls go that nobody waits for; empty where a header on `url` says so.
+    """
 
     name: str
     arn: str
@@ -30,6 +34,9 @@ class Function:
     execution_mode: str
     inputs: tuple[StoragePath, ...]
     outputs: tuple[StoragePath, ...]
+    url: str = ""
+    auth: str = "NONE"
+    async_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,9 @@ def _function(name: str, entry: Mapping[str, Any]) -> Function:
         execution_mode=entry.get("executionMode", "lambda"),
         inputs=_paths(entry.get("inputs")),
         outputs=_paths(entry.get("outputs")),
+        url=entry.get("url") or "",
+        auth=entry.get("auth") or "NONE",
+        async_url=entry.get("asyncUrl") or "",
     )
 
 

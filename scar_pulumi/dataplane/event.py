@@ -1,43 +1,38 @@
-"""What the user gives to `invoke`, as the event that a function gets."""
+"""A call as the event that Lambda hands to a function, without a gateway between."""
 
 import base64
 import json
-from pathlib import Path
 
-from scar_pulumi.errors import InputError
-
-
-def event_from_text(text: str) -> bytes:
-    """Make an event of text: JSON as it stands, anything else as the content of the function's input file."""
-    try:
-        json.loads(text)
-    except ValueError:
-        return _content(text.encode())
-    return text.encode()
+from scar_pulumi.dataplane.call import Body, Call
 
 
-def event_from_bytes(content: bytes) -> bytes:
-    """Make an event of a file: a JSON object or list as it stands, anything else as the content of the input file."""
-    try:
-        if isinstance(json.loads(content), dict | list):
-            return content
-    except ValueError:  # not JSON, or not text at all
-        pass
-    return _content(content)
+def event_of(call: Call) -> bytes:
+    """Return the event: JSON as it stands, anything else wrapped so that the supervisor unpacks the input file."""
+    if call.parameters:
+        return _request(call)
+    if call.body is None:
+        return b"{}"
+    return call.body.content if call.body.is_json else json.dumps(_encoded(call.body)).encode()
 
 
-def event_from_file(file: Path) -> bytes:
-    """Make an event of a file, as `event_from_bytes` does.
+def _request(call: Call) -> bytes:
+    """The event that a gateway would make of a call: only requests have parameters.
 
-    Raises:
-        InputError: The file cannot be read.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """
-    try:
-        return event_from_bytes(file.read_bytes())
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from None
+    parameters: dict[str, str] = {}
+    for name, value in call.parameters:
+        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+    event = {
+        "version": "2.0",
+        "requestContext": {"http": {"method": "POST"}},
+        "headers": {"x-amz-invocation-type": "Event"} if call.later else {},
+        "queryStringParameters": parameters,
+        "body": _encoded(call.body) if call.body else "",
+        "isBase64Encoded": call.body is not None,
+    }
+    return json.dumps(event).encode()
 
 
-def _content(content: bytes) -> bytes:
-    """Wrap bytes as a JSON string of base64, which the supervisor unpacks into the input file."""
-    return json.dumps(base64.b64encode(content).decode()).encode()
+def _encoded(body: Body) -> str:
+    return base64.b64encode(body.content).decode()

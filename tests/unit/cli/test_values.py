@@ -6,8 +6,18 @@ import pytest
 
 from scar_pulumi.cli._console import count, printable, size
 from scar_pulumi.cli.logs import since
+from scar_pulumi.dataplane.call import (
+    Body,
+    Call,
+    binary_body,
+    json_body,
+    mixed_body,
+    read_file,
+    read_parameters,
+    text_body,
+)
 from scar_pulumi.dataplane.deployed import Deployed
-from scar_pulumi.dataplane.event import event_from_bytes, event_from_file, event_from_text
+from scar_pulumi.dataplane.event import event_of
 from scar_pulumi.dataplane.location import Location
 from scar_pulumi.dataplane.upload import content_type
 from scar_pulumi.errors import InputError, ScarError
@@ -47,12 +57,12 @@ def test_a_location_holds_its_object_and_its_folder_and_no_neighbours() -> None:
 
 @pytest.mark.parametrize("text", ['{"a": 1}', "[1]", '"aGk="', "5", "null"])
 def test_json_text_is_the_event_as_it_stands(text: str) -> None:
-    assert event_from_text(text) == text.encode()
+    assert event_of(Call(text_body(text))) == text.encode()
 
 
 @pytest.mark.parametrize("text", ["x", "hello world", "{not json", "", "naïve"])
 def test_other_text_becomes_the_content_of_the_input_file(text: str) -> None:
-    assert base64.b64decode(json.loads(event_from_text(text))) == text.encode()
+    assert base64.b64decode(json.loads(event_of(Call(text_body(text))))) == text.encode()
 
 
 @pytest.mark.parametrize(
@@ -61,16 +71,49 @@ def test_other_text_becomes_the_content_of_the_input_file(text: str) -> None:
 def test_a_file_that_is_no_json_document_becomes_the_input_file(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(content)
-    assert base64.b64decode(json.loads(event_from_file(file))) == content
+    assert base64.b64decode(json.loads(event_of(Call(mixed_body(read_file(file)))))) == content
 
 
 def test_a_json_document_is_the_event_as_it_stands() -> None:
-    assert event_from_bytes(b'{"Records": []}\n') == b'{"Records": []}\n'
+    assert event_of(Call(mixed_body(b'{"Records": []}\n'))) == b'{"Records": []}\n'
+    assert json.loads(event_of(Call(binary_body(b'{"Records": []}')))) == base64.b64encode(b'{"Records": []}').decode()
+    assert event_of(Call()) == b"{}"
+
+
+def test_a_call_with_parameters_is_the_request_that_a_gateway_would_pass_on() -> None:
+    given = read_parameters(['{"size": 160, "name": ["a", "b"]}', "x=1&y="])
+    event = json.loads(event_of(Call(Body(b"\xff", "image/png"), given, later=True)))
+    assert event["queryStringParameters"] == {"size": "160", "name": "a,b", "x": "1", "y": ""}
+    assert (event["body"], event["isBase64Encoded"]) == ("/w==", True)
+    assert event["headers"] == {"x-amz-invocation-type": "Event"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("a.png", "image/png"),
+        ("a.pdf", "application/pdf"),
+        ("a.csv", "application/octet-stream"),
+        ("a.json", "application/octet-stream"),
+        ("a.svg", "application/octet-stream"),
+        ("-", "application/octet-stream"),
+    ],
+)
+def test_a_file_is_named_so_that_no_gateway_takes_it_for_text(name: str, content_type: str) -> None:
+    assert binary_body(b"{}", name) == Body(b"{}", content_type)
+
+
+def test_what_is_said_to_be_json_has_to_be_json() -> None:
+    assert json_body("[1]") == Body(b"[1]", "application/json")
+    with pytest.raises(InputError, match="--json-data: is not JSON"):
+        json_body("{a: 1}")
+    with pytest.raises(InputError, match="--parameters: size: is neither"):
+        read_parameters(["size"])
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"missing\.json: No such file"):
-        event_from_file(tmp_path / "missing.json")
+        read_file(tmp_path / "missing.json")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("7d", 604800), ("1w", 604800)])
