@@ -40,6 +40,10 @@ class Request:
         """A query parameter's value, or the empty string."""
         return dict(parse_qsl(self.query, keep_blank_values=True)).get(name, "")
 
+    def parameters(self, name: str) -> list[str]:
+        """All values of a query parameter, in their order."""
+        return [value for key, value in parse_qsl(self.query, keep_blank_values=True) if key == name]
+
 
 @dataclass
 class Response:

@@ -9,6 +9,7 @@ from typing import Any
 
 from scar_pulumi.errors import ScarError
 from scar_pulumi.local.asgi import Application, Message, Receive, Scope, Send
+from scar_pulumi.local.batch import BatchService
 from scar_pulumi.local.deliveries import Deliveries
 from scar_pulumi.local.destinations import Destinations
 from scar_pulumi.local.docker_host import DockerHost
@@ -103,6 +104,14 @@ class Daemon:
         self._events = EventQueue(Spool(self._layout.events), functions, invocations, Destinations(self))
         names, hook = self._layout.image_functions, f"{endpoint}/_scar/events"
         changes = FunctionChanges(functions, self._images, self._logs, self._runner, names=names, hook=hook)
+        self._batch = BatchService(
+            upstream,
+            self._runner,
+            self._images,
+            self._logs,
+            endpoint=self._environment,
+            directory=self._layout.batch,
+        )
         deliveries = Deliveries(upstream, changes.is_image_function)
         ecr = EcrApi(upstream, self._images, endpoint)
         self._gateway = Gateway(
@@ -110,6 +119,7 @@ class Daemon:
             registry=Registry(self._images, ecr.exists, ecr.announce),
             ecr=ecr,
             functions=LambdaApi(upstream, functions, changes, invocations, self._events),
+            batch=self._batch,
             logs=self._logs,
             hook=EventHook(functions, invocations, self._events, deliveries),
             deliveries=deliveries,
@@ -119,10 +129,11 @@ class Daemon:
             identity=self._identity,
         )
         self._events.start()
+        self._batch.start()
 
     async def _stop(self) -> None:
         started = time.monotonic()
-        for part in (self._events, self._runner, self._logs, self._checkpoints):
+        for part in (self._events, self._batch, self._runner, self._logs, self._checkpoints):
             await _close(part)
         await self._save()
         self._journal.close()
@@ -141,6 +152,7 @@ class Daemon:
             **self._identity,
             "events": self._events.describe(),
             "images": self._images.describe(),
+            "jobs": self._batch.describe(),
             "journal_bytes": self._journal.size,
             "snapshot_seconds": round(self._snapshots.seconds, 4),
             "requests": dict(self._gateway.requests) if self._gateway else {},

@@ -21,6 +21,7 @@ from scar_pulumi.local.asgi import (
     request_of,
 )
 from scar_pulumi.local.asgi import send_response as respond
+from scar_pulumi.local.batch import BatchService
 from scar_pulumi.local.credentials import Caller, caller_of
 from scar_pulumi.local.deliveries import Deliveries
 from scar_pulumi.local.disk_room import refuse
@@ -49,6 +50,7 @@ class Gateway:
         registry: Application,
         ecr: EcrApi,
         functions: LambdaApi,
+        batch: BatchService,
         logs: CloudLogSink,
         hook: Application,
         deliveries: Deliveries,
@@ -61,6 +63,7 @@ class Gateway:
         self._registry = registry
         self._ecr = ecr
         self._lambda = functions
+        self._batch = batch
         self._logs = logs
         self._parts = parts
         self._deliveries = deliveries
@@ -100,6 +103,8 @@ class Gateway:
         target = find_header(scope["headers"], "x-amz-target")
         if (caller and caller.service == "lambda") or (caller is None and _LAMBDA_PATH.match(path)):
             await self._lambda(caller or Caller(service="lambda"), scope, receive, send)
+        elif caller and caller.service == "batch":
+            await self._batch(caller, scope, receive, send)
         elif target.startswith(ECR_TARGET):
             request = request_of(scope, await read_body(receive))
             await respond(send, await self._ecr.handle(caller or Caller(service="ecr"), request))

@@ -68,6 +68,11 @@ class Layout:
         return self.root / "events"
 
     @property
+    def batch(self) -> Path:
+        """The Batch service's resources and jobs, and the volumes of jobs."""
+        return self.root / "batch"
+
+    @property
     def runner(self) -> Path:
         """The runner's own directory: root filesystems, containers."""
         return self.root / "runner"

@@ -3,6 +3,7 @@
 from scar_pulumi.local.runner.configuration import FunctionConfiguration, Images, InvocationResult, Limits, LogSink
 from scar_pulumi.local.runner.image import ImageError
 from scar_pulumi.local.runner.runner import Runner, RunnerStoppedError
+from scar_pulumi.local.runner.task import Task, TaskResult
 
 __all__ = [
     "FunctionConfiguration",
@@ -13,4 +14,6 @@ __all__ = [
     "LogSink",
     "Runner",
     "RunnerStoppedError",
+    "Task",
+    "TaskResult",
 ]

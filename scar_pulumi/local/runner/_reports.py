@@ -55,7 +55,7 @@ def timed_out(seconds: float) -> Failure:
 
 def exited(code: int, output: bytes, out_of_memory: bool) -> Failure:
     """Describe a runtime that ended; `output` tells whether it had begun at all."""
-    setup = _setup_failure(output)
+    setup = setup_failure(output)
     if setup is not None and code == 1:
         return setup
     if code > 128:
@@ -66,7 +66,7 @@ def exited(code: int, output: bytes, out_of_memory: bool) -> Failure:
     return Failure("Runtime.ExitError", f"Runtime exited {reason}", "error\tError Type: Runtime.ExitError")
 
 
-def _setup_failure(output: bytes) -> Failure | None:
+def setup_failure(output: bytes) -> Failure | None:
     """Translate what bubblewrap says when the image has not what is to be executed."""
     for line in output.decode("utf-8", "replace").splitlines():
         if line.startswith("bwrap: execvp "):

@@ -85,7 +85,7 @@ class Container:
             self.name,
             function.name,
             image,
-            command_line(image, function),
+            command_line(image, function.entry_point, function.command),
             function.working_directory or image.working_directory,
             function.memory,
             function.ephemeral_storage,

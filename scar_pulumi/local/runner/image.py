@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scar_pulumi.errors import LocalCloudError
-from scar_pulumi.local.runner.configuration import FunctionConfiguration, Images
+from scar_pulumi.local.runner.configuration import Images
 
 # https://github.com/opencontainers/image-spec/blob/main/image-index.md
 _INDEXES = {
@@ -42,6 +42,7 @@ class Image:
     command: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     working_directory: str = "/"
+    user: str = ""
 
 
 def read_image(images: Images, digest: str, architecture: str = "x86_64") -> Image:
@@ -100,14 +101,15 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "command": tuple(config.get("Cmd") or ()),
         "environment": tuple((name, value) for name, _, value in variables if name),
         "working_directory": config.get("WorkingDir") or "/",
+        "user": config.get("User") or "",
     }
 
 
-def command_line(image: Image, function: FunctionConfiguration) -> tuple[str, ...]:
+def command_line(image: Image, entry_point: tuple[str, ...] | None, command: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return what the container executes. As with Docker, another entry point drops the image's command."""
-    entry_point = image.entry_point if function.entry_point is None else function.entry_point
-    inherited = image.command if function.entry_point is None else ()
-    arguments = (*entry_point, *(inherited if function.command is None else function.command))
+    inherited = image.command if entry_point is None else ()
+    entry_point = image.entry_point if entry_point is None else entry_point
+    arguments = (*entry_point, *(inherited if command is None else command))
     if not arguments:
         raise ImageError(f"image {image.digest}: has neither Entrypoint nor Cmd; set one in the image")
     return arguments

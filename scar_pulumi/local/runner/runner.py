@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from scar_pulumi.local.runner.container import Container, ContainerGone, Invocat
 from scar_pulumi.local.runner.executors import choose_executor
 from scar_pulumi.local.runner.executors.interface import Executor
 from scar_pulumi.local.runner.image import read_image
+from scar_pulumi.local.runner.task import Task, TaskResult, run_task
 
 _HOUSEKEEPING_SECONDS = 15.0
 
@@ -57,6 +58,7 @@ class Runner:
         self._housekeeping: asyncio.Task[None] | None = None
         self._expected: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(4, "logs")
+        self._images_of_tasks: Counter[str] = Counter()
         self._closed = False
 
     async def start(self) -> None:
@@ -106,6 +108,21 @@ class Runner:
             raise
         self._release(container)
         return result
+
+    async def run(self, task: Task, started: Callable[[], None]) -> TaskResult:
+        """Run a container once, to its end; `started` is called when it has begun. Cancelled, it kills the container.
+
+        Raises LocalCloudError when there is no container to be had, RunnerStoppedError when the runner is not running.
+        """
+        if self._executor is None or self._closed:
+            raise RunnerStoppedError
+        self._images_of_tasks[task.image] += 1
+        try:
+            image = await asyncio.to_thread(read_image, self._images, task.image, task.architecture)
+            await self._executor.prepare(image)
+            return await run_task(task, image, self._executor, sink=self._logs, threads=self._threads, started=started)
+        finally:
+            self._images_of_tasks[task.image] -= 1
 
     async def prepare(self, image: str, architecture: str = "x86_64") -> None:
         """Unpack an image now rather than at its first event. Raises LocalCloudError."""
@@ -171,7 +188,7 @@ class Runner:
             await asyncio.sleep(seconds)
             self._pool.evict_stale()
             with contextlib.suppress(OSError):  # a full or slow disk must not end the housekeeping
-                await self._executor.collect(self._pool.images())
+                await self._executor.collect(self._pool.images() | set(+self._images_of_tasks))
 
     def describe(self) -> dict[str, object]:
         """Say what runs and how, for `scar-pulumi local status`."""

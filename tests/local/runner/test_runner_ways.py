@@ -76,7 +76,7 @@ def test_without_control_groups_functions_run_unlimited_and_that_is_told(
 def test_groups_of_version_2_are_limited_by_its_files(tmp_path: Path) -> None:
     """A plain folder stands for the kernel's: what is written is what counts."""
     group = ControlGroup("x", {name: Controller(2, tmp_path) for name in ("memory", "pids")})
-    group.create(256)
+    group.create(256, 1024)
     (folder,) = tmp_path.iterdir()
     assert (folder / "memory.max").read_text() == str(256 * 2**20)
     assert (folder / "memory.swap.max").read_text() == "0"

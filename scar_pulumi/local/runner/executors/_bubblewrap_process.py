@@ -19,12 +19,12 @@ from scar_pulumi.local.runner.executors._bubblewrap_pipes import Pipes, wait_for
 from scar_pulumi.local.runner.executors._bubblewrap_program import Mounts, arguments, packed
 from scar_pulumi.local.runner.executors._cgroups import ControlGroup
 from scar_pulumi.local.runner.executors._process_memory import resident
-from scar_pulumi.local.runner.executors.interface import GROUP, OPEN_FILES, USER, LaunchError, Sandbox
+from scar_pulumi.local.runner.executors.interface import Confinement, LaunchError, Sandbox
 
 # bwrap has no options for limits; they go from the shell to what it becomes. Beside it stays a guard that reads from
 # the daemon's leash: the kernel's signal comes too early while bwrap has not yet bound its child to itself.
-_SHELL = f"""
-ulimit -n {OPEN_FILES}; ulimit -c 0
+_SHELL = """
+ulimit -n $1; shift; ulimit -c 0
 exec 3<&0 </dev/null
 (read line <&3; kill -s KILL -- -$$) >/dev/null 2>&1 &
 exec "$@" 3<&-
@@ -128,7 +128,7 @@ class BubblewrapProcess:
 
     def _spawn(self) -> tuple[subprocess.Popen[bytes], int]:
         try:
-            self._group.create(self._limit)
+            self._group.create(self._limit, self._sandbox.confinement.processes)
             mounts, program = self._prepare()
             with Pipes() as pipes:
                 process = self._execute(program, mounts, pipes)
@@ -140,12 +140,23 @@ class BubblewrapProcess:
 
     def _execute(self, program: Path, mounts: Mounts, pipes: Pipes) -> subprocess.Popen[bytes]:
         options = packed(arguments(self._sandbox, mounts, pipes.map_read, pipes.information_write))
+        confinement = self._sandbox.confinement
         is_root = os.geteuid() == 0
         if is_root:
-            os.fchown(self._input, USER, GROUP)  # or the function could not open /dev/stdout again
+            os.fchown(
+                self._input, confinement.user, confinement.group
+            )  # or the function could not open /dev/stdout again
         try:
             return subprocess.Popen(
-                [*_GUARDED, str(program), "--args", str(options), "--", *self._sandbox.command],
+                [
+                    *_GUARDED,
+                    str(confinement.open_files),
+                    str(program),
+                    "--args",
+                    str(options),
+                    "--",
+                    *self._sandbox.command,
+                ],
                 stdin=pipes.leash_read,
                 stdout=self._input,
                 stderr=self._input,
@@ -153,8 +164,8 @@ class BubblewrapProcess:
                 cwd="/",
                 env={},
                 start_new_session=True,
-                user=USER if is_root else None,
-                group=GROUP if is_root else None,
+                user=confinement.user if is_root else None,
+                group=confinement.group if is_root else None,
                 extra_groups=() if is_root else None,
             )
         finally:
@@ -168,7 +179,7 @@ class BubblewrapProcess:
             child = os.pidfd_open(pid)
             self._first = pid
             self._group.join(pid)
-            _map_users(pid)
+            _map_users(pid, self._sandbox.confinement)
         except BaseException:
             process.kill()
             process.wait()
@@ -177,13 +188,13 @@ class BubblewrapProcess:
         return child
 
 
-def _map_users(process: int) -> None:
+def _map_users(process: int, confinement: Confinement) -> None:
     """As root: all users as they are, so that the image's owners hold. Else: ourselves as the function's user."""
     folder = Path(f"/proc/{process}")
     if os.geteuid() == 0:
         users = groups = "0 0 4294967295"
     else:
-        users, groups = f"{USER} {os.geteuid()} 1", f"{GROUP} {os.getegid()} 1"
+        users, groups = f"{confinement.user} {os.geteuid()} 1", f"{confinement.group} {os.getegid()} 1"
         (folder / "setgroups").write_text("deny")
     (folder / "uid_map").write_text(users)
     (folder / "gid_map").write_text(groups)

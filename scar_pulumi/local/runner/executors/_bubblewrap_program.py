@@ -6,13 +6,13 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scar_pulumi.local.runner.configuration import MEGABYTE
 from scar_pulumi.local.runner.executors._bubblewrap_pipes import FIRST_FREE
-from scar_pulumi.local.runner.executors.interface import GROUP, HOST_NAME, USER, ExecutorUnavailable, Sandbox
+from scar_pulumi.local.runner.executors.interface import HOST_NAME, ExecutorUnavailable, Sandbox, Volume
 
 _NEEDED = ("--userns-block-fd", "--info-fd", "--args", "--size", "--ro-bind", "--unshare-cgroup-try")
 _STACKS = "--ro-overlay"
@@ -80,28 +80,33 @@ def _output(path: Path, option: str) -> str:
 class Mounts:
     """What a container is given: one directory as its root or layers to stack (lowest first), and a folder for /tmp.
 
-    Without such a folder /tmp lives in memory.
+    Without such a folder /tmp lives in memory, or is a part of the root where that can be `written` to.
     """
 
     root: Path | None = None
     layers: tuple[Path, ...] = ()
     temporary: Path | None = None
+    written: bool = False
+    volumes: tuple[Volume, ...] = ()
 
 
 def arguments(sandbox: Sandbox, mounts: Mounts, map_pipe: int, information: int) -> list[str]:
     """Return the options that are handed over in a file: none of them shows in the process list."""
     return [
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
-        *("--uid", str(USER), "--gid", str(GROUP), "--hostname", HOST_NAME),
+        *("--uid", str(sandbox.confinement.user), "--gid", str(sandbox.confinement.group), "--hostname", HOST_NAME),
         # bwrap's child inherits the first of these and closes only the second: they are the same.
         *("--userns-block-fd", str(map_pipe), "--block-fd", str(map_pipe), "--info-fd", str(information)),
         *("--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+        *(word for name in sandbox.confinement.capabilities for word in ("--cap-add", name)),
         *_root(mounts),
         *("--proc", "/proc", "--perms", "0755", "--tmpfs", "/dev"),
         *(word for name in _DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")),
         *(word for link, target in _LINKS.items() for word in ("--symlink", f"/proc/self/fd{target}", f"/dev/{link}")),
+        *_devices(sandbox),
         *("--remount-ro", "/dev"),
         *_temporary(sandbox, mounts),
+        *(word for volume in mounts.volumes for word in _volume(volume)),
         *("--clearenv", *(word for item in sandbox.environment.items() for word in ("--setenv", *item))),
         *("--chdir", sandbox.working_directory),
     ]
@@ -109,13 +114,34 @@ def arguments(sandbox: Sandbox, mounts: Mounts, map_pipe: int, information: int)
 
 def _root(mounts: Mounts) -> tuple[str, ...]:
     if mounts.root is not None:
-        return ("--ro-bind", str(mounts.root), "/")
-    return (*(word for layer in mounts.layers for word in ("--overlay-src", str(layer))), _STACKS, "/")
+        return ("--bind" if mounts.written else "--ro-bind", str(mounts.root), "/")
+    way = "--tmp-overlay" if mounts.written else _STACKS
+    return (*(word for layer in mounts.layers for word in ("--overlay-src", str(layer))), way, "/")
+
+
+def _devices(sandbox: Sandbox) -> tuple[str, ...]:
+    shared = sandbox.confinement.shared_memory * MEGABYTE
+    memory = ("--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm") if shared else ()  # noqa: S108
+    return (*memory, *(word for device in gpu_devices(sandbox.gpus) for word in ("--dev-bind", device, device)))
+
+
+def gpu_devices(numbers: Sequence[int]) -> list[str]:
+    """Return the device files of these NVIDIA GPUs, and those that they share."""
+    if not numbers:
+        return []
+    shared = [str(path) for path in Path("/dev").glob("nvidia*") if not path.name[6:].isdigit()]
+    return [*(f"/dev/nvidia{number}" for number in numbers), *sorted(shared)]
+
+
+def _volume(volume: Volume) -> tuple[str, ...]:
+    return ("--ro-bind" if volume.read_only else "--bind", str(volume.source), volume.target)
 
 
 def _temporary(sandbox: Sandbox, mounts: Mounts) -> tuple[str, ...]:
     if mounts.temporary is not None:
         return ("--bind", str(mounts.temporary), "/tmp")  # noqa: S108 - the container's
+    if mounts.written:
+        return ()
     return ("--perms", "0700", "--size", str(sandbox.ephemeral_storage * MEGABYTE), "--tmpfs", "/tmp")  # noqa: S108
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scar_pulumi.local.runner.configuration import MEGABYTE
-from scar_pulumi.local.runner.executors.interface import PROCESSES
 
 _PREFIX = "scar-pulumi-"
 
@@ -41,12 +40,12 @@ class ControlGroup:
         """Whether `resident` knows anything."""
         return self._memory is not None
 
-    def create(self, memory: int) -> None:
-        """Make the groups, limited to `memory` megabytes and Lambda's number of processes."""
+    def create(self, memory: int, processes: int) -> None:
+        """Make the groups, limited to `memory` megabytes and so many processes."""
         for path in self.directories:
             path.mkdir(exist_ok=True)
         if self._processes is not None:
-            (self._processes / "pids.max").write_text(str(PROCESSES))
+            (self._processes / "pids.max").write_text(str(processes))
         if self._memory is not None:
             self._limit_memory(self._memory, str(memory * MEGABYTE))
 

@@ -53,13 +53,24 @@ def unmount(target: Path) -> None:
     _check(_libc.umount2(os.fsencode(target), 0), str(target))
 
 
-def stack(layers: Sequence[Path], target: Path) -> None:
-    """Mount layers (lowest first) read-only over each other at `target`, which is made, too. Raises OSError."""
+def stack(layers: Sequence[Path], target: Path, changes: Path | None = None) -> None:
+    """Mount layers (lowest first) over each other at `target`, which is made, too. Raises OSError.
+
+    Without a folder for `changes` they are read-only.
+    """
     target.mkdir()
     parent = Path(os.path.commonpath(layers))
     os.chdir(parent)  # of this thread only: relative names keep the options below the limit of one page
     names = ":".join(str(layer.relative_to(parent)) for layer in reversed(layers))
-    mount("overlay", "overlay", target, MS_RDONLY | MS_NOSUID | MS_NODEV, f"lowerdir={names}")
+    flags, options = MS_NOSUID | MS_NODEV, f"lowerdir={names}"
+    if changes is None:
+        flags |= MS_RDONLY
+    else:
+        for folder in ("upper", "work", "upper/tmp"):
+            (changes / folder).mkdir(mode=0o755)
+        (changes / "upper/tmp").chmod(0o1777)
+        options += f",upperdir={changes}/upper,workdir={changes}/work"
+    mount("overlay", "overlay", target, flags, options)
     os.chdir("/")
 
 

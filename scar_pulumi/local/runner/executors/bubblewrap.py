@@ -7,7 +7,7 @@ hold. Without root, bubblewrap does it all in a user namespace.
 import asyncio
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scar_pulumi.local.runner._layer import Marks
@@ -19,7 +19,7 @@ from scar_pulumi.local.runner.executors._bubblewrap_program import Mounts, Progr
 from scar_pulumi.local.runner.executors._cgroups import ControlGroup, Controller, find_controllers
 from scar_pulumi.local.runner.executors._run_directory import RunDirectory
 from scar_pulumi.local.runner.executors._temporary_storage import TemporaryStorage
-from scar_pulumi.local.runner.executors.interface import GROUP, USER, Process, Sandbox
+from scar_pulumi.local.runner.executors.interface import GROUP, USER, Process, Sandbox, Volume
 from scar_pulumi.local.runner.image import Image
 from scar_pulumi.local.runner.root_filesystem import RootFilesystem, RootFilesystems
 
@@ -96,7 +96,7 @@ class Bubblewrap:
         limit = sandbox.memory + (0 if methods.storage_in_file else sandbox.ephemeral_storage)
 
         def prepare() -> tuple[Mounts, Path]:
-            return self._mount(methods, sandbox, root) if self._is_root else self._lay_out(root)
+            return self._mount(methods, sandbox, root) if self._is_root else self._lay_out(sandbox, root)
 
         process = BubblewrapProcess(sandbox, prepare, group, limit)
         try:
@@ -108,19 +108,27 @@ class Bubblewrap:
             raise
         return process
 
-    def _lay_out(self, root: RootFilesystem) -> tuple[Mounts, Path]:
-        return Mounts(root=root.merged, layers=root.layers), self._program.path
+    def _lay_out(self, sandbox: Sandbox, root: RootFilesystem) -> tuple[Mounts, Path]:
+        written = sandbox.confinement.writable and root.merged is None
+        mounts = Mounts(root=root.merged, layers=root.layers, written=written, volumes=sandbox.volumes)
+        return mounts, self._program.path
 
     def _mount(self, methods: Methods, sandbox: Sandbox, root: RootFilesystem) -> tuple[Mounts, Path]:
         place = _mounts.enter_private_mounts()
-        if root.merged is None:
-            _mounts.stack(root.layers, place / "root")
-        else:
-            _mounts.bind(root.merged, place / "root")
+        written = sandbox.confinement.writable and root.merged is None
         temporary = None
         if methods.storage_in_file and self._storage is not None:
             temporary = self._storage.mount(sandbox.ephemeral_storage, place / "storage")
-        return Mounts(root=place / "root", temporary=temporary), _reachable(self._program, place)
+        elif written:
+            (place / "storage").mkdir()
+            _mounts.mount("tmpfs", "tmpfs", place / "storage", 0, f"mode=755,size={sandbox.ephemeral_storage}m")
+        if root.merged is None:
+            _mounts.stack(root.layers, place / "root", place / "storage" if written else None)
+        else:
+            _mounts.bind(root.merged, place / "root")
+        volumes = _bound(sandbox.volumes, place)
+        mounts = Mounts(place / "root", temporary=None if written else temporary, written=written, volumes=volumes)
+        return mounts, _reachable(self._program, place)
 
     async def collect(self, in_use: Iterable[str]) -> None:
         """Remove unpacked layers that no image of the store has any more."""
@@ -147,6 +155,15 @@ class Bubblewrap:
             "memory_limit": limits.get("memory", missing),
             "process_limit": limits.get("pids", missing),
         }
+
+
+def _bound(volumes: Iterable[Volume], place: Path) -> tuple[Volume, ...]:
+    """Return the volumes where the container's user can reach them."""
+    found = []
+    for number, volume in enumerate(volumes):
+        _mounts.bind(volume.source, place / "volumes" / str(number))
+        found.append(replace(volume, source=place / "volumes" / str(number)))
+    return tuple(found)
 
 
 def _reachable(program: Program, place: Path) -> Path:

@@ -23,8 +23,6 @@ from scar_pulumi.local.runner.configuration import Images
 from scar_pulumi.local.runner.executors._docker_process import DockerProcess
 from scar_pulumi.local.runner.executors.interface import (
     GROUP,
-    OPEN_FILES,
-    PROCESSES,
     USER,
     ExecutorUnavailable,
     LaunchError,
@@ -139,26 +137,59 @@ class Docker:
 
 
 def container_options(sandbox: Sandbox) -> dict[str, Any]:
-    """Return what makes a container Lambda-like. Its /tmp counts against its memory, so the limit has room for it."""
-    memory = f"{sandbox.memory + sandbox.ephemeral_storage}m"
+    """Return what makes a container Lambda-like, or a job's where it is less confined."""
+    confinement = sandbox.confinement
     return {
         "name": f"scar-{sandbox.function[:40]}-{sandbox.name[:12]}",
         "entrypoint": list(sandbox.command),
         "working_dir": sandbox.working_directory,
         "environment": dict(sandbox.environment),
-        "user": f"{USER}:{GROUP}",
+        "user": f"{confinement.user}:{confinement.group}",
         "network_mode": "host",  # the local cloud listens on this machine's loopback
-        "read_only": True,
-        "tmpfs": {"/tmp": f"size={sandbox.ephemeral_storage}m,mode=0700,uid={USER},gid={GROUP},exec"},  # noqa: S108
-        "mem_limit": memory,
-        "memswap_limit": memory,
-        "pids_limit": PROCESSES,
-        "ulimits": [_limit("nofile", OPEN_FILES), _limit("core", 0)],
+        "pids_limit": confinement.processes,
+        "ulimits": [_limit("nofile", confinement.open_files), _limit("core", 0)],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "init": True,
         "auto_remove": True,
+        **(_job_options(sandbox) if confinement.writable else _confined_options(sandbox)),
+        **_memory(sandbox.memory + (0 if confinement.writable else sandbox.ephemeral_storage)),
     }
+
+
+def _memory(megabytes: int) -> dict[str, str]:
+    return {"mem_limit": f"{megabytes}m", "memswap_limit": f"{megabytes}m"}
+
+
+def _confined_options(sandbox: Sandbox) -> dict[str, Any]:
+    """Only /tmp can be written, which counts against the memory: the limit has room for it."""
+    owner = f"uid={sandbox.confinement.user},gid={sandbox.confinement.group}"
+    options = f"size={sandbox.ephemeral_storage}m,mode=0700,{owner},exec"
+    return {"read_only": True, "tmpfs": {"/tmp": options}, **_shared(sandbox)}  # noqa: S108
+
+
+def _job_options(sandbox: Sandbox) -> dict[str, Any]:
+    capabilities = [name.removeprefix("CAP_") for name in sandbox.confinement.capabilities]
+    return {"read_only": False, "cap_add": capabilities, **_shared(sandbox)}
+
+
+def _shared(sandbox: Sandbox) -> dict[str, Any]:
+    """What of this machine a container shares: memory, folders, GPUs."""
+    memory = sandbox.confinement.shared_memory
+    options: dict[str, Any] = {}
+    if memory:
+        options["shm_size"] = f"{memory}m"
+    if sandbox.volumes:
+        modes = {True: "ro", False: "rw"}
+        options["volumes"] = {
+            str(volume.source): {"bind": volume.target, "mode": modes[volume.read_only]} for volume in sandbox.volumes
+        }
+    if sandbox.gpus:
+        numbers = [str(number) for number in sandbox.gpus]
+        options["device_requests"] = [
+            docker.types.DeviceRequest(driver="nvidia", device_ids=numbers, capabilities=[["gpu"]])
+        ]
+    return options
 
 
 def _limit(name: str, value: int) -> docker.types.Ulimit:

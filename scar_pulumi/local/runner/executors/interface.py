@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from scar_pulumi.errors import LocalCloudError
@@ -25,10 +26,40 @@ class LaunchError(LocalCloudError):
 
 
 @dataclass(frozen=True)
+class Confinement:
+    """What a container may do; `shared_memory` is the megabytes of its /dev/shm, none of which is Lambda's way.
+
+    With `writable` it may write anywhere in its root filesystem, into as many megabytes as its ephemeral storage has;
+    without, only in /tmp.
+    """
+
+    user: int = USER
+    group: int = GROUP
+    capabilities: tuple[str, ...] = ()
+    processes: int = PROCESSES
+    open_files: int = OPEN_FILES
+    writable: bool = False
+    shared_memory: int = 0
+
+
+LAMBDA = Confinement()
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A folder of this machine in a container."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
 class Sandbox:
     """What to run. `name` is 32 hexadecimal digits; `memory` and `ephemeral_storage` are megabytes.
 
-    The environment may hold secrets, therefore it is not in the representation.
+    `gpus` are numbers of this machine's NVIDIA devices. The environment may hold secrets, therefore it is not in the
+    representation.
     """
 
     name: str
@@ -39,6 +70,9 @@ class Sandbox:
     memory: int
     ephemeral_storage: int
     environment: Mapping[str, str] = field(repr=False)
+    confinement: Confinement = LAMBDA
+    volumes: tuple[Volume, ...] = ()
+    gpus: tuple[int, ...] = ()
 
 
 class Process(Protocol):
