@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scar_components.batch_gpu_environment import BatchGpuEnvironment, BatchGpuEnvironmentArgs
     from scar_components.bucket_notification import BucketNotification, BucketNotificationArgs
     from scar_components.bucket_triggers import BucketTriggers, BucketTriggersArgs
     from scar_components.function_arguments import LambdaContainerFunctionArgs
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
 
 __all__ = [
+    "BatchGpuEnvironment",
+    "BatchGpuEnvironmentArgs",
     "BucketNotification",
     "BucketNotificationArgs",
     "BucketTriggers",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "BatchGpuEnvironment": "batch_gpu_environment",
     "BucketNotification": "bucket_notification",
     "BucketTriggers": "bucket_triggers",
     "GeneratedPassword": "generated_password",

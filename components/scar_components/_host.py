@@ -16,11 +16,17 @@ from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.provider import ConstructResult
 from pulumi.provider.server import ComponentInitError
 
+from scar_components.batch_gpu_environment import BatchGpuEnvironment
 from scar_components.bucket_triggers import BucketTriggers
 from scar_components.lambda_container_function import LambdaContainerFunction
 from scar_components.oscar_cluster import OscarCluster
 
-COMPONENTS: list[type[pulumi.ComponentResource]] = [BucketTriggers, LambdaContainerFunction, OscarCluster]
+COMPONENTS: list[type[pulumi.ComponentResource]] = [
+    BatchGpuEnvironment,
+    BucketTriggers,
+    LambdaContainerFunction,
+    OscarCluster,
+]
 
 
 class Host(ComponentProvider):

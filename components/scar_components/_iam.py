@@ -42,50 +42,64 @@ def execution_policy(
     file_system_arn: str | None = None,
     failure_destination: str | None = None,
     settings: Iterable[str] = (),
+    delegation: Iterable[Mapping[str, Any]] = (),
 ) -> PolicyDocument:
     """Return what a function may do: write its log, read its input prefixes, write its output prefixes; nothing else.
 
     `inputs` and `outputs` are storage paths, `bucket/prefix` or `bucket`. With `account`, only that account's buckets
     count: the name of one that is gone can be anybody's. `settings` are where storage providers are kept, `ssm:/name`
-    or `secretsmanager:ARN`.
+    or `secretsmanager:ARN`. `delegation` is what handing events over to Batch takes.
     """
-    owner = {"StringEquals": {"s3:ResourceAccount": account}} if account else None
     statements = [
-        _allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"]),
-        _allow("ReadInput", ["s3:GetObject"], _object_arns(partition, inputs), owner),
-        _allow("WriteOutput", ["s3:AbortMultipartUpload", "s3:PutObject"], _object_arns(partition, outputs), owner),
+        allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"]),
+        *storage_statements(partition, inputs, outputs, account),
         _VPC_STATEMENT if vpc else None,
-        _file_system_statement(file_system_arn),
+        file_system_statement(file_system_arn),
         _failure_statement(failure_destination),
-        *_settings_statements(f"arn:{partition}:ssm:*:{account or '*'}:parameter", sorted(settings)),
+        *delegation,
+        *settings_statements(partition, account, settings),
     ]
     return {"Version": "2012-10-17", "Statement": [statement for statement in statements if statement]}
 
 
-def _settings_statements(parameter_arn: str, settings: list[str]) -> list[Mapping[str, Any] | None]:
+def storage_statements(
+    partition: str, inputs: Iterable[str], outputs: Iterable[str], account: str | None
+) -> list[Mapping[str, Any] | None]:
+    """Return what reading inputs and writing outputs takes."""
+    owner = {"StringEquals": {"s3:ResourceAccount": account}} if account else None
+    return [
+        allow("ReadInput", ["s3:GetObject"], object_arns(partition, inputs), owner),
+        allow("WriteOutput", ["s3:AbortMultipartUpload", "s3:PutObject"], object_arns(partition, outputs), owner),
+    ]
+
+
+def settings_statements(partition: str, account: str | None, settings: Iterable[str]) -> list[Mapping[str, Any] | None]:
     """Return who may read the settings; the key that parameters are encrypted with by default needs no permission.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
     """
-    places = [place.partition(":")[::2] for place in settings]
+    places = [place.partition(":")[::2] for place in sorted(settings)]
+    parameter_arn = f"arn:{partition}:ssm:*:{account or '*'}:parameter"
     parameters = [f"{parameter_arn}/{name.lstrip('/')}" for kind, name in places if kind == "ssm"]
     secrets = [name for kind, name in places if kind == "secretsmanager"]
     return [
-        _allow("ReadParameters", ["ssm:GetParameter"], parameters),
-        _allow("ReadSecrets", ["secretsmanager:GetSecretValue"], secrets),
+        allow("ReadParameters", ["ssm:GetParameter"], parameters),
+        allow("ReadSecrets", ["secretsmanager:GetSecretValue"], secrets),
     ]
 
 
-def _allow(
+def allow(
     sid: str, actions: list[str], resources: list[str], condition: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any] | None:
+    """Return a statement that allows the actions on the resources; None where there are none."""
     if not resources:
         return None
     statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
     return {**statement, "Condition": condition} if condition else statement
 
 
-def _object_arns(partition: str, paths: Iterable[str]) -> list[str]:
+def object_arns(partition: str, paths: Iterable[str]) -> list[str]:
+    """Return the ARNs of all objects under storage paths."""
     return sorted({f"arn:{partition}:s3:::{_literal(path.rstrip('/'))}/*" for path in paths})
 
 
@@ -97,14 +111,15 @@ def _literal(path: str) -> str:
     return "".join({"*": "${*}", "?": "${?}", "$": "${$}"}.get(character, character) for character in path)
 
 
-def _file_system_statement(arn: str | None) -> Mapping[str, Any] | None:
+def file_system_statement(arn: str | None) -> Mapping[str, Any] | None:
+    """Return what mounting a file system by its access point takes."""
     if arn is None:
         return None
     # The actions are the file system's; the access point, whose ARN differs only in the last part, is a condition.
     file_systems = arn.rpartition(":")[0] + ":file-system/*"
     through = {"StringEquals": {"elasticfilesystem:AccessPointArn": arn}}
     actions = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
-    return _allow("MountFileSystem", actions, [file_systems], through)
+    return allow("MountFileSystem", actions, [file_systems], through)
 
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-async-destinations
@@ -126,4 +141,4 @@ def _failure_statement(destination: str | None) -> Mapping[str, Any] | None:
             f"failure_destination {destination}: it is not the ARN of a queue, topic, bus, function or bucket"
         )
     resource = f"{destination}/*" if service == "s3" else destination
-    return _allow("ReportFailure", [_DESTINATION_ACTIONS[service]], [resource])
+    return allow("ReportFailure", [_DESTINATION_ACTIONS[service]], [resource])

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 
 from pulumi import Input
 
+from scar_components._batch.job_arguments import FunctionBatch
 from scar_components.supervised_image import BaseImageArgs
 
 
@@ -106,6 +107,11 @@ class LambdaContainerFunctionArgs(TypedDict):
     """Security groups of the attachment; needed with `subnet_ids`."""
     file_system: NotRequired[FunctionFileSystem]
     """File system to mount; needs `subnet_ids`. Default: none."""
+    execution_mode: NotRequired[str]
+    """Where events run: `lambda`, `batch`, or `lambda-batch` for those in Batch that Lambda has no time for.
+    Default: `batch` where `batch` is given, else `lambda`."""
+    batch: NotRequired[FunctionBatch]
+    """AWS Batch for the modes that use it: the queue and what a job gets. Default: none."""
 
 
 def base_image(args: LambdaContainerFunctionArgs) -> BaseImageArgs:

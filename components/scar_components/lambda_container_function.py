@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
+from scar_components._batch.job import FunctionJob, checked_execution_mode, required_rights
+from scar_components._batch.job_documents import check_job
 from scar_components._iam import LAMBDA_ASSUME_ROLE, execution_policy
 from scar_components._naming import repository_name, role_name, stack_identity
+from scar_components._storage import s3_paths
 from scar_components._supervisor_configuration import supervisor_configuration
-from scar_components.function_arguments import FunctionStorage, LambdaContainerFunctionArgs, base_image
+from scar_components.function_arguments import LambdaContainerFunctionArgs, base_image
 from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
 
 # What the last pushes leave behind, so that a running deployment never loses the image it starts from.
@@ -45,21 +48,30 @@ class LambdaContainerFunction(ComponentResource):
     """Name of its CloudWatch log group."""
     role_arn: Output[str]
     """ARN of the role it runs as."""
+    job_definition_arn: Output[Optional[str]]
+    """ARN of the revision of the Batch job definition that events are submitted to; none without Batch."""
+    job_log_group: Output[Optional[str]]
+    """Name of the CloudWatch log group of its jobs; none without Batch."""
 
     def __init__(self, name: str, args: LambdaContainerFunctionArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Declare the log, the role, the image and the function, in the order in which they need each other."""
+        self._execution_mode = checked_execution_mode(name, args.get("execution_mode"), args.get("batch"))
+        check_job(name, args.get("batch", {}))
         super().__init__("scar:index:LambdaContainerFunction", name, None, opts)
         self._name = name
         self._args = args
         self._function_name = args.get("function_name", name)
         log_group = self._log_group()
-        self.role_arn, grants = self._role(log_group)
         self.image_uri = self._image()
+        self._job = FunctionJob(self, name, self._function_name, args, self.image_uri) if "batch" in args else None
+        self.role_arn, grants = self._role(log_group)
         function = self._function(log_group, grants)
         self._event_configuration(function)
         self.function_name = function.name
         self.arn = function.arn
         self.log_group = log_group.name
+        self.job_definition_arn = Output.from_input(self._job.definition.arn if self._job else None)
+        self.job_log_group = Output.from_input(self._job.log_group if self._job else None)
         self.register_outputs(
             {
                 "function_name": self.function_name,
@@ -67,6 +79,8 @@ class LambdaContainerFunction(ComponentResource):
                 "image_uri": self.image_uri,
                 "log_group": self.log_group,
                 "role_arn": self.role_arn,
+                "job_definition_arn": self.job_definition_arn,
+                "job_log_group": self.job_log_group,
             }
         )
 
@@ -86,6 +100,8 @@ class LambdaContainerFunction(ComponentResource):
     def _role(self, log_group: aws.cloudwatch.LogGroup) -> tuple[Output[str], list[pulumi.Resource]]:
         """Return the role's ARN and what has to exist before the function can use it."""
         if given := self._args.get("role_arn"):
+            if self._job:
+                self._job.delegation.apply(lambda needed: pulumi.log.info(required_rights(self._name, needed), self))
             return Output.from_input(given), []
         role = aws.iam.Role(
             f"{self._name}-role",
@@ -109,23 +125,25 @@ class LambdaContainerFunction(ComponentResource):
         account = aws.get_caller_identity_output(opts=invoke).account_id
         args = self._args
 
-        def document(values: Sequence[str | None]) -> str:
-            known_partition, log_group_arn, file_system_arn, account_id = values
+        def document(values: Sequence[Any]) -> str:
+            known_partition, log_group_arn, file_system_arn, account_id, delegation = values
             policy = execution_policy(
                 str(known_partition),
                 str(log_group_arn),
-                _s3_paths(args.get("inputs", ())),
-                _s3_paths(args.get("outputs", ())),
+                s3_paths(args.get("inputs", ())),
+                s3_paths(args.get("outputs", ())),
                 account=account_id,
                 vpc="subnet_ids" in args,
                 file_system_arn=file_system_arn,
                 failure_destination=args.get("failure_destination"),
                 settings=args.get("storage_providers", {}).values(),
+                delegation=delegation,
             )
             return json.dumps(policy)
 
         file_system = args["file_system"]["arn"] if "file_system" in args else None
-        return Output.all(partition, log_group.arn, file_system, account).apply(document)
+        delegation: Input[Any] = self._job.delegation if self._job else []
+        return Output.all(partition, log_group.arn, file_system, account, delegation).apply(document)
 
     def _image(self) -> Output[str]:
         if given := self._args.get("image_uri"):
@@ -174,8 +192,14 @@ class LambdaContainerFunction(ComponentResource):
     def _environment(self) -> dict[str, Input[str]]:
         return {
             **self._args.get("environment", {}),
-            "SCAR_FUNCTION": supervisor_configuration(self._function_name, self._args),
+            "SCAR_FUNCTION": self._supervisor_configuration(),
         }
+
+    def _supervisor_configuration(self) -> Input[str]:
+        name, args, mode = self._function_name, self._args, self._execution_mode
+        if self._job is None:
+            return supervisor_configuration(name, args)
+        return self._job.supervisor_settings.apply(lambda batch: supervisor_configuration(name, args, mode, batch))
 
     def _vpc_config(self) -> Optional[aws.lambda_.FunctionVpcConfigArgsDict]:
         if "subnet_ids" not in self._args:
@@ -197,8 +221,3 @@ class LambdaContainerFunction(ComponentResource):
             region=self._args.get("region"),
             opts=self._child(),
         )
-
-
-def _s3_paths(entries: Sequence[FunctionStorage]) -> list[str]:
-    """Return the paths that are the role's to open; buckets of others are opened with keys of theirs."""
-    return [entry["path"] for entry in entries if entry["provider"] in {"s3", "s3.default"}]

@@ -19,11 +19,18 @@ class Recorder(pulumi.runtime.Mocks):
         return f"{args.name}-id", {**args.inputs, **_computed(args)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        answers = {
+        answers: dict[str, dict[str, Any]] = {
             "aws:index/getPartition:getPartition": {"partition": "aws"},
             "aws:index/getRegion:getRegion": {"region": "eu-west-1"},
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
             "aws:ssm/getParameter:getParameter": {"value": f"of {args.args.get('name')}"},
+            "aws:ec2/getVpcs:getVpcs": {"ids": ["vpc-default"]},
+            "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-default-b", "subnet-default-a"]},
+            "aws:ec2/getSubnet:getSubnet": {"vpcId": "vpc-mine"},
+            "aws:ec2/getSecurityGroup:getSecurityGroup": {
+                "id": "sg-default" if args.args.get("vpcId") == "vpc-default" else f"sg-of-{args.args.get('vpcId')}"
+            },
+            "aws:efs/getAccessPoint:getAccessPoint": {"fileSystemId": "fs-1"},
         }
         return answers[args.token], []
 
@@ -35,6 +42,10 @@ class Recorder(pulumi.runtime.Mocks):
         """Return what a resource was declared with."""
         inputs: dict[str, Any] = self.resources[name].inputs
         return inputs
+
+    def arn(self, name: str) -> str:
+        """Return the ARN that was made up for a resource."""
+        return str(_computed(self.resources[name])["arn"])
 
 
 def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
@@ -49,6 +60,17 @@ def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
         "pulumi-python:dynamic/scar:GeneratedPassword": {"value": "generated"},
         "pulumi-python:dynamic/scar:SecretRevision": {"mark": "0123456789abcdef"},
         "aws:ecr/repository:Repository": {"repositoryUrl": f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}"},
+        "aws:iam/instanceProfile:InstanceProfile": {"arn": f"arn:aws:iam::123456789012:instance-profile/{name}"},
+        "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 3},
+        "aws:s3/bucket:Bucket": {"bucket": name},
+        "aws:batch/computeEnvironment:ComputeEnvironment": {
+            "arn": region.format("batch", f"compute-environment/{name}")
+        },
+        "aws:batch/jobQueue:JobQueue": {"arn": region.format("batch", f"job-queue/{name}")},
+        "aws:batch/jobDefinition:JobDefinition": {
+            "arn": region.format("batch", f"job-definition/{name}:4"),
+            "arnPrefix": region.format("batch", f"job-definition/{name}"),
+        },
     }
     return known.get(args.typ, {})
 

@@ -1,0 +1,171 @@
+"""What Batch is told of a job, as plain data.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import pulumi
+
+_FARGATE_MEMORY = {
+    0.25: (512, 1024, 2048),
+    0.5: tuple(range(1024, 4097, 1024)),
+    1: tuple(range(2048, 8193, 1024)),
+    2: tuple(range(4096, 16385, 1024)),
+    4: tuple(range(8192, 30721, 1024)),
+    8: tuple(range(16384, 61441, 4096)),
+    16: tuple(range(32768, 122881, 8192)),
+}
+"""MB that go with vCPUs: https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html"""
+_ONLY_ON_INSTANCES = ("gpus", "shared_memory", "number_nodes")
+_ONLY_ON_FARGATE = ("ephemeral_storage", "assign_public_ip")
+_LIMITS = {"attempts": (1, 10), "timeout": (60, None), "memory": (4, None), "ephemeral_storage": (21, 200)}
+
+
+def check_job(name: str, batch: Mapping[str, Any]) -> None:
+    """Raise RunError with everything in a job's arguments that Batch refuses."""
+    platform = batch.get("platform", "EC2")
+    if platform not in ("EC2", "FARGATE"):
+        raise pulumi.RunError(f"{name}: batch.platform: {platform!r} is unknown; use EC2 or FARGATE")
+    problems = [*_of_limits(batch), *_of_nodes(batch)]
+    problems += _of_fargate(batch) if platform == "FARGATE" else _of_instances(batch)
+    if problems:
+        raise pulumi.RunError("\n".join(f"{name}: batch.{problem}" for problem in problems))
+
+
+def _of_limits(batch: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for key, (least, most) in _LIMITS.items():
+        value = batch.get(key)
+        if isinstance(value, int) and (value < least or (most and value > most)):
+            problems.append(f"{key}: {value} is not in Batch's range, {least} to {most or 'any'}")
+    return problems
+
+
+def _of_nodes(batch: Mapping[str, Any]) -> list[str]:
+    count, main = batch.get("number_nodes"), batch.get("main_node_index", 0)
+    if count is None or main < count:
+        return []
+    return [f"main_node_index: {main} is none of the nodes 0 to {count - 1}"]
+
+
+def _of_instances(batch: Mapping[str, Any]) -> list[str]:
+    problems = [f"{key}: only FARGATE has it; leave it out" for key in _ONLY_ON_FARGATE if batch.get(key)]
+    vcpus = batch.get("vcpus", 1)
+    if isinstance(vcpus, int | float) and (vcpus < 1 or vcpus != int(vcpus)):
+        problems.append(f"vcpus: {vcpus:g} is not a whole number of 1 or more, which instances need")
+    return problems
+
+
+def _of_fargate(batch: Mapping[str, Any]) -> list[str]:
+    problems = [f"{key}: FARGATE has none; use EC2" for key in _ONLY_ON_INSTANCES if batch.get(key)]
+    vcpus, memory = batch.get("vcpus", 1), batch.get("memory", 2048)
+    if isinstance(vcpus, int | float) and vcpus not in _FARGATE_MEMORY:
+        problems.append(
+            f"vcpus: FARGATE has no {vcpus:g}; use one of {', '.join(f'{one:g}' for one in _FARGATE_MEMORY)}"
+        )
+    elif isinstance(vcpus, int | float) and isinstance(memory, int) and memory not in _FARGATE_MEMORY[vcpus]:
+        fitting = _FARGATE_MEMORY[vcpus]
+        problems.append(
+            f"memory: {memory} MB do not go with {vcpus:g} vCPUs on FARGATE; use {fitting[0]} to {fitting[-1]}"
+        )
+    return problems
+
+
+def container_properties(batch: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the container of a job. `batch` are the function's arguments for jobs, their outputs known by now.
+
+    `facts` are `image`, `environment`, `job_role`, `execution_role`, `log_group`, `region`, `name` and `architecture`.
+    """
+    is_fargate = batch.get("platform") == "FARGATE"
+    container = {
+        "image": facts["image"],
+        "jobRoleArn": facts["job_role"],
+        "executionRoleArn": facts["execution_role"],
+        "environment": _pairs(facts["environment"], "value"),
+        "secrets": _pairs(batch.get("secrets", {}), "valueFrom"),
+        "resourceRequirements": _requirements(batch, is_fargate=is_fargate),
+        "logConfiguration": _log(facts),
+        "volumes": [_volume(index, one) for index, one in enumerate(batch.get("file_systems", ()))],
+        "mountPoints": [_mount(index, one) for index, one in enumerate(batch.get("file_systems", ()))],
+        "linuxParameters": {"sharedMemorySize": batch["shared_memory"]} if batch.get("shared_memory") else None,
+        **(_fargate(batch, facts) if is_fargate else {}),
+    }
+    return {key: value for key, value in container.items() if value not in (None, [], {})}
+
+
+def node_properties(container: Mapping[str, Any], number_nodes: int, main_node_index: int) -> dict[str, Any]:
+    """Return a multi-node parallel job whose nodes all run the same container."""
+    nodes = [{"targetNodes": "0:", "container": container}]
+    return {"numNodes": number_nodes, "mainNode": main_node_index, "nodeRangeProperties": nodes}
+
+
+def retry_strategy(batch: Mapping[str, Any]) -> Optional[dict[str, Any]]:
+    """Return how often a job is tried, and after what.
+
+    https://docs.aws.amazon.com/batch/latest/userguide/best-practices.html#bestpractice6
+    """
+    if batch.get("attempts") is None:
+        return None
+    only = [{"on_status_reason": "Host EC2*", "action": "RETRY"}, {"on_reason": "*", "action": "EXIT"}]
+    return {
+        "attempts": batch["attempts"],
+        "evaluate_on_exits": only if batch.get("retry_only_if_host_ends") else None,
+    }
+
+
+def document(properties: Mapping[str, Any]) -> str:
+    """Return properties as the text that the provider compares."""
+    return json.dumps(properties, sort_keys=True, separators=(",", ":"))
+
+
+def _pairs(variables: Mapping[str, str], value: str) -> list[dict[str, str]]:
+    return [{"name": name, value: text} for name, text in sorted(variables.items())]
+
+
+def _requirements(batch: Mapping[str, Any], *, is_fargate: bool) -> list[dict[str, str]]:
+    wanted = {
+        "VCPU": batch.get("vcpus", 1),
+        "MEMORY": batch.get("memory", 2048 if is_fargate else 1024),
+        "GPU": batch.get("gpus", 0),
+    }
+    return [{"type": kind, "value": f"{number:g}"} for kind, number in wanted.items() if number]
+
+
+def _log(facts: Mapping[str, Any]) -> dict[str, Any]:
+    options = {
+        "awslogs-group": facts["log_group"],
+        "awslogs-region": facts["region"],
+        "awslogs-stream-prefix": facts["name"],
+    }
+    return {"logDriver": "awslogs", "options": options}
+
+
+def _volume(index: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    point = given.get("access_point_id")
+    # AWS takes an access point only over an encrypted connection.
+    through = {"authorizationConfig": {"accessPointId": point, "iam": "ENABLED"}} if point else {}
+    efs = {"fileSystemId": given["file_system_id"], "transitEncryption": "ENABLED", **through}
+    return {"name": f"efs-{index}", "efsVolumeConfiguration": efs}
+
+
+def _mount(index: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    only = {"readOnly": True} if given.get("read_only") else {}
+    return {"sourceVolume": f"efs-{index}", "containerPath": given["mount_path"], **only}
+
+
+def _fargate(batch: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    disk = batch.get("ephemeral_storage")
+    return {
+        "networkConfiguration": {"assignPublicIp": "ENABLED" if batch.get("assign_public_ip") else "DISABLED"},
+        "fargatePlatformConfiguration": {"platformVersion": "LATEST"},
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": facts["architecture"].upper()},
+        "ephemeralStorage": {"sizeInGiB": disk} if disk else None,
+    }
+
+
+def secret_places(batch: Mapping[str, Any]) -> Sequence[str]:
+    """Return where the values of a job's secrets are, each place once."""
+    return sorted(set(batch.get("secrets", {}).values()))
