@@ -42,6 +42,7 @@ class Display:
         self._activity = activity
         self._live = self._stream.isatty()
         self._running: dict[str, tuple[str, float]] = {}
+        self._waiting: dict[str, str] = {}
         self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -76,8 +77,10 @@ class Display:
             self._end(event.res_outputs_event.metadata, planning=bool(event.res_outputs_event.planning))
         elif event.res_op_failed_event:
             self._fail(event.res_op_failed_event.metadata)
-        elif event.diagnostic_event and not event.diagnostic_event.ephemeral:
-            diagnostic = event.diagnostic_event
+        elif diagnostic := event.diagnostic_event:
+            if diagnostic.ephemeral:
+                self._waiting[diagnostic.urn or ""] = clean(diagnostic.message)
+                return
             self._diagnose(diagnostic.severity, diagnostic.urn or "", clean(diagnostic.message))
 
     def _begin(self, step: StepEventMetadata, *, planning: bool) -> None:
@@ -93,6 +96,7 @@ class Display:
     def _end(self, step: StepEventMetadata, *, planning: bool) -> None:
         operation = step.op.value
         _, started = self._running.pop(step.urn, ("", 0.0))
+        self._waiting.pop(step.urn, None)
         if planning or not started or operation in {"same", "refresh"}:
             return
         sign, _, done = _WORDS.get(operation, ("~", operation, operation))
@@ -128,7 +132,10 @@ class Display:
 
     def _status(self) -> str:
         now = time.monotonic()
-        running = [f"{label} ({now - started:.0f} s)" for label, started in list(self._running.values())]
+        running = [
+            f"{label}{f': {why}' if (why := self._waiting.get(urn)) else ''} ({now - started:.0f} s)"
+            for urn, (label, started) in list(self._running.items())
+        ]
         shown = ", ".join(running[:4]) + (f" and {len(running) - 4} more" if len(running) > 4 else "")
         return f"   … {shown or self._activity} [{now - self._started:.0f} s]"
 

@@ -46,6 +46,8 @@ def difference(type_: ResourceType, olds: Mapping[str, Any], news: Mapping[str, 
         if paths and property_.replace:
             found.replaces.append(name)
         found.paths |= paths
+    if type_.replaced:
+        found.replaces += sorted((type_.replaced(olds, news) & found.changed) - {*found.replaces})
     return found
 
 

@@ -113,7 +113,7 @@ class Lifecycle:
                 olds, old_inputs = live.outputs, live.inputs
         return update(self._cloud, type_, olds, old_inputs or olds, news, timeout=timeout or _DEFAULT_TIMEOUT)
 
-    def delete(self, type_: ResourceType, urn: str, state: Properties) -> None:
+    def delete(self, type_: ResourceType, urn: str, state: Properties, timeout: float) -> None:
         """Delete the resource; one that is gone already is fine."""
         if state.get("skipDestroy"):
             return
@@ -122,6 +122,8 @@ class Lifecycle:
             if type_.empty:
                 type_.empty(self._cloud, values)
             ask(self._cloud, type_, type_.delete, values)
+            if type_.gone:
+                type_.gone(self._cloud, values, timeout or _DEFAULT_TIMEOUT)
         except CallError as error:
             if not error.missing:
                 raise

@@ -115,7 +115,7 @@ class Setting:
 class Tags:
     """How a resource's tags are read and written."""
 
-    by: Mapping[str, str]
+    by: Mapping[str, Any]
     get: str
     add: str
     remove: str | None
@@ -164,6 +164,10 @@ class ResourceType:
     """(cloud, properties, seconds) -> document, once the last change is in effect."""
     empty: "Callable[[Cloud, Properties], None] | None" = None
     """Removes what would keep the resource from being deleted."""
+    gone: "Callable[[Cloud, Properties, float], None] | None" = None
+    """(cloud, properties, seconds): waits until a deleted resource is away, where that takes longer than the call."""
+    replaced: "Callable[[Mapping[str, Any], Mapping[str, Any]], frozenset[str]] | None" = None
+    """(old inputs, new inputs) -> the properties that need a replacement, where that depends on their values."""
 
     @cached_property
     def keys(self) -> frozenset[str]:

@@ -19,6 +19,7 @@ from scar_pulumi.local.aws_provider._calls import PARALLEL, Cloud
 from scar_pulumi.local.aws_provider._errors import ProviderError
 from scar_pulumi.local.aws_provider._journal import Journal, default_directory
 from scar_pulumi.local.aws_provider._lifecycle import Lifecycle
+from scar_pulumi.local.aws_provider._progress import Engine
 from scar_pulumi.local.aws_provider._wire import Properties, conceal, from_struct, has_unknown, reveal, to_struct
 from scar_pulumi.local.aws_provider.invokes import invoke
 from scar_pulumi.local.aws_provider.types import find
@@ -64,10 +65,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self) -> None:
         self._configured: Lifecycle | None = None
         self._cloud_: Cloud | None = None
+        self._engine = Engine()
 
     @_told
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Say what the engine may send; must agree with `Configure`."""
+        self._engine = Engine(request.engine_address)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
 
     @_told
@@ -155,7 +158,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             outputs = _outputs.foresee_create(self._cloud, type_, inputs)
             return provider_pb2.CreateResponse(properties=to_struct(_concealed(outputs, raw)))
-        id_, outputs = self._lifecycle.create(type_, request.urn, inputs, request.timeout)
+        with self._engine.during(request.urn):
+            id_, outputs = self._lifecycle.create(type_, request.urn, inputs, request.timeout)
         return provider_pb2.CreateResponse(id=id_, properties=to_struct(_concealed(outputs, raw)))
 
     @_told
@@ -179,13 +183,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             outputs = _outputs.foresee_update(self._cloud, type_, news, olds)
         else:
-            outputs = self._lifecycle.update(type_, request.urn, olds, old_inputs, news, timeout=request.timeout)
+            with self._engine.during(request.urn):
+                outputs = self._lifecycle.update(type_, request.urn, olds, old_inputs, news, timeout=request.timeout)
         return provider_pb2.UpdateResponse(properties=to_struct(_concealed(outputs, raw)))
 
     @_told
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Delete a resource."""
-        self._lifecycle.delete(find(_type(request)), request.urn, reveal(from_struct(request.properties)))
+        state = reveal(from_struct(request.properties))
+        with self._engine.during(request.urn):
+            self._lifecycle.delete(find(_type(request)), request.urn, state, request.timeout)
         return Empty()
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002

@@ -55,8 +55,10 @@ def write(cloud: Cloud, type_: ResourceType, old: TagMap, new: TagMap, values: M
         cloud.call(type_.service, tags.add, region, **whole)
         return
     if gone and tags.remove:
-        member = _member(cloud.members(type_.service, tags.remove), "tagkeys") or "TagKeys"
-        cloud.call(type_.service, tags.remove, region, **by, **{member: gone})
+        members = cloud.members(type_.service, tags.remove)
+        # EC2 takes the tags themselves.
+        keys = {member: gone} if (member := _member(members, "tagkeys")) else {"Tags": [{"Key": key} for key in gone]}
+        cloud.call(type_.service, tags.remove, region, **by, **keys)
     if changed := {key: value for key, value in new.items() if old.get(key) != value}:
         member = _member(cloud.members(type_.service, tags.add), "tags") or "Tags"
         cloud.call(type_.service, tags.add, region, **by, **{member: _form(tags, changed)})

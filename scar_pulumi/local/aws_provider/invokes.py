@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from scar_pulumi.local.aws_provider import network_lookups
 from scar_pulumi.local.aws_provider._calls import Cloud, partition
 from scar_pulumi.local.aws_provider._errors import UnservedError
 from scar_pulumi.local.aws_provider._naming import did_you_mean
@@ -142,7 +143,13 @@ def _one_or_many(values: list[str]) -> Any:
 
 
 FUNCTIONS: Mapping[str, Function] = {
+    "aws:ec2/getSecurityGroup:getSecurityGroup": network_lookups.security_group,
+    "aws:ec2/getSubnet:getSubnet": network_lookups.subnet,
+    "aws:ec2/getSubnets:getSubnets": network_lookups.subnets,
+    "aws:ec2/getVpc:getVpc": network_lookups.vpc,
+    "aws:ec2/getVpcs:getVpcs": network_lookups.vpcs,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": _authorization_token,
+    "aws:efs/getAccessPoint:getAccessPoint": network_lookups.access_point,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:index/getPartition:getPartition": _partition,

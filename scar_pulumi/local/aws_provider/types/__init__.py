@@ -6,7 +6,7 @@ from dataclasses import replace
 from scar_pulumi.local.aws_provider._errors import UnservedError
 from scar_pulumi.local.aws_provider._model import ResourceType, mapping, string
 from scar_pulumi.local.aws_provider._naming import did_you_mean
-from scar_pulumi.local.aws_provider.types import cloudwatch, ecr, iam, lambda_, s3, s3_objects, sqs, ssm
+from scar_pulumi.local.aws_provider.types import batch, cloudwatch, ec2, ecr, iam, lambda_, s3, s3_objects, sqs, ssm
 
 
 def _completed(type_: ResourceType) -> ResourceType:
@@ -21,10 +21,15 @@ def _completed(type_: ResourceType) -> ResourceType:
 
 
 _SERVED = (
+    batch.COMPUTE_ENVIRONMENT,
+    batch.JOB_DEFINITION,
+    batch.JOB_QUEUE,
     cloudwatch.LOG_GROUP,
+    ec2.LAUNCH_TEMPLATE,
     ecr.LIFECYCLE_POLICY,
     ecr.REPOSITORY,
     ecr.REPOSITORY_POLICY,
+    iam.INSTANCE_PROFILE,
     iam.ROLE,
     iam.ROLE_POLICY,
     iam.ROLE_POLICY_ATTACHMENT,
@@ -34,6 +39,7 @@ _SERVED = (
     lambda_.PERMISSION,
     s3.BUCKET,
     s3.BUCKET_V2,
+    s3.LIFECYCLE,
     s3.PUBLIC_ACCESS_BLOCK,
     s3_objects.NOTIFICATION,
     s3_objects.OBJECT,

@@ -89,3 +89,43 @@ ROLE_POLICY_ATTACHMENT = ResourceType(
     read=Call("list_attached_role_policies", "AttachedPolicies", where=("PolicyArn", "{policyArn}")),
     delete=Call("detach_role_policy"),
 )
+
+
+def _without_roles(cloud: Cloud, profile: Properties) -> None:
+    """IAM refuses to delete a profile that has a role."""
+    name = profile["name"]
+    found = cloud.call("iam", "get_instance_profile", InstanceProfileName=name)["InstanceProfile"]
+    for role in found["Roles"]:
+        cloud.call("iam", "remove_role_from_instance_profile", InstanceProfileName=name, RoleName=role["RoleName"])
+
+
+INSTANCE_PROFILE = ResourceType(
+    "aws:iam/instanceProfile:InstanceProfile",
+    service="iam",
+    regional=False,
+    documentation="https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html",
+    identity="{name}",
+    name=AutoName("name", 128, prefix="namePrefix"),
+    properties={
+        "name": string("InstanceProfileName", computed=True, replace=True),
+        "namePrefix": string(local=True, computed=True, replace=True),
+        "path": string(default="/", replace=True),
+        "role": string(("RoleName", "Roles.0.RoleName"), replace=True),
+        "arn": output(template="arn:{partition}:iam::{account}:instance-profile{path}{name}"),
+        "createDate": output(),
+        "uniqueId": output("InstanceProfileId"),
+    },
+    create=Call("create_instance_profile", "InstanceProfile"),
+    read=Call("get_instance_profile", "InstanceProfile"),
+    settings=(Setting("role", "add_role_to_instance_profile"),),
+    delete=Call("delete_instance_profile"),
+    empty=_without_roles,
+    tags=Tags(
+        {"InstanceProfileName": "{name}"},
+        "list_instance_profile_tags",
+        "tag_instance_profile",
+        "untag_instance_profile",
+        pairs=("Key", "Value"),
+    ),
+    created="CreateDate",
+)

@@ -141,3 +141,26 @@ PUBLIC_ACCESS_BLOCK = ResourceType(
     delete=Call("delete_public_access_block"),
     adapt=lambda _, answer, values: {**answer, "Bucket": values["bucket"]},
 )
+
+_LIFECYCLE_RULE = {
+    "id": string("ID", required=True),
+    "status": string(required=True, one_of=("Enabled", "Disabled")),
+    "filter": nested({"prefix": string()}),
+    "expiration": nested({"days": integer()}),
+}
+
+LIFECYCLE = ResourceType(
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    service="s3",
+    documentation="https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html",
+    identity="{bucket}",
+    properties={
+        "bucket": string(required=True, replace=True),
+        "rules": nested(_LIFECYCLE_RULE, ("LifecycleConfiguration.Rules", "Rules"), many=True),
+    },
+    create=Call("put_bucket_lifecycle_configuration"),
+    read=Call("get_bucket_lifecycle_configuration"),
+    rewrite=True,
+    delete=Call("delete_bucket_lifecycle"),
+    adapt=lambda _, answer, values: {**answer, "Bucket": values["bucket"]},
+)
