@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scar_pulumi.declarations.batch import batch_problems
 from scar_pulumi.fdl import Fdl, Function, Problem
 
 _CLUSTERS_STORAGE = "functions are not given the keys of the MinIO server of an OSCAR cluster, '{}'"
@@ -19,9 +20,8 @@ def undeployable(fdl: Fdl) -> tuple[Problem, ...]:
 
 
 def _function(function: Function) -> Iterator[tuple[str, str]]:
-    if function.batch is not None:
-        message = f"'{function.execution_mode}' needs AWS Batch, which this release cannot deploy"
-        yield f"{function.path}.lambda.execution_mode", message
+    for message in batch_problems(function):
+        yield f"{function.path}.batch", message
     if function.api_gateway is not None:
         yield f"{function.path}.api_gateway", "HTTP endpoints cannot be deployed by this release"
 

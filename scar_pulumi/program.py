@@ -11,6 +11,7 @@ from scar_components import LambdaContainerFunction
 from scar_components.function_arguments import base_image
 from scar_components.supervised_image import planned_digest
 from scar_pulumi._configuration import check_configuration
+from scar_pulumi.declarations.batch import batch_arguments, batch_outputs, declare_environments
 from scar_pulumi.declarations.buckets import declare_buckets, declare_triggers
 from scar_pulumi.declarations.functions import function_arguments, function_outputs
 from scar_pulumi.declarations.storage_providers import declare_storage_providers
@@ -45,14 +46,22 @@ def _deploy(fdl: Fdl) -> None:
         planned_digest(name, base_image(argument))  # a broken image is told before anything is made
     buckets = declare_buckets(fdl)
     storages = declare_storage_providers(fdl)
+    environments = declare_environments(fdl)
     functions = {
-        name: LambdaContainerFunction(name, storages[name].given_to(argument), storages[name].options)
-        for name, argument in arguments.items()
+        function.name: LambdaContainerFunction(
+            function.name,
+            storages[function.name].given_to(arguments[function.name]) | batch_arguments(function, environments),
+            storages[function.name].options,
+        )
+        for function in fdl.functions
     }
     declare_triggers(fdl, buckets, functions)
-    pulumi.export(
-        "functions", {function.name: function_outputs(function, functions[function.name]) for function in fdl.functions}
-    )
+    outputs = {
+        function.name: function_outputs(function, functions[function.name])
+        | batch_outputs(function, environments, functions[function.name])
+        for function in fdl.functions
+    }
+    pulumi.export("functions", outputs)
     pulumi.export("buckets", [{"name": name, "managed": bucket.managed} for name, bucket in buckets.items()])
 
 

@@ -67,9 +67,9 @@ def test_network_file_system_and_references_reach_the_function(
 
 
 def test_what_has_no_component_is_refused_with_its_place(recorder: Recorder, path: Path) -> None:
-    path.write_text(FILE.replace("      name: a\n", "      name: a\n      execution_mode: batch\n"))
+    path.write_text(f"{FILE}    api_gateway: {{name: a}}\n")
     fdl = load(path)
-    with pytest.raises(pulumi.RunError, match=r"video\.yaml:5:23 .*'batch' needs AWS Batch, which this release"):
+    with pytest.raises(pulumi.RunError, match=r"video\.yaml:12:18 .*HTTP endpoints cannot be deployed"):
         deploy(fdl)
     assert recorder.resources == {}
 

@@ -1,0 +1,146 @@
+"""AWS Batch for the functions of an FDL file: functions with equal compute resources share one environment."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import pulumi
+import pulumi_aws as aws
+
+from scar_components import BatchGpuEnvironment, LambdaContainerFunction
+from scar_components._batch.environment_arguments import BatchGpuEnvironmentArgs
+from scar_components._batch.job_arguments import FunctionBatch, JobFileSystem
+from scar_components._batch.job_documents import check_job
+from scar_components._batch.machines import check_machines
+from scar_components.function_arguments import LambdaContainerFunctionArgs
+from scar_pulumi.fdl import Fdl, Function
+from scar_pulumi.fdl.model import Batch
+from scar_pulumi.reference_values import with_values
+
+_SPOT_ATTEMPTS = 5
+"""Spot instances are taken away: https://docs.aws.amazon.com/batch/latest/userguide/bestpractice6.html"""
+
+
+def declare_environments(fdl: Fdl) -> dict[str, BatchGpuEnvironment]:
+    """Declare the compute environments; return that of each function that uses Batch, by the function's name."""
+    environments: dict[str, BatchGpuEnvironment] = {}
+    for sharing in _sharing(fdl):
+        names = [f"{function.name}-environment" for function in sharing]
+        # Another function may come to be the first: the environment, and the jobs in its queue, are the same.
+        aliases: list[str | pulumi.Alias] = [pulumi.Alias(name=name) for name in names[1:]]
+        given = {**environment_arguments(sharing[0]), "tags": _common_tags(sharing) or None}
+        arguments = {key: value for key, value in given.items() if value is not None}
+        made = BatchGpuEnvironment(
+            names[0], cast(BatchGpuEnvironmentArgs, arguments), pulumi.ResourceOptions(aliases=aliases or None)
+        )
+        environments.update({function.name: made for function in sharing})
+    return environments
+
+
+def batch_arguments(function: Function, environments: Mapping[str, BatchGpuEnvironment]) -> LambdaContainerFunctionArgs:
+    """Return what the function's component takes for Batch: nothing where the function does not use it."""
+    if function.batch is None:
+        return {}
+    environment = environments[function.name]
+    job: FunctionBatch = {
+        **job_arguments(function.batch),
+        "job_queue": environment.job_queue_arn,
+        "event_path": pulumi.Output.concat(environment.event_bucket, "/", function.name),
+        # The container's variables are the more particular ones, so they win.
+        "environment": with_values({**function.batch.environment, **function.container_environment}),
+        "file_systems": _file_systems(function),
+    }
+    return {"execution_mode": function.execution_mode, "batch": job}
+
+
+def batch_outputs(
+    function: Function, environments: Mapping[str, BatchGpuEnvironment], component: LambdaContainerFunction
+) -> dict[str, Any]:
+    """Return what the data plane needs to know of a function's jobs."""
+    if function.batch is None:
+        return {}
+    queue = environments[function.name].job_queue_arn
+    definition, log_group = component.job_definition_arn, component.job_log_group
+    return {"batch": {"jobQueue": queue, "jobDefinition": definition, "logGroup": log_group}}
+
+
+def batch_problems(function: Function) -> Iterator[str]:
+    """Say what Batch would refuse of a function."""
+    if function.batch is None:
+        return
+    for check, arguments in (
+        (check_machines, environment_arguments(function)),
+        (check_job, job_arguments(function.batch)),
+    ):
+        try:
+            check(function.name, arguments)
+        except pulumi.RunError as error:
+            yield from (line.partition(": ")[2].removeprefix("batch.") for line in str(error).splitlines())
+
+
+def environment_arguments(function: Function) -> dict[str, Any]:
+    """Return a function's compute environment as its component takes it."""
+    batch = cast(Batch, function.batch)
+    resources = batch.compute_resources
+    arguments: dict[str, Any] = {
+        "type": resources.type,
+        "max_vcpus": resources.max_v_cpus,
+        "subnet_ids": list(resources.subnets) or None,
+        "security_group_ids": list(resources.security_group_ids) or None,
+        "service_role": batch.service_role,
+        "management": batch.type,
+        "state": batch.state,
+        "region": function.region,
+    }
+    if not _is_serverless(batch):
+        arguments |= {
+            "instance_types": list(resources.instance_types),
+            "min_vcpus": resources.min_v_cpus,
+            "desired_vcpus": resources.desired_v_cpus or None,
+            "instance_role": resources.instance_role,
+        }
+    return {key: value for key, value in arguments.items() if value is not None}
+
+
+def job_arguments(batch: Batch) -> FunctionBatch:
+    """Return a function's jobs as its component takes them, as far as the file says it in words of its own."""
+    arguments: dict[str, Any] = {
+        "platform": "FARGATE" if _is_serverless(batch) else "EC2",
+        "vcpus": batch.vcpus,
+        "memory": batch.memory,
+        "gpus": 1 if batch.enable_gpu else None,
+        "number_nodes": batch.number_nodes,
+        "main_node_index": batch.main_node_index if batch.number_nodes else None,
+        # Without a public address, nothing in a default network reaches ECR.
+        "assign_public_ip": True if _is_serverless(batch) and not batch.compute_resources.subnets else None,
+    }
+    if batch.compute_resources.type == "SPOT":
+        arguments |= {"attempts": _SPOT_ATTEMPTS, "retry_only_if_host_ends": True}
+    return cast(FunctionBatch, {key: value for key, value in arguments.items() if value is not None})
+
+
+def _sharing(fdl: Fdl) -> list[list[Function]]:
+    groups: dict[Any, list[Function]] = {}
+    for function in fdl.functions:
+        if batch := function.batch:
+            key = (batch.compute_resources, batch.type, batch.service_role, batch.state, function.region)
+            groups.setdefault(key, []).append(function)
+    return list(groups.values())
+
+
+def _common_tags(functions: list[Function]) -> dict[str, str]:
+    first, *others = (function.tags for function in functions)
+    return {key: value for key, value in first.items() if all(tags.get(key) == value for tags in others)}
+
+
+def _is_serverless(batch: Batch) -> bool:
+    return batch.compute_resources.type.startswith("FARGATE")
+
+
+def _file_systems(function: Function) -> list[JobFileSystem]:
+    if function.file_system is None:
+        return []
+    point = function.file_system.arn.rpartition("/")[2]
+    # A function is given the access point alone, a job the file system with it.
+    found = aws.efs.get_access_point_output(access_point_id=point, region=function.region)
+    mount = function.file_system.local_mount_path
+    return [{"file_system_id": found.file_system_id, "access_point_id": point, "mount_path": mount}]
