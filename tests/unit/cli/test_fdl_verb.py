@@ -61,10 +61,7 @@ def test_the_graph_is_drawn_in_each_format(scar: Scar, kind: str, start: str) ->
 def test_what_cannot_be_deployed_is_refused_before_the_engine_starts(scar: Scar, engine: FakeEngine) -> None:
     answer = scar("up", FILES / "everything.yaml", "--yes")
     assert answer.status == 2
-    assert (
-        f"{FILES / 'everything.yaml'}:13:23 functions.aws[0].lambda.execution_mode: 'lambda-batch' needs AWS Batch"
-        in (answer.stderr)
-    )
+    assert f"{FILES / 'everything.yaml'}:77:7 functions.oscar[0].my_oscar: 'service1' is a service" in answer.stderr
     assert engine.asked == []
 
 
