@@ -16,6 +16,8 @@ _OWN = (
     "_HANDLER",
     "SCAR_EVENT",
     "SCAR_DONE",
+    "SCAR_EVENT_FILE",
+    "SCAR_ANSWER_FILE",
 )
 # What SCAR's jobs were given, storage secrets among it.
 _SCARS = ("FDL", "FUNCTION_CONFIG", "SCRIPT")

@@ -18,11 +18,15 @@ from supervisor.log import Log
 _A_WEEK = 7 * 24 * 3600
 _TIMED_OUT = 124  # as timeout(1) has it
 _OSCARS_SCRIPT = "/oscar/config/script.sh"
+# Files to use where a container has neither a standard input nor an output of its own.
+_EVENT_FILE, _ANSWER_FILE = "SCAR_EVENT_FILE", "SCAR_ANSWER_FILE"
 
 
 def run(environment: Mapping[str, str]) -> int:
     """Process the event; the output goes to standard output, the exit code says whether all went well."""
     log = Log(request_id=_request_id(environment))
+    _redirect(environment.get(_EVENT_FILE), os.O_RDONLY, 0)
+    _redirect(environment.get(_ANSWER_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 1)
     try:
         environment = oscar.adopted(environment)
         function = _with_oscars_script(Function.read(environment))
@@ -33,6 +37,13 @@ def run(environment: Mapping[str, str]) -> int:
         log.failure(f"{type(error).__name__}: {error}")
         return _exit_code(error)
     return 0
+
+
+def _redirect(path: str | None, flags: int, standard: int) -> None:
+    if path:
+        descriptor = os.open(path, flags, 0o600)
+        os.dup2(descriptor, standard)
+        os.close(descriptor)
 
 
 def _run(function: Function, environment: Mapping[str, str], log: Log, *, in_batch: bool) -> None:
