@@ -21,7 +21,7 @@ from scar_pulumi.local import launch
 from scar_pulumi.local.layout import Layout
 
 _STOP_SECONDS = 60.0
-_DETAILS = ("events", "images", "jobs", "journal_bytes", "requests", "runner", "snapshot_seconds")
+_DETAILS = ("events", "images", "jobs", "journal_bytes", "oscar", "requests", "runner", "snapshot_seconds")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from scar_pulumi.local.lambda_api import LambdaApi
 from scar_pulumi.local.layout import Layout
 from scar_pulumi.local.log_sink import CloudLogSink
 from scar_pulumi.local.object_sweep import sweep_objects
+from scar_pulumi.local.oscar import OscarClusters
 from scar_pulumi.local.ranged_reads import RangedReads
 from scar_pulumi.local.registry import Registry
 from scar_pulumi.local.runner import Runner
@@ -114,6 +115,10 @@ class Daemon:
         )
         deliveries = Deliveries(upstream, changes.is_image_function)
         ecr = EcrApi(upstream, self._images, endpoint)
+        parts = RangedReads(self._application, self._layout.root)
+        self._oscar = OscarClusters(
+            self._layout.root, endpoint, upstream=upstream, images=self._images, runner=self._runner, parts=parts
+        )
         self._gateway = Gateway(
             upstream,
             registry=Registry(self._images, ecr.exists, ecr.announce),
@@ -124,16 +129,18 @@ class Daemon:
             hook=EventHook(functions, invocations, self._events, deliveries),
             deliveries=deliveries,
             directory=self._layout.root,
-            parts=RangedReads(self._application, self._layout.root),
+            parts=parts,
+            oscar=self._oscar,
             status=self._status,
             identity=self._identity,
         )
         self._events.start()
         self._batch.start()
+        self._oscar.start()
 
     async def _stop(self) -> None:
         started = time.monotonic()
-        for part in (self._events, self._batch, self._runner, self._logs, self._checkpoints):
+        for part in (self._events, self._batch, self._oscar, self._runner, self._logs, self._checkpoints):
             await _close(part)
         await self._save()
         self._journal.close()
@@ -154,6 +161,7 @@ class Daemon:
             "images": self._images.describe(),
             "jobs": self._batch.describe(),
             "journal_bytes": self._journal.size,
+            "oscar": self._oscar.describe(),
             "snapshot_seconds": round(self._snapshots.seconds, 4),
             "requests": dict(self._gateway.requests) if self._gateway else {},
             "runner": self._runner.describe(),

@@ -30,6 +30,7 @@ from scar_pulumi.local.ecr_api import EcrApi
 from scar_pulumi.local.lambda_api import LambdaApi
 from scar_pulumi.local.log_sink import CloudLogSink, without_sinks
 from scar_pulumi.local.mutations import action_of
+from scar_pulumi.local.oscar import OscarClusters
 from scar_pulumi.local.ranged_reads import RangedReads
 from scar_pulumi.local.registry import is_registry_path
 from scar_pulumi.local.upstream import Upstream
@@ -56,6 +57,7 @@ class Gateway:
         deliveries: Deliveries,
         directory: Path,
         parts: RangedReads,
+        oscar: OscarClusters,
         status: Callable[[], dict[str, Any]],
         identity: dict[str, Any],
     ) -> None:
@@ -66,6 +68,7 @@ class Gateway:
         self._batch = batch
         self._logs = logs
         self._parts = parts
+        self._oscar = oscar
         self._deliveries = deliveries
         self._directory = directory
         self.requests: Counter[str] = Counter()
@@ -93,6 +96,10 @@ class Gateway:
         path = scope["path"]
         if own := self._own.get(path):
             await own(scope, receive, send)
+            return
+        if self._oscar.takes(scope):
+            self.requests["oscar"] += 1
+            await self._oscar(scope, receive, send)
             return
         if is_registry_path(path):
             self.requests["registry"] += 1

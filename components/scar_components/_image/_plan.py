@@ -1,5 +1,6 @@
 """From what the user wrote to an image plan: the whole image is known, digest included, and nothing is pushed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from scar_components._aws_session import AwsSession
@@ -23,12 +24,14 @@ def plan_image(
     architecture: str = "x86_64",
     session: AwsSession | None = None,
     bundle: Path | None = None,
+    top: Callable[[tuple[str, ...]], bytes] | None = None,
     progress: Progress = lambda _: None,
 ) -> ImagePlan:
     """Plan a supervised image: the base's layers, the supervisor's and the function's.
 
     `image` is a registry reference, `image_file` an archive, an OCI directory or a directory with a Dockerfile;
     exactly one of them. `session` is the AWS session for bases in ECR, `bundle` another bundler than the packaged one.
+    `top` makes one more layer, an uncompressed tar, of the command line that starts the supervisor.
     Same input, same digest, on every machine with the same bundle. Raises ImageError for whatever would fail later.
     """
     if architecture not in PLATFORMS:
@@ -43,7 +46,8 @@ def plan_image(
     )
     check_limits(base)
     added = supervisor(bundle or bundle_script(), architecture, progress)
-    own = (added.layer, _stored(function_layer(base.configuration, code)))
+    tars = (function_layer(base.configuration, code), *((top(added.entrypoint),) if top else ()))
+    own = (added.layer, *map(_stored, tars))
     configuration = supervised_configuration(base.configuration, added.entrypoint, own)
     layers = (*base.layers, *own)
     return ImagePlan(image_manifest(configuration, layers), configuration, layers)

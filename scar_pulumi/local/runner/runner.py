@@ -109,8 +109,10 @@ class Runner:
         self._release(container)
         return result
 
-    async def run(self, task: Task, started: Callable[[], None]) -> TaskResult:
+    async def run(self, task: Task, started: Callable[[], None], logs: LogSink | None = None) -> TaskResult:
         """Run a container once, to its end; `started` is called when it has begun. Cancelled, it kills the container.
+
+        Its lines go to `logs`, by default to where those of functions go.
 
         Raises LocalCloudError when there is no container to be had, RunnerStoppedError when the runner is not running.
         """
@@ -120,7 +122,9 @@ class Runner:
         try:
             image = await asyncio.to_thread(read_image, self._images, task.image, task.architecture)
             await self._executor.prepare(image)
-            return await run_task(task, image, self._executor, sink=self._logs, threads=self._threads, started=started)
+            return await run_task(
+                task, image, self._executor, sink=logs or self._logs, threads=self._threads, started=started
+            )
         finally:
             self._images_of_tasks[task.image] -= 1
 

@@ -1,0 +1,150 @@
+"""OSCAR's interface on the local cloud: services, what runs when they are called, and what it finds."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.cloud_support import FakeCloud, wait_for
+from tests.local.oscar.conftest import Oscar
+from tests.local.runner import images
+
+
+def test_services_come_change_and_go_as_on_oscar(oscar: Oscar) -> None:
+    assert oscar.ask("GET", "/health", authorization="") == (200, b"Ok")
+    assert oscar.read("/system/info")["version"] == "v4.1.2"
+    assert oscar.read("/system/config")["minio_provider"]["secret_key"] == oscar.password
+    assert oscar.ask("GET", "/system/services", authorization="") == (401, b"")
+    path = "/system/services/crud"
+    assert oscar.ask("GET", path)[0] == oscar.ask("DELETE", path)[0] == 404
+    given = oscar.definition(
+        "crud",
+        "echo one",
+        input=[{"storage_provider": "minio.default", "path": "in"}],
+        environment={"Variables": {"A": "1"}, "secrets": {"B": "very secret"}},
+    )
+    assert oscar.ask("PUT", "/system/services", given)[0] == 404
+    assert oscar.ask("POST", "/system/services", given) == (201, b"")
+    assert oscar.ask("POST", "/system/services", given)[0] == 400
+    made = oscar.read(path)
+    assert len(made["token"]) == 64
+    assert made["input"][0]["path"] == "crud/in"
+    assert made["environment"] == {"variables": {"A": "1"}, "secrets": {"B": ""}}
+    assert set(made["storage_providers"]["minio"]["default"].values()) == {"hidden"}
+    assert oscar.ask("PUT", "/system/services", {**given, "memory": "300Mi"}) == (204, b"")
+    assert oscar.read("/system/services") == [{**made, "memory": "300Mi"}]
+    oscar.minio().put_object(Bucket="crud", Key="kept", Body=b"kept")
+    assert oscar.ask("DELETE", path) == (204, b"")
+    assert oscar.read("/system/services") == []
+    assert oscar.minio().get_object(Bucket="crud", Key="kept")["Body"].read() == b"kept"
+    assert (oscar.cloud.state / "oscar-password").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"cpu": 1}, "cpu: 1 is not a string"),
+        ({"memory": "lots"}, "'lots' is not a quantity"),
+        ({"name": "No Name"}, "'No Name' is no name of a service"),
+        ({"image_file": "/no/such.tar"}, "/no/such.tar: there is no such file"),
+        ({"input": [{"storage_provider": "s3.default", "path": "a/b"}]}, "s3.default starts no service"),
+        ({"output": [{"storage_provider": "s3.none", "path": "abc/b"}]}, "s3.none is not defined"),
+        ({"output": [{"storage_provider": "minio", "path": "ab/c"}]}, "names no bucket that can exist"),
+    ],
+)
+def test_a_wrong_definition_is_refused_with_the_reason(oscar: Oscar, wrong: dict[str, object], complaint: str) -> None:
+    status, body = oscar.ask("POST", "/system/services", {**oscar.definition("wrong", "true"), **wrong})
+    assert status == 400
+    assert complaint in body.decode()
+    assert oscar.ask("GET", "/system/services/wrong")[0] == 404
+
+
+def test_a_job_runs_with_what_oscar_gives_it(oscar: Oscar) -> None:
+    script = """
+echo "event $(cat "$INPUT_FILE_PATH") of $JOB_UUID for $GREETING $PASSWORD"
+ls /oscar/config /oscar/bin; cat /var/run/secrets/providers/minio.default/accessKey; echo; id
+"""
+    environment = {"Variables": {"GREETING": "hello"}, "secrets": {"PASSWORD": "secret"}}
+    token = oscar.create("job", script, environment=environment)
+    assert oscar.call("job", "job", {"a": 1}, "wrong")[0] == 401
+    assert oscar.call("job", "none", {"a": 1}, token)[0] == 404
+    assert oscar.call("job", "job", {"a": 1}, token) == (201, b"")
+    ((name, job),) = oscar.finished("job").items()
+    log = oscar.log("job", name)
+    assert job["status"] == "Succeeded", log
+    assert job["creation_time"] <= job["start_time"] <= job["finish_time"]
+    assert f'event {{"a": 1}} of {name} for hello secret\n' in log
+    for line in ("function_config.yaml", "script.sh", "supervisor", "oscar"):
+        assert f"\n{line}\n" in log
+    assert "Z event {" in oscar.log("job", name, "?timestamps=true")
+    assert oscar.ask("DELETE", f"/system/logs/job/{name}")[0] == 204
+    assert oscar.jobs("job") == {}
+
+
+def test_a_call_is_answered_with_files_in_base64_and_output_as_it_is(oscar: Oscar) -> None:
+    files = oscar.create("files", 'tr a-z A-Z <"$INPUT_FILE_PATH" >"$TMP_OUTPUT_DIR/out"; echo not this')
+    status, body = oscar.call("run", "files", base64.b64encode(b"some text"), files)
+    assert (status, base64.b64decode(body)) == (200, b"SOME TEXT"), body
+    printed = oscar.create("printed", 'cat "$INPUT_FILE_PATH"; echo aside >&2')
+    large = b'{"large": "' + b"x" * 300_000 + b'"}'
+    status, body = oscar.call("run", "printed", large, printed)
+    assert (status, body == large) == (200, True)
+    broken = oscar.create("broken", "echo what is wrong; exit 3")
+    status, body = oscar.call("run", "broken", b"{}", broken)
+    assert status == 500
+    assert b"exit status 3" in body
+    assert b"what is wrong" in body
+    assert b"what is wrong" in oscar.ask("GET", "/system/services/broken/deployment/logs")[1]
+
+
+def test_a_job_has_no_more_memory_than_its_service_and_can_be_ended(oscar: Oscar) -> None:
+    token = oscar.create("greedy", "dd if=/dev/zero of=/dev/null bs=400M count=1 || exit 9", memory="200Mi")
+    oscar.call("job", "greedy", {}, token)
+    ((name, job),) = oscar.finished("greedy").items()
+    assert job["status"] == "Failed"
+    assert "Killed" in oscar.log("greedy", name)
+    mark = "endless-0123456789"
+    token = oscar.create("endless", f"sh -c 'sleep 600; echo {mark}'")
+    oscar.call("job", "endless", {}, token)
+    wait_for(lambda: images.processes(mark.encode()), 30)
+    assert oscar.ask("DELETE", "/system/services/endless")[0] == 204
+    wait_for(lambda: not images.processes(mark.encode()))
+
+
+@pytest.fixture
+def own(tmp_path: Path, small_image: Path) -> Iterator[Oscar]:
+    """A cluster that may be killed."""
+    cloud = FakeCloud(tmp_path / "state")
+    try:
+        cloud.start()
+        yield Oscar(cloud, small_image)
+    finally:
+        cloud.stop()
+
+
+def test_what_was_accepted_before_a_kill_runs_afterwards(own: Oscar) -> None:
+    """Six events wait or run when it comes; each leaves one result, and those that were done are not run again."""
+    script = (
+        'echo x >>"$TMP_OUTPUT_DIR/$(basename "$INPUT_FILE_PATH")"; case $INPUT_FILE_PATH in *slow*) sleep 2;; esac'
+    )
+    places = {"input": [{"path": "kills/in"}], "output": [{"path": "kills/out"}]}
+    own.create("kills", script, **places)
+    minio = own.minio()
+    minio.put_object(Bucket="kills", Key="in/done", Body=b"x")
+    before = own.finished("kills")
+    for number in range(6):
+        minio.put_object(Bucket="kills", Key=f"in/slow-{number}", Body=b"x")
+    wait_for(lambda: any(job["status"] == "Running" for job in own.jobs("kills").values()), 30)
+    own.cloud.kill()
+    own.cloud.start()
+    after = own.finished("kills", 7)
+    assert len(after) == 7
+    assert {job["status"] for job in after.values()} == {"Succeeded"}
+    (done,) = before.items()
+    assert done in after.items()
+    keys = [entry["Key"] for entry in minio.list_objects_v2(Bucket="kills", Prefix="out/")["Contents"]]
+    assert keys == ["out/done", *(f"out/slow-{number}" for number in range(6))]
+    details = own.cloud.status()
+    assert details
+    assert details.details["oscar"]["jobs"]["succeeded"] == 7
