@@ -11,6 +11,8 @@ import botocore.exceptions
 _LATE = 60_000
 _PAGE = 10_000
 _START = re.compile(r"START RequestId: (\S+)")
+# The supervisor's line about the gateway in front of it, as text or JSON.
+_GATEWAY = re.compile(r'(?:INFO |"requestId": ")([\w-]+).*the gateway calls this request ([^"\s]+)')
 _LAST = re.compile(r"(?:END|REPORT) RequestId: (\S+)")
 
 
@@ -71,9 +73,16 @@ def follow(
 
 
 def of_request(logs: Any, group: str, request_id: str, start: int = 0) -> Iterator[LogLine]:
-    """Read the lines of one invocation, its retries included: all of them, not only those that name it."""
+    """Read the lines of one invocation, its retries included: all of them, not only those that name it.
+
+    The id may also be that of a gateway, which is all it tells when a function takes too long for it.
+    """
     marks = list(read(logs, group, start, pattern=f'"{request_id}"'))
     if not marks:
+        return
+    named = (match for mark in marks if (match := _GATEWAY.search(mark.message)))
+    if own := next((match[1] for match in named if match[2] == request_id), None):
+        yield from of_request(logs, group, own, start)
         return
     streams = sorted({line.stream for line in marks})
     end = marks[-1].timestamp if _LAST.match(marks[-1].message) else None  # still running

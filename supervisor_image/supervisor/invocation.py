@@ -47,6 +47,9 @@ def handle(function: Function, payload: bytes, context: Context, log: Log) -> by
     if function.configuration.page is not None and events.asks_for_page(event):
         return _page(function, function.configuration.page)
     over_http = events.is_synchronous_http(event)
+    if over_http and (name := events.gateway_request(event)):
+        # Where a function takes too long, this is all that its caller gets to know of it.
+        log.info(f"the gateway calls this request {name}")
     try:
         return answer.envelope(_output(function, event, context, log), context, over_http=over_http)
     except SupervisorError as error:

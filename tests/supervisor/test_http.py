@@ -67,6 +67,13 @@ def test_a_failed_script_is_a_500_that_tells_why(launch: Launch) -> None:
     assert set(document["headers"]) >= {"amz-lambda-request-id", "amz-log-group-name", "amz-log-stream-name"}
 
 
+def test_the_log_names_what_the_gateway_calls_the_request(launch: Launch) -> None:
+    container = launch(script="echo hi")
+    context = {"http": {"method": "GET"}, "requestId": "JKJaXmPLvHcESHA="}
+    answer(container, request(requestContext=context))
+    assert "the gateway calls this request JKJaXmPLvHcESHA=\n" in container.log
+
+
 def test_a_timeout_is_a_504(launch: Launch) -> None:
     document = answer(launch(script="sleep 30"), request(), seconds=1.5)
     assert document["statusCode"] == 504

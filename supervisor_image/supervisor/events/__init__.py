@@ -8,10 +8,21 @@ from supervisor.errors import EventInvalid
 from supervisor.events import dcache, delegated, direct, eventbridge, http, records, rucio, unknown
 from supervisor.events.model import Data, Item, Items, Object, Surroundings
 
-__all__ = ["Data", "Item", "Object", "Request", "asks_for_page", "is_synchronous_http", "parse", "request"]
+__all__ = [
+    "Data",
+    "Item",
+    "Object",
+    "Request",
+    "asks_for_page",
+    "gateway_request",
+    "is_synchronous_http",
+    "parse",
+    "request",
+]
 
 is_synchronous_http = http.is_synchronous
 asks_for_page = http.asks_for_page
+gateway_request = http.gateway_request
 
 # Asked in this order; the first that recognises the event says what its inputs are. The last takes everything.
 _KINDS = (http.items, dcache.items, rucio.items, delegated.items, records.items, eventbridge.items, unknown.items)

@@ -28,6 +28,12 @@ def is_synchronous(event: Any) -> bool:
     return _is_request(event) and _header(event, "x-amz-invocation-type").lower() != "event"
 
 
+def gateway_request(event: Any) -> str:
+    """What the gateway calls this request; the empty string where it does not say."""
+    context = event.get("requestContext")
+    return str(context.get("requestId") or "") if isinstance(context, dict) else ""
+
+
 def asks_for_page(event: Any) -> bool:
     """Whether a browser wants the function's page: its address with a slash at the end, or `/ui` below it.
 

@@ -108,6 +108,23 @@ def test_the_lines_of_one_request_are_all_of_them_and_no_others(logs: Any, group
     assert list(of_request(logs, group, str(uuid.uuid4()))) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-11-21T10:00:00.000Z INFO {} the gateway calls this request JKJaXmPLvHcESHA=",
+        '{{"level": "INFO", "requestId": "{}", "message": "the gateway calls this request JKJaXmPLvHcESHA="}}',
+    ],
+)
+def test_a_request_is_found_by_what_its_gateway_calls_it(logs: Any, group: str, write: Write, line: str) -> None:
+    request = str(uuid.uuid4())
+    now = int(time.time() * 1000)
+    write("a", f"START RequestId: {request} Version: $LATEST", line.format(request), "mine", at=now)
+    write("a", f"END RequestId: {request}", at=now + 1)
+    found = [found.message for found in of_request(logs, group, "JKJaXmPLvHcESHA=")]
+    assert found[0].startswith("START")
+    assert found[2:] == ["mine", f"END RequestId: {request}"]
+
+
 def test_a_running_request_shows_what_it_has_said_so_far(logs: Any, group: str, write: Write) -> None:
     request = str(uuid.uuid4())
     now = int(time.time() * 1000)
