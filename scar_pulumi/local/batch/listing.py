@@ -95,8 +95,10 @@ class Listing:
             "tags": state.get("tags", spec.get("tags", {})),
             **self._parts(job, spec),
         }  # fmt: skip
-        if "nodes" in spec and job.kind == "multinode":
+        if job.kind == "multinode":
             detail["nodeProperties"] = spec["nodeProperties"]
+        if job.kind == "node":
+            detail["nodeDetails"] = detail.pop("nodeProperties")
         if container := _container(job, spec):
             detail["container"] = container
         return detail

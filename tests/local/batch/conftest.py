@@ -1,5 +1,6 @@
 """A local cloud with its own runner, a queue, and jobs that are shell commands."""
 
+import secrets
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +147,9 @@ def started(cloud: FakeCloud, layer: bytes) -> Iterator[Batch]:
 def queue(batch: Batch) -> str:
     """A queue of four vCPUs."""
     return batch.queue()
+
+
+@pytest.fixture
+def nap() -> str:
+    """A long time to sleep, in seconds, that no other test on this machine sleeps."""
+    return f"{600 + secrets.randbelow(300)}.{secrets.randbelow(10**9):09}"
