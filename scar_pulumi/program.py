@@ -37,7 +37,7 @@ def deploy(fdl: Fdl | None = None) -> None:
 
 
 def _deploy(fdl: Fdl) -> None:
-    if problems := undeployable(fdl):
+    if problems := undeployable(fdl, pulumi.get_stack()):
         raise FdlError(problems)
     for warning in fdl.warnings:
         pulumi.log.warn(str(warning))

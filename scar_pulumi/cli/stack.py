@@ -166,7 +166,7 @@ def _check(arguments: Namespace, console: Console) -> frozenset[str]:
     fdl = load(arguments.file, overrides(arguments.set))
     for warning in fdl.warnings:
         console.note(str(warning), "yellow")
-    if problems := undeployable(fdl):
+    if problems := undeployable(fdl, arguments.stack):
         raise FdlError(problems)
     return frozenset(function.name for function in fdl.functions)
 

@@ -18,7 +18,7 @@ from scar_pulumi.fdl.model import (
 )
 
 # Keys of a service that say how to reach and declare it; the others are what OSCAR is sent.
-_NOT_SENT = ("script", "endpoint", "auth_user", "auth_password", "ssl_verify", "allow_loop")
+_NOT_SENT = ("script", "image_file", "endpoint", "auth_user", "auth_password", "ssl_verify", "allow_loop")
 
 
 def build(document: Document) -> Fdl:
@@ -71,12 +71,13 @@ def _function(document: Document, function: FunctionValues) -> Function:
 
 def _service(document: Document, service: ServiceValues) -> OscarService:
     values = service.values
-    script = values.get("script")
+    script, image_file = values.get("script"), values.get("image_file")
     return OscarService(
         cluster=service.cluster,
         name=values["name"],
         path=service.path,
         script=resolve(document, script) if script is not None else None,
+        image_file=resolve(document, image_file) if image_file is not None else None,
         input=_places(values["input"], service.name),
         output=_places(values["output"], service.name),
         definition={key: value for key, value in values.items() if key not in _NOT_SENT},

@@ -193,6 +193,7 @@ class OscarService:
         name: Name of the service.
         path: Place in the document, "functions.oscar[0].my_oscar".
         script: Script that runs for each event, or None.
+        image_file: Base image as an archive or a directory, which local stacks run, or None.
         input: Places whose new files start the service.
         output: Places where result files go.
         definition: What OSCAR's interface takes, in its own words, except the script; may hold secrets.
@@ -207,6 +208,7 @@ class OscarService:
     name: str
     path: str
     script: Path | None
+    image_file: Path | None
     input: tuple[StoragePath, ...]
     output: tuple[StoragePath, ...]
     definition: Mapping[str, Any] = field(repr=False)

@@ -23,6 +23,8 @@ def files_exist(document: Document) -> None:
     for service in document.services():
         if (script := service.values.get("script")) is not None:
             _check_script(document, f"{service.path}.script", script)
+        if (image := service.values.get("image_file")) is not None:
+            _check_image(document, f"{service.path}.image_file", image)
 
 
 def resolve(document: Document, text: str) -> Path:

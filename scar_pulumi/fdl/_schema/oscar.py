@@ -151,7 +151,10 @@ SERVICE = Section(
                 longest=1024,
                 rules=(Rule(r"\S+", "is not an image reference", "write registry/name:tag"),),
             ),
-            required=True,
+        ),
+        "image_file": Key(
+            doc="Image of the service as an archive or a directory, for local stacks; others take `image`.",
+            kind=Text(what="a path", longest=4096, optional=True),
         ),
         "script": Key(doc="Script that runs for each event.", kind=Text(what="a path", longest=4096, optional=True)),
         "memory": Key(doc="Memory of the service.", kind=_MEMORY, default="256Mi"),
@@ -216,6 +219,7 @@ SERVICE = Section(
             for name in ("token", "owner", "namespace", "bucket_list", "volume_status", "deployment")
         },
     },
+    at_least_one=("image", "image_file"),
     open_for="OSCAR",
 )
 

@@ -55,7 +55,7 @@ def test_warnings_name_what_is_passed_on_unread_or_taken_for_something_else() ->
 
 
 def test_what_has_no_component_yet_is_told_with_its_line() -> None:
-    said = [f"{problem.line}:{problem.column} {problem.path}" for problem in undeployable(load(EVERYTHING))]
+    said = [f"{problem.line}:{problem.column} {problem.path}" for problem in undeployable(load(EVERYTHING), "local")]
     assert said == [
         "50:7 functions.aws[0].api_gateway",
         "77:7 functions.oscar[0].my_oscar",
@@ -64,7 +64,22 @@ def test_what_has_no_component_yet_is_told_with_its_line() -> None:
 
 
 def test_a_file_of_functions_on_buckets_can_be_deployed(load_lambda: Load) -> None:
-    assert undeployable(load_lambda("input: [{path: bucket/in}]")) == ()
+    assert undeployable(load_lambda("input: [{path: bucket/in}]"), "local") == ()
+
+
+def test_only_local_stacks_take_images_of_services_from_files(tmp_path: Path) -> None:
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "index.json").touch()
+    file = tmp_path / "f.yaml"
+    file.write_text(
+        "functions: {oscar: [{c: {name: a, image_file: box}}, {c: {name: b, image: x, image_file: box}}]}\n"
+    )
+    fdl = load(file)
+    assert [service.image_file for service in fdl.oscar] == [tmp_path / "box"] * 2
+    assert "image_file" not in fdl.oscar[0].definition
+    refused = [problem for problem in undeployable(fdl, "prod") if "image_file" in problem.path]
+    assert [(problem.line, problem.path) for problem in refused] == [(1, "functions.oscar[0].c.image_file")]
+    assert not [problem for problem in undeployable(fdl, "local-2") if "image_file" in problem.path]
 
 
 def test_secrets_are_not_part_of_what_data_looks_like() -> None:
