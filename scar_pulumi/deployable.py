@@ -24,8 +24,9 @@ def undeployable(fdl: Fdl, stack: str) -> tuple[Problem, ...]:
 def _function(function: Function) -> Iterator[tuple[str, str]]:
     for message in batch_problems(function):
         yield f"{function.path}.batch", message
-    if function.api_gateway is not None:
-        yield f"{function.path}.api_gateway", "HTTP endpoints cannot be deployed by this release"
+    if function.api_gateway is not None and function.api_gateway.authorization == "CUSTOM":
+        message = "'CUSTOM' needs an authorizer of your own, which this release cannot deploy"
+        yield f"{function.path}.api_gateway.method.authorizationType", message
 
 
 def _storages(fdl: Fdl, function: Function) -> Iterator[tuple[str, str]]:

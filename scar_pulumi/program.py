@@ -13,6 +13,7 @@ from scar_components.supervised_image import planned_digest
 from scar_pulumi._configuration import check_configuration
 from scar_pulumi.declarations.batch import batch_arguments, batch_outputs, declare_environments
 from scar_pulumi.declarations.buckets import declare_buckets, declare_triggers
+from scar_pulumi.declarations.endpoints import declare_endpoints
 from scar_pulumi.declarations.functions import function_arguments, function_outputs
 from scar_pulumi.declarations.storage_providers import declare_storage_providers
 from scar_pulumi.deployable import undeployable
@@ -56,9 +57,11 @@ def _deploy(fdl: Fdl) -> None:
         for function in fdl.functions
     }
     declare_triggers(fdl, buckets, functions)
+    endpoints = declare_endpoints(fdl, functions)
     outputs = {
         function.name: function_outputs(function, functions[function.name])
         | batch_outputs(function, environments, functions[function.name])
+        | endpoints.get(function.name, {})
         for function in fdl.functions
     }
     pulumi.export("functions", outputs)

@@ -4,9 +4,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scar_components.api_gateway_endpoint import ApiGatewayEndpoint
     from scar_components.batch_gpu_environment import BatchGpuEnvironment, BatchGpuEnvironmentArgs
     from scar_components.bucket_notification import BucketNotification, BucketNotificationArgs
     from scar_components.bucket_triggers import BucketTriggers, BucketTriggersArgs
+    from scar_components.endpoint_arguments import ApiGatewayEndpointArgs
     from scar_components.function_arguments import LambdaContainerFunctionArgs
     from scar_components.generated_password import GeneratedPassword
     from scar_components.lambda_container_function import LambdaContainerFunction
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
 
 __all__ = [
+    "ApiGatewayEndpoint",
+    "ApiGatewayEndpointArgs",
     "BatchGpuEnvironment",
     "BatchGpuEnvironmentArgs",
     "BucketNotification",
@@ -34,6 +38,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ApiGatewayEndpoint": "api_gateway_endpoint",
+    "ApiGatewayEndpointArgs": "endpoint_arguments",
     "BatchGpuEnvironment": "batch_gpu_environment",
     "BucketNotification": "bucket_notification",
     "BucketTriggers": "bucket_triggers",

@@ -16,12 +16,14 @@ from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.provider import ConstructResult
 from pulumi.provider.server import ComponentInitError
 
+from scar_components.api_gateway_endpoint import ApiGatewayEndpoint
 from scar_components.batch_gpu_environment import BatchGpuEnvironment
 from scar_components.bucket_triggers import BucketTriggers
 from scar_components.lambda_container_function import LambdaContainerFunction
 from scar_components.oscar_cluster import OscarCluster
 
 COMPONENTS: list[type[pulumi.ComponentResource]] = [
+    ApiGatewayEndpoint,
     BatchGpuEnvironment,
     BucketTriggers,
     LambdaContainerFunction,

@@ -43,12 +43,14 @@ def execution_policy(
     failure_destination: str | None = None,
     settings: Iterable[str] = (),
     delegation: Iterable[Mapping[str, Any]] = (),
+    itself: str | None = None,
 ) -> PolicyDocument:
     """Return what a function may do: write its log, read its input prefixes, write its output prefixes; nothing else.
 
     `inputs` and `outputs` are storage paths, `bucket/prefix` or `bucket`. With `account`, only that account's buckets
     count: the name of one that is gone can be anybody's. `settings` are where storage providers are kept, `ssm:/name`
-    or `secretsmanager:ARN`. `delegation` is what handing events over to Batch takes.
+    or `secretsmanager:ARN`. `delegation` is what handing events over to Batch takes; `itself` is the function's own
+    ARN, where it hands events to itself.
     """
     statements = [
         allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"]),
@@ -58,6 +60,7 @@ def execution_policy(
         _failure_statement(failure_destination),
         *delegation,
         *settings_statements(partition, account, settings),
+        allow("InvokeItself", ["lambda:InvokeFunction"], [itself] if itself else []),
     ]
     return {"Version": "2012-10-17", "Statement": [statement for statement in statements if statement]}
 

@@ -39,3 +39,14 @@ def repository_name(function_name: str) -> str:
 def digest(*parts: str) -> str:
     """Return eight hexadecimal digits that stand for the given words."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
+
+
+def access_log_name(api_name: str, identity: str) -> str:
+    """Return the name of an API's access log group. Names of APIs are not unique, so the stack's mark is part of it.
+
+    Under this beginning the logs' resource policy does not grow with every API:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
+    """
+    start = "/aws/vendedlogs/apigateway/"
+    legal = re.sub(r"[^A-Za-z0-9_./#-]", "-", api_name)[:256]
+    return f"{start}{legal}-{digest(identity, api_name)}"

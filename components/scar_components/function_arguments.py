@@ -87,6 +87,11 @@ class LambdaContainerFunctionArgs(TypedDict):
     """Leave the input in its storage, for the script to fetch. Default: no."""
     page: NotRequired[FunctionPage]
     """Let people try the function in a browser, where it has an HTTP endpoint. Default: no."""
+    asynchronous_http: NotRequired[bool]
+    """Answer calls over HTTP that ask for it with 202 at once, and run them as events of their own. Default: no.
+
+    The function invokes itself for that, which its role then allows; a role that is given has to.
+    """
     log_retention: NotRequired[Input[int]]
     """Days that the log is kept. Default: 30."""
     timeout_threshold: NotRequired[int]

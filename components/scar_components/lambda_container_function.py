@@ -138,12 +138,18 @@ class LambdaContainerFunction(ComponentResource):
                 failure_destination=args.get("failure_destination"),
                 settings=args.get("storage_providers", {}).values(),
                 delegation=delegation,
+                itself=self._own_arn(str(log_group_arn)) if args.get("asynchronous_http") else None,
             )
             return json.dumps(policy)
 
         file_system = args["file_system"]["arn"] if "file_system" in args else None
         delegation: Input[Any] = self._job.delegation if self._job else []
         return Output.all(partition, log_group.arn, file_system, account, delegation).apply(document)
+
+    def _own_arn(self, log_group_arn: str) -> str:
+        # The function cannot be asked, because it needs the role first.
+        _, partition, _, region, account, *_ = log_group_arn.split(":")
+        return f"arn:{partition}:lambda:{region}:{account}:function:{self._function_name}"
 
     def _image(self) -> Output[str]:
         if given := self._args.get("image_uri"):

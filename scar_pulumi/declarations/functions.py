@@ -30,6 +30,7 @@ def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
         "log_level": function.log_level,
         "log_format": function.log_format,
         "file_stage_in": function.file_stage_in,
+        "asynchronous_http": function.api_gateway is not None or None,
         "log_retention": function.log_retention,
         "page": _page(function),
         "timeout_threshold": function.timeout_threshold,

@@ -5,8 +5,8 @@ from typing import Any
 from scar_pulumi.fdl._document import Document, FunctionValues, ServiceValues
 from scar_pulumi.fdl._rules.files import resolve
 from scar_pulumi.fdl._storage_path import storage_path
+from scar_pulumi.fdl.endpoint import ApiGateway, Tokens
 from scar_pulumi.fdl.model import (
-    ApiGateway,
     Batch,
     ComputeResources,
     Fdl,
@@ -112,13 +112,21 @@ def _api_gateway(values: dict[str, Any]) -> ApiGateway | None:
     if not values.get("name"):
         return None
     authorization = values["method"]["authorizationType"]
+    tokens = values.get("jwt")
     return ApiGateway(
         name=values["name"],
         http_method=values["http_method"],
-        authorization=authorization,
+        # An HTTP API knows a user pool as an issuer of tokens like any other.
+        authorization="JWT" if authorization == "COGNITO_USER_POOLS" else authorization,
         path_part=values["path_part"],
         stage_name=values["stage_name"],
         ui=values["ui"],
+        tokens=Tokens(tokens["issuer"], tuple(tokens["audience"]), tuple(tokens.get("scopes") or ()))
+        if tokens
+        else None,
+        cors=values.get("cors") or {},
+        throttling=values.get("throttling") or {},
+        domain=values.get("domain") or {},
     )
 
 

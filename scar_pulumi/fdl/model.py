@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from scar_pulumi.fdl.endpoint import ApiGateway
 from scar_pulumi.fdl.problems import Mark, Problem
 
 
@@ -53,27 +54,6 @@ class FileSystem:
 
     arn: str
     local_mount_path: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApiGateway:
-    """An HTTP endpoint in front of a function.
-
-    Attributes:
-        name: Name of the API.
-        http_method: Method that is answered, or "ANY".
-        authorization: "NONE" lets everybody call.
-        path_part: Path below the stage.
-        stage_name: Name of the stage, part of the URL.
-        ui: Whether there is a page to try the function in a browser.
-    """
-
-    name: str
-    http_method: str
-    authorization: str
-    path_part: str
-    stage_name: str
-    ui: bool = False
 
 
 @dataclass(frozen=True, slots=True)

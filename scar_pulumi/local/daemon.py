@@ -19,6 +19,7 @@ from scar_pulumi.local.events import EventQueue
 from scar_pulumi.local.function_changes import FunctionChanges
 from scar_pulumi.local.functions import Functions
 from scar_pulumi.local.gateway import Gateway
+from scar_pulumi.local.http_endpoint.service import HttpApis
 from scar_pulumi.local.image_store import ImageStore
 from scar_pulumi.local.invocations import Invocations
 from scar_pulumi.local.journal import Journal
@@ -128,6 +129,9 @@ class Daemon:
             logs=self._logs,
             hook=EventHook(functions, invocations, self._events, deliveries),
             deliveries=deliveries,
+            apis=HttpApis(
+                self._layout, endpoint, functions=functions, invocations=invocations, upstream=upstream, logs=self._logs
+            ),
             directory=self._layout.root,
             parts=parts,
             oscar=self._oscar,

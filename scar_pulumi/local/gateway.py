@@ -18,6 +18,7 @@ from scar_pulumi.local.asgi import (
     Send,
     find_header,
     read_body,
+    receive_body,
     request_of,
 )
 from scar_pulumi.local.asgi import send_response as respond
@@ -27,6 +28,7 @@ from scar_pulumi.local.deliveries import Deliveries
 from scar_pulumi.local.disk_room import refuse
 from scar_pulumi.local.ecr_api import TARGET as ECR_TARGET
 from scar_pulumi.local.ecr_api import EcrApi
+from scar_pulumi.local.http_endpoint.service import HttpApis
 from scar_pulumi.local.lambda_api import LambdaApi
 from scar_pulumi.local.log_sink import CloudLogSink, without_sinks
 from scar_pulumi.local.mutations import action_of
@@ -55,6 +57,7 @@ class Gateway:
         logs: CloudLogSink,
         hook: Application,
         deliveries: Deliveries,
+        apis: HttpApis,
         directory: Path,
         parts: RangedReads,
         oscar: OscarClusters,
@@ -70,6 +73,7 @@ class Gateway:
         self._parts = parts
         self._oscar = oscar
         self._deliveries = deliveries
+        self._apis = apis
         self._directory = directory
         self.requests: Counter[str] = Counter()
         """How many requests each service has got, the registry among them."""
@@ -84,11 +88,17 @@ class Gateway:
         if scope["type"] != "http":
             await self._upstream(scope, receive, send)
             return
-        if not is_local_origin(find_header(scope["headers"], "origin")) or scope["path"] in _CLOSED:
+        address, origin = self._apis.endpoint.address(scope), find_header(scope["headers"], "origin")
+        is_welcome = is_local_origin(origin) or (address is not None and self._apis.endpoint.welcomes(address, origin))
+        if not is_welcome or scope["path"] in _CLOSED:
             await respond(send, Response(403, b"not from here"))
             return
         try:
-            await self._route(scope, receive, send)
+            if address is not None:
+                self.requests["execute-api"] += 1
+                await self._apis.endpoint(address, scope, receive, send)
+            else:
+                await self._route(scope, receive, send)
         except ClientGoneError:
             return
 
@@ -117,6 +127,8 @@ class Gateway:
             await respond(send, await self._ecr.handle(caller or Caller(service="ecr"), request))
         elif _LOG_GROUPS.fullmatch(target):
             await self._log_groups(caller or Caller(service="logs"), scope, receive, send)
+        elif caller is not None and caller.service == "apigateway":
+            await self._api_gateway(caller, scope, receive, send)
         elif self._parts.takes(scope):
             await self._parts(scope, receive, send)
         elif caller is None or caller.service == "s3":
@@ -130,6 +142,14 @@ class Gateway:
             await respond(send, refusal)
         else:
             await application(scope, receive, send)
+
+    async def _api_gateway(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        request = request_of(scope, await read_body(receive))
+        answer = self._apis.control.handle(caller, request)
+        if answer is None:
+            await self._upstream(scope, receive_body(request.body, receive), send)
+        else:
+            await respond(send, answer)
 
     async def _log_groups(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope, await read_body(receive))

@@ -82,6 +82,16 @@ class Layout:
         """Names of the functions made from images."""
         return self.root / "image-functions.json"
 
+    @property
+    def apis(self) -> Path:
+        """What the HTTP APIs are made of."""
+        return self.root / "http-apis.json"
+
+    @property
+    def token_keys(self) -> Path:
+        """The user's: public keys of token issuers that are not on this machine, `{issuer: JSON Web Key Set}`."""
+        return self.root / "token-keys.json"
+
     def create(self) -> None:
         """Makes the directory, for its owner only."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -52,6 +52,10 @@ def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
     name = args.inputs.get("name", args.name)
     region = "arn:aws:{}:eu-west-1:123456789012:{}"
     known: dict[str, dict[str, Any]] = {
+        "aws:apigatewayv2/api:Api": {
+            "apiEndpoint": f"https://{args.name}-id.execute-api.eu-west-1.amazonaws.com",
+            "executionArn": region.format("execute-api", f"{args.name}-id"),
+        },
         "aws:lambda/function:Function": {"arn": region.format("lambda", f"function:{name}")},
         "aws:cloudwatch/logGroup:LogGroup": {"arn": region.format("logs", f"log-group:{name}")},
         "aws:iam/role:Role": {"arn": f"arn:aws:iam::123456789012:role/{name}"},

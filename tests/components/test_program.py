@@ -67,9 +67,9 @@ def test_network_file_system_and_references_reach_the_function(
 
 
 def test_what_has_no_component_is_refused_with_its_place(recorder: Recorder, path: Path) -> None:
-    path.write_text(f"{FILE}    api_gateway: {{name: a}}\n")
+    path.write_text(f"{FILE}    api_gateway: {{name: a, method: {{authorizationType: CUSTOM}}}}\n")
     fdl = load(path)
-    with pytest.raises(pulumi.RunError, match=r"video\.yaml:12:18 .*HTTP endpoints cannot be deployed"):
+    with pytest.raises(pulumi.RunError, match=r"video\.yaml:12:56 .*'CUSTOM' needs an authorizer"):
         deploy(fdl)
     assert recorder.resources == {}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from scar_pulumi.fdl._document import Document
 from scar_pulumi.fdl._rules.batch import batch_can_run
 from scar_pulumi.fdl._rules.costs import costs_are_meant, results_are_kept
+from scar_pulumi.fdl._rules.endpoints import endpoints_agree
 from scar_pulumi.fdl._rules.environment import environment_fits
 from scar_pulumi.fdl._rules.files import files_exist
 from scar_pulumi.fdl._rules.functions import names_are_unique, settings_agree
@@ -29,6 +30,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     notifications_are_accepted,
     no_event_loops,
     environment_fits,
+    endpoints_agree,
     references_exist,
     buckets_are_not_shared,
     costs_are_meant,

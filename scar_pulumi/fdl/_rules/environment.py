@@ -41,6 +41,7 @@ def _configuration(function: FunctionValues, inputs: list[Link], outputs: list[L
         "log_level": function.settings.get("log_level"),
         "log_format": "json" if function.settings.get("log_format") == "json" else None,
         "file_stage_in": function.settings.get("file_stage_in"),
+        "asynchronous_http": bool(function.values.get("api_gateway", {}).get("name")),
         "timeout_threshold": function.container.get("timeout_threshold", 10),
         "inputs": [_place(link) for link in inputs],
         "outputs": [_place(link) for link in outputs],

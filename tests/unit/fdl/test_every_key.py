@@ -57,7 +57,6 @@ def test_warnings_name_what_is_passed_on_unread_or_taken_for_something_else() ->
 def test_what_has_no_component_yet_is_told_with_its_line() -> None:
     said = [f"{problem.line}:{problem.column} {problem.path}" for problem in undeployable(load(EVERYTHING), "local")]
     assert said == [
-        "50:7 functions.aws[0].api_gateway",
         "77:7 functions.oscar[0].my_oscar",
         "113:7 functions.oscar[0].other",
     ]

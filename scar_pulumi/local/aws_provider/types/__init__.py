@@ -6,7 +6,19 @@ from dataclasses import replace
 from scar_pulumi.local.aws_provider._errors import UnservedError
 from scar_pulumi.local.aws_provider._model import ResourceType, mapping, string
 from scar_pulumi.local.aws_provider._naming import did_you_mean
-from scar_pulumi.local.aws_provider.types import batch, cloudwatch, ec2, ecr, iam, lambda_, s3, s3_objects, sqs, ssm
+from scar_pulumi.local.aws_provider.types import (
+    apigatewayv2,
+    batch,
+    cloudwatch,
+    ec2,
+    ecr,
+    iam,
+    lambda_,
+    s3,
+    s3_objects,
+    sqs,
+    ssm,
+)
 
 
 def _completed(type_: ResourceType) -> ResourceType:
@@ -21,6 +33,7 @@ def _completed(type_: ResourceType) -> ResourceType:
 
 
 _SERVED = (
+    *apigatewayv2.TYPES,
     batch.COMPUTE_ENVIRONMENT,
     batch.JOB_DEFINITION,
     batch.JOB_QUEUE,

@@ -1,0 +1,235 @@
+"""Functions over HTTP."""
+
+import json
+from collections.abc import Mapping
+from typing import Optional
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import ComponentResource, Output, ResourceOptions
+
+from scar_components._naming import access_log_name, stack_identity
+from scar_components._routes import check, place, route_keys, route_name
+from scar_components.endpoint_arguments import ApiGatewayEndpointArgs, EndpointFunction
+
+SYNCHRONOUS_LIMIT = 30
+"""Seconds within which a call is answered: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+ACCESS_LOG_FORMAT = json.dumps(
+    {
+        "requestId": "$context.requestId",
+        "time": "$context.requestTime",
+        "sourceIp": "$context.identity.sourceIp",
+        "method": "$context.httpMethod",
+        "path": "$context.path",
+        "routeKey": "$context.routeKey",
+        "status": "$context.status",
+        "responseLength": "$context.responseLength",
+        "responseLatency": "$context.responseLatency",
+        "functionRequestId": "$context.integration.requestId",
+        "error": "$context.error.message",
+        "integrationError": "$context.integrationErrorMessage",
+    }
+)
+
+
+class ApiGatewayEndpoint(ComponentResource):
+    """An HTTP API in front of one function or more.
+
+    A call is answered with what the function prints. With the header `X-Amz-Invocation-Type: Event`, or on the path
+    that ends in `async`, it is answered with 202 and the request id, and the function runs afterwards: that takes a
+    LambdaContainerFunction with `asynchronous_http`.
+    """
+
+    api_id: Output[str]
+    """Id of the API."""
+    url: Output[str]
+    """Address of the stage, `https://<id>.execute-api.<region>.amazonaws.com/scar`."""
+    function_urls: Output[Mapping[str, str]]
+    """Address of each function by its name."""
+    async_urls: Output[Mapping[str, str]]
+    """Address of each function by its name where calls are answered before it runs."""
+    log_group: Output[str]
+    """Name of the access log's group in CloudWatch Logs."""
+    domain_target: Output[Optional[str]]
+    """What the domain of one's own has to be an alias of in DNS, if there is one."""
+
+    def __init__(self, name: str, args: ApiGatewayEndpointArgs, opts: Optional[ResourceOptions] = None) -> None:
+        """Declare the API, its stage with the access log, and for each function its routes and the permission."""
+        super().__init__("scar:index:ApiGatewayEndpoint", name, None, opts)
+        self._name = name
+        self._args = args
+        self._stage_name = args.get("stage", "scar")
+        check(args["functions"], tokens="tokens" in args)
+        self._warn_of_long_calls()
+        api = self._api()
+        log_group = self._log_group()
+        authorizer = self._authorizer(api)
+        for function in args["functions"]:
+            self._routes(api, function, authorizer)
+        stage = self._stage(api, log_group)
+        self.domain_target = self._domain(api, stage)
+        self.api_id = api.id
+        self.log_group = log_group.name
+        # Not the stage's invoke URL: that is AWS's address wherever the API really is.
+        self.url = Output.concat(api.api_endpoint, "/", self._stage_name)
+        places = {function["function_name"]: place(function) for function in args["functions"]}
+        self.function_urls = self.url.apply(lambda url: {key: url + its.url for key, its in places.items()})
+        self.async_urls = self.url.apply(lambda url: {key: url + its.asynchronous for key, its in places.items()})
+        self.register_outputs(
+            {
+                "api_id": self.api_id,
+                "url": self.url,
+                "function_urls": self.function_urls,
+                "async_urls": self.async_urls,
+                "log_group": self.log_group,
+                "domain_target": self.domain_target,
+            }
+        )
+
+    def _child(self) -> ResourceOptions:
+        return ResourceOptions(parent=self)
+
+    def _warn_of_long_calls(self) -> None:
+        for function in self._args["functions"]:
+            if function.get("timeout", 0) > SYNCHRONOUS_LIMIT:
+                message = (
+                    f"{function['function_name']}: a call over HTTP that takes longer than {SYNCHRONOUS_LIMIT} s is "
+                    "answered with 504 and its request id, and the function goes on; call it asynchronously"
+                )
+                pulumi.log.warn(message, self)
+
+    def _api(self) -> aws.apigatewayv2.Api:
+        return aws.apigatewayv2.Api(
+            f"{self._name}-api",
+            name=self._args.get("api_name", self._name),
+            protocol_type="HTTP",
+            cors_configuration=self._cors(),
+            region=self._args.get("region"),
+            tags=self._args.get("tags"),
+            opts=self._child(),
+        )
+
+    def _cors(self) -> Optional[aws.apigatewayv2.ApiCorsConfigurationArgsDict]:
+        cors = self._args.get("cors")
+        if cors is None:
+            return None
+        ids = ["amz-lambda-request-id", "apigw-requestid"]
+        return {"allow_methods": ["*"], "allow_headers": ["*"], "expose_headers": ids, **cors}
+
+    def _log_group(self) -> aws.cloudwatch.LogGroup:
+        return aws.cloudwatch.LogGroup(
+            f"{self._name}-log-group",
+            name=access_log_name(self._args.get("api_name", self._name), stack_identity()),
+            retention_in_days=self._args.get("log_retention", 30),
+            region=self._args.get("region"),
+            tags=self._args.get("tags"),
+            opts=self._child(),
+        )
+
+    def _stage(self, api: aws.apigatewayv2.Api, log_group: aws.cloudwatch.LogGroup) -> aws.apigatewayv2.Stage:
+        throttling = self._args.get("throttling")
+        settings: Optional[aws.apigatewayv2.StageDefaultRouteSettingsArgsDict] = None
+        if throttling:
+            limits = {f"throttling_{key}": value for key, value in throttling.items()}
+            settings = limits  # type: ignore[assignment]  # the keys are the same but for their beginning
+        return aws.apigatewayv2.Stage(
+            f"{self._name}-stage",
+            api_id=api.id,
+            name=self._stage_name,
+            auto_deploy=True,
+            access_log_settings={"destination_arn": log_group.arn, "format": ACCESS_LOG_FORMAT},
+            default_route_settings=settings,
+            region=self._args.get("region"),
+            tags=self._args.get("tags"),
+            opts=self._child(),
+        )
+
+    def _authorizer(self, api: aws.apigatewayv2.Api) -> Optional[aws.apigatewayv2.Authorizer]:
+        tokens = self._args.get("tokens")
+        if tokens is None:
+            return None
+        return aws.apigatewayv2.Authorizer(
+            f"{self._name}-authorizer",
+            api_id=api.id,
+            name="tokens",
+            authorizer_type="JWT",
+            identity_sources=["$request.header.Authorization"],
+            jwt_configuration={"issuer": tokens["issuer"], "audiences": list(tokens["audience"])},
+            region=self._args.get("region"),
+            opts=self._child(),
+        )
+
+    def _routes(
+        self,
+        api: aws.apigatewayv2.Api,
+        function: EndpointFunction,
+        authorizer: Optional[aws.apigatewayv2.Authorizer],
+    ) -> None:
+        name = f"{self._name}-{function['function_name']}"
+        region = self._args.get("region")
+        integration = aws.apigatewayv2.Integration(
+            f"{name}-integration",
+            api_id=api.id,
+            integration_type="AWS_PROXY",
+            integration_uri=Output.from_input(function["function_arn"]).apply(_invocation_uri),
+            payload_format_version="2.0",
+            region=region,
+            opts=self._child(),
+        )
+        for key, authorization in route_keys(function, cors="cors" in self._args):
+            bearer = authorizer if authorization == "JWT" else None
+            aws.apigatewayv2.Route(
+                f"{name}-{route_name(key)}",
+                api_id=api.id,
+                route_key=key,
+                target=Output.concat("integrations/", integration.id),
+                authorization_type=authorization,
+                authorizer_id=bearer.id if bearer else None,
+                authorization_scopes=list(function.get("scopes", ())) or None if bearer else None,
+                region=region,
+                opts=self._child(),
+            )
+        aws.lambda_.Permission(
+            f"{name}-permission",
+            statement_id=f"{name}-endpoint",
+            action="lambda:InvokeFunction",
+            function=function["function_arn"],
+            principal="apigateway.amazonaws.com",
+            source_arn=Output.concat(api.execution_arn, "/", self._stage_name, "/*"),
+            region=region,
+            opts=self._child(),
+        )
+
+    def _domain(self, api: aws.apigatewayv2.Api, stage: aws.apigatewayv2.Stage) -> Output[Optional[str]]:
+        given = self._args.get("domain")
+        if given is None:
+            return Output.from_input(None)
+        domain = aws.apigatewayv2.DomainName(
+            f"{self._name}-domain",
+            domain_name=given["name"],
+            domain_name_configuration={
+                "certificate_arn": given["certificate_arn"],
+                "endpoint_type": "REGIONAL",
+                "security_policy": "TLS_1_2",
+            },
+            region=self._args.get("region"),
+            tags=self._args.get("tags"),
+            opts=self._child(),
+        )
+        aws.apigatewayv2.ApiMapping(
+            f"{self._name}-domain-mapping",
+            api_id=api.id,
+            domain_name=domain.id,
+            stage=stage.name,
+            region=self._args.get("region"),
+            opts=self._child(),
+        )
+        return domain.domain_name_configuration.target_domain_name
+
+
+def _invocation_uri(arn: str) -> str:
+    # https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations.html
+    _, partition, _, region, *_ = arn.split(":")
+    return f"arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{arn}/invocations"

@@ -1,0 +1,75 @@
+"""Rules about HTTP endpoints: whose tokens they take, and functions that share an API."""
+
+from itertools import groupby
+from typing import Any
+
+from scar_pulumi.fdl._document import Document, FunctionValues
+
+_BY_TOKEN = ("JWT", "COGNITO_USER_POOLS")
+_EVERYTHING, _ASYNC = "{proxy+}", "async"
+# What an API has once, for all functions behind it.
+_COMMON = ("stage_name", "cors", "domain", "jwt", "throttling")
+
+
+def endpoints_agree(document: Document) -> None:
+    """Tokens have an issuer, and functions of one API leave each other their paths."""
+    endpoints = [function for function in document.functions() if _api(function).get("name")]
+    for function in endpoints:
+        _tokens_have_an_issuer(document, function)
+        _path_is_free(document, function)
+    for _, group in groupby(sorted(endpoints, key=_place), key=_place):
+        _share(document, list(group))
+
+
+def _api(function: FunctionValues) -> dict[str, Any]:
+    section: dict[str, Any] = function.values.get("api_gateway", {})
+    return section
+
+
+def _place(function: FunctionValues) -> tuple[str, str]:
+    """Two functions of one API have the same: APIs are where their functions are."""
+    return str(_api(function)["name"]), str(function.settings.get("region") or "")
+
+
+def _tokens_have_an_issuer(document: Document, function: FunctionValues) -> None:
+    kind = _api(function).get("method", {}).get("authorizationType")
+    if kind in _BY_TOKEN and not _api(function).get("jwt"):
+        path = f"{function.path}.api_gateway.method.authorizationType"
+        document.error(path, f"'{kind}' needs to know whose tokens it accepts", "give jwt: {issuer: …, audience: […]}")
+
+
+def _path_is_free(document: Document, function: FunctionValues) -> None:
+    if str(_api(function).get("path_part")).split("/")[-1] == _ASYNC:
+        path = f"{function.path}.api_gateway.path_part"
+        document.error(
+            path, f"ends in '{_ASYNC}', which is kept for calls that nobody waits for", "choose another path"
+        )
+
+
+def _share(document: Document, functions: list[FunctionValues]) -> None:
+    if len(functions) < 2:
+        return
+    first, *others = functions
+    for other in others:
+        for key in _COMMON:
+            if _api(other).get(key) != _api(first).get(key):
+                path = f"{other.path}.api_gateway.{key}"
+                message = f"differs from that of '{first.name}', with which it shares the API '{_api(first)['name']}'"
+                document.error(path, message, "an API has it once: give both the same, or the APIs other names")
+    _paths_differ(document, functions)
+
+
+def _paths_differ(document: Document, functions: list[FunctionValues]) -> None:
+    everything = [function for function in functions if _api(function).get("path_part") == _EVERYTHING]
+    if len(everything) > 1:
+        for function in everything:
+            message = f"shares the API '{_api(function)['name']}' with others, so it is called below /{function.name}"
+            document.warning(f"{function.path}.api_gateway", message, "path_part sets another path")
+    taken: dict[str, FunctionValues] = {}
+    for function in functions:
+        path = str(_api(function).get("path_part")).strip("/")
+        path = str(function.name) if path == _EVERYTHING and len(everything) > 1 else path
+        if path in taken:
+            message = f"'{path}' is the path of '{taken[path].name}' too, in the same API"
+            document.error(f"{function.path}.api_gateway.path_part", message, "give each a path of its own")
+        taken.setdefault(path, function)

@@ -1,0 +1,98 @@
+"""JSON Web Tokens, checked as API Gateway checks them: RSA signatures only.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+# The DER prefixes of RFC 8017, section 9.2, note 1.
+_HASHES = {
+    "RS256": ("sha256", bytes.fromhex("3031300d060960864801650304020105000420")),
+    "RS384": ("sha384", bytes.fromhex("3041300d060960864801650304020205000430")),
+    "RS512": ("sha512", bytes.fromhex("3051300d060960864801650304020305000440")),
+}
+_LONGEST_KEY = 1024  # bytes: a public key that makes a check slow is no key
+
+
+class TokenError(Exception):
+    """A token is not accepted; the reason."""
+
+
+class Keys(Protocol):
+    """Where the public keys of issuers are."""
+
+    async def key(self, issuer: str, key_id: str) -> Mapping[str, Any] | None:
+        """The key with an id, as a JSON Web Key; None where the issuer has none."""
+
+
+async def claims_of(token: str, expected: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
+    """The claims of a token from the expected issuer for one of the audiences. Raises TokenError."""
+    try:
+        head, body, signed = token.split(".")
+        header, claims, signature = json.loads(_bytes(head)), json.loads(_bytes(body)), _bytes(signed)
+    except ValueError:
+        raise TokenError("the token is malformed") from None
+    if not isinstance(header, dict) or not isinstance(claims, dict) or header.get("alg") not in _HASHES:
+        raise TokenError("signing method is invalid")
+    key = await keys.key(str(expected.get("issuer", "")), str(header.get("kid", "")))
+    if key is None or not verifies(f"{head}.{body}".encode(), signature, header["alg"], key):
+        raise TokenError("the signature is invalid")
+    _check(claims, expected, time.time())
+    return claims
+
+
+def verifies(message: bytes, signature: bytes, algorithm: str, key: Mapping[str, Any]) -> bool:
+    """Whether a signature is right: RSASSA-PKCS1-v1_5, RFC 8017, section 8.2.2."""
+    try:
+        modulus, exponent = _number(key["n"]), _number(key["e"])
+    except (KeyError, ValueError, TypeError):
+        return False
+    size = (modulus.bit_length() + 7) // 8
+    name, prefix = _HASHES[algorithm]
+    digest = prefix + hashlib.new(name, message).digest()
+    if not len(digest) + 11 <= size <= _LONGEST_KEY or len(signature) != size or exponent < 3:
+        return False
+    found = pow(int.from_bytes(signature, "big"), exponent, modulus).to_bytes(size, "big")
+    return hmac.compare_digest(found, b"\0\1" + b"\xff" * (size - len(digest) - 3) + b"\0" + digest)
+
+
+def rights(claims: Mapping[str, Any]) -> set[str]:
+    """The scopes that a token grants."""
+    told = claims.get("scope", claims.get("scp", ""))
+    return set(told if isinstance(told, list) else str(told).split())
+
+
+def spoken(value: Any) -> str:
+    """A claim as functions get it: text, lists as their items in brackets."""
+    if isinstance(value, list):
+        return f"[{' '.join(map(spoken, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _check(claims: Mapping[str, Any], expected: Mapping[str, Any], now: float) -> None:
+    if claims.get("iss") != expected.get("issuer"):
+        raise TokenError("the issuer is invalid")
+    told = claims.get("aud") or claims.get("client_id") or ()
+    if not ({told} if isinstance(told, str) else set(told)) & set(expected.get("audience") or ()):
+        raise TokenError("the audience is invalid")
+    times = {name: claims[name] for name in ("exp", "nbf", "iat") if claims.get(name) is not None}
+    if not all(isinstance(value, int | float) for value in times.values()):
+        raise TokenError("a time of the token is malformed")
+    if times.get("exp", 0) <= now:
+        raise TokenError("the token has expired")
+    if max(times.get("nbf", 0), times.get("iat", 0)) > now:
+        raise TokenError("the token is not valid yet")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(_bytes(text), "big")
