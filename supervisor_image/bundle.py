@@ -1,17 +1,16 @@
 """Build the supervisor layer: a relocatable CPython with its own loader, and the supervisor, under opt/scar.
 
 Stand-alone: `python bundle.py --output FILE.tar.gz` needs only the standard library, and obstore and botocore installed
-beside it. The interpreter that runs it is the one that travels.
+beside it. The interpreter that runs it is the one that travels; for another architecture it is the distribution's.
 """
 
 import argparse
 import hashlib
-import importlib.util
 import json
-import os
 import platform
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,9 +18,10 @@ HERE = Path(__file__).resolve().parent
 if str(HERE) not in sys.path:  # so that `python -I bundle.py` finds the parts too
     sys.path.insert(0, str(HERE))
 
-from bundling import contents, elf, layer, modules  # noqa: E402
+from bundling import contents, debian, elf, layer, modules, native, sysroot  # noqa: E402
 from bundling.errors import BundleError  # noqa: E402
 from bundling.layer import File  # noqa: E402
+from bundling.source import Source  # noqa: E402
 
 ROOT = "opt/scar"
 PAGE = HERE / "supervisor" / "page.html"
@@ -46,80 +46,85 @@ def main() -> int:
     """Build the layer, or print the fingerprint of what would go in."""
     options = _options()
     try:
-        _check_architecture(options.architecture)
+        _check_machine()
         if options.fingerprint:
             print(fingerprint())  # noqa: T201
         else:
-            print(json.dumps(build(Path(options.output))))  # noqa: T201
+            print(json.dumps(build(Path(options.output), options.architecture, options.downloads)))  # noqa: T201
     except BundleError as error:
         print(f"supervisor bundle: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def build(output: Path) -> dict[str, object]:
+def build(output: Path, architecture: str, downloads: Path | None = None) -> dict[str, object]:
     """Write the layer to `output`; what an image builder must know of it."""
-    written = layer.write(tree(), output)
+    if architecture == _here():
+        written = layer.write(tree(native.source()), output)
+    else:
+        with tempfile.TemporaryDirectory(prefix="scar-supervisor-") as folder:
+            made = foreign(architecture, Path(folder), downloads or Path(folder))
+            written = layer.write(tree(made), output)
     return {**written._asdict(), "entrypoint": list(ENTRYPOINT), "inputs": fingerprint()}
 
 
-def tree() -> dict[str, File]:
+def foreign(architecture: str, folder: Path, downloads: Path) -> Source:
+    """The distribution's interpreter for another architecture, unpacked below `folder`."""
+    root = folder / "root"
+    root.mkdir()
+    names = debian.unpacked(architecture, downloads, root)
+    obstore = debian.wheel("obstore", architecture, folder / "wheels")
+    return sysroot.source(root, architecture, names, {"obstore": obstore, "botocore": native.package("botocore")})
+
+
+def tree(source: Source) -> dict[str, File]:
     """Everything below opt/scar, by name."""
-    found = modules.closure(modules.names(HERE / "supervisor"), HERE)
+    found = modules.closure(modules.names(HERE / "supervisor"), HERE, source)
     files = {
-        **_python(found),
-        **_programs(found),
-        f"{ROOT}/lib/cacert.pem": File(_certificates().read_bytes()),
+        **_python(found, source),
+        **_programs(found, source),
+        f"{ROOT}/lib/cacert.pem": File(source.certificates.read_bytes()),
         f"{ROOT}/lib/page.html": File(PAGE.read_bytes()),
     }
-    packages = {name: _package(name) for name in ("obstore", "botocore")}
-    return files | contents.files(files, ROOT, packages)
+    return files | contents.files(files, ROOT, source)
 
 
 def fingerprint() -> str:
-    """Hash of everything that the layer is made from; equal means that the same layer would be built."""
+    """Hash of everything that the layer is made from here; equal means that the same layer would be built."""
     contents = sorted((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in set(_inputs()))
     return hashlib.sha256(repr((sys.version, ENTRYPOINT, contents)).encode()).hexdigest()
 
 
 def _inputs() -> Iterator[Path]:
+    source = native.source()
     yield from HERE.rglob("*.py")
     yield PAGE
     # More than the import closure, which takes a second to compute: any change in these packages counts.
-    for folder in (
-        "",
-        "collections",
-        "email",
-        "encodings",
-        "http",
-        "importlib",
-        "json",
-        "re",
-        "urllib",
-    ):
-        yield from (modules.STDLIB / folder).glob("*.py")
-    yield from modules.EXTENSIONS.glob("*.so")
-    yield from (*_obstore().glob("*.py"), *_obstore().glob("*.so"))
-    yield from (_interpreter(), elf.loader(_interpreter()), _certificates(), *_libraries([]).values())
+    for folder in ("", "collections", "email", "encodings", "http", "importlib", "json", "re", "urllib"):
+        yield from (source.stdlib / folder).glob("*.py")
+    yield from source.extensions.glob("*.so")
+    yield from (*source.obstore.glob("*.py"), *source.obstore.glob("*.so"))
+    yield from (source.interpreter, source.loader, source.certificates, *_libraries([], source).values())
+    yield from contents.texts(source)
 
 
-def _python(found: modules.Closure) -> dict[str, File]:
+def _python(found: modules.Closure, source: Source) -> dict[str, File]:
     stdlib = f"{ROOT}/lib/{VERSION}"
     files = {f"{ROOT}/lib/{VERSION.replace('.', '')}.zip": File(modules.archive(found.sources))}
     # The interpreter takes the folder with this file for its standard library, wherever it was built to look.
     files[f"{stdlib}/os.pyc"] = File(modules.compiled(found.sources["os"], "os.py"))
     for extension in found.extensions:
         files[f"{stdlib}/lib-dynload/{extension.path.name}"] = _native(extension.path)
-    for source in ("__init__.py", "store.py"):
-        files[f"{stdlib}/obstore/{source}c"] = File(modules.compiled(_obstore() / source, f"obstore/{source}"))
-    return files | {f"{stdlib}/obstore/{file.name}": _native(file) for file in _obstore().glob("*.so")}
+    for module in ("__init__.py", "store.py"):
+        files[f"{stdlib}/obstore/{module}c"] = File(modules.compiled(source.obstore / module, f"obstore/{module}"))
+    return files | {f"{stdlib}/obstore/{file.name}": _native(file) for file in source.obstore.glob("*.so")}
 
 
-def _programs(found: modules.Closure) -> dict[str, File]:
-    libraries = _libraries([extension.path for extension in found.extensions])
+def _programs(found: modules.Closure, source: Source) -> dict[str, File]:
+    libraries = _libraries([extension.path for extension in found.extensions], source)
     files = {f"{ROOT}/lib/{name}": _native(path) for name, path in libraries.items()}
-    files[f"{ROOT}/lib/ld.so"] = _native(elf.loader(_interpreter()), executable=True)
-    files[f"{ROOT}/bin/python"] = _native(_interpreter(), executable=True)
+    files[f"{ROOT}/lib/ld.so"] = _native(source.loader, executable=True)
+    files[f"{ROOT}/bin/python"] = _native(source.interpreter, executable=True)
     return files
 
 
@@ -127,46 +132,30 @@ def _native(path: Path, *, executable: bool = False) -> File:
     return File(elf.stripped(path.read_bytes()), executable)
 
 
-def _libraries(extensions: Iterable[Path]) -> dict[str, Path]:
-    interpreter = _interpreter()
-    found = elf.libraries([interpreter, *_obstore().glob("*.so"), *extensions], elf.loader(interpreter))
+def _libraries(extensions: Iterable[Path], source: Source) -> dict[str, Path]:
+    found = source.libraries([source.interpreter, *source.obstore.glob("*.so"), *extensions])
     folder = found["libc.so.6"].parent
     return {**{name: folder / name for name in NAME_SERVICES if (folder / name).exists()}, **found}
 
 
-def _interpreter() -> Path:
-    return Path(os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable))
+def _here() -> str | None:
+    return ARCHITECTURES.get(platform.machine())
 
 
-def _obstore() -> Path:
-    return _package("obstore")
-
-
-def _certificates() -> Path:
-    return _package("botocore") / "cacert.pem"
-
-
-def _package(name: str) -> Path:
-    found = importlib.util.find_spec(name)
-    if found is None or not found.submodule_search_locations:
-        raise BundleError(f"the package {name} is missing beside {sys.executable}; install scar-pulumi there")
-    return Path(found.submodule_search_locations[0])
-
-
-def _check_architecture(wanted: str) -> None:
-    here = ARCHITECTURES.get(platform.machine())
-    if sys.platform != "linux" or here is None:
+def _check_machine() -> None:
+    if sys.platform != "linux" or _here() is None:
         raise BundleError(f"cannot be built on {sys.platform} {platform.machine()}; build it on Linux, x86_64 or arm64")
     if sysconfig.get_config_var("SOABI") and "musl" in str(sysconfig.get_config_var("SOABI")):
         raise BundleError("needs a CPython linked with glibc, this one is linked with musl; run it with another one")
-    if ARCHITECTURES.get(wanted) != here:
-        raise BundleError(f"the layer for {wanted} cannot be built on {here}; build it on a {wanted} machine")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--architecture", choices=("x86_64", "arm64"), default=ARCHITECTURES.get(platform.machine(), "x86_64")
+    )
+    parser.add_argument(
+        "--downloads", metavar="FOLDER", type=Path, help="where to keep packages of other architectures"
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--output", metavar="FILE.tar.gz", help="where to write the layer")

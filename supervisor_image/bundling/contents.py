@@ -1,15 +1,13 @@
 """What the layer carries of others, by name, version and licence: its SBOM and the texts of the licences."""
 
 import json
-import platform
 import re
-import sys
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from bundling.layer import File
+from bundling.source import Source
 
 
 class Component(NamedTuple):
@@ -32,11 +30,11 @@ _LIBRARIES = (
 )
 
 
-def files(tree: Mapping[str, File], root: str, packages: Mapping[str, Path]) -> dict[str, File]:
+def files(tree: Mapping[str, File], root: str, source: Source) -> dict[str, File]:
     """The SBOM (CycloneDX) of a tree and the licence texts that its makers want to go along."""
     names = [name.removeprefix(f"{root}/") for name in tree]
-    present = [part for part in _components(packages) if any(re.match(part.pattern, name) for name in names)]
-    texts = {part.name: text for part in present if (text := _text(part.name, packages))}
+    present = [part for part in _components(source) if any(re.match(part.pattern, name) for name in names)]
+    texts = {part.name: text for part in present if (text := _text(part.name, source))}
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -47,14 +45,21 @@ def files(tree: Mapping[str, File], root: str, packages: Mapping[str, Path]) -> 
     return {f"{root}/sbom.json": File(json.dumps(document, indent=1).encode() + b"\n"), **licences}
 
 
-def _components(packages: Mapping[str, Path]) -> list[Component]:
+def texts(source: Source) -> list[Path]:
+    """The files that licences are taken from."""
+    places = [_place(name, source) for name, *_ in _LIBRARIES]
+    packages = [file for name in source.packages for file in _packages_texts(name, source)]
+    return [place for place in (_place("cpython", source), *places, *packages) if place]
+
+
+def _components(source: Source) -> list[Component]:
     python = r"(bin/python|lib/(libpython3|python3(\d+\.zip|\.\d+/(lib-dynload/|os\.pyc))))"
-    found = [Component("cpython", "PSF-2.0", platform.python_version(), python)]
-    found += [Component(name, licence, _version(name), pattern) for name, licence, pattern in _LIBRARIES]
+    found = [Component("cpython", "PSF-2.0", source.versions["cpython"], python)]
+    found += [Component(name, licence, source.versions.get(name, ""), pattern) for name, licence, pattern in _LIBRARIES]
     places = {"obstore": ("MIT", r"lib/python3\.\d+/obstore/"), "botocore": ("MPL-2.0", r"lib/cacert\.pem")}
-    for package in packages:
-        licence, pattern = places[package]
-        found.append(Component(package, licence, metadata.version(package), pattern))
+    for name, package in source.packages.items():
+        licence, pattern = places[name]
+        found.append(Component(name, licence, package.version, pattern))
     return found
 
 
@@ -68,26 +73,23 @@ def _described(part: Component, held: list[str]) -> dict[str, object]:
     }
 
 
-def _version(name: str) -> str:
-    if name == "glibc":
-        return platform.libc_ver()[1]
-    if name == "openssl":
-        import ssl  # noqa: PLC0415 the version that travels is the one that this interpreter has
-
-        return ssl.OPENSSL_VERSION.split()[1]
-    return ""
+def _text(name: str, source: Source) -> bytes | None:
+    if name in source.packages:
+        return b"\n".join(file.read_bytes() for file in _packages_texts(name, source)) or None
+    place = _place(name, source)
+    return place.read_bytes() if place else None
 
 
-def _text(name: str, packages: Mapping[str, Path]) -> bytes | None:
-    if name == "cpython":
-        places = [Path(folder) / "LICENSE.txt" for folder in (sys.base_prefix, Path(metadata.__file__).parents[1])]
-        debian = Path(f"/usr/share/doc/python3.{sys.version_info.minor}/copyright")
-        return next((place.read_bytes() for place in (*places, debian) if place.is_file()), None)
-    if name in packages:
-        found = [file for file in metadata.files(name) or () if re.search(r"(?i)licen[cs]e|notice", file.name)]
-        return b"\n".join(Path(str(file.locate())).read_bytes() for file in found) or None
-    places = [Path(f"/usr/share/doc/{package}/copyright") for package in _DEBIAN.get(name, ())]
-    return next((place.read_bytes() for place in places if place.is_file()), None)
+def _packages_texts(name: str, source: Source) -> list[Path]:
+    package = source.packages[name]
+    found = [file for file in package.files or () if re.search(r"(?i)licen[cs]e|notice", file.name)]
+    return [Path(str(package.locate_file(file))) for file in found]
+
+
+def _place(name: str, source: Source) -> Path | None:
+    debian = [source.documentation / package / "copyright" for package in _DEBIAN.get(name, ())]
+    places = source.licences if name == "cpython" else debian
+    return next((place for place in places if place.is_file()), None)
 
 
 _DEBIAN = {

@@ -1,15 +1,18 @@
 """Native files: what they are linked with, and their bytes without what no loader reads."""
 
+import os
 import struct
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bundling.errors import BundleError
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
-_INTERPRETER = 3
+_DYNAMIC_ENTRY = struct.Struct("<qQ")
+_LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3
+_NEEDED, _STRING_TABLE = 1, 5
 
 
 def stripped(data: bytes) -> bytes:
@@ -27,11 +30,11 @@ def stripped(data: bytes) -> bytes:
 
 
 def loader(program: Path) -> Path:
-    """The dynamic loader that the program asks for."""
+    """The dynamic loader that the program asks for, as the program names it."""
     data = program.read_bytes()
     for segment in _segments(data):
         if segment[0] == _INTERPRETER:
-            return Path(data[segment[2] : segment[2] + segment[5]].rstrip(b"\0").decode()).resolve()
+            return Path(data[segment[2] : segment[2] + segment[5]].rstrip(b"\0").decode())
     raise BundleError(f"{program}: is statically linked; use a CPython that is dynamically linked with glibc")
 
 
@@ -49,6 +52,47 @@ def libraries(files: Iterable[Path], with_loader: Path) -> dict[str, Path]:
             raise BundleError(f"{file}: {with_loader} cannot list its libraries: {output.strip()}")
         found.update(_listed(file, output))
     return dict(sorted(found.items()))
+
+
+def linked(files: Iterable[Path], folders: Sequence[Path], root: Path) -> dict[str, Path]:
+    """Every shared library that the files need, by reading them: name → path. For files that cannot run here."""
+    found: dict[str, Path] = {}
+    waiting = list(files)
+    while waiting:
+        file = waiting.pop()
+        for name in _needed(file.read_bytes()):
+            if name not in found and "ld-linux" not in name:
+                place = next((folder / name for folder in folders if os.path.lexists(folder / name)), None)
+                if place is None:
+                    raise BundleError(f"{file}: needs {name}, which no package has brought")
+                found[name] = inside(root, Path("/") / place.relative_to(root))
+                waiting.append(found[name])
+    return dict(sorted(found.items()))
+
+
+def inside(root: Path, path: Path) -> Path:
+    """The file that an absolute path means where `root` is the root directory, its links followed."""
+    place = root / path.relative_to("/")
+    while place.is_symlink():
+        target = place.readlink()
+        place = root / target.relative_to("/") if target.is_absolute() else place.parent / target
+    if not place.resolve().is_relative_to(root.resolve()):
+        raise BundleError(f"{path}: leads out of {root}")
+    return place.resolve()
+
+
+def _needed(data: bytes) -> list[str]:
+    segments = _segments(data)
+    entries = [
+        entry
+        for segment in segments
+        if segment[0] == _DYNAMIC
+        for entry in _DYNAMIC_ENTRY.iter_unpack(data[segment[2] : segment[2] + segment[5]])
+    ]
+    table = next((value for tag, value in entries if tag == _STRING_TABLE), 0)
+    start = next((s[2] + table - s[3] for s in segments if s[0] == _LOAD and s[3] <= table < s[3] + s[5]), 0)
+    places = [start + value for tag, value in entries if tag == _NEEDED]
+    return [data[place : data.index(b"\0", place)].decode() for place in places]
 
 
 def _listed(file: Path, listing: str) -> dict[str, Path]:

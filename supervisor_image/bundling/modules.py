@@ -5,15 +5,14 @@ import io
 import marshal
 import modulefinder
 import sys
-import sysconfig
+import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
 
-STDLIB = Path(sysconfig.get_path("stdlib"))
-EXTENSIONS = Path(sysconfig.get_config_var("DESTSHARED") or STDLIB / "lib-dynload")
+from bundling.source import Source
 
 # What no import statement of ours shows: encodings are found by name, and obstore's native part asks for the rest.
 ALWAYS = (
@@ -57,16 +56,26 @@ class Closure(NamedTuple):
     extensions: tuple[Extension, ...]
 
 
-def closure(roots: Iterable[str], path: Path) -> Closure:
+def closure(roots: Iterable[str], path: Path, source: Source) -> Closure:
     """The import closure of the modules named; `path` is where their own package is found."""
-    finder = modulefinder.ModuleFinder(path=[str(path), str(STDLIB), str(EXTENSIONS)], excludes=NEVER)
-    for name in (*roots, *ALWAYS):
-        finder.import_hook(name, None, ["*"] if "." in name else None)
-    files = ((name, getattr(module, "__file__", None)) for name, module in finder.modules.items())
-    found = {name: Path(file) for name, file in files if file}
-    native = (Extension(name, file) for name, file in found.items() if file.suffix == ".so")
+    with tempfile.TemporaryDirectory() as folder:
+        native = _without_tags(source.extensions, Path(folder))
+        finder = modulefinder.ModuleFinder(path=[str(path), str(source.stdlib), folder], excludes=NEVER)
+        for name in (*roots, *ALWAYS):
+            finder.import_hook(name, None, ["*"] if "." in name else None)
+        files = ((name, getattr(module, "__file__", None)) for name, module in finder.modules.items())
+        found = {name: Path(file) for name, file in files if file}
+    extensions = (Extension(name, native[file.name]) for name, file in found.items() if file.suffix == ".so")
     sources = {name: file for name, file in found.items() if file.suffix == ".py"}
-    return Closure(dict(sorted(sources.items())), tuple(sorted(native)))
+    return Closure(dict(sorted(sources.items())), tuple(sorted(extensions)))
+
+
+def _without_tags(extensions: Path, folder: Path) -> dict[str, Path]:
+    """Stand-ins for native modules, without the tags by which an interpreter overlooks those of other architectures."""
+    native = {f"{file.name.partition('.')[0]}.so": file for file in extensions.glob("*.so")}
+    for name in native:
+        (folder / name).touch()
+    return native
 
 
 def names(package: Path) -> list[str]:

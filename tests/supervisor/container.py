@@ -32,6 +32,8 @@ class Deployment:
     image: Mapping[str, Any] | None = None
     script: bytes | str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    emulator: Path | None = None
+    """A static emulator for containers of another architecture: arm64."""
 
 
 class Container:
@@ -40,7 +42,13 @@ class Container:
     def __init__(self, deployment: Deployment, folder: Path) -> None:
         self.api = RuntimeApi()
         self._lines: list[str] = []
-        command = [str(BWRAP), *_layers(deployment, folder), *_world(), *_environment(deployment, self.api.address)]
+        command = [
+            *_emulated(deployment.emulator),
+            str(BWRAP),
+            *_layers(deployment, folder),
+            *_world(),
+            *_environment(deployment, self.api.address),
+        ]
         self.process = subprocess.Popen(
             [*command, *deployment.entrypoint],
             stdin=subprocess.DEVNULL,
@@ -124,6 +132,19 @@ def s3_event(bucket: str, *keys: str, **record: Any) -> dict[str, Any]:
             for key in keys
         ]
     }
+
+
+def _emulated(emulator: Path | None) -> list[str]:
+    """Registers the emulator in a user namespace of the container's own, and so nowhere else."""
+    if emulator is None:
+        return []
+    # https://docs.kernel.org/admin-guide/binfmt-misc.html; magic and mask are those of qemu's own registration.
+    magic = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+    mask = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+    place = "/proc/sys/fs/binfmt_misc"
+    register = f'mount -t binfmt_misc none {place} && printf \'%s\' "$0" >{place}/register && exec "$@"'
+    options = ("--user", "--map-root-user", "--mount", "sh", "-c", register)
+    return ["unshare", *options, f":qemu-aarch64:M::{magic}:{mask}:{emulator}:PF"]
 
 
 def _layers(deployment: Deployment, folder: Path) -> list[str]:

@@ -18,11 +18,11 @@ def empty(folder: Path) -> Path:
     return folder
 
 
-def busybox(folder: Path, downloads: Path) -> Path:
+def busybox(folder: Path, downloads: Path, program: Path | None = None) -> Path:
     """A root with one static binary under many names, as small musl images have it."""
     empty(folder)
     (folder / "bin").mkdir()
-    shutil.copy(_static_busybox(downloads), folder / "bin/busybox")
+    shutil.copy(program or _static_busybox(downloads), folder / "bin/busybox")
     for applet in _APPLETS:
         (folder / "bin" / applet).symlink_to("busybox")
     _user_database(folder)

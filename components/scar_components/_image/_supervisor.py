@@ -54,7 +54,8 @@ def supervisor(script: Path, architecture: str, progress: Progress) -> Superviso
 
 def _bundle(script: Path, architecture: str, layer: Path) -> dict[str, Any]:
     unfinished = layer.with_name(f"unfinished-{layer.name}")
-    facts: dict[str, Any] = json.loads(_run(script, "--architecture", architecture, "--output", str(unfinished)))
+    options = ("--architecture", architecture, "--downloads", str(cache_folder("packages")))
+    facts: dict[str, Any] = json.loads(_run(script, *options, "--output", str(unfinished)))
     unfinished.replace(layer)
     return facts
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scar_pulumi.errors import LocalCloudError
+from scar_pulumi.local.runner._architecture import check_architecture
 from scar_pulumi.local.runner._pool import Pool
 from scar_pulumi.local.runner._slots import Slots
 from scar_pulumi.local.runner.configuration import FunctionConfiguration, Images, InvocationResult, Limits, LogSink
@@ -147,6 +148,7 @@ class Runner:
         warm = self._pool.take(function)
         if warm is not None:
             return warm
+        check_architecture(function.name, function.architecture)
         image = await asyncio.to_thread(read_image, self._images, function.image, function.architecture)
         container = Container(function, generation)
         self._pool.add_busy(container)
