@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scar_components.lambda_container_function import LambdaContainerFunction
     from scar_components.oscar_cluster import OscarCluster
     from scar_components.oscar_cluster_arguments import OscarClusterArgs
+    from scar_components.oscar_service import OscarService, OscarServiceArgs
     from scar_components.storage_bucket import StorageBucket, StorageBucketArgs
     from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
 
@@ -31,6 +32,8 @@ __all__ = [
     "LambdaContainerFunctionArgs",
     "OscarCluster",
     "OscarClusterArgs",
+    "OscarService",
+    "OscarServiceArgs",
     "StorageBucket",
     "StorageBucketArgs",
     "SupervisedImage",
@@ -48,6 +51,7 @@ _MODULES = {
     "LambdaContainerFunctionArgs": "function_arguments",
     "OscarCluster": "oscar_cluster",
     "OscarClusterArgs": "oscar_cluster_arguments",
+    "OscarService": "oscar_service",
     "StorageBucket": "storage_bucket",
     "SupervisedImage": "supervised_image",
 }

@@ -28,5 +28,10 @@ class AwsResourceProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Open AWS with the configuration of the stack (not stored in the state)."""
         self.session = configured_session(req.config.get)
-        configured = os.environ.get("SCAR_DELETE_BUCKETS") or req.config.get("scar:deleteBuckets")
-        self.delete_buckets = (configured or "").lower() == "true"
+        self.delete_buckets = deletes_buckets(req)
+
+
+def deletes_buckets(req: ConfigureRequest) -> bool:
+    """Whether the stack deletes buckets, as it is configured."""
+    configured = os.environ.get("SCAR_DELETE_BUCKETS") or req.config.get("scar:deleteBuckets")
+    return (configured or "").lower() == "true"

@@ -21,6 +21,7 @@ from scar_components.batch_gpu_environment import BatchGpuEnvironment
 from scar_components.bucket_triggers import BucketTriggers
 from scar_components.lambda_container_function import LambdaContainerFunction
 from scar_components.oscar_cluster import OscarCluster
+from scar_components.oscar_service import OscarService
 
 COMPONENTS: list[type[pulumi.ComponentResource]] = [
     ApiGatewayEndpoint,
@@ -28,6 +29,7 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     BucketTriggers,
     LambdaContainerFunction,
     OscarCluster,
+    OscarService,
 ]
 
 

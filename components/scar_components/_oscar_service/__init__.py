@@ -1,0 +1,1 @@
+"""Services of OSCAR over its REST interface: https://docs.oscar.grycap.net/api/."""

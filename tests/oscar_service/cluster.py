@@ -1,0 +1,167 @@
+"""What OSCAR's server does with services: the order of its steps, its errors and what it leaves undone included."""
+
+import secrets
+import time
+from typing import Any
+
+from tests.oscar_service.minio import Minio, MinioError
+from tests.oscar_service.specification import InvalidError, read
+
+Answer = tuple[int, Any]
+_ADMINISTRATOR = "cluster_admin"
+
+
+class Cluster:
+    """A cluster of OSCAR 4.1.2; with `version` of 4.0 ports are numbers and buckets may exist already."""
+
+    def __init__(self, version: str = "4.1.2", backend: str = "", restart_seconds: float = 0.05) -> None:
+        self.version = version
+        self.backend = backend
+        self.minio = Minio(restart_seconds)
+        self.services: dict[str, dict[str, Any]] = {}
+        self.secrets: dict[str, dict[str, str]] = {}
+        self.seconds_before_answer = 0.0
+
+    @property
+    def _is_newer(self) -> bool:
+        return self.version >= "4.1"
+
+    def information(self) -> dict[str, Any]:
+        return {"version": self.version, "serverless_backend": {"name": self.backend, "version": "1"}}
+
+    def create(self, body: dict[str, Any]) -> Answer:
+        try:
+            service = self._read(body)
+        except InvalidError as error:
+            return 400, str(error)
+        name = service["name"]
+        if name in self.services:
+            return 400, "A service with the provided name already exists"
+        if values := service["environment"]["secrets"]:
+            if name in self.secrets:
+                return 409, "A secret with the given name already exists"
+            self.secrets[name] = dict(values)
+        service |= {"owner": _ADMINISTRATOR, "token": secrets.token_hex(32)}
+        if self._ports(service) and not 0 < service["expose"]["min_scale"] <= service["expose"]["max_scale"]:
+            self.secrets.pop(name, None)
+            return 500, f'Error creating the service: HorizontalPodAutoscaler.autoscaling "{name}-hpa" is invalid'
+        self.services[name] = service
+        try:
+            self.minio.register(name)
+            self._make_buckets(service)
+        except (MinioError, InvalidError) as error:
+            self._roll_back(service)
+            return (400 if isinstance(error, InvalidError) else 500), str(error)
+        time.sleep(self.seconds_before_answer)
+        return 201, None
+
+    def update(self, body: dict[str, Any]) -> Answer:
+        try:
+            service = self._read(body)
+        except InvalidError as error:
+            return 400, str(error)
+        old = self.services.get(service["name"])
+        if old is None:
+            return 404, None
+        service["token"] = secrets.token_hex(32)
+        answer: Answer = (204, None)
+        new = set(self._buckets(service)) - set(self._buckets(old))
+        self._make_buckets(service, is_update=True)
+        for _ in new:
+            # The administrator is no user of MinIO; the handler goes on after having answered.
+            answer = (500, "Error creating the service: error creating policy: The specified user does not exist")
+            self.minio.register(service["name"])
+        if service["environment"]["secrets"]:
+            self.secrets[service["name"]] = dict(service["environment"]["secrets"])
+        self.services[service["name"]] = service
+        return answer
+
+    def find(self, name: str) -> Answer:
+        service = self.services.get(name)
+        if service is None:
+            return 404, None
+        environment = {**service["environment"]}
+        if environment["secrets"]:
+            environment["secrets"] = dict.fromkeys(environment["secrets"], "")
+        return 200, {**service, "environment": environment}
+
+    def delete(self, name: str) -> Answer:
+        service = self.services.pop(name, None)
+        if service is None:
+            return 404, None
+        self.secrets.pop(name, None)
+        self.minio.unregister(name)
+        try:
+            self._delete_buckets(service)
+        except MinioError as error:
+            return 500, f"Error deleting service buckets: {error}"
+        return 204, None
+
+    def bucket(self, name: str) -> Answer:
+        bucket = self.minio.buckets.get(name)
+        if bucket is None or not self._is_newer:
+            return 404, f"Bucket '{name}' not found"
+        objects = [{"object_name": key, "size_bytes": 0} for key in sorted(bucket.objects)]
+        return 200, {"bucket_name": name, "visibility": "private", "metadata": bucket.tags, "objects": objects}
+
+    def delete_bucket(self, name: str) -> Answer:
+        return (204, None) if self.minio.buckets.pop(name, None) else (404, None)
+
+    def _read(self, body: dict[str, Any]) -> dict[str, Any]:
+        return read(body, ports_are_lists=self._is_newer)
+
+    def _ports(self, service: dict[str, Any]) -> bool:
+        ports = service["expose"].get("api_port")
+        return any(ports) if isinstance(ports, list) else bool(ports)
+
+    def _buckets(self, service: dict[str, Any]) -> list[str]:
+        return [_place(entry)[1] for entry in (*service["input"], *service["output"]) if _place(entry)[0] == "minio"]
+
+    def _make_buckets(self, service: dict[str, Any], *, is_update: bool = False) -> None:
+        made: set[str] = set()
+        for direction in ("input", "output"):
+            for entry in service[direction]:
+                kind, bucket, folder = _place(entry)
+                identity = entry["storage_provider"].partition(".")[2] or "default"
+                if direction == "input" and kind not in ("minio", "webdav", "rucio"):
+                    raise InvalidError("unrecognized input (valid inputs are MinIO and dCache)")
+                if identity not in service["storage_providers"].get(kind, {}):
+                    raise MinioError(f'the StorageProvider "{kind}.{identity}" is not defined')
+                if kind == "minio":
+                    self._make_bucket(service, direction, bucket, folder, is_update or bucket in made)
+                    made.add(bucket)
+
+    def _make_bucket(self, service: dict[str, Any], direction: str, bucket: str, folder: str, exists: bool) -> None:
+        is_new = bucket not in self.minio.buckets
+        if is_new or (self._is_newer and not exists):
+            self.minio.make(bucket)
+        found = self.minio.buckets[bucket]
+        found.objects.add(f"{folder}/")
+        found.tags = found.tags or {"owner": "", "from_service": service["name"]}
+        # An update gives up on a bucket that exists before it comes to the notification.
+        if direction == "input" and (is_new or not self._is_newer):
+            found.notifications.add((service["name"], f"{folder}/"))
+
+    def _roll_back(self, service: dict[str, Any]) -> None:
+        """What a failed creation leaves: buckets that it had made before it met one that exists."""
+        self.services.pop(service["name"], None)
+        self.secrets.pop(service["name"], None)
+
+    def _delete_buckets(self, service: dict[str, Any]) -> None:
+        mounted = _place(service["mount"])[1] if service["mount"].get("path") else None
+        for entry in (*service["input"], *service["output"]):
+            kind, bucket, _ = _place(entry)
+            if kind not in ("minio", "s3") or bucket not in self.minio.buckets:  # S3's are looked for in MinIO, too
+                continue
+            found = self.minio.buckets[bucket]
+            found.notifications = {rule for rule in found.notifications if rule[0] != service["name"]}
+            if bucket == mounted:
+                continue
+            if service["owner"] != _ADMINISTRATOR:
+                raise MinioError("error while removing MinIO bucket error removing resource")
+            del self.minio.buckets[bucket]
+
+
+def _place(entry: dict[str, Any]) -> tuple[str, str, str]:
+    bucket, _, folder = entry["path"].strip(" /").partition("/")
+    return entry["storage_provider"].partition(".")[0], bucket, folder

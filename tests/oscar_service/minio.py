@@ -1,0 +1,75 @@
+"""The MinIO of a cluster, as far as OSCAR's server uses it: buckets, notifications, webhooks and restarts."""
+
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+class MinioError(Exception):
+    """What the server says when MinIO does not do as it is told."""
+
+
+@dataclass
+class Bucket:
+    """A bucket: keys, tags, and which service is told of new keys under which prefix."""
+
+    objects: set[str] = field(default_factory=set)
+    tags: dict[str, str] = field(default_factory=dict)
+    notifications: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Minio:
+    """Buckets by name. While it restarts, and at the registrations `away_at`, counted from 1, it does not answer."""
+
+    def __init__(self, restart_seconds: float) -> None:
+        self.restart_seconds = restart_seconds
+        self.buckets: dict[str, Bucket] = {}
+        self.webhooks: set[str] = set()
+        self.refusals = 0
+        self.registrations = 0
+        self.away_at: set[int] = set()
+        self._lock = threading.Lock()
+        self._up_at = 0.0
+
+    def check_up(self) -> None:
+        """Fail as Go's HTTP client does when nobody listens."""
+        if time.monotonic() < self._up_at or self.registrations in self.away_at:
+            self.refusals += 1
+            raise MinioError("dial tcp 10.0.0.1:9000: connect: connection refused")
+
+    def restart(self) -> None:
+        """Restart and wait, as the server does after each change of a webhook."""
+        with self._lock:
+            self._up_at = time.monotonic() + self.restart_seconds
+        time.sleep(self.restart_seconds)
+
+    def register(self, service: str) -> None:
+        """Add or replace the webhook of a service."""
+        self.registrations += 1
+        try:
+            self.check_up()
+        except MinioError as error:
+            raise MinioError(f"error registering the service's webhook: {error}") from None
+        self.webhooks.add(service)
+        self.restart()
+
+    def unregister(self, service: str) -> None:
+        """Remove a webhook; who asks for it only logs it when that fails."""
+        self.webhooks.discard(service)
+        self.restart()
+
+    def make(self, bucket: str) -> None:
+        """Make a bucket that does not exist."""
+        if bucket in self.buckets:
+            raise MinioError(f'the bucket "{bucket}" already exists\n')
+        if not _NAME.fullmatch(bucket):
+            raise MinioError(f"error creating bucket {bucket}: InvalidBucketName: The specified bucket is not valid.")
+        self.buckets[bucket] = Bucket()
+
+    def notified(self, bucket: str, key: str) -> set[str]:
+        """The services that are told of a new key."""
+        rules = self.buckets[bucket].notifications
+        return {service for service, prefix in rules if key.startswith(prefix) and service in self.webhooks}

@@ -1,0 +1,91 @@
+"""What an OscarService declares, and what it refuses before it does."""
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from scar_components import OscarService
+from scar_components.oscar_service import OscarServiceArgs
+from tests.components.conftest import Recorder, recorder, run_program
+
+SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+
+__all__ = ["recorder"]
+
+
+@pytest.fixture
+def args(tmp_path: Path) -> OscarServiceArgs:
+    script = tmp_path / "script.sh"
+    script.write_bytes(b"#!/bin/sh\r\ncat\r\n")
+    return {
+        "endpoint": "https://oscar.example.org",
+        "password": "correct horse",
+        "image": "debian:12",
+        "script": str(script),
+        "inputs": [{"provider": "minio", "path": "in", "suffix": ["jpg"]}],
+        "outputs": [{"provider": "s3.mine", "path": "results/out"}],
+        "definition": {
+            "cpu": 0.5,
+            "expose": {"api_port": 8080.0, "max_scale": 3},
+            "environment": {"Variables": {"A": "1"}, "secrets": {"KEY": "hunter2"}},
+            "storage_providers": {"s3": {"mine": {"access_key": "AK", "secret_key": "swordfish"}}},
+        },
+    }
+
+
+def test_a_service_is_one_entry_with_its_secrets_marked(recorder: Recorder, args: OscarServiceArgs) -> None:
+    def program() -> pulumi.Output[Any]:
+        return OscarService("plants", args).urn
+
+    run_program(program)
+    assert recorder.types() == {
+        "plants": "scar:index:OscarService",
+        "plants-service": "pulumi-python:dynamic/scar:RegisteredService",
+    }
+    inputs = recorder.inputs("plants-service")
+    assert inputs["password"] == {SIGNATURE: SECRET, "value": "correct horse"}
+    definition = inputs["definition"]
+    # The mocks have no nested secrets: what holds one is one.
+    assert definition[SIGNATURE] == SECRET
+    assert definition["value"] == {
+        "name": "plants",
+        "image": "debian:12",
+        "script": "#!/bin/sh\ncat\n",
+        "cpu": "0.5",
+        "expose": {"api_port": [8080], "min_scale": 1, "max_scale": 3, "cpu_threshold": 80, "health_path": "/"},
+        "environment": {"variables": {"A": "1"}, "secrets": {"KEY": "hunter2"}},
+        "storage_providers": {"s3": {"mine": {"access_key": "AK", "secret_key": "swordfish"}}},
+        "input": [{"storage_provider": "minio.default", "path": "plants/in", "suffix": ["jpg"]}],
+        "output": [{"storage_provider": "s3.mine", "path": "results/out"}],
+    }
+    assert (inputs["username"], inputs["owner"]) == ("oscar", "None/photos/dev")
+
+
+def test_all_mistakes_are_told_at_once_before_anything_is_declared(recorder: Recorder, args: OscarServiceArgs) -> None:
+    args["service_name"] = "Plants"
+    args["inputs"] = [{"provider": "s3", "path": "photos/in"}, {"provider": "minio", "path": "ab/in"}]
+    args["outputs"] = [{"provider": "minio.other", "path": "photos/out"}]
+    args["definition"] = {
+        "memory": "512 MB",
+        "enable_gpu": "yes",
+        "synchronous": {"min_scale": 3, "max_scale": 2},
+        "expose": {"api_port": 80, "cpu_threshold": 101, "max_scale": 0},
+    }
+    with pytest.raises(pulumi.RunError) as caught:
+        OscarService("plants", args)
+    assert [line.split(";")[0].removeprefix("service Plants: ") for line in str(caught.value).splitlines()] == [
+        "name: 'Plants' is not a name that OSCAR accepts",
+        "memory: '512 MB' is not an amount that Kubernetes accepts",
+        "synchronous.min_scale: is 3, more than max_scale, 2",
+        "expose.max_scale: is 0",
+        "expose.cpu_threshold: is 101",
+        "enable_gpu: is 'yes'",
+        "input[0]: 's3' cannot start a service",
+        "input[1]: the bucket 'ab' is not a name that MinIO accepts",
+        "output[0]: the storage provider 'minio.other' is not declared",
+    ]
+    args["script"] = "/nowhere/script.sh"
+    with pytest.raises(pulumi.RunError, match=r"script /nowhere/script\.sh: No such file or directory; check the path"):
+        OscarService("plants", args)

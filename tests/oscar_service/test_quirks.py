@@ -1,0 +1,252 @@
+"""What OSCAR's versions do otherwise than one expects: the test server does it, and services live with it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+
+from scar_components._oscar_service._definition import completed
+from scar_components._oscar_service._provider import RegisteredServiceProvider
+from scar_components.function_arguments import FunctionStorage
+from tests.oscar_service.cluster import Cluster
+from tests.oscar_service.server import PASSWORD, USER, Server, running
+
+Properties = dict[str, Any]
+BASE = {"image": "debian:12", "script": "cat"}
+
+
+def place(path: str, provider: str = "minio") -> FunctionStorage:
+    return {"provider": provider, "path": path}
+
+
+@pytest.fixture
+def provider() -> RegisteredServiceProvider:
+    provider = RegisteredServiceProvider()
+    provider.delete_buckets = False
+    return provider
+
+
+def properties(server: Server, name: str, read: str = "", write: str = "", **definition: Any) -> Properties:
+    inputs, outputs = [place(read)] if read else [], [place(write)] if write else []
+    return {
+        "endpoint": server.endpoint,
+        "username": USER,
+        "password": PASSWORD,
+        "timeout": 10,
+        "definition": completed(name, inputs, outputs, {**BASE, **definition}),
+        "owner": "organization/photos/dev",
+    }
+
+
+def raw(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, **BASE, **more}
+
+
+def minio(path: str) -> dict[str, str]:
+    return {"storage_provider": "minio.default", "path": path}
+
+
+def test_quirk_1_who_meets_a_restarting_minio_is_rolled_back_and_tries_again(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    cluster.minio.away_at = {1, 2, 3}
+    status, said = cluster.create(raw("direct"))
+    assert (status, "connection refused" in said, cluster.services) == (500, True, {})
+    made = provider.create(properties(server, "plants", "photos/in"))
+    assert (made.id, (made.outs or {})["token"]) == ("plants", cluster.services["plants"]["token"])
+    assert server.changes() == ["POST", "POST", "POST"]
+
+
+def test_a_lost_answer_is_no_second_service(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    server.lose_answers = 1
+    provider.create(properties(server, "plants", "photos/in"))
+    assert server.changes() == ["POST", "PUT"]
+    assert cluster.services["plants"]["owner"] == "cluster_admin"
+
+
+def test_quirk_2_a_bucket_that_exists_can_be_written_to_and_not_be_watched(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    cluster.minio.make("photos")
+    status, said = cluster.create(raw("direct", input=[minio("new/in")], output=[minio("photos/out")]))
+    assert (status, said) == (500, 'the bucket "photos" already exists\n')
+    assert "new" in cluster.minio.buckets  # nobody takes it away again
+    with pytest.raises(pulumi.RunError, match=r"the bucket 'photos' exists already, and OSCAR 4\.1\.2 reports"):
+        provider.create(properties(server, "plants", "photos/in"))
+    assert server.changes() == []
+
+    provider.create(properties(server, "reader", "shared/in"))
+    provider.create(properties(server, "writer", "fresh/in", "shared/in"))
+    assert cluster.services["writer"]["output"] == [minio("shared/in")]
+    assert cluster.minio.notified("shared", "in/a.jpg") == {"reader"}
+    assert cluster.minio.notified("fresh", "in/a.jpg") == {"writer"}
+
+
+def test_quirk_3_deleting_takes_the_files_along_unless_the_service_is_parted_from_them(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    cluster.create(raw("direct", input=[minio("lost/in")]))
+    assert cluster.delete("direct") == (204, None)
+    assert cluster.minio.buckets == {}
+
+    made = provider.create(properties(server, "plants", "photos/in", "results/out"))
+    provider.delete("plants", made.outs or {})
+    assert cluster.services == {}
+    assert set(cluster.minio.buckets) == {"photos", "results"}
+    again = provider.create(properties(server, "plants", "photos/in", "results/out"))
+    assert cluster.minio.notified("photos", "in/a.jpg") == {"plants"}
+
+    # The buckets are still the service's own: OSCAR's tags say that it had made them.
+    provider.create(properties(server, "neighbour", "other/in", "results/out"))
+    wiping = {**(again.outs or {}), "delete_buckets": True, "shared": ["results"]}
+    provider.delete("plants", wiping)
+    assert set(cluster.minio.buckets) == {"results", "other"}
+    provider.delete("plants", wiping)  # gone already
+
+
+def test_quirk_3_buckets_of_single_users_cannot_be_kept(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    made = provider.create(properties(server, "plants", "photos/in", isolation_level="user"))
+    cluster.services["plants"]["bucket_list"] = ["photos-0123456789"]
+    with pytest.raises(pulumi.RunError, match="its users have buckets of their own"):
+        provider.delete("plants", made.outs or {})
+    assert "plants" in cluster.services
+
+
+def test_quirk_3_a_bucket_in_minio_does_not_go_with_a_namesake_in_s3(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    cluster.minio.make("results")
+    props = properties(server, "plants", "photos/in", storage_providers={"s3": {"mine": {"access_key": "AK"}}})
+    props["definition"]["output"] = [{"storage_provider": "s3.mine", "path": "results/out"}]
+    made = provider.create(props)
+    provider.delete("plants", {**(made.outs or {}), "delete_buckets": True})
+    assert set(cluster.minio.buckets) == {"results"}
+
+
+def test_quirk_4_an_update_without_owner_makes_the_deletion_fail_halfway(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    made = provider.create(properties(server, "plants", "photos/in"))
+    news = properties(server, "plants", "photos/in", memory="1Gi")
+    updated = provider.update("plants", made.outs or {}, news)
+    assert cluster.services["plants"]["owner"] == "cluster_admin"
+    assert (updated.outs or {})["token"] == cluster.services["plants"]["token"]  # OSCAR has given it a new one
+
+    cluster.update(raw("plants", input=[minio("photos/in")]))
+    assert cluster.services["plants"]["owner"] == ""
+    provider.delete("plants", {**(updated.outs or {}), "delete_buckets": True})
+    assert (cluster.services, cluster.minio.buckets) == ({}, {})
+
+    cluster.create(raw("direct", input=[minio("photos/in")]))
+    cluster.update(raw("direct", input=[minio("photos/in")]))
+    status, said = cluster.delete("direct")
+    assert (status, "error removing resource" in said) == (500, True)
+    assert (cluster.services, set(cluster.minio.buckets)) == ({}, {"photos"})
+
+
+def test_quirk_5_another_input_is_another_service(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    cluster.create(raw("direct", input=[minio("photos/in")]))
+    cluster.update(raw("direct", input=[minio("photos/elsewhere")]))
+    assert cluster.minio.notified("photos", "elsewhere/a.jpg") == set()
+
+    made = provider.create(properties(server, "plants", "fresh/in"))
+    olds, news = made.outs or {}, properties(server, "plants", "new/in")
+    difference = provider.diff("plants", olds, news)
+    assert (difference.replaces, difference.delete_before_replace) == (["definition"], True)
+    same_bucket = properties(server, "plants", "fresh/elsewhere")
+    with pytest.raises(pulumi.RunError, match="choose another bucket, or set delete_buckets first"):
+        provider.diff("plants", olds, same_bucket)
+    assert provider.diff("plants", {**olds, "delete_buckets": True}, same_bucket).replaces == ["definition"]
+    assert provider.diff("plants", olds, properties(server, "plants", "fresh/in", "results/out")).replaces == []
+    provider.update("plants", olds, properties(server, "plants", "fresh/in", "results/out"))
+    assert "out/" in cluster.minio.buckets["results"].objects
+
+
+def test_quirk_6_what_is_hidden_or_filled_in_is_no_drift(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    asked = properties(
+        server, "plants", "photos/in/", cpu=1, log_level="debug", visibility="PRIVATE", expose={"api_port": [80]},
+        environment={"Variables": {"A": "1"}, "secrets": {"KEY": "hunter2"}}, labels={"mine": "1"},
+    )  # fmt: skip
+    made = provider.create(asked)
+    _, told = cluster.find("plants")
+    assert told["environment"]["secrets"] == {"KEY": ""}
+    assert told["storage_providers"]["minio"]["default"]["access_key"] == "hidden"
+    seen = provider.read("plants", made.outs or {})
+    assert (seen.id, seen.inputs) == ("plants", None)
+
+    cluster.services["plants"] |= {"memory": "9Gi", "input": [minio("photos/in"), minio("more/in")]}
+    cluster.services["plants"]["environment"]["variables"] = {"A": "2"}
+    drifted = (provider.read("plants", made.outs or {}).inputs or {})["definition"]
+    assert drifted["input"] == [minio("photos/in"), minio("more/in")]
+    assert drifted["environment"] == {"variables": {"A": "2"}, "secrets": {"KEY": "hunter2"}}
+    assert "memory" not in drifted  # it was not asked for
+    assert provider.diff("plants", {**(made.outs or {}), "definition": drifted}, asked).changes
+
+
+@pytest.fixture
+def old_server() -> Iterator[Server]:
+    with running(Cluster("4.0.3", "knative")) as server:
+        yield server
+
+
+def test_version_4_0_has_one_port_replicas_and_buckets_that_exist(
+    provider: RegisteredServiceProvider, old_server: Server
+) -> None:
+    cluster = old_server.cluster
+    cluster.minio.make("photos")
+    members = [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]
+    federation = {"members": members, "delegation": "random"}
+    asked = properties(old_server, "plants", "photos/in", expose={"api_port": [8080]}, federation=federation)
+    made = provider.create(asked)
+    service = cluster.services["plants"]
+    assert service["expose"]["api_port"] == 8080
+    assert (service["replicas"], service["delegation"]) == (members, "random")
+    assert cluster.minio.notified("photos", "in/a.jpg") == {"plants"}
+    outs = made.outs or {}
+    assert (outs["version"], outs["synchronous"]) == ("4.0.3", False)  # it is exposed
+    assert provider.read("plants", outs).inputs is None
+    with pytest.raises(pulumi.RunError, match=r"expose\.api_port: OSCAR 4\.0\.3 takes one port"):
+        provider.create(properties(old_server, "more", expose={"api_port": [80, 81]}))
+
+
+def test_version_4_1_has_federations(provider: RegisteredServiceProvider, server: Server, cluster: Cluster) -> None:
+    members = [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]
+    provider.create(properties(server, "plants", "photos/in", replicas=members, rescheduler_threshold=30))
+    federation = cluster.services["plants"]["federation"]
+    expected = {"group_id": "plants", "topology": "star", "members": members, "rescheduler_threshold": 30}
+    assert federation == expected
+
+
+def test_the_server_is_as_strict_as_the_real_one(cluster: Cluster) -> None:
+    assert cluster.create(raw("a", cpu=0.5))[0] == 400
+    assert cluster.create(raw("a", expose={"api_port": 80}))[0] == 400
+    assert cluster.create({"name": "a", "image": "debian"})[0] == 400
+    assert cluster.create(raw("a", expose={"api_port": [80]}))[0] == 500
+    assert cluster.create(raw("a", input=[minio("ab/in")]))[0] == 500
+    assert cluster.create(raw("a", input=[{"storage_provider": "s3.x", "path": "b/in"}]))[0] == 400
+    assert cluster.create(raw("a", output=[{"storage_provider": "s3.x", "path": "bucket/in"}]))[0] == 500
+    assert cluster.services == {}
+    assert cluster.create(raw("a")) == (201, None)
+    assert cluster.create(raw("a"))[0] == 400
+    assert cluster.update(raw("b")) == (404, None)
+
+
+def test_wrong_credentials_and_addresses_are_told(provider: RegisteredServiceProvider, server: Server) -> None:
+    wrong = {**properties(server, "plants"), "password": "wrong horse"}
+    with pytest.raises(pulumi.RunError, match="refuses user 'oscar'; check the user and the password") as refused:
+        provider.create(wrong)
+    assert "wrong horse" not in str(refused.value)
+    away = {**properties(server, "plants"), "endpoint": "http://127.0.0.1:9", "timeout": 0.2}
+    with pytest.raises(pulumi.RunError, match=r"http://127\.0\.0\.1:9: cannot be reached \(.*refused.*\); check"):
+        provider.create(away)
+    with pytest.raises(pulumi.RunError, match="is not an address of OSCAR"):
+        provider.create({**away, "endpoint": "127.0.0.1:x"})
