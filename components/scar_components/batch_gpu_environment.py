@@ -118,7 +118,8 @@ class BatchGpuEnvironment(ComponentResource):
             name=role_name(f"{self._name}-instance", stack_identity()),
             assume_role_policy=json.dumps(INSTANCE_ASSUME_ROLE),
             tags=self._args.get("tags"),
-            opts=self._child(),
+            # An environment that goes by another name keeps its role, and so its instances.
+            opts=self._child(ignore_changes=["name"]),
         )
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
         policy = aws.iam.RolePolicyAttachment(
@@ -135,7 +136,7 @@ class BatchGpuEnvironment(ComponentResource):
             name=role.name,
             role=role.name,
             tags=self._args.get("tags"),
-            opts=self._child(),
+            opts=self._child(ignore_changes=["name"]),
         )
         return profile.arn, [policy]
 

@@ -109,6 +109,34 @@ def test_what_aws_chose_is_only_compared_when_the_program_says_it() -> None:
     assert found.replaces == ["region"]
 
 
+ON_INSTANCES = {"type": "EC2", "allocationStrategy": "BEST_FIT_PROGRESSIVE", "maxVcpus": 2, "subnets": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "replaces"),
+    [
+        ({"maxVcpus": 8, "minVcpus": 1}, {"allocationStrategy": "BEST_FIT"}, False),
+        ({"instanceTypes": ["c5"], "subnets": ["b"], "type": "SPOT"}, {}, False),
+        ({"instanceTypes": ["c5"]}, {"allocationStrategy": "BEST_FIT"}, True),
+        ({"type": "FARGATE", "allocationStrategy": None}, {}, True),
+        ({"spotIamFleetRole": "arn"}, {}, True),
+        ({"subnets": ["b"]}, {"type": "FARGATE", "allocationStrategy": None}, False),
+    ],
+)
+def test_an_environment_is_replaced_only_where_aws_cannot_change_it(
+    change: dict[str, object], before: dict[str, object], replaces: bool
+) -> None:
+    environment = find("aws:batch/computeEnvironment:ComputeEnvironment")
+    olds = {"computeResources": {**ON_INSTANCES, **before}}
+    news = {"computeResources": {**ON_INSTANCES, **before, **change}}
+    assert difference(environment, olds, news).replaces == (["computeResources"] if replaces else [])
+    role = {"serviceRole": "arn:aws:iam::000000000000:role/mine"}
+    with_role = difference(environment, {**olds, **role}, {**news, **role}).replaces
+    assert with_role == (
+        [] if (not replaces and {*change} <= {"maxVcpus", "minVcpus"}) or before.get("type") else ["computeResources"]
+    )
+
+
 def test_ignored_changes_are_left_out() -> None:
     found = difference(FUNCTION, {"name": "a", "memorySize": 1}, {"name": "b", "memorySize": 2})
     found.ignore(["name"])

@@ -63,7 +63,7 @@ def _due(cloud: Cloud, type_: ResourceType, changed: Set[str]) -> list[str]:
 def _may_send(type_: ResourceType, name: str) -> bool:
     """What only a replacement can change is named in an update only where it tells which resource is meant."""
     property_ = type_.properties.get(name)
-    return property_ is None or not property_.replace or name in type_.keys or name == "region"
+    return property_ is None or not property_.replace or name in type_.keys or name == "region" or type_.rewrite
 
 
 def _identity(type_: ResourceType, olds: Mapping[str, Any]) -> Properties:
