@@ -1,12 +1,17 @@
 """A storage in front of the real one that fails as told: refuses, breaks off, or is not there for a while."""
 
 import http.client
+import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+# What storages do: refuse in three ways, hang up before or after the work is done, and stop in the middle.
+WAYS = ("500 InternalError", "503 ServiceUnavailable", "503 SlowDown", "hang up", "lose the answer", "break off")
 
 
 @dataclass
@@ -18,8 +23,19 @@ class Faults:
     foreign_tags: bool = False  # entity tags are no checksums, as with encryption by KMS
     break_off: int = 0  # so many downloads end in the middle
     refused: tuple[str, ...] = ()  # keys that nobody may write
+    failing: float = 0.0  # this share of requests ends badly, in one of the ways below
+    ways: Counter[str] = field(default_factory=Counter)  # in which, and how often
+    chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 the same failures each time
     requests: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+
+    def way(self, method: str) -> str:
+        """How this request ends badly; "" where it does not."""
+        if self.chance.random() >= self.failing:
+            return ""
+        way = self.chance.choice(WAYS if method == "GET" else WAYS[:-1])
+        self.ways[way] += 1
+        return way
 
 
 @contextmanager
@@ -60,7 +76,17 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.faults.requests.append(f"{self.command} {self.path}")
         self.faults.headers.append(dict(self.headers.items()))
-        if self.faults.unavailable:
+        way = self.faults.way(self.command)
+        if way == "hang up":
+            self.close_connection = True
+        elif way == "lose the answer":
+            self._real(body)
+            self.close_connection = True
+        elif way[:3].isdigit():
+            self._answer(int(way[:3]), {}, f"<Error><Code>{way[4:]}</Code></Error>".encode())
+        elif way:
+            self._answer(*self._real(body), whole=False)
+        elif self.faults.unavailable:
             self.faults.unavailable -= 1
             self._answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
         elif self.command == "PUT" and any(key in self.path for key in self.faults.refused):
@@ -78,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def _answer(self, status: int, headers: dict[str, str], body: bytes, *, whole: bool = True) -> None:
         if self.command == "GET" and self.faults.damage and body:
             self.faults.damage -= 1
             body = body[:-1] + bytes([body[-1] ^ (1 << self.faults.damage % 8)])
@@ -91,8 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command == "GET" and self.faults.break_off and len(body) > 1000:
-            self.faults.break_off -= 1
+        if not whole or (self.command == "GET" and self.faults.break_off and len(body) > 1000):
+            self.faults.break_off -= whole
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
         elif self.command != "HEAD":
