@@ -110,6 +110,13 @@ def test_a_failed_run_is_told_and_ends_with_one(
     assert complaint in document["error"]["message"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="limits of memory are root's to set")
+def test_a_script_that_takes_more_memory_than_the_function_has_is_told_so(tmp_path: Path, archive: Path) -> None:
+    done = Project(tmp_path, archive, "busybox dd if=/dev/zero of=/dev/null bs=400M count=1").run("copy", "--json")
+    assert done.returncode == 1
+    assert "out of memory; raise the function's memory" in json.loads(done.stdout)["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [(("other",), "there is no function 'other'; it has: copy"), (("copy", "--input", "none"), "none is not a file")],

@@ -2,6 +2,7 @@
 
 import base64
 import random
+import ssl
 import threading
 import zlib
 from collections.abc import Iterator
@@ -190,13 +191,15 @@ class RucioServer(_Server):
 
 
 @contextmanager
-def serving(kind: type[_Server], held: Files) -> Iterator[Files]:
+def serving(kind: type[_Server], held: Files, tls: ssl.SSLContext | None = None) -> Iterator[Files]:
     """A server of these files, on loopback."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (kind,), {"held": held}))
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    held.address = f"http://127.0.0.1:{server.server_address[1]}"
+    held.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     try:
         yield held
     finally:

@@ -9,8 +9,7 @@ from supervisor import causes
 from supervisor.errors import OutOfDisk, OutOfMemory, ScriptFailed
 from tests.supervisor.conftest import Launch
 from tests.supervisor.container import s3_event
-from tests.supervisor.objects import bucket, keys, to
-from tests.supervisor.unreliable import unreliable
+from tests.supervisor.objects import bucket
 
 
 @pytest.mark.parametrize("code", [-9, 137])
@@ -58,22 +57,3 @@ def test_a_full_disk_is_told(launch: Launch, s3: Any, credentials: dict[str, str
     assert outcome.document["errorType"] == "OutOfDisk"
     assert "raise the function's ephemeral_storage" in outcome.message
     assert not container.run("echo x >$TMP_OUTPUT_DIR/x").failed
-
-
-def test_nothing_is_lost_or_doubled_while_a_tenth_of_s3_fails(
-    launch: Launch, s3: Any, s3_endpoint: str, credentials: dict[str, str]
-) -> None:
-    source, target = bucket(s3, "tenth-in"), bucket(s3, "tenth-out")
-    for number in range(40):
-        s3.put_object(Bucket=source, Key=str(number), Body=str(number).encode())
-    with unreliable(s3_endpoint) as (endpoint, faults):
-        container = launch(
-            script='read -r x <"$INPUT_FILE_PATH" || :; echo "$x" >"$TMP_OUTPUT_DIR/$STORAGE_OBJECT_KEY"',
-            environment={**credentials, "AWS_ENDPOINT_URL": endpoint},
-            configuration=to(target),
-        )
-        for number in range(40):
-            faults.unavailable += number % 5 == 0
-            assert not container.invoke(s3_event(source, str(number))).failed
-    assert keys(s3, target) == sorted(map(str, range(40)))
-    assert sum(request.startswith("PUT") for request in faults.requests) <= 48

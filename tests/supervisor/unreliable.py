@@ -2,6 +2,7 @@
 
 import http.client
 import random
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Faults:
 
 
 @contextmanager
-def unreliable(endpoint: str) -> Iterator[tuple[str, Faults]]:
+def unreliable(endpoint: str, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Faults]]:
     """The address of the storage, and its faults."""
     faults = Faults()
     upstream = urlsplit(endpoint).netloc
@@ -50,10 +51,12 @@ def unreliable(endpoint: str) -> Iterator[tuple[str, Faults]]:
     Handler.faults, Handler.upstream = faults, upstream
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", faults
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", faults
     finally:
         server.shutdown()
         thread.join()

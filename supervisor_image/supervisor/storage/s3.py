@@ -29,8 +29,8 @@ _COMPARISONS = 4
 _tags_are_no_sums: set[str] = set()  # buckets
 _making = Lock()
 _INTERRUPTIONS = 5  # how often a download that broke off is taken up again
-# In details such as `InvalidCertificate(UnknownIssuer)` and `message: "Connection refused"`.
-_CAUSE = re.compile(r'(?:error|message): "([^"]+)"|InvalidCertificate\(\s*(\w+)')
+# In details such as `message: "Connection refused"` and `InvalidCertificate(Other(OtherError(CaUsedAsEndEntity)))`.
+_CAUSE = re.compile(r'(?:error|message): "([^"]+)"|InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)')
 
 
 class Place(NamedTuple):
@@ -236,5 +236,5 @@ def _reason(error: object) -> str:
     """obstore's message, which is one line, and of the details that follow the one that tells why."""
     message, _, details = str(error).strip().partition("\n")
     cause = _CAUSE.search(details)
-    why = f" ({cause[1] or cause[2]})" if cause else ""
+    why = f" ({cause[1] or f'its certificate is refused: {cause[2]}'})" if cause else ""
     return f"{message or type(error).__name__}{why}"

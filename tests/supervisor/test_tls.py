@@ -1,0 +1,126 @@
+"""Storages behind TLS: whose certificates are taken, and whose are not, by both of the clients that are carried."""
+
+import json
+import shutil
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.supervisor.conftest import Bundle
+from tests.supervisor.container import Container, Deployment
+from tests.supervisor.file_servers import Files, WebDavServer, serving
+from tests.supervisor.objects import body, bucket
+from tests.supervisor.runtime_api import Outcome
+from tests.supervisor.unreliable import unreliable
+
+pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
+
+OF_THE_IMAGE, CARRIED = "etc/ssl/certs/ca-certificates.crt", "opt/scar/lib/cacert.pem"
+MAKE = {"script": "ZWNobyBvayA+IiRUTVBfT1VUUFVUX0RJUi9maWxlIg=="}  # echo ok >"$TMP_OUTPUT_DIR/file"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of an authority, and beside it what a server that it vouches for has."""
+    folder = tmp_path_factory.mktemp("authority")
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    own = ["-subj", "/CN=authority", "-keyout", "authority.key", "-out", "authority.pem"]
+    extensions = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"]
+    signed = ["-CA", "authority.pem", "-CAkey", "authority.key", "-keyout", "server.key", "-out", "server.pem"]
+    for options in (own, ["-subj", "/CN=server", *extensions, *signed]):
+        subprocess.run(["openssl", "req", "-x509", *new, *options], cwd=folder, check=True, capture_output=True)
+    return folder / "authority.pem"
+
+
+@pytest.fixture
+def tls(authority: Path) -> ssl.SSLContext:
+    """What a server of that name speaks."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.with_name("server.pem"), authority.with_name("server.key"))
+    return context
+
+
+Stored = Callable[[], bytes]
+
+
+@contextmanager
+def webdav(tls: ssl.SSLContext, _s3: Any, _endpoint: str) -> Iterator[tuple[str, dict[str, Any], Stored]]:
+    with serving(WebDavServer, Files(folders={"home"}), tls) as held:
+        settings = {"hostname": held.address, "login": "scar", "password": "pass:word"}
+        yield "webdav.mine", settings, lambda: held.files["home/file"]
+
+
+@contextmanager
+def minio(tls: ssl.SSLContext, s3: Any, endpoint: str) -> Iterator[tuple[str, dict[str, Any], Stored]]:
+    name = bucket(s3, "home")
+    with unreliable(endpoint, tls) as (address, _):
+        settings = {"endpoint": address, "access_key": "test", "secret_key": "test"}
+        yield "minio.mine", settings, lambda: body(s3, name, "file")
+
+
+@pytest.fixture(params=[webdav, minio])
+def storage(
+    request: pytest.FixtureRequest, tls: ssl.SSLContext, s3: Any, s3_endpoint: str
+) -> Iterator[tuple[str, dict[str, Any], Stored]]:
+    """A provider, its settings, and what it holds after an event."""
+    with request.param(tls, s3, s3_endpoint) as found:
+        yield found
+
+
+@pytest.fixture
+def outcome(
+    shared_folder: Path, bundle: Bundle, root_filesystem: Callable[[str], Path], tmp_path: Path
+) -> Iterator[Callable[..., Outcome]]:
+    """Stores a file from a container in whose image some files are of the test."""
+    containers = []
+
+    def run(provider: str, settings: dict[str, Any], files: dict[str, Path]) -> Outcome:
+        folder = Path(shared_folder / tmp_path.name)
+        layer = folder / "layer"
+        for name, source in files.items():
+            (layer / name).parent.mkdir(parents=True)
+            shutil.copy(source, layer / name)
+        layer.mkdir(parents=True, exist_ok=True)
+        (folder / "function").mkdir()
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+        configuration = {
+            "outputs": [{"storage_provider": provider, "path": "home"}],
+            "storage_providers": {provider: settings},
+        }
+        layers = (root_filesystem("busybox"), bundle.folder, layer)
+        deployment = Deployment(layers, bundle.facts["entrypoint"], configuration=json.dumps(configuration))
+        containers.append(Container(deployment, folder / "function"))
+        return containers[-1].invoke(MAKE, seconds=120)
+
+    yield run
+    for container in containers:
+        container.close()
+
+
+def test_a_server_that_no_known_authority_vouches_for_is_refused(storage: Any, outcome: Callable[..., Outcome]) -> None:
+    provider, settings, _ = storage
+    refused = outcome(provider, settings, {})
+    assert refused.failed
+    assert "certificate" in refused.message
+
+
+@pytest.mark.parametrize("place", [OF_THE_IMAGE, CARRIED])
+def test_authorities_are_those_of_the_image_and_where_it_has_none_those_that_are_carried(
+    storage: Any, outcome: Callable[..., Outcome], authority: Path, place: str
+) -> None:
+    provider, settings, stored = storage
+    accepted = outcome(provider, settings, {place: authority})
+    assert not accepted.failed, accepted.message
+    assert stored() == b"ok\n"
+
+
+def test_who_does_not_want_certificates_checked_says_so(storage: Any, outcome: Callable[..., Outcome]) -> None:
+    provider, settings, stored = storage
+    accepted = outcome(provider, {**settings, "verify": False}, {})
+    assert not accepted.failed, accepted.message
+    assert stored() == b"ok\n"
