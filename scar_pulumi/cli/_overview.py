@@ -55,11 +55,11 @@ def _show(
     if not functions and not buckets:
         console.note("nothing is deployed; `scar-pulumi up FILE` does that")
     rows = [(item.name, stack.project, _paths(item.inputs), _paths(item.outputs)) for stack, item in functions]
-    for line in _table(("FUNCTION", "PROJECT", "INPUT", "OUTPUT"), rows):
+    for line in table(("FUNCTION", "PROJECT", "INPUT", "OUTPUT"), rows):
         console.say(line)
     if functions and buckets:
         console.say("")
-    for line in _table(("BUCKET", "PROJECT"), [(item["name"], item["project"] or "-") for item in buckets]):
+    for line in table(("BUCKET", "PROJECT"), [(item["name"], item["project"] or "-") for item in buckets]):
         console.say(line)
 
 
@@ -67,7 +67,8 @@ def _paths(paths: Iterable[StoragePath]) -> str:
     return ", ".join(path.path for path in paths) or "-"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out rows under a head, each column as wide as it has to be; no rows, no lines."""
     if not rows:
         return []
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]

@@ -47,6 +47,7 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
         Verb("ls", "list functions and buckets, or what is in a bucket", "storage"),
         Verb("rm", "remove objects, or a bucket", "storage"),
         Verb("logs", "show a function's log lines", "logs"),
+        Verb("jobs", "the jobs that functions have handed to AWS Batch: ls, show, logs, cancel", "jobs"),
     ),
     "FDL files": (Verb("fdl", "check, show, convert and draw an FDL file; its schema for editors", "fdl"),),
     "this machine": (

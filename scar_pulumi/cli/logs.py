@@ -33,6 +33,7 @@ def configure(_verb: str, parser: ArgumentParser) -> None:
         f"(default {_LOOK_BACK}; with -f {_FOLLOW_LOOK_BACK}; with --request-id all)",
     )
     parser.add_argument("--request-id", metavar="ID", help="only the lines of this call")
+    parser.add_argument("--job", metavar="ID", help="what a job of the function prints, in AWS Batch")
     parser.add_argument("--timestamps", action="store_true", help="begin lines with their time")
     stack_options(parser, search=True)
     parser.add_argument("--json", action="store_true", help="print one JSON document; with -f, one for each line")
@@ -40,6 +41,8 @@ def configure(_verb: str, parser: ArgumentParser) -> None:
 
 def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
     """Show the lines."""
+    if arguments.job is not None:
+        return _of_job(arguments, console)
     start = _start(arguments, time.time())
     function, clients = find_function(arguments.name, arguments, console)
     client = clients.client("logs", function.region)
@@ -47,15 +50,23 @@ def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]
     with about(f"log group {function.log_group}"):
         if arguments.follow:
             for line in lines:
-                _show_followed(line, arguments, console)
+                show_followed(line, arguments, console)
             return None
         shown = []
         for line in lines:
             shown.append(line.document())
-            console.say(_text(line, arguments))
+            console.say(text_of(line, arguments))
     if not shown:
         console.note(_nothing(arguments))
     return {"function": function.name, "logGroup": function.log_group, "events": shown}
+
+
+def _of_job(arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
+    from scar_pulumi.cli._job_logs import show_job_logs  # noqa: PLC0415 - calls without jobs need nothing of it
+
+    if arguments.request_id is not None or arguments.since is not None:
+        raise InputError("--job: shows all of a job; leave out --request-id and --since")
+    return show_job_logs(arguments.job, arguments, console, function=arguments.name)
 
 
 def since(text: str, now: float) -> int:
@@ -85,27 +96,35 @@ def _start(arguments: Namespace, now: float) -> int:
 def _lines(client: Any, group: str, start: int, arguments: Namespace) -> Iterator[LogLine]:
     request_id = arguments.request_id
     if arguments.follow:
-        pause = _LOCAL_PAUSE if is_local(arguments.stack) else _PAUSE
-        lines = attributed(follow(client, group, start, wait=lambda: _wait(pause)))
+        pause = pause_of(arguments.stack)
+        lines = attributed(follow(client, group, start, wait=lambda: pause_for(pause)))
         return only_request(lines, request_id) if request_id else lines
     if request_id:
         return of_request(client, group, request_id, start)
     return attributed(read(client, group, start))
 
 
-def _wait(seconds: float) -> bool:
+def pause_of(stack: str) -> float:
+    """Say how long to wait between two looks, in seconds."""
+    return _LOCAL_PAUSE if is_local(stack) else _PAUSE
+
+
+def pause_for(seconds: float) -> bool:
+    """Wait, and go on."""
     time.sleep(seconds)
     return True
 
 
-def _show_followed(line: LogLine, arguments: Namespace, console: Console) -> None:
+def show_followed(line: LogLine, arguments: Namespace, console: Console) -> None:
+    """Show a line as soon as it is there."""
     if console.json:
         console.json_line(line.document())
     else:
-        console.say(_text(line, arguments))
+        console.say(text_of(line, arguments))
 
 
-def _text(line: LogLine, arguments: Namespace) -> str:
+def text_of(line: LogLine, arguments: Namespace) -> str:
+    """Write a line for a terminal."""
     if not arguments.timestamps:
         return line.message
     moment = datetime.datetime.fromtimestamp(line.timestamp / 1000).astimezone()

@@ -19,6 +19,15 @@ class StoragePath:
 
 
 @dataclass(frozen=True)
+class BatchPlace:
+    """Where a function's jobs run and log; the definition is the revision that the function submits to."""
+
+    job_queue: str
+    job_definition: str
+    log_group: str
+
+
+@dataclass(frozen=True)
 class Function:
     """A deployed function.
 
@@ -37,6 +46,7 @@ class Function:
     url: str = ""
     auth: str = "NONE"
     async_url: str = ""
+    batch: BatchPlace | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,14 @@ def _function(name: str, entry: Mapping[str, Any]) -> Function:
         url=entry.get("url") or "",
         auth=entry.get("auth") or "NONE",
         async_url=entry.get("asyncUrl") or "",
+        batch=_batch(entry.get("batch")),
     )
+
+
+def _batch(entry: Any) -> BatchPlace | None:
+    if not entry:
+        return None
+    return BatchPlace(entry["jobQueue"], entry.get("jobDefinition", ""), entry.get("logGroup") or "/aws/batch/job")
 
 
 def _paths(entries: Any) -> tuple[StoragePath, ...]:

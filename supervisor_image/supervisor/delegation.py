@@ -34,7 +34,7 @@ def submit(function: Function, event: Any, context: "Context", log: Log, done: t
     name = job_name(function.configuration.name, context.request_id)
     job = _submitted(_request(function, name, event, context, done), log)
     log.info(f"delegated to Batch as job {job}")
-    hint = f"scar-pulumi logs {function.configuration.name} --request-id {context.request_id}"
+    hint = f"scar-pulumi logs {function.configuration.name} --job {job}"
     return f"Job delegated to batch.\nCheck batch logs with:\n  {hint}\njob id: {job}\n".encode()
 
 

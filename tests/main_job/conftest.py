@@ -167,6 +167,7 @@ class Project:
         self.image = image
         self.fdl = folder / f"{folder.name}.yaml"
         self.functions: list[dict[str, Any]] = []
+        self.beside: dict[str, dict[str, Any]] = {}  # sections beside `lambda`, by function
 
     def function(
         self, name: str, script: str, read: str | None = None, write: str | None = None, **keys: Any
@@ -188,7 +189,8 @@ class Project:
 
     def write(self) -> Path:
         """Write the FDL file and return its path."""
-        self.fdl.write_text(yaml.safe_dump({"functions": {"aws": [{"lambda": section} for section in self.functions]}}))
+        sections = [{"lambda": section, **self.beside.get(section["name"], {})} for section in self.functions]
+        self.fdl.write_text(yaml.safe_dump({"functions": {"aws": sections}}))
         return self.fdl
 
 
