@@ -23,7 +23,7 @@ def test_every_verb_describes_itself(verb: str, scar: Scar) -> None:
     answer = scar(verb, "--help")
     assert answer.status == 0
     assert f"usage: scar-pulumi {verb}" in answer.stdout
-    if verb not in {"fdl", "local"}:  # their actions have it
+    if verb not in {"fdl", "jobs", "local"}:  # their actions have it
         assert "--json" in answer.stdout
 
 
