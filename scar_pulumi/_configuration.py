@@ -8,7 +8,8 @@ from typing import Any
 
 from scar_pulumi.errors import InputError
 
-KEYS = ("deleteBuckets", "fdl", "overrides")
+KEYS = ("clusters", "deleteBuckets", "fdl", "overrides")
+_CLUSTER_KEYS = ("adopt", "auth_password", "auth_user", "deploy", "endpoint", "ssl_verify")
 _BOOLEANS = (True, False, "true", "false")
 
 
@@ -23,3 +24,17 @@ def check_configuration(stack: str, config: Mapping[str, Any]) -> None:
     value = config.get("scar:deleteBuckets", False)
     if value not in _BOOLEANS:
         raise InputError(f"stack {stack}: scar:deleteBuckets is {value!r}; it is true or false")
+
+
+def check_clusters(stack: str, clusters: Any) -> None:
+    """Check the value of `scar:clusters`: by id, how a cluster is reached, or what is deployed as one."""
+    if not isinstance(clusters, Mapping) or not all(isinstance(one, Mapping) for one in clusters.values()):
+        raise InputError(f"stack {stack}: scar:clusters has a map for each cluster's id; write {{my_oscar: {{…}}}}")
+    for name, settings in clusters.items():
+        where = f"stack {stack}: scar:clusters.{name}"
+        if unknown := sorted(set(settings) - set(_CLUSTER_KEYS)):
+            raise InputError(f"{where}: {', '.join(unknown)} unknown; known are {', '.join(_CLUSTER_KEYS)}")
+        if "deploy" in settings and (
+            set(settings) - {"deploy", "adopt"} or not isinstance(settings["deploy"], Mapping)
+        ):
+            raise InputError(f"{where}: 'deploy' takes the arguments of an OscarCluster, and no endpoint beside it")

@@ -6,18 +6,15 @@ from scar_pulumi.declarations.batch import batch_problems
 from scar_pulumi.fdl import Fdl, Function, Problem
 from scar_pulumi.local import is_local_stack
 
-_CLUSTERS_STORAGE = "functions are not given the keys of the MinIO server of an OSCAR cluster, '{}'"
+_CLUSTERS_STORAGE = "functions on AWS do not know where the MinIO of the cluster '{}' is"
 
 
 def undeployable(fdl: Fdl, stack: str) -> tuple[Problem, ...]:
     """Everything in the file that cannot be deployed on a stack, in its order; empty if all of it can."""
-    said = [place for function in fdl.functions for place in (*_function(function), *_storages(fdl, function))]
-    said += [
-        (service.path, f"'{service.name}' is a service on an OSCAR cluster, which this release cannot deploy")
-        for service in fdl.oscar
-    ]
+    said = [place for function in fdl.functions for place in _function(function)]
     problems = [_problem(fdl, path, message) for path, message in said]
-    problems += () if is_local_stack(stack) else _image_files(fdl)
+    if not is_local_stack(stack):
+        problems += [*_storages(fdl), *_image_files(fdl)]
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
@@ -29,13 +26,16 @@ def _function(function: Function) -> Iterator[tuple[str, str]]:
         yield f"{function.path}.api_gateway.method.authorizationType", message
 
 
-def _storages(fdl: Fdl, function: Function) -> Iterator[tuple[str, str]]:
-    for direction, places in (("input", function.input), ("output", function.output)):
-        for index, place in enumerate(places):
-            declared = fdl.storage_providers.get(place.provider, {})
-            if (place.provider, place.provider_id) != ("s3", "default") and place.provider_id not in declared:
-                path = f"{function.path}.lambda.{direction}[{index}].storage_provider"
-                yield path, _CLUSTERS_STORAGE.format(place.provider_id)
+def _storages(fdl: Fdl) -> Iterator[Problem]:
+    """The MinIO of a cluster: only who runs it knows under which address functions on AWS reach it."""
+    for function in fdl.functions:
+        for direction, places in (("input", function.input), ("output", function.output)):
+            for index, place in enumerate(places):
+                declared = fdl.storage_providers.get(place.provider, {})
+                if (place.provider, place.provider_id) != ("s3", "default") and place.provider_id not in declared:
+                    path = f"{function.path}.lambda.{direction}[{index}].storage_provider"
+                    hint = f"declare its endpoint and keys below storage_providers.{place.provider}.{place.provider_id}"
+                    yield Problem(*fdl.mark(path), path, _CLUSTERS_STORAGE.format(place.provider_id), hint)
 
 
 def _image_files(fdl: Fdl) -> Iterator[Problem]:

@@ -15,6 +15,8 @@ from scar_pulumi.declarations.batch import batch_arguments, batch_outputs, decla
 from scar_pulumi.declarations.buckets import declare_buckets, declare_triggers
 from scar_pulumi.declarations.endpoints import declare_endpoints
 from scar_pulumi.declarations.functions import function_arguments, function_outputs
+from scar_pulumi.declarations.local_storage import with_local_storage
+from scar_pulumi.declarations.oscar import DeclaredServices
 from scar_pulumi.declarations.storage_providers import declare_storage_providers
 from scar_pulumi.deployable import undeployable
 from scar_pulumi.errors import InputError, ScarError
@@ -45,8 +47,9 @@ def _deploy(fdl: Fdl) -> None:
     arguments = {function.name: function_arguments(function) for function in fdl.functions}
     for name, argument in arguments.items():
         planned_digest(name, base_image(argument))  # a broken image is told before anything is made
+    services = DeclaredServices(fdl)
     buckets = declare_buckets(fdl)
-    storages = declare_storage_providers(fdl)
+    storages = declare_storage_providers(with_local_storage(fdl) if is_local_stack(pulumi.get_stack()) else fdl)
     environments = declare_environments(fdl)
     functions = {
         function.name: LambdaContainerFunction(
@@ -64,6 +67,8 @@ def _deploy(fdl: Fdl) -> None:
         | endpoints.get(function.name, {})
         for function in fdl.functions
     }
+    if fdl.oscar:
+        pulumi.export("oscar", services.declare())
     pulumi.export("functions", outputs)
     pulumi.export("buckets", [{"name": name, "managed": bucket.managed} for name, bucket in buckets.items()])
 

@@ -103,7 +103,7 @@ class OscarService(pulumi.ComponentResource):
         """Declare the service."""
         super().__init__("scar:index:OscarService", name, None, opts)
         service_name = args.get("service_name") or name
-        definition = self._definition(service_name, args)
+        definition = checked_definition(service_name, args)
         inputs = {
             "endpoint": args["endpoint"],
             "username": args.get("username") or "oscar",
@@ -123,14 +123,16 @@ class OscarService(pulumi.ComponentResource):
         self.input_buckets = Output.from_input(buckets(definition, "input"))
         self.register_outputs({key: getattr(self, key) for key in OscarService.__annotations__})
 
-    def _definition(self, service_name: str, args: OscarServiceArgs) -> dict[str, Any]:
-        given: dict[str, Any] = {**args.get("definition", {}), "image": args["image"]}
-        if "script" in args:
-            given["script"] = _script(service_name, args["script"])
-        definition = completed(service_name, args.get("inputs", ()), args.get("outputs", ()), given)
-        if found := mistakes(definition):
-            raise OscarServiceError("\n".join(f"service {service_name}: {mistake}" for mistake in found))
-        return definition
+
+def checked_definition(service_name: str, args: OscarServiceArgs) -> dict[str, Any]:
+    """Return a service as OSCAR takes it. Raises OscarServiceError with every mistake in the arguments."""
+    given: dict[str, Any] = {**args.get("definition", {}), "image": args["image"]}
+    if "script" in args:
+        given["script"] = _script(service_name, args["script"])
+    definition = completed(service_name, args.get("inputs", ()), args.get("outputs", ()), given)
+    if found := mistakes(definition):
+        raise OscarServiceError("\n".join(f"service {service_name}: {mistake}" for mistake in found))
+    return definition
 
 
 def _script(service_name: str, path: str) -> str:

@@ -1,7 +1,6 @@
 """What OSCAR's server does with services: the order of its steps, its errors and what it leaves undone included."""
 
 import secrets
-import time
 from typing import Any
 
 from tests.oscar_service.minio import Minio, MinioError
@@ -20,7 +19,7 @@ class Cluster:
         self.minio = Minio(restart_seconds)
         self.services: dict[str, dict[str, Any]] = {}
         self.secrets: dict[str, dict[str, str]] = {}
-        self.seconds_before_answer = 0.0
+        self.s3_buckets: set[str] = set()
 
     @property
     def _is_newer(self) -> bool:
@@ -34,26 +33,35 @@ class Cluster:
             service = self._read(body)
         except InvalidError as error:
             return 400, str(error)
-        name = service["name"]
-        if name in self.services:
-            return 400, "A service with the provided name already exists"
-        if values := service["environment"]["secrets"]:
-            if name in self.secrets:
-                return 409, "A secret with the given name already exists"
-            self.secrets[name] = dict(values)
+        if refusal := self._taken(service):
+            return refusal
         service |= {"owner": _ADMINISTRATOR, "token": secrets.token_hex(32)}
-        if self._ports(service) and not 0 < service["expose"]["min_scale"] <= service["expose"]["max_scale"]:
-            self.secrets.pop(name, None)
-            return 500, f'Error creating the service: HorizontalPodAutoscaler.autoscaling "{name}-hpa" is invalid'
-        self.services[name] = service
+        if values := service["environment"]["secrets"]:
+            self.secrets[service["name"]] = dict(values)
+        self.services[service["name"]] = service
         try:
-            self.minio.register(name)
+            self._check_scale(service)
+            self.minio.register(service["name"])
             self._make_buckets(service)
         except (MinioError, InvalidError) as error:
             self._roll_back(service)
             return (400 if isinstance(error, InvalidError) else 500), str(error)
-        time.sleep(self.seconds_before_answer)
+        if any(_place(entry)[0] == "s3" for entry in service["output"]):
+            return 400, "Error tagging bucket: The specified bucket does not exist"  # it looks for it in MinIO
         return 201, None
+
+    def _taken(self, service: dict[str, Any]) -> Answer | None:
+        if service["name"] in self.services:
+            return 400, "A service with the provided name already exists"
+        if service["environment"]["secrets"] and service["name"] in self.secrets:
+            return 409, "A secret with the given name already exists"
+        return None
+
+    def _check_scale(self, service: dict[str, Any]) -> None:
+        """Documented defaults are not applied, and Kubernetes refuses what is left."""
+        if self._ports(service) and not 0 < service["expose"]["min_scale"] <= service["expose"]["max_scale"]:
+            name = f"{service['name']}-hpa"
+            raise MinioError(f'Error creating the service: HorizontalPodAutoscaler.autoscaling "{name}" is invalid')
 
     def update(self, body: dict[str, Any]) -> Answer:
         try:
@@ -115,7 +123,8 @@ class Cluster:
         return any(ports) if isinstance(ports, list) else bool(ports)
 
     def _buckets(self, service: dict[str, Any]) -> list[str]:
-        return [_place(entry)[1] for entry in (*service["input"], *service["output"]) if _place(entry)[0] == "minio"]
+        places = [_place(entry) for entry in (*service["input"], *service["output"])]
+        return [bucket for kind, bucket, _ in places if kind in ("minio", "s3")]
 
     def _make_buckets(self, service: dict[str, Any], *, is_update: bool = False) -> None:
         made: set[str] = set()
@@ -127,6 +136,10 @@ class Cluster:
                     raise InvalidError("unrecognized input (valid inputs are MinIO and dCache)")
                 if identity not in service["storage_providers"].get(kind, {}):
                     raise MinioError(f'the StorageProvider "{kind}.{identity}" is not defined')
+                if kind == "s3":
+                    if bucket in self.s3_buckets and not is_update:
+                        raise MinioError(f'the bucket "{bucket}" already exists\n')
+                    self.s3_buckets.add(bucket)
                 if kind == "minio":
                     self._make_bucket(service, direction, bucket, folder, is_update or bucket in made)
                     made.add(bucket)

@@ -85,6 +85,22 @@ def test_quirk_2_a_bucket_that_exists_can_be_written_to_and_not_be_watched(
     assert cluster.minio.notified("fresh", "in/a.jpg") == {"writer"}
 
 
+def test_results_go_to_buckets_of_s3_that_exist_or_not(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    cluster.s3_buckets.add("old")
+    keys = {"s3": {"mine": {"access_key": "AK", "secret_key": "SK", "region": "us-east-1"}}}
+    there = [{"storage_provider": "s3.mine", "path": f"{bucket}/out"} for bucket in ("old", "new")]
+    assert cluster.create(raw("direct", output=there[:1], storage_providers=keys))[0] == 500
+    assert cluster.create(raw("direct", output=[minio("x-y/z")], storage_providers=keys))[0] == 201
+    props = properties(server, "plants", "photos/in", storage_providers=keys)
+    props["definition"]["output"] = there
+    provider.create(props)
+    assert cluster.services["plants"]["output"] == there
+    assert cluster.s3_buckets == {"old", "new"}
+    assert server.changes() == ["POST", "PUT"]
+
+
 def test_quirk_3_deleting_takes_the_files_along_unless_the_service_is_parted_from_them(
     provider: RegisteredServiceProvider, server: Server, cluster: Cluster
 ) -> None:

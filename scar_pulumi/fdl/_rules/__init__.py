@@ -10,7 +10,7 @@ from scar_pulumi.fdl._rules.environment import environment_fits
 from scar_pulumi.fdl._rules.files import files_exist
 from scar_pulumi.fdl._rules.functions import names_are_unique, settings_agree
 from scar_pulumi.fdl._rules.loops import no_event_loops
-from scar_pulumi.fdl._rules.oscar import buckets_are_not_shared, services_fit
+from scar_pulumi.fdl._rules.oscar import buckets_start_one_service, services_fit
 from scar_pulumi.fdl._rules.pages import pages_can_be_opened
 from scar_pulumi.fdl._rules.providers import providers_are_complete
 from scar_pulumi.fdl._rules.references import references_exist
@@ -32,7 +32,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     environment_fits,
     endpoints_agree,
     references_exist,
-    buckets_are_not_shared,
+    buckets_start_one_service,
     costs_are_meant,
     results_are_kept,
 )

@@ -21,18 +21,16 @@ def services_fit(document: Document) -> None:
             document.warning(f"{service.path}.visibility", "nobody can use the service", "list 'allowed_users'")
 
 
-def buckets_are_not_shared(document: Document) -> None:
-    """From OSCAR 4.1 on a service cannot be created on a bucket that exists, not even on one of the same file."""
+def buckets_start_one_service(document: Document) -> None:
+    """From OSCAR 4.1 on a bucket starts only the service that it was made for; others may write to it."""
     seen: dict[tuple[str, str], str] = {}
-    for link in (*document.inputs, *document.outputs):
+    for link in document.inputs:
         if not isinstance(link.owner, ServiceValues) or not link.store.startswith("minio of"):
             continue
         first = seen.setdefault((link.store, link.place.bucket), link.owner.path)
         if first != link.owner.path:
-            message = (
-                f"the bucket '{link.place.bucket}' is another service's, too: OSCAR 4.1 and later refuse the second"
-            )
-            document.warning(f"{link.path}.path", message, "give each service buckets of its own")
+            message = f"the bucket '{link.place.bucket}' starts another service, too: from OSCAR 4.1 on it starts one"
+            document.warning(f"{link.path}.path", message, "give each service an input bucket of its own")
 
 
 def _scale(document: Document, path: str, section: dict[str, Any]) -> None:

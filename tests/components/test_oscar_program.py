@@ -1,0 +1,162 @@
+"""What the services of an FDL file become, with functions beside them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from scar_pulumi.declarations.oscar import creation_order
+from scar_pulumi.fdl import load
+from scar_pulumi.local import oscar_address
+from scar_pulumi.program import deploy
+from tests.components.conftest import Recorder, run_program
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+FILE = """\
+functions:
+  oscar:
+  - mine:
+      name: first
+      image: ghcr.io/grycap/first
+      memory: 1Gi
+      environment: {Variables: {LEVEL: "1"}, Secrets: {KEY: "${env:SCAR_TEST_SECRET}"}}
+      synchronous: {min_scale: 1, max_scale: 3}
+      input: [{storage_provider: minio, path: raw/in}]
+      output: [{storage_provider: minio.mine, path: middle/in}, {storage_provider: s3.archive, path: results/out}]
+  - mine:
+      name: second
+      image: ghcr.io/grycap/second
+      script: second.sh
+      enable_gpu: true
+      expose: {api_port: 8080, max_scale: 4}
+      input: [{storage_provider: minio.default, path: middle/in}]
+storage_providers:
+  s3:
+    archive: {access_key: AK, secret_key: "${env:SCAR_TEST_SECRET}", region: eu-west-1}
+    other: {access_key: theirs, secret_key: theirs}
+clusters:
+  mine: {endpoint: "https://oscar.example.org", auth_user: ada, auth_password: correct horse}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("SCAR_DEFAULTS", "SCAR_CONFIG_FOLDER"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("SCAR_TEST_SECRET", "hunter2")
+    monkeypatch.setenv("SCAR_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "second.sh").write_text("cat\n")
+    path = tmp_path / "video.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def configured(monkeypatch: pytest.MonkeyPatch, **clusters: Any) -> None:
+    pulumi.runtime.set_all_config({"scar:clusters": json.dumps(clusters)})
+
+
+@pytest.fixture(autouse=True)
+def no_configuration() -> Any:
+    yield
+    pulumi.runtime.set_all_config({})
+
+
+def plain(value: Any) -> Any:
+    """A recorded value without the marks of secrets."""
+    if isinstance(value, dict):
+        return plain(value["value"]) if SIGNATURE in value else {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def outputs(monkeypatch: pytest.MonkeyPatch, path: Path) -> dict[str, Any]:
+    exported: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", exported.__setitem__)
+    run_program(lambda: deploy(load(path)))
+    return exported
+
+
+def test_services_get_what_they_use_and_readers_come_before_writers(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = outputs(monkeypatch, path)
+    first = plain(recorder.inputs("first-service"))
+    assert (first["endpoint"], first["username"], first["password"]) == (
+        "https://oscar.example.org",
+        "ada",
+        "correct horse",
+    )
+    definition = first["definition"]
+    assert definition["output"] == [
+        {"storage_provider": "minio.default", "path": "middle/in"},
+        {"storage_provider": "s3.archive", "path": "results/out"},
+    ]
+    assert definition["storage_providers"] == {
+        "s3": {"archive": {"access_key": "AK", "secret_key": "hunter2", "region": "eu-west-1"}}
+    }
+    assert definition["environment"] == {"variables": {"LEVEL": "1"}, "secrets": {"KEY": "hunter2"}}
+    assert definition["synchronous"] == {"min_scale": 1, "max_scale": 3}
+    second = plain(recorder.inputs("second-service"))["definition"]
+    assert (second["script"], second["enable_gpu"]) == ("cat\n", True)
+    assert (second["expose"]["api_port"], second["expose"]["max_scale"]) == ([8080], 4)
+    assert [service.name for service in creation_order(load(path).oscar)] == ["second", "first"]
+    assert list(recorder.resources) == ["second", "second-service", "first", "first-service"]
+    cluster = exported["oscar"]["mine"]
+    assert set(cluster) == {"endpoint", "user", "password", "verify", "services"}
+    assert set(cluster["services"]["first"]) >= {"inputs", "outputs", "token", "runUrl", "jobUrl", "synchronous"}
+
+
+def test_the_configuration_of_the_stack_counts_more_than_the_file(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(monkeypatch, mine={"endpoint": "https://staging.example.org", "ssl_verify": False, "adopt": True})
+    run_program(lambda: deploy(load(path)))
+    first = plain(recorder.inputs("first-service"))
+    assert (first["endpoint"], first["username"]) == ("https://staging.example.org", "ada")
+    assert (first["verify_certificate"], first["adopt"]) == (False, True)
+
+
+def test_a_cluster_can_be_deployed_with_its_services(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingress = {"host": "oscar.example.org", "issuer": "letsencrypt"}
+    configured(
+        monkeypatch, mine={"deploy": {"volume": {"storage_class": "nfs"}, "ingress": ingress, "preflight": False}}
+    )
+    run_program(lambda: deploy(load(path)))
+    assert recorder.types()["mine"] == "scar:index:OscarCluster"
+    first = plain(recorder.inputs("first-service"))
+    assert (first["endpoint"], first["username"]) == ("https://oscar.example.org", "oscar")
+    assert first["password"] != "correct horse"
+
+
+def test_on_local_stacks_every_cluster_is_the_local_clouds(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mocks = Recorder()
+    pulumi.runtime.set_mocks(mocks, project="photos", stack="local", preview=False)
+    (tmp_path / "state" / "local").mkdir(parents=True)
+    (tmp_path / "state" / "local" / "port").write_text("4567")
+    exported = outputs(monkeypatch, path)
+    first = plain(mocks.inputs("first-service"))
+    password = oscar_address.password(tmp_path / "state" / "local")
+    assert (first["endpoint"], first["password"]) == ("http://127.0.0.1:4567/_scar/oscar/mine", password)
+    assert first["definition"]["storage_providers"]["s3"]["archive"]["access_key"] == "test"
+    assert set(exported["oscar"]["mine"]["storage"]) == {"minio.default"}
+
+
+def test_what_is_missing_or_wrong_is_told_before_anything_is_declared(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text(FILE.partition("clusters:")[0])
+    with pytest.raises(pulumi.RunError, match="cluster 'mine': endpoint is missing; give it below") as missing:
+        deploy(load(path))
+    assert "auth_password is missing" in str(missing.value)
+    configured(monkeypatch, mine={"endpint": "https://oscar.example.org"})
+    with pytest.raises(pulumi.RunError, match=r"scar:clusters\.mine: endpint unknown; known are adopt, auth_password"):
+        deploy(load(path))
+    configured(monkeypatch, mine={"deploy": {}, "endpoint": "x"})
+    with pytest.raises(pulumi.RunError, match="no endpoint beside it"):
+        deploy(load(path))
+    assert recorder.resources == {}
