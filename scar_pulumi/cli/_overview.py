@@ -8,6 +8,7 @@ from typing import Any
 from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import DeployedStack, deployed_stacks, is_local, open_clients
+from scar_pulumi.dataplane.clusters import Service, ServicePath
 from scar_pulumi.dataplane.deployed import Function, StoragePath
 
 
@@ -15,6 +16,7 @@ def overview(arguments: Namespace, console: Console) -> Mapping[str, Any]:
     """List functions and buckets; those of the local cloud include what destroyed stacks have left."""
     stacks = deployed_stacks(arguments)
     functions = [(stack, function) for stack in stacks for function in stack.deployed.functions.values()]
+    services = [(stack, service) for stack in stacks for service in stack.deployed.services()]
     buckets: list[dict[str, Any]] = [
         {"name": bucket.name, "managed": bucket.managed, "project": stack.project, "stack": stack.name}
         for stack in stacks
@@ -24,8 +26,12 @@ def overview(arguments: Namespace, console: Console) -> Mapping[str, Any]:
         known = {bucket["name"] for bucket in buckets}
         left = [name for name in _local_buckets(arguments, console) if name not in known]
         buckets += [{"name": name, "managed": None, "project": None, "stack": None} for name in left]
-    _show(functions, buckets, console)
-    return {"functions": [_document(stack, function) for stack, function in functions], "buckets": buckets}
+    _show([*functions, *services], buckets, console)
+    return {
+        "functions": [_document(stack, function) for stack, function in functions],
+        "services": [_service(stack, service) for stack, service in services],
+        "buckets": buckets,
+    }
 
 
 def _local_buckets(arguments: Namespace, console: Console) -> list[str]:
@@ -49,12 +55,26 @@ def _document(stack: DeployedStack, function: Function) -> dict[str, Any]:
     }
 
 
+def _service(stack: DeployedStack, service: Service) -> dict[str, Any]:
+    return {
+        "name": service.name,
+        "cluster": service.cluster,
+        "project": stack.project,
+        "stack": stack.name,
+        "synchronous": service.synchronous,
+        "inputs": [dataclasses.asdict(path) for path in service.inputs],
+        "outputs": [dataclasses.asdict(path) for path in service.outputs],
+    }
+
+
 def _show(
-    functions: Sequence[tuple[DeployedStack, Function]], buckets: Sequence[Mapping[str, Any]], console: Console
+    functions: Sequence[tuple[DeployedStack, Function | Service]],
+    buckets: Sequence[Mapping[str, Any]],
+    console: Console,
 ) -> None:
     if not functions and not buckets:
         console.note("nothing is deployed; `scar-pulumi up FILE` does that")
-    rows = [(item.name, stack.project, _paths(item.inputs), _paths(item.outputs)) for stack, item in functions]
+    rows = [(_name(item), stack.project, _paths(item.inputs), _paths(item.outputs)) for stack, item in functions]
     for line in table(("FUNCTION", "PROJECT", "INPUT", "OUTPUT"), rows):
         console.say(line)
     if functions and buckets:
@@ -63,8 +83,14 @@ def _show(
         console.say(line)
 
 
-def _paths(paths: Iterable[StoragePath]) -> str:
-    return ", ".join(path.path for path in paths) or "-"
+def _name(item: Function | Service) -> str:
+    return f"{item.cluster}/{item.name}" if isinstance(item, Service) else item.name
+
+
+def _paths(paths: Iterable[StoragePath | ServicePath]) -> str:
+    """Return places as `put` and `get` take them."""
+    places = (path.path if path.provider == "s3.default" else f"{path.provider}/{path.path}" for path in paths)
+    return ", ".join(places) or "-"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

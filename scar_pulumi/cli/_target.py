@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._deployed_from import files_of
 from scar_pulumi.dataplane.clients import Clients
+from scar_pulumi.dataplane.clusters import Service
 from scar_pulumi.dataplane.deployed import Deployed, Function, unknown_function
 from scar_pulumi.errors import InputError, ScarError
 from scar_pulumi.local import is_local_stack
@@ -32,6 +33,14 @@ class DeployedStack:
     name: str
     deployed: Deployed
     near: bool = False
+
+
+@dataclass(frozen=True)
+class DeployedService:
+    """A service on an OSCAR cluster, and the stack that has it."""
+
+    stack: DeployedStack
+    service: Service
 
 
 def stack_options(parser: argparse.ArgumentParser, *, search: bool) -> None:
@@ -98,19 +107,49 @@ def find_function(name: str, arguments: argparse.Namespace, console: Console) ->
         InputError: No stack has it, or several have.
         ScarError: Nothing is deployed.
     """
+    found, clients = find_called(name, arguments, console)
+    if isinstance(found, DeployedService):
+        raise InputError(f"{name}: is a service on the OSCAR cluster {found.service.cluster}, not a function")
+    return found, clients
+
+
+def find_called(
+    name: str, arguments: argparse.Namespace, console: Console
+) -> tuple[Function | DeployedService, Clients]:
+    """Find a function, or a service on an OSCAR cluster by `NAME` or `CLUSTER/NAME`, and the way to it.
+
+    Raises:
+        InputError: No stack has it, or several have.
+        ScarError: Nothing is deployed.
+    """
+    stack, found = _find(name, arguments)
+    clients = open_clients(arguments.stack, console)
+    return (DeployedService(stack, found) if isinstance(found, Service) else found), clients
+
+
+def _find(name: str, arguments: argparse.Namespace) -> tuple[DeployedStack, Function | Service]:
     stacks = deployed_stacks(arguments)
     if not stacks:
         command = f"scar-pulumi up FILE{stack_hint(arguments.stack)}"
         raise ScarError(f"stack {arguments.stack}: nothing is deployed; `{command}` does that")
-    holders = [stack for stack in stacks if name in stack.deployed.functions]
-    chosen = [stack for stack in holders if stack.near] or holders
+    holders = [(stack, found) for stack in stacks for found in _called(stack.deployed, name)]
+    chosen = [(stack, found) for stack, found in holders if stack.near] or holders
     if not chosen:
-        known = {function: None for stack in stacks for function in stack.deployed.functions}
+        known = {found.name: None for stack in stacks for found in _called(stack.deployed)}
         raise InputError(unknown_function(name, known))
-    if len(chosen) > 1:
-        projects = ", ".join(stack.project for stack in chosen)
+    if len({stack.project for stack, _ in chosen}) > 1:
+        projects = ", ".join(stack.project for stack, _ in chosen)
         raise InputError(f"{name}: several projects have such a function ({projects}); say which with --project NAME")
-    return chosen[0].deployed.function(name), open_clients(arguments.stack, console)
+    if len(chosen) > 1:
+        names = ", ".join(f"{found.cluster}/{name}" for _, found in chosen if isinstance(found, Service))
+        raise InputError(f"{name}: several have this name; write {names}")
+    return chosen[0]
+
+
+def _called(deployed: Deployed, name: str = "") -> list[Function | Service]:
+    """Return what has a name; a function comes before services, which can be named with their cluster."""
+    functions = [function for function in deployed.functions.values() if name in ("", function.name)]
+    return [*functions, *([] if name and functions else deployed.services(name))]
 
 
 def deployed_stacks(arguments: argparse.Namespace) -> list[DeployedStack]:

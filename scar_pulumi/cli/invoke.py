@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from scar_pulumi.cli._access_token import access_token, token_options
+from scar_pulumi.cli._answer import log_hint, show_answer
 from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._parser import json_option
-from scar_pulumi.cli._target import find_function, stack_hint, stack_options
+from scar_pulumi.cli._service_call import invoke_service
+from scar_pulumi.cli._target import DeployedService, find_called, stack_options
 from scar_pulumi.dataplane.call import (
     Body,
     Call,
@@ -32,7 +34,7 @@ from scar_pulumi.errors import InputError, InvocationError
 
 def configure(_verb: str, parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("name", metavar="NAME", help="the function's name in the FDL file")
+    parser.add_argument("name", metavar="NAME", help="the function's name in the FDL file, or an OSCAR service's")
     body = parser.add_mutually_exclusive_group()
     body.add_argument("--data", metavar="TEXT", help="the event: JSON as it is; other text becomes the input file")
     body.add_argument("-jd", "--json-data", metavar="JSON", help="the event, in JSON")
@@ -68,7 +70,9 @@ def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]
     if call.later and arguments.output:
         raise InputError("--output: an asynchronous call has no answer to write; leave out one of the two")
     token = access_token(arguments)
-    function, clients = find_function(arguments.name, arguments, console)
+    function, clients = find_called(arguments.name, arguments, console)
+    if isinstance(function, DeployedService):
+        return invoke_service(function, call, arguments, console)
     over_http = bool(function.url) and not arguments.direct
     check_size(call, function, through_gateway=over_http)
     with about(f"function {function.name}"), console.progress(f"{function.name} is running"):
@@ -81,9 +85,9 @@ def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]
     elif call.later:
         console.say(invocation.request_id)
     else:
-        _show(invocation, arguments.output, console)
+        show_answer(invocation, arguments.output, console)
     if invocation.request_id:
-        console.note(_log_hint(invocation, arguments.stack))
+        console.note(log_hint(invocation, arguments.stack))
     if invocation.failed:
         raise _failure(function, invocation, over_http=over_http)
     return invocation.document()
@@ -105,17 +109,6 @@ def _body(arguments: Namespace) -> Body | None:
     return None
 
 
-def _show(invocation: Invocation, output: Path | None, console: Console) -> None:
-    if output is not None:
-        try:
-            output.write_bytes(invocation.body)
-        except OSError as error:
-            raise InputError(f"{output}: {error.strerror}; the function has run all the same") from None
-        console.note(f"{output}: {len(invocation.body)} bytes")
-    elif not console.json:
-        console.write(invocation.body)
-
-
 def _show_failure(invocation: Invocation, console: Console) -> None:
     explained = invocation.function_error is not None or invocation.error_type or invocation.error_message
     if not explained and invocation.body and not console.json:
@@ -126,8 +119,3 @@ def _show_failure(invocation: Invocation, console: Console) -> None:
 
 def _failure(function: Function, invocation: Invocation, *, over_http: bool) -> InvocationError:
     return EndpointFailed(function, invocation) if over_http else FunctionFailed(invocation)
-
-
-def _log_hint(invocation: Invocation, stack: str) -> str:
-    command = f"scar-pulumi logs {invocation.function} --request-id {invocation.request_id}{stack_hint(stack)}"
-    return f"`{command}` shows the whole log"

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scar_pulumi.cli._cloud_errors import about
+from scar_pulumi.cli._clusters import open_cluster
 from scar_pulumi.cli._console import Console
-from scar_pulumi.cli._target import find_function, is_local, stack_options
+from scar_pulumi.cli._target import DeployedService, find_called, is_local, stack_options
+from scar_pulumi.dataplane import job_logs
 from scar_pulumi.dataplane.logs import LogLine, attributed, follow, of_request, only_request, read
 from scar_pulumi.errors import InputError
 
@@ -32,7 +34,7 @@ def configure(_verb: str, parser: ArgumentParser) -> None:
         help=f"how far back: 30s, 10m, 2h, 7d, or a date such as 2026-05-01T12:00 "
         f"(default {_LOOK_BACK}; with -f {_FOLLOW_LOOK_BACK}; with --request-id all)",
     )
-    parser.add_argument("--request-id", metavar="ID", help="only the lines of this call")
+    parser.add_argument("--request-id", metavar="ID", help="only the lines of this call, or job of an OSCAR service")
     parser.add_argument("--job", metavar="ID", help="what a job of the function prints, in AWS Batch")
     parser.add_argument("--timestamps", action="store_true", help="begin lines with their time")
     stack_options(parser, search=True)
@@ -44,10 +46,14 @@ def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]
     if arguments.job is not None:
         return _of_job(arguments, console)
     start = _start(arguments, time.time())
-    function, clients = find_function(arguments.name, arguments, console)
-    client = clients.client("logs", function.region)
-    lines = _lines(client, function.log_group, start, arguments)
-    with about(f"log group {function.log_group}"):
+    function, clients = find_called(arguments.name, arguments, console)
+    if isinstance(function, DeployedService):
+        group = f"{function.service.cluster}/{function.service.name}"
+        lines = _service_lines(function, start, arguments, console)
+    else:
+        group = function.log_group
+        lines = _lines(clients.client("logs", function.region), group, start, arguments)
+    with about(f"log group {group}"):
         if arguments.follow:
             for line in lines:
                 show_followed(line, arguments, console)
@@ -58,7 +64,7 @@ def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]
             console.say(text_of(line, arguments))
     if not shown:
         console.note(_nothing(arguments))
-    return {"function": function.name, "logGroup": function.log_group, "events": shown}
+    return {"function": arguments.name, "logGroup": group, "events": shown}
 
 
 def _of_job(arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
@@ -102,6 +108,15 @@ def _lines(client: Any, group: str, start: int, arguments: Namespace) -> Iterato
     if request_id:
         return of_request(client, group, request_id, start)
     return attributed(read(client, group, start))
+
+
+def _service_lines(found: DeployedService, start: int, arguments: Namespace, console: Console) -> Iterator[LogLine]:
+    client, service = open_cluster(found.stack, found.service.cluster, console), found.service.name
+    job = (arguments.request_id or "").rpartition("/")[2]
+    if not arguments.follow:
+        return job_logs.read(client, service, start, job=job)
+    pause = pause_of(arguments.stack)
+    return job_logs.follow(client, service, start, wait=lambda: pause_for(pause), job=job)
 
 
 def pause_of(stack: str) -> float:

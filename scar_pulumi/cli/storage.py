@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from scar_pulumi.cli._cloud_errors import about
+from scar_pulumi.cli._clusters import open_storage
 from scar_pulumi.cli._console import Console, count, printable, size
 from scar_pulumi.cli._overview import overview
 from scar_pulumi.cli._parser import json_option, yes_option
-from scar_pulumi.cli._target import deployed_stacks, is_local, open_clients, stack_options
+from scar_pulumi.cli._target import deployed_stacks, is_local, stack_options
+from scar_pulumi.dataplane.deployed import Deployed
 from scar_pulumi.dataplane.download import Fetched, download, plan_downloads
 from scar_pulumi.dataplane.listing import objects
 from scar_pulumi.dataplane.location import Location
@@ -19,7 +21,7 @@ from scar_pulumi.dataplane.removal import remove_bucket, remove_contents, remove
 from scar_pulumi.dataplane.upload import plan_uploads, upload
 from scar_pulumi.errors import InputError, ScarError
 
-_PLACE = "BUCKET/PREFIX; the prefix is a folder, or one object's key"
+_PLACE = "BUCKET/PREFIX; the prefix is a folder, or one object's key; minio.default/BUCKET/PREFIX for an OSCAR cluster"
 
 
 def configure(verb: str, parser: ArgumentParser) -> None:
@@ -51,13 +53,16 @@ def run(verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]:
 
 def _put(arguments: Namespace, location: Location, console: Console) -> Mapping[str, Any]:
     uploads = plan_uploads(location, arguments.files)
-    s3 = open_clients(arguments.stack, console).client("s3")
+    s3 = open_storage(location, arguments, console)
     total, done = sum(item.size for item in uploads), []
-    with about(f"bucket {location.bucket}"), console.progress(f"uploading {count(len(uploads), 'file')}") as progress:
+    with (
+        about(f"bucket {location.container}"),
+        console.progress(f"uploading {count(len(uploads), 'file')}") as progress,
+    ):
         meter = _Meter(total, progress.update)
         for item in upload(s3, location.bucket, uploads, meter):
             done.append({"bucket": location.bucket, "key": item.key, "size": item.size, "file": str(item.file)})
-            console.say(printable(f"{item.file} → {location.bucket}/{item.key}  ({size(item.size)})"))
+            console.say(printable(f"{item.file} → {location.container}/{item.key}  ({size(item.size)})"))
     return {"objects": sorted(done, key=lambda entry: str(entry["key"]))}
 
 
@@ -65,16 +70,16 @@ def _get(arguments: Namespace, location: Location, console: Console) -> Mapping[
     folder: Path = arguments.folder
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name the folder where the files go")
-    s3 = open_clients(arguments.stack, console).client("s3")
-    with about(f"bucket {location.bucket}"), console.progress(f"downloading {location}") as progress:
+    s3 = open_storage(location, arguments, console)
+    with about(f"bucket {location.container}"), console.progress(f"downloading {location}") as progress:
         downloads, fetched = plan_downloads(s3, location, folder)
         if not downloads and not fetched:
-            raise ScarError(f"{location}: there is nothing; `scar-pulumi ls {location.bucket}` lists the bucket")
+            raise ScarError(f"{location}: there is nothing; `scar-pulumi ls {location.container}` lists the bucket")
         meter = _Meter(sum(item.source.size for item in downloads), progress.update)
         for item in download(s3, location.bucket, folder, downloads, overwrite=arguments.overwrite, moved=meter):
             fetched.append(item)
             if item.outcome == "downloaded":
-                console.say(printable(f"{location.bucket}/{item.key} → {item.file}  ({size(item.size)})"))
+                console.say(printable(f"{location.container}/{item.key} → {item.file}  ({size(item.size)})"))
     return _got(fetched, console)
 
 
@@ -92,9 +97,9 @@ def _got(fetched: Sequence[Fetched], console: Console) -> Mapping[str, Any]:
 
 
 def _ls(arguments: Namespace, location: Location, console: Console) -> Mapping[str, Any]:
-    s3 = open_clients(arguments.stack, console).client("s3")
+    s3 = open_storage(location, arguments, console)
     listed, total = [], 0
-    with about(f"bucket {location.bucket}"):
+    with about(f"bucket {location.container}"):
         for item in objects(s3, location):
             when = item.modified.astimezone()
             console.say(f"{when:%Y-%m-%d %H:%M:%S}  {size(item.size):>8}  {printable(item.key)}")
@@ -102,17 +107,17 @@ def _ls(arguments: Namespace, location: Location, console: Console) -> Mapping[s
             modified = item.modified.isoformat()
             listed.append({"key": item.key, "size": item.size, "lastModified": modified, "etag": item.etag})
     if location.key and not listed:
-        raise ScarError(f"{location}: there is nothing; `scar-pulumi ls {location.bucket}` lists the bucket")
+        raise ScarError(f"{location}: there is nothing; `scar-pulumi ls {location.container}` lists the bucket")
     console.note(f"{count(len(listed), 'object')}, {size(total)}")
     return {"bucket": location.bucket, "prefix": location.key, "objects": listed}
 
 
 def _rm(arguments: Namespace, location: Location, console: Console) -> Mapping[str, Any]:
-    s3 = open_clients(arguments.stack, console).client("s3")
+    s3 = open_storage(location, arguments, console)
     whole = not location.key
-    user = _user(arguments.stack, location.bucket) if whole else ""
+    user = _user(arguments.stack, location) if whole else ""
     _may_remove(arguments, s3, location, user, console)
-    subject = f"bucket {location.bucket}" if whole else str(location)
+    subject = f"bucket {location.container}" if whole else str(location)
     removed = 0
     with about(subject), console.progress(f"removing {subject}") as progress:
         if arguments.recursive:
@@ -123,7 +128,7 @@ def _rm(arguments: Namespace, location: Location, console: Console) -> Mapping[s
         if whole and not user:
             remove_bucket(s3, location.bucket)
     if not (removed or whole):
-        raise ScarError(f"{subject}: there is nothing; `scar-pulumi ls {location.bucket}` lists the bucket")
+        raise ScarError(f"{subject}: there is nothing; `scar-pulumi ls {location.container}` lists the bucket")
     if user:
         console.say(f"removed {count(removed, 'object')} from {subject}, which stays: {user} uses it")
     else:
@@ -136,16 +141,24 @@ def _rm(arguments: Namespace, location: Location, console: Console) -> Mapping[s
     }
 
 
-def _user(stack: str, bucket: str) -> str:
+def _user(stack: str, location: Location) -> str:
     """Say which deployed stack uses a bucket, which must not go from under it; empty when none does."""
     for found in deployed_stacks(Namespace(stack=stack, fdl=None, project=None)):
-        if any(used.name == bucket for used in found.deployed.buckets):
+        if location.bucket in _buckets_used(found.deployed, location):
             return f"stack {found.name} of project {found.project}"
     return ""
 
 
+def _buckets_used(deployed: Deployed, location: Location) -> set[str]:
+    if not location.provider:
+        return {bucket.name for bucket in deployed.buckets}
+    kind = location.provider.partition(".")[0]
+    paths = [path for service in deployed.services() for path in (*service.inputs, *service.outputs)]
+    return {path.path.partition("/")[0] for path in paths if path.provider.partition(".")[0] == kind}
+
+
 def _is_folder(s3: Any, location: Location) -> bool:
-    with about(f"bucket {location.bucket}"):
+    with about(f"bucket {location.container}"):
         found = [item.key for item in islice(objects(s3, location), 2)]
     return bool(found) and location.key not in found
 
@@ -154,12 +167,12 @@ def _may_remove(arguments: Namespace, s3: Any, location: Location, user: str, co
     """Refuse what was probably not meant, and ask before more than one named object goes."""
     if user and not arguments.recursive:
         raise InputError(
-            f"bucket {location.bucket}: {user} uses it; destroy that first, or empty the bucket with --recursive"
+            f"bucket {location.container}: {user} uses it; destroy that first, or empty the bucket with --recursive"
         )
     if location.key and not arguments.recursive and _is_folder(s3, location):
         raise InputError(f"{location}: is a folder; --recursive removes all that is in it")
     if (arguments.recursive or not location.key) and not _agreed(arguments, location, console):
-        subject = location if location.key else f"bucket {location.bucket}"
+        subject = location if location.key else f"bucket {location.container}"
         raise ScarError(f"{subject}: not confirmed; nothing was removed")
 
 
@@ -167,7 +180,7 @@ def _agreed(arguments: Namespace, location: Location, console: Console) -> bool:
     """Ask; scripts may remove files on a local stack without `--yes`."""
     if is_local(arguments.stack) and not console.interactive:
         return True
-    what = f"everything in {location}" if arguments.recursive else f"bucket {location.bucket}"
+    what = f"everything in {location}" if arguments.recursive else f"bucket {location.container}"
     return console.must_confirm(f"Remove {what} for good?", yes=arguments.yes)
 
 

@@ -53,6 +53,20 @@ class Clients:
         endpoint = self._environment["AWS_ENDPOINT_URL"]
         return session.client(service, region_name=region, endpoint_url=endpoint, config=config)
 
+    def storage(self, settings: Mapping[str, Any]) -> Any:
+        """Return an S3 client of another storage: settings as in an FDL file, with keys and perhaps an endpoint."""
+        options: dict[str, Any] = {**_OPTIONS["s3"], "s3": {"addressing_style": "path"}}
+        options |= {} if self._environment is None else {"proxies": {}}
+        return boto3.Session(botocore_session=botocore.session.Session(session_vars=_NO_USER_SETTINGS)).client(
+            "s3",
+            region_name=settings.get("region") or _DEFAULT_REGION,
+            endpoint_url=settings.get("endpoint") or (self._environment or {}).get("AWS_ENDPOINT_URL"),
+            aws_access_key_id=settings["access_key"],
+            aws_secret_access_key=settings["secret_key"],
+            verify=None if truth(settings.get("verify", True)) else False,
+            config=botocore.config.Config(**options),
+        )
+
     def credentials(self) -> Any:
         """Return the credentials to sign requests with.
 
@@ -64,20 +78,25 @@ class Clients:
             raise botocore.exceptions.NoCredentialsError
         return found.get_frozen_credentials()
 
-    def http(self, url: str, seconds: float) -> Any:
+    def http(self, url: str, seconds: float, *, verify: bool = True) -> Any:
         """Return a session for plain requests to an address, with the proxies and authorities that clients have too.
 
-        `seconds` is how long an answer may take.
+        `seconds` is how long an answer may take; without `verify` any certificate will do.
         """
         proxies = botocore.utils.get_environ_proxies(url) if self._environment is None else {}
-        verify = self._open()._session.get_config_variable("ca_bundle")
-        return URLLib3Session(verify=verify or True, proxies=proxies, timeout=(_CONNECT, seconds))
+        bundle = self._open()._session.get_config_variable("ca_bundle")
+        return URLLib3Session(verify=verify and (bundle or True), proxies=proxies, timeout=(_CONNECT, seconds))
 
     def _open(self) -> Any:
         if self._session is None:
             own = self._environment is None
             self._session = self._settings.boto_session if own else _local_session(self._environment or {})
         return self._session
+
+
+def truth(value: Any) -> bool:
+    """Whether a setting says yes, as a flag or as its text."""
+    return str(value).lower() not in ("false", "no", "0")
 
 
 def _local_session(environment: Mapping[str, str]) -> Any:

@@ -2,9 +2,10 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from scar_pulumi.dataplane.clusters import Cluster, Service, read_clusters
 from scar_pulumi.errors import InputError, ScarError
 
 
@@ -63,6 +64,7 @@ class Deployed:
 
     functions: Mapping[str, Function]
     buckets: tuple[Bucket, ...]
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
 
     @classmethod
     def read(cls, outputs: Mapping[str, Any]) -> "Deployed":
@@ -80,7 +82,13 @@ class Deployed:
         return cls(
             {name: _function(name, entry) for name, entry in sorted(functions.items())},
             tuple(Bucket(entry["name"], bool(entry.get("managed"))) for entry in buckets),
+            read_clusters(outputs.get("oscar")),
         )
+
+    def services(self, name: str = "") -> list[Service]:
+        """Return the services on OSCAR clusters, or those of a name: `NAME` or `CLUSTER/NAME`."""
+        found = [service for cluster in self.clusters.values() for service in cluster.services.values()]
+        return [item for item in found if name in ("", item.name, f"{item.cluster}/{item.name}")]
 
     def function(self, name: str) -> Function:
         """Return a function by its name.

@@ -109,14 +109,16 @@ class Stack:
         """Delete the stack's resources, except those that are retained; the empty stack stays."""
         return self._operate("destroy", lambda stack, options: stack.destroy(**options))
 
-    def outputs(self) -> dict[str, Any]:
-        """Outputs of the last `up`, secrets masked. Raises InputError when the stack does not exist."""
-        if backend := self._target.backend:
+    def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """Outputs of the last `up`, secrets masked unless asked for. Raises InputError when there is no such stack."""
+        if (backend := self._target.backend) and not show_secrets:
             if not backend.exists():
                 raise self._missing()
             return stack_outputs(backend.deployment())
         text = self._open(create=False).workspace.pulumi_command.run(
-            ["stack", "output", "--json", "--stack", self.name], str(self._target.work_directory()), {}
+            ["stack", "output", "--json", *(["--show-secrets"] if show_secrets else []), "--stack", self.name],
+            str(self._target.work_directory()),
+            {},
         )
         return dict(json.loads(text.stdout))
 

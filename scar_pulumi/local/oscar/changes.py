@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from typing import Any
 
-from scar_pulumi.local.oscar.buckets import Buckets
+from scar_pulumi.local.oscar.buckets import Buckets, own_buckets
 from scar_pulumi.local.oscar.definitions import Definition, DefinitionError, completed
 from scar_pulumi.local.oscar.images import ServiceImages
 from scar_pulumi.local.oscar.jobs import Jobs
@@ -49,11 +49,15 @@ class Changes:
             before = self._services.find(cluster, name)
             if before is None:
                 return False
-            await self._put(cluster, completed(document, self._minio, before.definition))
+            await self._put(cluster, completed(document, self._minio, before.definition), before.made)
         return True
 
     async def delete(self, cluster: str, name: str) -> bool:
-        """Delete a service with its jobs; its buckets and their objects stay. Tells whether there was one."""
+        """Delete a service with its jobs, and with the buckets that were made for it, as OSCAR does.
+
+        Buckets that it has no more, that were there before, or that other services have, too, stay. Tells whether there
+        was one.
+        """
         async with self._locks[cluster, name]:
             service = self._services.find(cluster, name)
             if service is None:
@@ -62,9 +66,15 @@ class Changes:
             for job in self._jobs.of(cluster, name):
                 await self._queue.remove(job)
             self._images.forget(service)
+            for bucket in self._left_alone(service):
+                await self._buckets.wipe(bucket)
         return True
 
-    async def _put(self, cluster: str, definition: Definition) -> None:
+    def _left_alone(self, service: Service) -> list[str]:
+        others = {bucket for other in self._services.all() for bucket in own_buckets(other.definition)}
+        return [bucket for bucket in own_buckets(service.definition) if bucket in service.made and bucket not in others]
+
+    async def _put(self, cluster: str, definition: Definition, made: tuple[str, ...] = ()) -> None:
         image = await self._images.prepare(cluster, definition)
-        await self._buckets.provide(definition)
-        self._services.put(Service(cluster, definition, image))
+        made = (*made, *await self._buckets.provide(definition))
+        self._services.put(Service(cluster, definition, image, made))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.cli import _overview, _target, main, storage
+from scar_pulumi.cli import _clusters, _overview, _target, main
 from scar_pulumi.dataplane.clients import Clients
 
 
@@ -34,7 +34,7 @@ def scar(
 ) -> Scar:
     monkeypatch.setenv("SCAR_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
-    for module in (storage, _target, _overview):
+    for module in (_clusters, _target, _overview):
         monkeypatch.setattr(module, "open_clients", lambda *_: clients)
 
     def run(*arguments: object) -> Answer:

@@ -34,11 +34,26 @@ def test_services_come_change_and_go_as_on_oscar(oscar: Oscar) -> None:
     assert set(made["storage_providers"]["minio"]["default"].values()) == {"hidden"}
     assert oscar.ask("PUT", "/system/services", {**given, "memory": "300Mi"}) == (204, b"")
     assert oscar.read("/system/services") == [{**made, "memory": "300Mi"}]
-    oscar.minio().put_object(Bucket="crud", Key="kept", Body=b"kept")
     assert oscar.ask("DELETE", path) == (204, b"")
     assert oscar.read("/system/services") == []
-    assert oscar.minio().get_object(Bucket="crud", Key="kept")["Body"].read() == b"kept"
     assert (oscar.cloud.state / "oscar-password").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_service_takes_nothing_with_it_but_buckets_that_were_made_for_it(oscar: Oscar) -> None:
+    minio = oscar.minio()
+    minio.create_bucket(Bucket="there-before")
+    output = [{"path": f"{bucket}/out"} for bucket in ("there-before", "made-for-it", "taken-out", "of-both")]
+    oscar.create("first", "true", output=output)
+    oscar.create("second", "true", output=output[3:])
+    for bucket in ("there-before", "made-for-it", "taken-out", "of-both"):
+        minio.put_object(Bucket=bucket, Key="a & b/c", Body=b"x")
+    without = oscar.definition("first", "true", output=[place for place in output if "taken" not in place["path"]])
+    assert oscar.ask("PUT", "/system/services", without)[0] == 204
+    assert oscar.ask("DELETE", "/system/services/first")[0] == 204
+    left = {bucket["Name"] for bucket in minio.list_buckets()["Buckets"]}
+    assert {"there-before", "taken-out", "of-both"} <= left
+    assert "made-for-it" not in left
+    assert oscar.ask("DELETE", "/system/services/second")[0] == 204
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def call(endpoint: Endpoint, scar: Scar, monkeypatch: pytest.MonkeyPatch) -> Any
     def run(*arguments: object, **outputs: str) -> Answer:
         deployed = Deployed.read({"functions": {"upper": {**FUNCTION, "url": endpoint.url, **outputs}}})
         found = deployed.function("upper"), Clients(LOCAL)
-        monkeypatch.setattr("scar_pulumi.cli.invoke.find_function", lambda *_: found)
+        monkeypatch.setattr("scar_pulumi.cli.invoke.find_called", lambda *_: found)
         return scar("invoke", "upper", *arguments)
 
     return run

@@ -46,7 +46,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch, scar: Scar, *arguments: object) -> s
         arns.append(function.arn)
         raise CalledError
 
-    monkeypatch.setattr("scar_pulumi.cli.logs.find_function", find)
+    monkeypatch.setattr("scar_pulumi.cli.logs.find_called", find)
     answer = scar("logs", *arguments)
     return arns[0] if arns else answer.stderr
 

@@ -1,0 +1,39 @@
+"""`invoke` of a service on an OSCAR cluster."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from scar_pulumi.cli._answer import log_hint, show_answer
+from scar_pulumi.cli._clusters import open_cluster
+from scar_pulumi.cli._console import Console
+from scar_pulumi.cli._target import DeployedService
+from scar_pulumi.dataplane.call import Call
+from scar_pulumi.dataplane.service_call import ServiceFailed, begin_job, call_service, event_of
+from scar_pulumi.errors import InputError
+
+
+def invoke_service(found: DeployedService, call: Call, arguments: Namespace, console: Console) -> Mapping[str, Any]:
+    """Call a service, or make a job of the call where the cluster cannot answer; returns what `--json` prints."""
+    service = found.service
+    as_job = call.later or not service.synchronous
+    if as_job and arguments.output:
+        raise InputError(
+            f"--output: cluster {service.cluster} answers no calls, it makes jobs of them; "
+            "their results are where the outputs of the service go"
+        )
+    event_of(call)  # what is wrong with it is told before anything else happens
+    client = open_cluster(found.stack, service.cluster, console)
+    service = client.cluster.services[service.name]
+    token = service.token or client.token(service.name)
+    with console.progress(f"{service.name} is {'called' if as_job else 'running'}"):
+        invocation = (begin_job if as_job else call_service)(client, service, call, token)
+    if invocation.failed:
+        raise ServiceFailed(service, invocation)
+    if as_job:
+        console.say(invocation.request_id or "accepted")
+    else:
+        show_answer(invocation, arguments.output, console)
+    if invocation.request_id:
+        console.note(log_hint(invocation, arguments.stack))
+    return invocation.document()
