@@ -26,6 +26,7 @@ _TIMED_OUT = "Job attempt duration exceeded timeout"
 _OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 _NOT_STARTED = "Task failed to start"
 _KILLED = 137
+_STOP = 2.0  # seconds that jobs have to end when the local cloud stops; a second cancellation kills them
 
 
 class Attempts:
@@ -83,9 +84,12 @@ class Attempts:
 
     async def close(self) -> None:
         """Ends all of them, as if the instances that they run on had been taken away."""
-        for found in self._tasks.values():
-            found.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        running = list(self._tasks.values())
+        for seconds in (_STOP, None):
+            for found in running:
+                found.cancel()
+            if running:
+                await asyncio.wait(running, timeout=seconds)
 
     def lost(self) -> Ended:
         """The end of an attempt whose machine went away."""

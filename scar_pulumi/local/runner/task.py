@@ -1,6 +1,7 @@
 """One container that runs once, to its end, as Docker runs it: what AWS Batch and ECS call a task."""
 
 import asyncio
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ class Task:
     """What to run. `memory`, `storage` and `shared_memory` are megabytes, `image` is a digest in the local store.
 
     `command` replaces the image's, its entry point stays; `user` is a name or number, by default the image's or root.
+    `grace` is the seconds that it has to end after SIGTERM, by default as many as ECS gives it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Task:
     user: str = ""
     shared_memory: int = 64
     open_files: int = _OPEN_FILES
+    grace: float = 30.0
     read_only: bool = False
     volumes: tuple[Volume, ...] = ()
     gpus: tuple[int, ...] = ()
@@ -64,9 +67,9 @@ class TaskResult:
 async def run_task(
     task: Task, image: Image, executor: Executor, *, sink: LogSink, threads: Threads, started: Callable[[], None]
 ) -> TaskResult:
-    """Run it to its end, calling `started` when it has begun; cancelled, it kills every process of the container.
+    """Run it to its end, calling `started` when it has begun. Raises LaunchError, ImageError.
 
-    Raises LaunchError, ImageError.
+    Cancelled, it asks the command to end and kills what is left after the time of grace; cancelled again, at once.
     """
     process = await executor.launch(_sandbox(task, image))
     log = ContainerLog(sink, task.log_group, task.log_stream, threads)
@@ -77,6 +80,10 @@ async def run_task(
         out_of_memory = process.out_of_memory()
         failure = setup_failure(await _last_words(process, log)) if code == 1 else None
         return TaskResult(_NOT_FOUND if failure else code, out_of_memory and code != 0, failure.text if failure else "")
+    except asyncio.CancelledError:
+        process.terminate()
+        await asyncio.wait({process.exited}, timeout=task.grace)
+        raise
     finally:
         await asyncio.shield(_end(process, log))
 
@@ -89,7 +96,8 @@ async def _last_words(process: Process, log: ContainerLog) -> bytes:
 
 async def _end(process: Process, log: ContainerLog) -> None:
     await process.kill()
-    await asyncio.wait_for(log.close(), _LAST_WORDS)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(log.close(), _LAST_WORDS)
 
 
 def _sandbox(task: Task, image: Image) -> Sandbox:

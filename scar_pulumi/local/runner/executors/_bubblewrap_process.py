@@ -77,6 +77,13 @@ class BubblewrapProcess:
         """Tell whether the kernel killed a process of it for want of memory."""
         return self._out_of_memory or self._group.out_of_memory()
 
+    def terminate(self) -> None:
+        """Send SIGTERM to the command, which is the first child of the container's first process, that of bwrap."""
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            if self._init >= 0:
+                children = Path(f"/proc/{self._first}/task/{self._first}/children").read_text().split()
+                os.kill(int(children[0]), signal.SIGTERM)
+
     async def kill(self) -> None:
         """Kill the container's first process, with which the kernel ends all others, and wait until they are gone."""
         if self._init >= 0 and not self._gone.done():

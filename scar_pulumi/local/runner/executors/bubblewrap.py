@@ -119,6 +119,8 @@ class Bubblewrap:
         temporary = None
         if methods.storage_in_file and self._storage is not None:
             temporary = self._storage.mount(sandbox.ephemeral_storage, place / "storage")
+            if sandbox.confinement.user != USER:
+                temporary.chmod(0o1777)
         elif written:
             (place / "storage").mkdir()
             _mounts.mount("tmpfs", "tmpfs", place / "storage", 0, f"mode=755,size={sandbox.ephemeral_storage}m")

@@ -89,6 +89,9 @@ class Process(Protocol):
     def out_of_memory(self) -> bool:
         """Tell whether the memory limit killed a process of it."""
 
+    def terminate(self) -> None:
+        """Ask the command to end: SIGTERM."""
+
     async def kill(self) -> None:
         """Kill every process of the container; return when none is left and its resources are free. Repeatable."""
 
