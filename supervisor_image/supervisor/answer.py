@@ -4,7 +4,7 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
-from supervisor.errors import ScriptTimedOut, SupervisorError
+from supervisor.errors import AnswerTooLarge, ScriptTimedOut, SupervisorError
 
 if TYPE_CHECKING:
     from supervisor.invocation import Context
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 LIMIT = 4_500_000
 TAIL = 4096
 _LARGEST = 6 * 1024 * 1024
+_TOO_LARGE = (
+    f"the answer is larger than {LIMIT:,} bytes, which is all that a call can return; "
+    "write it to $TMP_OUTPUT_DIR, so that it goes to the function's output"
+)
 _TEXT = "text/plain; charset=utf-8"
 # Characters that no text has; a terminal's colours (escape) are text.
 _UNPRINTED = bytes(code for code in range(32) if code not in b"\t\n\r\f\b\x1b")
@@ -69,15 +73,35 @@ def envelope(output: bytes, context: "Context", *, over_http: bool = False) -> b
         found = _document(200, text, context, encoded=False, content_type=_text_type(text))
         if len(found) <= _LARGEST:
             return found
+    if over_http and len(output) > LIMIT:  # half a picture is none
+        return failure(AnswerTooLarge(_TOO_LARGE), context)
     content_type = _binary_type(output) if over_http else ""
     return _document(200, base64.b64encode(output).decode(), context, encoded=True, content_type=content_type)
 
 
-def failure(error: SupervisorError, context: "Context") -> bytes:
+def failure(error: SupervisorError, context: "Context", status: int = 0) -> bytes:
     """The response document for somebody who waits for an answer over HTTP."""
-    status = 504 if isinstance(error, ScriptTimedOut) else 500
+    status = status or (504 if isinstance(error, ScriptTimedOut) else 500)
     body = json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)})
     return _document(status, body, context, encoded=False, content_type="application/json")
+
+
+def accepted(request_id: str, context: "Context") -> bytes:
+    """The response document for somebody who waits no longer, with the request in which the function runs."""
+    body = json.dumps({"requestId": request_id})
+    later = context._replace(request_id=request_id)
+    return _document(202, body, later, encoded=False, content_type="application/json")
+
+
+def unfinished(function: str, context: "Context") -> bytes:
+    """The response document for somebody whose gateway waits no longer than this."""
+    message = (
+        "the function takes longer than its gateway waits, and goes on; "
+        f"`scar-pulumi logs {function} --request-id {context.request_id}` shows the rest; "
+        "send X-Amz-Invocation-Type: Event not to wait"
+    )
+    body = json.dumps({"errorType": "StillRunning", "errorMessage": message, "requestId": context.request_id})
+    return _document(504, body, context, encoded=False, content_type="application/json")
 
 
 def _document(status: int, body: str, context: "Context", *, encoded: bool, content_type: str) -> bytes:

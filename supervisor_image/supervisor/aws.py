@@ -73,6 +73,21 @@ def call(
     return json.loads(answer.body or b"{}")
 
 
+def invoke_later(function: str, payload: bytes) -> str:
+    """Put an event into a function's queue; the id of the request that it becomes.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+    """
+    headers = {"Content-Type": "application/json", "X-Amz-Invocation-Type": "Event"}
+    url = f"{endpoint('lambda')}/2015-03-31/functions/{quote(function)}/invocations"
+    answer = http_client.call(
+        "POST", url, payload, signer=lambda: _signed("lambda", url, payload, headers, credentials()), attempts=4
+    )
+    if answer.status != 202:
+        raise _refused("lambda", "Invoke", answer)
+    return answer.headers.get("x-amzn-requestid", "")
+
+
 def credentials() -> Credentials:
     """Those of the environment, else of the container or the machine that this runs on."""
     if key := os.environ.get("AWS_ACCESS_KEY_ID"):

@@ -45,7 +45,8 @@ class Page(NamedTuple):
 class Configuration(NamedTuple):
     """The function's part of the configuration; times in seconds.
 
-    `file_stage_in` leaves the input in its storage for the user's program to fetch. `storage_providers` maps such as
+    `file_stage_in` leaves the input in its storage for the user's program to fetch; with `asynchronous_http` calls over
+    HTTP that nobody waits for become events of their own. `storage_providers` maps such as
     `minio.mine` to its settings, or to where they are: `ssm:NAME`, `secretsmanager:ID`, `env:NAME` or `file:PATH`.
     """
 
@@ -57,6 +58,7 @@ class Configuration(NamedTuple):
     outputs: tuple[StoragePath, ...] = ()
     storage_providers: Mapping[str, Any] = MappingProxyType({})
     file_stage_in: bool = False
+    asynchronous_http: bool = False
     execution_mode: str = "lambda"
     batch: Batch = Batch()
     page: Page | None = None
@@ -91,6 +93,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         outputs=_storage_paths(document.get("outputs"), "outputs"),
         storage_providers=_providers(document.get("storage_providers")),
         file_stage_in=truth(document.get("file_stage_in")),
+        asynchronous_http=truth(document.get("asynchronous_http")),
         execution_mode=_one_of(
             MODES, environment.get("EXECUTION_MODE") or document.get("execution_mode"), "execution_mode"
         ),

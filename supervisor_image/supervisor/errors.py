@@ -1,8 +1,10 @@
 """What can go wrong with one event; the class name is the error type that the caller sees.
 
 SupervisorError
+├── AnswerTooLarge         the answer is larger than a call over HTTP can have
 ├── ConfigurationInvalid   what the function was deployed with cannot be used
 ├── DelegationFailed       the event could not be handed over to AWS Batch
+├── EventNotQueued         the event could not be put where it waits until the function has time for it
 ├── EventInvalid           the event asks for something it does not say properly
 ├── InputFailed            the input could not be brought into the container
 ├── OutOfDisk              there is no room left for the input, or for what the user's program wrote
@@ -21,6 +23,10 @@ class SupervisorError(Exception):
     """An invocation that failed for a known reason, told in the message."""
 
 
+class AnswerTooLarge(SupervisorError):
+    """The answer is larger than a call over HTTP can have."""
+
+
 class ConfigurationInvalid(SupervisorError):
     """What the function was deployed with cannot be used."""
 
@@ -31,6 +37,14 @@ class DelegationFailed(SupervisorError):
 
 class EventInvalid(SupervisorError):
     """The event asks for something it does not say properly."""
+
+
+class EventNotQueued(SupervisorError):
+    """The event could not be put where it waits until the function has time for it; `status` is for its caller."""
+
+    def __init__(self, message: str, status: int = 500) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class InputFailed(SupervisorError):

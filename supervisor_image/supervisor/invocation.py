@@ -1,5 +1,6 @@
 """One event from end to end: read it, and for each of its inputs run the user's program and store what it made."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,13 +17,17 @@ _LEAST = 1.0  # seconds that running a program takes at least; with less an even
 
 
 class Context(NamedTuple):
-    """What is known of an invocation beside its event; `deadline` in seconds since the epoch."""
+    """What is known of an invocation beside its event; `deadline` in seconds since the epoch.
+
+    `answer_early` gives an answer while the work goes on, where the platform can do that.
+    """
 
     request_id: str
     deadline: float
     log_group: str = ""
     log_stream: str = ""
     trace_id: str | None = None
+    answer_early: Callable[[bytes], None] | None = None
 
 
 class Job(NamedTuple):
@@ -46,17 +51,43 @@ def handle(function: Function, payload: bytes, context: Context, log: Log) -> by
     event = events.parse(payload)
     if function.configuration.page is not None and events.asks_for_page(event):
         return _page(function, function.configuration.page)
+    if function.configuration.asynchronous_http and events.asks_for_later(event):
+        return _queue(function, event, context, log)
     over_http = events.is_synchronous_http(event)
-    if over_http and (name := events.gateway_request(event)):
-        # Where a function takes too long, this is all that its caller gets to know of it.
+    if name := events.gateway_request(event):
+        # Where a function takes too long, this may be all that its caller gets to know of it.
         log.info(f"the gateway calls this request {name}")
     try:
-        return answer.envelope(_output(function, event, context, log), context, over_http=over_http)
+        with _answered_in_time(function, event if over_http else {}, context, log):
+            output = _output(function, event, context, log)
+        return answer.envelope(output, context, over_http=over_http)
     except SupervisorError as error:
         if not over_http:
             raise
         log.failure(str(error))
         return answer.failure(error, context)
+
+
+def _answered_in_time(
+    function: Function, event: Any, context: Context, log: Log
+) -> contextlib.AbstractContextManager[None]:
+    """The caller over HTTP has an answer before its gateway gives up; what is within goes on."""
+    moment, give = events.gateway_gives_up(event), context.answer_early
+    if moment is None or give is None or context.deadline <= moment:
+        return contextlib.nullcontext()
+    from supervisor import early  # noqa: PLC0415 events of other kinds have no gateway
+
+    def answer_now() -> None:
+        log.warning("the gateway waits no longer: its caller is told so, and this goes on")
+        give(answer.unfinished(function.configuration.name, context))
+
+    return early.at(moment, answer_now)
+
+
+def _queue(function: Function, event: Any, context: Context, log: Log) -> bytes:
+    from supervisor import queueing  # noqa: PLC0415 most events are run at once
+
+    return queueing.queue(function, event, context, log)
 
 
 def _page(function: Function, about: Page) -> bytes:

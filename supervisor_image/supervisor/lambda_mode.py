@@ -38,7 +38,18 @@ def _take(api: RuntimeApi, function: Function, invocation: Invocation) -> None:
 
 def _answer(api: RuntimeApi, function: Function, invocation: Invocation, log: Log) -> None:
     # Imported when the first event is there: everything before it delays the first poll.
+    from supervisor import early  # noqa: PLC0415
     from supervisor import invocation as work  # noqa: PLC0415
+
+    right = early.Once()
+
+    def answer_early(answer: bytes) -> None:
+        if not right.take():
+            return
+        try:  # over a connection of its own: this is another thread
+            _respond(RuntimeApi(function.environment["AWS_LAMBDA_RUNTIME_API"]), invocation.request_id, answer)
+        except (HTTPException, OSError, RuntimeApiError) as error:
+            log.failure(f"the answer was not taken: {error}")
 
     context = work.Context(
         request_id=invocation.request_id,
@@ -46,17 +57,21 @@ def _answer(api: RuntimeApi, function: Function, invocation: Invocation, log: Lo
         log_group=function.environment.get("AWS_LAMBDA_LOG_GROUP_NAME", ""),
         log_stream=function.environment.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         trace_id=invocation.trace_id,
+        answer_early=answer_early,
     )
     try:
         answer = work.handle(function, invocation.payload, context, log)
     except SupervisorError as error:
         log.failure(str(error))
-        api.fail(invocation.request_id, type(error).__name__, str(error))
+        if right.take():
+            api.fail(invocation.request_id, type(error).__name__, str(error))
     except Exception as error:  # noqa: BLE001 whatever it is, the next event must be taken
         log.failure(_traceback(error))
-        api.fail(invocation.request_id, type(error).__name__, f"the supervisor failed: {error}")
+        if right.take():
+            api.fail(invocation.request_id, type(error).__name__, f"the supervisor failed: {error}")
     else:
-        _respond(api, invocation.request_id, answer)
+        if right.take():
+            _respond(api, invocation.request_id, answer)
 
 
 def _respond(api: RuntimeApi, request_id: str, answer: bytes) -> None:

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import Executor as Threads
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from scar_pulumi.local.runner import _reports
@@ -20,6 +20,8 @@ from scar_pulumi.local.runner.runtime_api import Answer, Event, RuntimeApi
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 INIT_SECONDS = 10.0
 _SAMPLING_SECONDS = 0.1
+# A runtime asks for the next event when it has answered one. One that does not has answered early and goes on.
+_MANNERS_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Container:
         self._fresh = True
         self._failed = False
         self._has_answered = False
+        self.rest: asyncio.Task[None] | None = None
+        """What is left of an event that was answered early; the container is busy until it is done."""
 
     @property
     def alive(self) -> bool:
@@ -101,12 +105,41 @@ class Container:
         sampling = asyncio.create_task(_sample(process))
         try:
             init_ms, outcome = await self._run(invocation, process, log)
+            goes_on = await self._goes_on(process, outcome)
             used = self.function.memory if process.out_of_memory() else process.memory()
         finally:
             sampling.cancel()
-        return await self._conclude(
-            invocation, log, outcome.result, _reports.Spent(outcome.spent * 1000, init_ms, used)
-        )
+        spent = _reports.Spent(outcome.spent * 1000, init_ms, used)
+        if isinstance(outcome.result, Answer) and goes_on:
+            self.rest = asyncio.create_task(self._finish(invocation, process, log, outcome, spent))
+            return _result(outcome.result, log, spent)
+        return await self._conclude(invocation, log, outcome.result, spent)
+
+    async def _goes_on(self, process: Process, outcome: _Outcome) -> bool:
+        """Whether the runtime has answered and is not done with the event."""
+        if isinstance(outcome.result, _reports.Failure) or self._failed:
+            return False
+        return not await self._done(process, _MANNERS_SECONDS)
+
+    async def _done(self, process: Process, seconds: float) -> bool:
+        """Wait until the runtime wants the next event, or has ended; False when it does neither in time."""
+        asked = asyncio.ensure_future(self._api.asked.wait())
+        try:
+            await _first({asked, process.exited}, seconds)
+        finally:
+            asked.cancel()
+        return self._api.asked.is_set() or process.exited.done()
+
+    async def _finish(
+        self, invocation: Invocation, process: Process, log: ContainerLog, outcome: _Outcome, spent: _reports.Spent
+    ) -> None:
+        """See an event that was answered early to its end, which is at the latest the end of the function's time."""
+        begun = time.monotonic()
+        result: Answer | _reports.Failure = Answer(b"", False)
+        if not await self._done(process, self.function.timeout - outcome.spent) or process.exited.done():
+            result = await self._fail(process, log)
+        whole = spent.duration_ms + (time.monotonic() - begun) * 1000
+        await self._conclude(invocation, log, result, replace(spent, duration_ms=whole, memory=process.memory()))
 
     async def _run(self, invocation: Invocation, process: Process, log: ContainerLog) -> tuple[float | None, _Outcome]:
         """Return the milliseconds of a fresh container's start, and how the event ended."""
@@ -168,18 +201,24 @@ class Container:
         log.write(_reports.end_line(invocation.request_id))
         log.write(_reports.report_line(invocation.request_id, spent, self.function.memory, status))
         await log.flush()
-        error: Literal["Unhandled"] | None = "Unhandled" if result.failed else None
-        times = (spent.duration_ms, spent.billed_ms, spent.init_ms)
-        return InvocationResult(result.payload, error, log.tail(), *times, spent.memory)
+        return _result(result, log, spent)
 
     async def close(self) -> None:
         """End it. Repeatable."""
         self._failed = True
         if self._process is not None:
             await self._process.kill()
+        if self.rest is not None:
+            await asyncio.gather(self.rest, return_exceptions=True)
         await self._api.close()
         if self._log is not None:
             await self._log.close()
+
+
+def _result(answer: Answer, log: ContainerLog, spent: _reports.Spent) -> InvocationResult:
+    error: Literal["Unhandled"] | None = "Unhandled" if answer.failed else None
+    times = (spent.duration_ms, spent.billed_ms, spent.init_ms)
+    return InvocationResult(answer.payload, error, log.tail(), *times, spent.memory)
 
 
 async def _first(expected: set[asyncio.Future[Any]], seconds: float) -> None:

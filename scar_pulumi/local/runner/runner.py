@@ -107,8 +107,18 @@ class Runner:
             if self._closed:
                 raise RunnerStoppedError from None
             raise
-        self._release(container)
+        if container.rest is None:
+            self._release(container)
+        else:
+            self._expected.add(task := asyncio.create_task(self._release_later(container, container.rest)))
+            task.add_done_callback(self._expected.discard)
         return result
+
+    async def _release_later(self, container: Container, rest: asyncio.Task[None]) -> None:
+        """Keep a container that answered early from other events until it is done with its own."""
+        await asyncio.gather(rest, return_exceptions=True)
+        container.rest = None
+        self._release(container)
 
     async def run(self, task: Task, started: Callable[[], None], logs: LogSink | None = None) -> TaskResult:
         """Run a container once, to its end; `started` is called when it has begun. Cancelled, it kills the container.

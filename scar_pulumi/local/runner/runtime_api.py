@@ -42,7 +42,8 @@ class Event:
 class RuntimeApi:
     """Hands events to a runtime and takes its answers.
 
-    `ready` is done at the runtime's first request for an event, `init_error` when it says that it cannot start.
+    `ready` is done at the runtime's first request for an event, `init_error` when it says that it cannot start; `asked`
+    is set while the runtime waits for an event, so it has nothing more to do for the one before.
     """
 
     def __init__(self) -> None:
@@ -51,6 +52,7 @@ class RuntimeApi:
         self.init_error: asyncio.Future[bytes] = loop.create_future()
         self._server: asyncio.Server | None = None
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self.asked = asyncio.Event()
         self._current: Event | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -104,7 +106,11 @@ class RuntimeApi:
             return _refusal(403, "InvalidStateTransition", "the event before has not been answered")
         if not self.ready.done():
             self.ready.set_result(time.monotonic())
-        event = await self._event(request)
+        self.asked.set()
+        try:
+            event = await self._event(request)
+        finally:
+            self.asked.clear()
         self._current = event
         if not event.started.done():
             event.started.set_result(time.monotonic())

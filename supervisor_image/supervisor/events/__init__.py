@@ -9,11 +9,14 @@ from supervisor.events import dcache, delegated, direct, eventbridge, http, reco
 from supervisor.events.model import Data, Item, Items, Object, Surroundings
 
 __all__ = [
+    "QUEUED",
     "Data",
     "Item",
     "Object",
     "Request",
+    "asks_for_later",
     "asks_for_page",
+    "gateway_gives_up",
     "gateway_request",
     "is_synchronous_http",
     "parse",
@@ -21,7 +24,10 @@ __all__ = [
 ]
 
 is_synchronous_http = http.is_synchronous
+asks_for_later = http.asks_for_later
 asks_for_page = http.asks_for_page
+gateway_gives_up = http.gives_up
+QUEUED = http.QUEUED
 gateway_request = http.gateway_request
 
 # Asked in this order; the first that recognises the event says what its inputs are. The last takes everything.

@@ -11,6 +11,13 @@ from supervisor.errors import EventInvalid
 from supervisor.events import unknown
 from supervisor.events.model import Item, Items, Surroundings
 
+QUEUED = "queuedBy"
+"""The key of an event that has waited in the function's queue: the request that put it there."""
+
+# Seconds, of the 29 that gateways of version 1 wait, and the 30 of version 2:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+_PATIENCE = {False: 28.0, True: 29.0}
+
 
 def items(event: Any, around: Surroundings) -> Items | None:
     """What the body says, with the query's parameters as variables; None when this is no HTTP request."""
@@ -25,12 +32,36 @@ def is_synchronous(event: Any) -> bool:
 
     A gateway invokes asynchronously where X-Amz-Invocation-Type says so, and then nobody does.
     """
-    return _is_request(event) and _header(event, "x-amz-invocation-type").lower() != "event"
+    return _is_request(event) and not _wants_no_answer(event) and QUEUED not in event
+
+
+def asks_for_later(event: Any) -> bool:
+    """Whether the caller wants to go on before the function runs, and the gateway has left that to the function.
+
+    HTTP APIs cannot invoke asynchronously; those of version 1 can, and then they have done so already.
+    """
+    if not _is_request(event) or event.get("version") != "2.0" or QUEUED in event:
+        return False
+    return _wants_no_answer(event) or str(event.get("routeKey") or "").endswith("/async")
+
+
+def gives_up(event: Any) -> float | None:
+    """When a request's gateway stops waiting, in seconds since the epoch; None where it does not, or not so soon."""
+    context = event.get("requestContext")
+    if not isinstance(context, dict) or "elb" in context or ".lambda-url." in str(context.get("domainName")):
+        return None
+    described = isinstance(context.get("http"), dict)
+    arrived = context.get("timeEpoch" if described else "requestTimeEpoch")
+    return arrived / 1000 + _PATIENCE[described] if isinstance(arrived, int | float) else None
+
+
+def _wants_no_answer(event: Mapping[str, Any]) -> bool:
+    return _header(event, "x-amz-invocation-type").lower() == "event"
 
 
 def gateway_request(event: Any) -> str:
     """What the gateway calls this request; the empty string where it does not say."""
-    context = event.get("requestContext")
+    context = event.get("requestContext") if _is_request(event) else None
     return str(context.get("requestId") or "") if isinstance(context, dict) else ""
 
 

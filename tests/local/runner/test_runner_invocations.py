@@ -60,6 +60,27 @@ def test_a_late_function_is_killed_with_everything_it_started(local: Local, func
     assert local.answer(function(timeout=1), "ls /tmp/.answer") == "/tmp/.answer\n"
 
 
+def test_a_runtime_that_answers_early_goes_on_and_gets_no_other_event_meanwhile(
+    local: Local, function: Configure
+) -> None:
+    script = """
+        id=$(sed -n 's/.*[Aa]ws-[Rr]equest-[Ii]d: *//p' /tmp/.headers | tr -d '\\r')
+        wget -q -O /dev/null --post-data early http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response
+        sleep 1
+        echo late >&2
+    """
+    assert local.answer(function(), script) == "early"
+    assert local.answer(function(), "echo other") == "other\n"
+    # This runtime ends when its second answer is refused, and that is told as well.
+    log = wait_for(lambda: _with(local.sink.text(function().log_group), "Runtime exited"), 30, "the early one's end")
+    assert log.index("late") < log.index("Runtime exited")
+    assert log.count("REPORT RequestId") == 2
+
+
+def _with(text: str, wanted: str) -> str:
+    return text if wanted in text and text.count("REPORT") == 2 else ""
+
+
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
