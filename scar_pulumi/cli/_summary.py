@@ -43,6 +43,7 @@ def output_lines(outputs: Mapping[str, Any]) -> Iterator[str]:
         for function in deployed.functions.values():
             paths = [" ".join(map(_path, paths)) for paths in (function.inputs, function.outputs)]
             yield f"function {function.name}  {' → '.join(part or '-' for part in paths)}".removesuffix("  - → -")
+            yield from (f"  {what} {url}" for what, url in (("url", function.url), ("page", function.page)) if url)
         for bucket in deployed.buckets:
             yield f"bucket {bucket.name}" + ("" if bucket.managed else "  (not made by this stack)")
     for name, value in outputs.items():

@@ -33,7 +33,7 @@ class Function:
     """A deployed function.
 
     `url` is its HTTP endpoint, empty without one; `auth` says who may call there: `NONE`, `AWS_IAM` or `JWT`.
-    `async_url` is where calls go that nobody waits for; empty where a header on `url` says so.
+    `async_url` is where calls go that nobody waits for; empty where a header on `url` says so. `page` is for browsers.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Function:
     auth: str = "NONE"
     async_url: str = ""
     batch: BatchPlace | None = None
+    page: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def _function(name: str, entry: Mapping[str, Any]) -> Function:
         auth=entry.get("auth") or "NONE",
         async_url=entry.get("asyncUrl") or "",
         batch=_batch(entry.get("batch")),
+        page=entry.get("page") or "",
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
+from pulumi import Output
+
 from scar_components import ApiGatewayEndpoint, LambdaContainerFunction
 from scar_components.endpoint_arguments import ApiGatewayEndpointArgs, EndpointFunction
 from scar_pulumi.fdl import Fdl, Function
@@ -67,11 +69,13 @@ def _function(function: Function, component: LambdaContainerFunction, *, shared:
 
 def _outputs(function: Function, endpoint: ApiGatewayEndpoint) -> dict[str, Any]:
     name, api = function.name, _api(function)
-    found = {
+    found: dict[str, Any] = {
         "url": endpoint.function_urls.apply(lambda urls: urls[name]),
         "asyncUrl": endpoint.async_urls.apply(lambda urls: urls[name]),
         "auth": api.authorization,
     }
+    if api.ui:
+        found["page"] = Output.concat(found["url"], "/ui" if api.authorization == "JWT" else "/")
     return (
         {**found, "domain": {"name": api.domain["domain_name"], "target": endpoint.domain_target}}
         if api.domain

@@ -135,13 +135,22 @@ def test_only_the_pages_own_style_and_script_may_run_in_it(launch: Launch) -> No
         (browses("/scar/launch/"), {"name": "cows"}),
         (browses("/scar/launch"), PAGE),
         (browses("/scar/launch/", "POST"), PAGE),
-        (browses("/scar/launch/", headers={"X-Amz-Invocation-Type": "Event"}), PAGE),
         ({"httpMethod": "POST", "path": "/launch/"}, PAGE),
         ({"Records": []}, PAGE),
     ],
 )
 def test_everything_else_is_a_call(launch: Launch, event: dict[str, Any], configuration: dict[str, Any]) -> None:
     assert b"doctype" not in received(answer(launch(script="echo ran", configuration=configuration), event))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"headers": {"X-Amz-Invocation-Type": "Event"}}, {"rawPath": "/scar/launch/%75i", "routeKey": "GET /a/ui"}],
+)
+def test_the_route_that_is_open_to_all_never_leads_to_a_call(launch: Launch, more: dict[str, Any]) -> None:
+    container = launch(script="echo ran", configuration=PAGE)
+    assert b"<!doctype html>" in received(answer(container, browses("/scar/launch/ui") | more))
+    assert "running" not in container.log
 
 
 def test_older_gateways_and_load_balancers_show_the_page_too(launch: Launch) -> None:

@@ -50,8 +50,11 @@ class Route:
         return "+}" not in self.path, len(words), self.method != "ANY"
 
     def variables(self, path: str) -> Mapping[str, str] | None:
-        """The path's variables; None where the path is another."""
-        found = self.pattern.fullmatch(path)
+        """The path's variables; None where the path is another, but for a slash at its end.
+
+        https://github.com/aws-powertools/powertools-lambda-python/issues/1552
+        """
+        found = self.pattern.fullmatch(path) or (self.pattern.fullmatch(path[:-1]) if path.endswith("/") else None)
         names = (name for name, _ in _VARIABLE.findall(self.path))
         return dict(zip(names, found.groups(), strict=True)) if found else None
 

@@ -68,15 +68,16 @@ def gateway_request(event: Any) -> str:
 def asks_for_page(event: Any) -> bool:
     """Whether a browser wants the function's page: its address with a slash at the end, or `/ui` below it.
 
-    HTTP APIs know no routes that end in a slash, so only the second can be open where all else wants a token.
+    HTTP APIs know no routes that end in a slash, so only the second can be open where all else wants a token. That
+    route must never lead to a call, however its path is written and whatever the headers say.
     """
-    if not is_synchronous(event):
+    if not _is_request(event):
         return False
-    described = event["requestContext"].get("http") if isinstance(event.get("requestContext"), dict) else None
-    method, path = event.get("httpMethod") or "", event.get("path")
-    if isinstance(described, dict):
-        method, path = described["method"], event.get("rawPath")
-    return str(method).upper() in ("GET", "HEAD") and str(path or "").endswith(("/", "/ui"))
+    context = event.get("requestContext")
+    described = context.get("http") if isinstance(context, dict) else None
+    method = described["method"] if isinstance(described, dict) else event.get("httpMethod")
+    places = (event.get("rawPath"), event.get("path"), event.get("routeKey"))
+    return method in ("GET", "HEAD") and any(str(place or "").endswith(("/", "/ui")) for place in places)
 
 
 def _is_request(event: Any) -> bool:
