@@ -10,6 +10,7 @@ demo: setup ## the main job on the local cloud, step by step
 
 # The runner's tests fork in the process of the tests, where the Pulumi SDK's gRPC threads of others would be in the way.
 test: setup ## the whole suite
+	@PYTHON=$(PYTHON) scripts/setup tests
 	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/local/runner
 	@.venv/bin/pytest -n 2 tests/local/runner
 
