@@ -1,14 +1,20 @@
-"""Run the benchmarks that are named, or all: `python -m bench [latency] [deploy] [supervisor] [fdl]`."""
+"""Run the benchmarks that are named, or all: `python -m bench [latency] [deploy] [supervisor] [fdl] [http]`."""
 
 import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import deploy, fdl, latency, supervisor
+from bench import deploy, fdl, http, latency, supervisor
 from bench.world import World
 
-BENCHMARKS = {"latency": latency.run, "deploy": deploy.run, "supervisor": supervisor.run, "fdl": fdl.run}
+BENCHMARKS = {
+    "latency": latency.run,
+    "deploy": deploy.run,
+    "supervisor": supervisor.run,
+    "fdl": fdl.run,
+    "http": http.run,
+}
 
 
 def main() -> int:
