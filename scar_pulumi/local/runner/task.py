@@ -30,7 +30,8 @@ _LAST_WORDS = 5.0  # seconds for what a killed container has printed to be read
 class Task:
     """What to run. `memory`, `storage` and `shared_memory` are megabytes, `image` is a digest in the local store.
 
-    `command` replaces the image's, its entry point stays; `user` is a name or number, by default the image's or root.
+    `command` and `entry_point` replace the image's, as Docker's options do; `user` is a number or a pair of them
+    (`1000:1000`), by default the image's or root.
     `grace` is the seconds that it has to end after SIGTERM, by default as many as ECS gives it.
     """
 
@@ -41,6 +42,7 @@ class Task:
     log_group: str
     log_stream: str
     command: tuple[str, ...] | None = None
+    entry_point: tuple[str, ...] | None = None
     user: str = ""
     shared_memory: int = 64
     open_files: int = _OPEN_FILES
@@ -106,7 +108,7 @@ def _sandbox(task: Task, image: Image) -> Sandbox:
         uuid.uuid4().hex,
         task.name,
         image,
-        command_line(image, None, task.command),
+        command_line(image, task.entry_point, task.command),
         image.working_directory,
         task.memory,
         task.storage,

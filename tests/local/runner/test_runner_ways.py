@@ -107,11 +107,13 @@ assert libc.capset(header, data) == 0
 libc.prctl(4, 1, 0, 0, 0)  # else /proc/self belongs to root
 sys.argv = ["-", *sys.argv[1:]]
 from pathlib import Path
-from scar_pulumi.local.runner import FunctionConfiguration, Runner
+from scar_pulumi.local.runner import FunctionConfiguration, Runner, Task
 from tests.local.runner.images import Store
 
 class Sink:
-    def put(self, *batch): pass
+    def put(self, group, stream, events):
+        if group == "/tasks":
+            print("task said", *(message.strip() for _, message in events))
 
 async def main(store, directory, image, script):
     runner = Runner(Store(Path(store)), Sink(), Path(directory), {}, "bubblewrap")
@@ -120,6 +122,9 @@ async def main(store, directory, image, script):
     function = FunctionConfiguration("f", "arn", "1", "r", "a", image, 256, 10, 16, {"PATH": "/bin"}, "/g")
     for n in range(2):
         print((await runner.invoke(function, script.encode(), str(n))).payload.decode())
+    command = ("sh", "-c", "id -u; touch /tmp/f && echo tmp; touch /f 2>/dev/null && echo root; exit 7")
+    task = Task("t", image, 64, 16, "/tasks", "s", command, entry_point=())
+    print("task ended", (await runner.run(task, lambda: None)).exit_code)
     await runner.close()
 
 asyncio.run(main(*sys.argv[1:]))
@@ -178,4 +183,6 @@ def _run_as_nobody(store: images.Store, base: bytes, place: Path, stacking: bool
     assert "old" not in done.stdout.replace("'", "").split()
     assert "/gone" not in lines
     assert lines.count("169.254.1.1") == 2
+    assert f"task said 0 tmp{' root' if stacking else ''}" in lines
+    assert "task ended 7" in lines
     assert any(line.isdecimal() and 15 * 2**20 < int(line) <= 16 * 2**20 for line in lines)
