@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,7 +73,11 @@ class Attempts:
         job.status = "STARTING"
         job.state.pop("statusReason", None)
         job.state["container"] = self._container(part)
-        self._store.save(job)
+        try:
+            self._store.save(job)
+        except BaseException:
+            self._capacity.give_back(job.id)
+            raise
         self._tasks[job.id] = asyncio.create_task(self._run(part, allocation))
 
     def kill(self, identifier: str) -> bool:
@@ -105,8 +110,17 @@ class Attempts:
             ended = Ended(None, f"{type(error).__name__}: {error}", _NOT_STARTED)
         finally:
             self._capacity.give_back(part.job.id)
-            del self._tasks[part.job.id]
-        self._outcomes.attempted(part.job.id, ended)
+        while not self._recorded(part.job.id, ended):
+            await asyncio.sleep(1)
+        del self._tasks[part.job.id]
+
+    def _recorded(self, identifier: str, ended: Ended) -> bool:
+        try:
+            self._outcomes.attempted(identifier, ended)
+        except sqlite3.OperationalError as error:
+            _log.error("the end of job %s cannot be stored: %s", identifier, error)
+            return False
+        return True
 
     async def _alone(self, part: Part, allocation: Allocation) -> Ended:
         return await self._limited(part, allocation, lambda: self._started(part.job.id))

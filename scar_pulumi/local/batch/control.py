@@ -21,34 +21,31 @@ class Control:
 
     def cancel(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
         """CancelJob: what has not started fails; what has goes on."""
-        for job in self._meant(document["jobId"]):
-            if job.status in _WAITING:
-                job.state["isCancelled"] = True
-                self._outcomes.failed(job, document["reason"])
+        waiting = [job for job in self._meant(document["jobId"]) if job.status in _WAITING]
+        for job in waiting:
+            job.state["isCancelled"] = True
+        self._outcomes.failed(waiting, document["reason"])
         return {}
 
     def terminate(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
         """TerminateJob: it fails, whether it has started or not, and none of its processes lives on."""
-        for job in self._meant(document["jobId"]):
-            self._terminate(job, document["reason"])
+        self._terminate(self._meant(document["jobId"]), document["reason"])
         return {}
 
     def end_queue(self, queue: str) -> None:
         """Ends the jobs of a queue that is deleted."""
         open_ = "queue = ? AND kind NOT IN ('array', 'node') AND status NOT IN ('SUCCEEDED', 'FAILED')"
-        for job in self._store.jobs(open_, queue):
-            self._terminate(job, "Job Queue deleted")
+        self._terminate(list(self._store.jobs(open_, queue)), "Job Queue deleted")
 
-    def _terminate(self, job: Job, reason: str) -> None:
-        current = self._store.job(job.id)
-        if current is None or current.status in ("SUCCEEDED", "FAILED"):
-            return
-        current.state |= {"isTerminated": True, "terminationReason": reason}
-        if current.status in _WAITING:
-            self._outcomes.failed(current, reason)
-            return
-        self._store.save(current)
-        self._kill(current.id)
+    def _terminate(self, jobs: list[Job], reason: str) -> None:
+        open_ = [job for job in jobs if job.status not in ("SUCCEEDED", "FAILED")]
+        for job in open_:
+            job.state |= {"isTerminated": True, "terminationReason": reason}
+        self._outcomes.failed((job for job in open_ if job.status in _WAITING), reason)
+        for job in open_:
+            if job.status not in _WAITING:
+                self._store.save(job)
+                self._kill(job.id)
 
     def _meant(self, reference: str) -> list[Job]:
         """The jobs of an id: an array's children; a node means the whole job."""

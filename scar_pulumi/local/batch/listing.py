@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scar_pulumi.local.batch.errors import ClientError
-from scar_pulumi.local.batch.resources import QUEUE, arn_of, caller_of_arn, full_arn, page
+from scar_pulumi.local.batch.resources import QUEUE, arn_of, bounds, caller_of_arn, full_arn, page_of
 from scar_pulumi.local.batch.specification import required
 from scar_pulumi.local.batch.store import Job, Store
 from scar_pulumi.local.credentials import Caller
@@ -41,9 +41,9 @@ class Listing:
         else:
             condition, values = f"{condition} AND status = ?", [*values, document.get("jobStatus", "RUNNING")]
         order = "number" if places[0] != "jobQueue" else "sequence DESC"
-        jobs = list(self._store.jobs(f"{condition} ORDER BY {order}", *values))
-        answer = page(jobs, document, "jobSummaryList", most=100)
-        return answer | {"jobSummaryList": [self._summary(job) for job in answer["jobSummaryList"]]}
+        start, size = bounds(document)
+        jobs = self._store.jobs(f"{condition} ORDER BY {order} LIMIT {size + 1} OFFSET {start}", *values)
+        return page_of([self._summary(job) for job in jobs], start, size, "jobSummaryList")
 
     def _place(self, caller: Caller, document: Mapping[str, Any], key: str) -> tuple[str, list[Any]]:
         if key != "jobQueue":

@@ -1,6 +1,7 @@
 """What the end of an attempt means: for the job, for those that wait for it, and for the array that it belongs to."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,13 @@ from scar_pulumi.local.batch.retries import is_retried
 from scar_pulumi.local.batch.store import Job, Store
 from scar_pulumi.local.batch.submission import milliseconds
 
+_ENDED = ("SUCCEEDED", "FAILED")
 _OPEN = "('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING')"
+
+_RELEASE = (
+    "UPDATE jobs SET status = 'RUNNABLE' WHERE id = ? AND status = 'PENDING' "
+    "AND NOT EXISTS (SELECT 1 FROM waits WHERE job = jobs.id)"
+)
 
 
 @dataclass(frozen=True)
@@ -46,15 +53,19 @@ class Outcomes:
                 job.status = "RUNNABLE"
                 job.state.pop("startedAt", None)
                 self._store.save(job)
+                self._store.execute("UPDATE jobs SET status = 'RUNNABLE', stopped = NULL WHERE parent = ?", job.id)
             else:
+                self._store.save(job)
                 reason = job.state["terminationReason"] if terminated else ended.status_reason
-                self._finish(job, "FAILED" if failed or terminated else "SUCCEEDED", reason)
+                self._finish(job.id, "FAILED" if failed or terminated else "SUCCEEDED", reason)
         self._changed()
 
-    def failed(self, job: Job, reason: str) -> None:
-        """Ends a job that has not started."""
+    def failed(self, jobs: Iterable[Job], reason: str) -> None:
+        """Ends jobs that have not started."""
         with self._store.transaction():
-            self._finish(job, "FAILED", reason)
+            for job in jobs:
+                self._store.save(job)
+                self._finish(job.id, "FAILED", reason)
         self._changed()
 
     def _note(self, job: Job, ended: Ended) -> None:
@@ -73,35 +84,41 @@ class Outcomes:
         words = {**ended.document(), "statusReason": ended.status_reason}
         return is_retried(spec["retryStrategy"], len(job.state["attempts"]), words)
 
-    def _finish(self, job: Job, status: str, reason: str) -> None:
+    def _finish(self, identifier: str, status: str, reason: str) -> None:
+        """Ends a job, and what ends because of it."""
+        pending = deque([(identifier, status, reason)])
+        while pending:
+            job = self._store.job(pending[0][0])
+            _, status, reason = pending.popleft()
+            if job is not None and job.status not in _ENDED:
+                pending.extend(self._end(job, status, reason))
+
+    def _end(self, job: Job, status: str, reason: str) -> Iterator[tuple[str, str, str]]:
+        """Ends one job; yields what is to end after it."""
         job.status, job.stopped = status, milliseconds()
         job.state["statusReason"] = reason
         self._store.save(job)
         if job.kind in ("job", "child", "multinode"):
             self.ended[status] += 1
         if job.kind == "multinode":
-            self._finish_nodes(job)
-        for other in self._store.waiting_for(job.id):
-            if status == "FAILED" and other.status in ("SUBMITTED", "PENDING"):
-                self._finish(other, "FAILED", "Dependent Job failed")
+            self._end_nodes(job)
+        waiting = self._store.waiting_for(job.id)
         self._store.execute("DELETE FROM waits WHERE awaited = ? OR job = ?", job.id, job.id)
-        self._store.execute(
-            "UPDATE jobs SET status = 'RUNNABLE' WHERE status = 'PENDING' AND kind IN ('job', 'child', 'multinode') "
-            "AND id NOT IN (SELECT job FROM waits)"
-        )
+        for other in waiting:
+            if status == "FAILED":
+                yield other.id, "FAILED", "Dependent Job failed"
+            else:
+                self._store.execute(_RELEASE, other.id)
         if job.kind == "child" and job.parent:
-            self._finish_array(job.parent)
+            yield from self._end_of_array(job.parent)
 
-    def _finish_array(self, parent: str) -> None:
+    def _end_of_array(self, parent: str) -> Iterator[tuple[str, str, str]]:
         if self._store.any(f"parent = ? AND status IN {_OPEN}", parent):
             return
-        job = self._store.job(parent)
-        if job is not None and job.status not in ("SUCCEEDED", "FAILED"):
-            failed = self._store.any("parent = ? AND status = 'FAILED'", parent)
-            job.state.setdefault("startedAt", job.created)
-            self._finish(job, "FAILED" if failed else "SUCCEEDED", "Array Child Job failed" if failed else "")
+        failed = self._store.any("parent = ? AND status = 'FAILED'", parent)
+        yield parent, "FAILED" if failed else "SUCCEEDED", "Array Child Job failed" if failed else ""
 
-    def _finish_nodes(self, job: Job) -> None:
+    def _end_nodes(self, job: Job) -> None:
         for node in self._store.jobs(f"parent = ? AND status IN {_OPEN}", job.id):
             node.status, node.stopped = job.status, job.stopped
             node.state["statusReason"] = job.state["statusReason"]

@@ -37,12 +37,22 @@ def check_name(name: str, key: str) -> None:
 
 def page(items: Sequence[Any], document: Mapping[str, Any], key: str, most: int = 100) -> dict[str, Any]:
     """One page of an answer: `maxResults` items from `nextToken` on."""
-    start = _start(document.get("nextToken"))
+    start, size = bounds(document, most)
+    return page_of(items[start : start + size + 1], start, size, key)
+
+
+def bounds(document: Mapping[str, Any], most: int = 100) -> tuple[int, int]:
+    """Where a page starts, and how many items are on it. Raises ClientError."""
     size = document.get("maxResults") or most
     if not 1 <= size <= most:
         raise ClientError(f"maxResults must be between 1 and {most}")
-    answer: dict[str, Any] = {key: list(items[start : start + size])}
-    if start + size < len(items):
+    return _start(document.get("nextToken")), size
+
+
+def page_of(items: Sequence[Any], start: int, size: int, key: str) -> dict[str, Any]:
+    """A page that starts there, of its items and the first one of the next page where there is one."""
+    answer: dict[str, Any] = {key: list(items[:size])}
+    if len(items) > size:
         answer["nextToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
     return answer
 

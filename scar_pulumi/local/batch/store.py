@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scar_pulumi.errors import LocalCloudError
 from scar_pulumi.local.credentials import Caller
 
 _TABLES = """
@@ -56,9 +57,15 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
         self._database = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-        for pragma in ("journal_mode = WAL", "synchronous = OFF"):
-            self._database.execute(f"PRAGMA {pragma}").fetchall()
-        self._database.executescript(_TABLES)
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = OFF"):
+                self._database.execute(f"PRAGMA {pragma}").fetchall()
+            self._database.executescript(_TABLES)
+        except sqlite3.DatabaseError as error:
+            raise LocalCloudError(
+                f"{path}: the state is damaged ({error}); put a copy of this file back, or delete everything in the "
+                "local cloud with: scar-pulumi local reset"
+            ) from error
 
     def close(self) -> None:
         """Closes the file."""
