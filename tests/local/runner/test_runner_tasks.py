@@ -52,6 +52,14 @@ def test_the_entry_point_stays_and_root_may_do_what_docker_lets_it(run: Run) -> 
     assert printed.split()[-1] == "00000000880405fb", "Docker's, without raw sockets"
 
 
+def test_the_kernel_s_settings_are_out_of_reach(run: Run) -> None:
+    """The same value is written again, so that a failing test changes nothing."""
+    files = "/proc/sys/vm/swappiness /proc/sys/kernel/core_pattern /proc/sys/kernel/domainname /proc/1/oom_score_adj"
+    script = f'for f in {files}; do v=$(cat $f) && (echo "$v" >$f) 2>/dev/null && echo $f; done; date'
+    _, printed = run(script)
+    assert printed.splitlines()[:-1] == ["/proc/1/oom_score_adj"], "what is the container's own"
+
+
 def test_the_disk_has_the_size_that_was_asked_for(run: Run) -> None:
     result, printed = run("dd if=/dev/zero of=/f bs=1M count=100 2>&1 | grep -o 'No space'; stat -c %s /f")
     assert printed.startswith("No space")

@@ -16,6 +16,8 @@ from scar_pulumi.local.runner.executors.interface import HOST_NAME, ExecutorUnav
 
 _NEEDED = ("--userns-block-fd", "--info-fd", "--args", "--size", "--ro-bind", "--unshare-cgroup-try")
 _STACKS = "--ro-overlay"
+# What Docker has read-only: https://docs.docker.com/reference/cli/docker/container/run/#privileged
+_SETTINGS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 # Lambda has no /dev/shm and no terminals either.
 _LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
@@ -100,7 +102,7 @@ def arguments(sandbox: Sandbox, mounts: Mounts, map_pipe: int, information: int)
         *("--die-with-parent", "--new-session", "--cap-drop", "ALL"),
         *(word for name in sandbox.confinement.capabilities for word in ("--cap-add", name)),
         *_root(mounts),
-        *("--proc", "/proc", "--perms", "0755", "--tmpfs", "/dev"),
+        *("--proc", "/proc", *_kernel(sandbox), "--perms", "0755", "--tmpfs", "/dev"),
         *(word for name in _DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")),
         *(word for link, target in _LINKS.items() for word in ("--symlink", f"/proc/self/fd{target}", f"/dev/{link}")),
         *_devices(sandbox),
@@ -117,6 +119,13 @@ def _root(mounts: Mounts) -> tuple[str, ...]:
         return ("--bind" if mounts.written else "--ro-bind", str(mounts.root), "/")
     way = "--tmp-overlay" if mounts.written else _STACKS
     return (*(word for layer in mounts.layers for word in ("--overlay-src", str(layer))), way, "/")
+
+
+def _kernel(sandbox: Sandbox) -> tuple[str, ...]:
+    """Keep the kernel's settings out of reach of a container's root, who is the machine's to the files in /proc."""
+    if not sandbox.confinement.capabilities:
+        return ()
+    return tuple(word for path in _SETTINGS for word in ("--ro-bind-try", path, path))
 
 
 def _devices(sandbox: Sandbox) -> tuple[str, ...]:
