@@ -78,6 +78,14 @@ def test_what_is_open_to_all_is_the_page_and_nothing_else(endpoints: Endpoints) 
         assert page.read().startswith(b"<!doctype html>")
 
 
+def test_an_asynchronous_call_is_answered_before_its_result_is_there(endpoints: Endpoints) -> None:
+    answer = endpoints.invoke("signed", "-a", "--data", "later", "--json")
+    assert (answer.status, answer.json["statusCode"]) == (0, 202)
+    assert endpoints.terminal.wait_for_keys("pages-results/signed", 1) == ["signed/copy"]
+    shown = endpoints.terminal.scar("logs", "signed", "--fdl", endpoints.fdl, "--request-id", answer.json["requestId"])
+    assert "REPORT" in shown.stdout
+
+
 def test_the_stack_shows_where_functions_and_pages_are(endpoints: Endpoints) -> None:
     shown = endpoints.terminal.scar("outputs", endpoints.fdl).stdout
     assert f"url {endpoints.url('echo')}\n" in shown

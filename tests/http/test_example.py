@@ -54,6 +54,15 @@ def test_a_wrong_parameter_is_explained(grayscale: dict[str, Any], terminal: Ter
     assert "format: 'exe' is none of png, jpg and gif" in refused.stderr
 
 
+def test_later_the_picture_is_in_a_folder_of_its_request(
+    grayscale: dict[str, Any], terminal: Terminal, tmp_path: Path
+) -> None:
+    request = terminal.scar("invoke", "grayscale", "-F", FDL, "-db", PICTURE, "-a").stdout.strip()
+    assert terminal.wait_for_keys(f"scar-grayscale/out/{request}", 1) == [f"out/{request}/grey.png"]
+    terminal.scar("get", f"scar-grayscale/out/{request}/grey.png", tmp_path)
+    assert is_grey(next(tmp_path.rglob("grey.png")).read_bytes())
+
+
 def test_the_page_shows_the_picture(browser: Browser, grayscale: dict[str, Any], tmp_path: Path) -> None:
     browser.open(grayscale["page"])
     browser.choose("#file", [PICTURE])

@@ -99,6 +99,21 @@ def test_where_calls_need_a_token_the_page_is_open_and_asks_for_one(
     browser.picture(PICTURES / "6-token.png")
 
 
+def test_in_the_background_the_request_id_is_told_and_the_result_lands_in_the_bucket(
+    browser: Browser, endpoints: Endpoints
+) -> None:
+    browser.open(f"{endpoints.url('echo')}/")
+    browser.click("[value=text]")
+    browser.type("#text", "later")
+    browser.click("#later")
+    browser.click("#run")
+    browser.wait_for(SHOWN)
+    assert browser.text("#outcome").startswith("Accepted")
+    assert browser.text("#command").split()[-1]
+    assert endpoints.terminal.wait_for_keys("pages-results/echo", 1) == ["echo/copy"]
+    browser.picture(PICTURES / "5-background.png")
+
+
 def test_what_cannot_be_sent_is_told_without_sending_it(browser: Browser, endpoints: Endpoints, tmp_path: Path) -> None:
     browser.open(f"{endpoints.url('echo')}/")
     browser.click("#run")
