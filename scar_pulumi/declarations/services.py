@@ -16,6 +16,8 @@ from scar_pulumi.reference_values import with_values
 _ARGUMENTS = ("name", "image", "input", "output", "storage_providers", "clusters")
 _LOCAL_KEYS = {"access_key": "test", "secret_key": "test", "region": "us-east-1"}
 """Credentials of the local cloud's S3, which takes any."""
+_NEW_CLUSTER = 600
+"""Seconds that a cluster which has just been made may take to answer under its address."""
 
 
 def service_arguments(
@@ -43,7 +45,11 @@ def service_arguments(
         "definition": definition,
         "adopt": access.adopt,
     }
-    return {**arguments, "script": str(service.script)} if service.script else arguments
+    if access.waits_for:
+        arguments["timeout"] = _NEW_CLUSTER
+    if service.script:
+        arguments["script"] = str(service.script)
+    return arguments
 
 
 def own_buckets(service: OscarService, direction: str) -> set[str]:

@@ -25,8 +25,8 @@ class Cluster:
     def _is_newer(self) -> bool:
         return self.version >= "4.1"
 
-    def information(self) -> dict[str, Any]:
-        return {"version": self.version, "serverless_backend": {"name": self.backend, "version": "1"}}
+    def information(self) -> Answer:
+        return 200, {"version": self.version, "serverless_backend": {"name": self.backend, "version": "1"}}
 
     def create(self, body: dict[str, Any]) -> Answer:
         try:
@@ -104,6 +104,9 @@ class Cluster:
         except MinioError as error:
             return 500, f"Error deleting service buckets: {error}"
         return 204, None
+
+    def buckets(self) -> Answer:
+        return (200, {"Buckets": [{"Name": name} for name in self.minio.buckets]}) if self._is_newer else (404, None)
 
     def bucket(self, name: str) -> Answer:
         bucket = self.minio.buckets.get(name)

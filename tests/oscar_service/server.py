@@ -71,7 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"GET": cluster.find, "DELETE": cluster.delete}[method](name)
             case (method, "system", "buckets", name):
                 return {"GET": cluster.bucket, "DELETE": cluster.delete_bucket}[method](name)
-        return (200, cluster.information()) if self.path == "/system/info" else (404, None)
+        lists = {"/system/info": cluster.information, "/system/buckets": cluster.buckets}
+        return lists[self.path]() if self.path in lists else (404, None)
 
     def _answer(self, status: int, content: Any) -> None:
         text = content if isinstance(content, str) else json.dumps(content) if content is not None else ""

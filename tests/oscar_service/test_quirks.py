@@ -115,12 +115,25 @@ def test_quirk_3_deleting_takes_the_files_along_unless_the_service_is_parted_fro
     again = provider.create(properties(server, "plants", "photos/in", "results/out"))
     assert cluster.minio.notified("photos", "in/a.jpg") == {"plants"}
 
-    # The buckets are still the service's own: OSCAR's tags say that it had made them.
-    provider.create(properties(server, "neighbour", "other/in", "results/out"))
-    wiping = {**(again.outs or {}), "delete_buckets": True, "shared": ["results"]}
-    provider.delete("plants", wiping)
-    assert set(cluster.minio.buckets) == {"results", "other"}
-    provider.delete("plants", wiping)  # gone already
+    # The buckets are the service's own again, as OSCAR's tags say that they were made for it.
+    provider.delete("plants", {**(again.outs or {}), "delete_buckets": True})
+    assert cluster.minio.buckets == {}
+    provider.delete("plants", again.outs or {})  # it is gone already
+
+
+def test_quirk_3_buckets_of_others_stay_whatever_is_asked(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    reader = provider.create(properties(server, "reader", "shared/in"))
+    made = provider.create(properties(server, "writer", "fresh/in"))
+    olds, news = made.outs or {}, properties(server, "writer", "fresh/in", "shared/in")
+    updated = provider.update("writer", olds, {**news, "delete_buckets": True}).outs or {}
+    assert (olds["shared"], updated["shared"]) == ([], ["shared"])
+    provider.delete("writer", updated)
+    assert set(cluster.minio.buckets) == {"shared"}
+    assert cluster.minio.notified("shared", "in/a.jpg") == {"reader"}
+    provider.delete("reader", {**(reader.outs or {}), "delete_buckets": True})
+    assert cluster.minio.buckets == {}
 
 
 def test_quirk_3_buckets_of_single_users_cannot_be_kept(
@@ -230,6 +243,8 @@ def test_version_4_0_has_one_port_replicas_and_buckets_that_exist(
     outs = made.outs or {}
     assert (outs["version"], outs["synchronous"]) == ("4.0.3", False)  # it is exposed
     assert provider.read("plants", outs).inputs is None
+    provider.delete("plants", {**outs, "delete_buckets": True})
+    assert "photos" in cluster.minio.buckets  # who made it is not told
     with pytest.raises(pulumi.RunError, match=r"expose\.api_port: OSCAR 4\.0\.3 takes one port"):
         provider.create(properties(old_server, "more", expose={"api_port": [80, 81]}))
 

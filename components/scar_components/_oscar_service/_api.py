@@ -46,8 +46,12 @@ class OscarApi:
         found: dict[str, Any] = answer.document()
         return found
 
+    def tells_buckets(self) -> bool:
+        """Whether the cluster tells of its buckets, which those before 4.1 do not."""
+        return self._read("system", "buckets").status == 200
+
     def bucket(self, name: str) -> dict[str, Any] | None:
-        """A bucket with its objects and tags, or None; versions that cannot tell say so with 404, too."""
+        """A bucket with its objects and tags, or None where there is none or the cluster does not tell."""
         answer = self._read("system", "buckets", name)
         return dict(answer.document()) if answer.status == 200 else None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scar_components._oscar_service._api import OscarApi
+from scar_components._oscar_service._definition import buckets
 from scar_components._oscar_service._drift import differences
 from scar_components._oscar_service._version import shaped
 
@@ -37,6 +38,19 @@ def put(api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], versio
     if seen is None or not done:
         raise refusal
     return seen
+
+
+def shared_buckets(api: OscarApi, definition: Mapping[str, Any]) -> list[str]:
+    """The buckets that are there and were not made for the service: they are never deleted with it.
+
+    Where the cluster does not tell who made a bucket, that is all of them.
+    """
+    names = buckets(definition)
+    if not names or not api.tells_buckets():
+        return names
+    found = {name: api.bucket(name) for name in names}
+    made_for = {name: (bucket.get("metadata") or {}).get("from_service") for name, bucket in found.items() if bucket}
+    return [name for name, service in made_for.items() if service != definition["name"]]
 
 
 def blank_secrets(api: OscarApi, sent: Mapping[str, Any], old: Mapping[str, Any], version: str) -> None:

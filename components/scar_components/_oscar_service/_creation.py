@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scar_components._oscar_service._api import OscarApi
-from scar_components._oscar_service._changes import MARK, put, sent_form
+from scar_components._oscar_service._changes import MARK, put, sent_form, shared_buckets
 from scar_components._oscar_service._definition import buckets, places
 from scar_components._oscar_service._errors import OscarError, Unreachable
 from scar_components._oscar_service._removal import remove
@@ -33,16 +33,17 @@ class Creation:
                 taken = self._take_over(found, adopt=adopt)
                 if taken is not None:
                     return taken
-            shared = self._existing_buckets()
+            existing = self._existing_buckets()
+            shared = shared_buckets(self.api, self.definition)
             try:
-                self.api.create(self._without(shared))
+                self.api.create(self._without(existing))
             except Unreachable:
                 continue  # the answer was lost: look what there is now
             except OscarError as error:
                 if error.status in {400, 409} and (found := self.api.find(self.name)) and self._is_ours(found):
                     continue
                 raise
-            if self._without(shared) != self.sent:
+            if self._without(existing) != self.sent:
                 put(self.api, self.sent, self._found(), self.version)
             return shared
         raise OscarError(f"service {self.name}: {self.api.cluster.endpoint} breaks off each time; look into its log")
@@ -55,12 +56,13 @@ class Creation:
                 f"service {self.name}: exists already on {self.api.cluster.endpoint}, and this stack has not made it; "
                 "choose another name, delete it there, or say that it is to be adopted"
             )
-        if ours and owns_buckets(self.version):
+        if ours and owns_buckets(self.version) and self.api.tells_buckets():
             # Until its buckets are there OSCAR may still roll it back.
             self.api.wait_until(lambda: all(self.api.bucket(name) for name in buckets(found)), _UNDER_WAY)
         if places(found, "input") == places(self.sent, "input"):
+            shared = shared_buckets(self.api, self.definition) if ours else buckets(self.definition)
             put(self.api, self.sent, found, self.version)
-            return [] if ours else buckets(self.definition)
+            return shared
         if not ours:
             raise OscarError(
                 f"service {self.name}: its input is another one on {self.api.cluster.endpoint}, which cannot be "
@@ -91,7 +93,7 @@ class Creation:
         folders = [path.partition("/")[2] for kind, path in places(self.definition, "input") if _in(kind, path, name)]
         return all(f"{folder}/" in keys for folder in folders)
 
-    def _without(self, shared: list[str]) -> dict[str, Any]:
+    def _without(self, existing: list[str]) -> dict[str, Any]:
         """The definition without the places that an update adds: OSCAR takes buckets that exist only then.
 
         Whether those in S3 exist it does not tell; and it answers 400, with the service made, where it looks for them
@@ -100,7 +102,7 @@ class Creation:
 
         def kept(direction: str) -> list[dict[str, Any]]:
             entries = [one for one in self.sent[direction] if not (later and one["storage_provider"].startswith("s3."))]
-            return [one for one in entries if not any(_in(one["storage_provider"], one["path"], b) for b in shared)]
+            return [one for one in entries if not any(_in(one["storage_provider"], one["path"], b) for b in existing)]
 
         later = owns_buckets(self.version)
         return {**self.sent, "input": kept("input"), "output": kept("output")}

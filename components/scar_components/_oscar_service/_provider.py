@@ -11,7 +11,7 @@ from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ReadResul
 
 from scar_components._dynamic import deletes_buckets
 from scar_components._oscar_service._api import OscarApi
-from scar_components._oscar_service._changes import blank_secrets, put, sent_form
+from scar_components._oscar_service._changes import blank_secrets, put, sent_form, shared_buckets
 from scar_components._oscar_service._creation import Creation
 from scar_components._oscar_service._definition import buckets, is_exposed, places, whole
 from scar_components._oscar_service._drift import observed
@@ -76,9 +76,11 @@ class RegisteredServiceProvider(ResourceProvider):
         with api.alone():
             information = api.information()
             version = str(information.get("version", ""))
+            shared = list(_olds.get("shared") or ())
             if old != new or _olds["owner"] != _news["owner"]:
+                shared += [bucket for bucket in shared_buckets(api, new) if bucket not in [*buckets(old), *shared]]
                 _change(api, old, sent_form(new, version, _news["owner"]), version)
-            return UpdateResult(_outputs(api, _news, information, _olds.get("shared") or []))
+            return UpdateResult(_outputs(api, _news, information, shared))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the service; its buckets stay, unless the stack asks for their deletion and nobody shares them."""
