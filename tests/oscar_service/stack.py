@@ -55,6 +55,12 @@ class Project:
         """What `up` would do with everything."""
         return {str(getattr(op, "value", op)): count for op, count in self.stack.preview().change_summary.items()}
 
+    def shown(self) -> str:
+        """What a preview with all differences prints."""
+        lines: list[str] = []
+        self.stack.preview(diff=True, on_output=lines.append)
+        return "\n".join(lines)
+
     def state(self) -> str:
         """The whole state as it is stored: secrets encrypted."""
         file = Path(os.environ["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi/stacks/services/dev.json"

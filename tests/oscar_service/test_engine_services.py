@@ -32,7 +32,10 @@ def test_a_service_is_created_changed_and_removed_and_its_files_stay(
         environment={"variables": {"LEVEL": "1"}, "secrets": {"KEY": "hunter2"}},
         storage_providers={"s3": {"mine": {"access_key": "AK", "secret_key": "swordfish", "region": "eu-west-1"}}},
     )
-    assert project.preview() == {"create": 3}
+    shown = project.shown()
+    assert "debian:12" in shown
+    for secret in (PASSWORD, "hunter2", "swordfish"):
+        assert secret not in shown
     assert project.up() == {"create": 1}
     service = cluster.services["plants"]
     assert (service["cpu"], service["annotations"]) == ("0.5", MARK)
