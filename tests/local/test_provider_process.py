@@ -90,7 +90,7 @@ def test_a_cloud_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
 
 def test_the_plugin_starts_without_the_rest_of_the_sdk() -> None:
     program = (
-        "from scar_pulumi.local.aws_provider import _stubs; _stubs.load()\n"
+        "from scar_pulumi.local.plugin import stubs; stubs.load()\n"
         "import sys; from scar_pulumi.local.aws_provider import _server\n"
         "print(sorted({'botocore', 'pulumi.automation', 'pulumi_aws'} & set(sys.modules)))"
     )

@@ -9,14 +9,14 @@ from scar_pulumi.local.aws_provider._check import check
 from scar_pulumi.local.aws_provider._configuration import read
 from scar_pulumi.local.aws_provider._diff import baseline, difference
 from scar_pulumi.local.aws_provider._documents import properties, request
-from scar_pulumi.local.aws_provider._errors import UnservedError
 from scar_pulumi.local.aws_provider._model import AutoName
 from scar_pulumi.local.aws_provider._naming import automatic_name
 from scar_pulumi.local.aws_provider._outputs import foresee_create
 from scar_pulumi.local.aws_provider._patterns import fill, parse
 from scar_pulumi.local.aws_provider._schema import schema
-from scar_pulumi.local.aws_provider._wire import UNKNOWN, conceal, from_struct, reveal, to_struct
 from scar_pulumi.local.aws_provider.types import TYPES, find
+from scar_pulumi.local.plugin.errors import UnservedError
+from scar_pulumi.local.plugin.wire import UNKNOWN, conceal, from_struct, reveal, to_struct
 
 FUNCTION = find("aws:lambda/function:Function")
 QUEUE = find("aws:sqs/queue:Queue")

@@ -6,11 +6,11 @@ from threading import Lock
 from typing import Any
 
 from scar_pulumi.local.aws_provider._configuration import Configuration
-from scar_pulumi.local.aws_provider._errors import CallError, ProviderError
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.aws_provider._errors import CallError
+from scar_pulumi.local.plugin.errors import ProviderError
+from scar_pulumi.local.plugin.process import PARALLEL
+from scar_pulumi.local.plugin.wire import Properties
 
-PARALLEL = 32
-"""Calls at once: as many as the engine has resources in work by default on eight cores."""
 _PARTITIONS = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scar_pulumi.local.aws_provider._model import Property, ResourceType
 from scar_pulumi.local.aws_provider._naming import did_you_mean
-from scar_pulumi.local.aws_provider._wire import UNKNOWN, Properties, has_unknown, is_asset
+from scar_pulumi.local.plugin.wire import UNKNOWN, Properties, has_unknown, is_asset
 
 DEFAULTS = "__defaults"
 """The genuine provider's list of inputs that it filled in itself, kept in the state."""

@@ -1,14 +1,13 @@
 """The provider's own settings: region, endpoints, default tags. Every endpoint must be on loopback."""
 
-import ipaddress
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from scar_pulumi.local.aws_provider._errors import UnservedError
+from scar_pulumi.local.plugin.errors import UnservedError
+from scar_pulumi.local.plugin.loopback import require_loopback
 
 _DEFAULT_REGION = "us-east-1"
 
@@ -38,7 +37,7 @@ def read(settings: Mapping[str, Any], environment: Mapping[str, str] = os.enviro
     endpoints = {service: url for entry in plain.get("endpoints") or () for service, url in entry.items() if url}
     general = environment.get("AWS_ENDPOINT_URL")
     for url in [*endpoints.values(), *([general] if general else [])]:
-        _require_loopback(url)
+        require_loopback(url, _REFUSAL)
     if not general and not endpoints:
         raise UnservedError(_NO_ENDPOINT)
     region = plain.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
@@ -53,21 +52,10 @@ def _decoded(value: Any) -> Any:
     return value
 
 
-def _require_loopback(url: str) -> None:
-    host = urlsplit(url).hostname or ""
-    if host != "localhost" and not _is_loopback_address(host):
-        raise UnservedError(
-            f"endpoint {url}: the stand-in aws provider only talks to the local cloud on this machine; "
-            "for AWS itself install the genuine plugin: pulumi plugin install resource aws"
-        )
-
-
-def _is_loopback_address(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
+_REFUSAL = (
+    "the stand-in aws provider only talks to the local cloud on this machine; "
+    "for AWS itself install the genuine plugin: pulumi plugin install resource aws"
+)
 
 _NO_ENDPOINT = (
     "AWS_ENDPOINT_URL is not set: the stand-in aws provider only talks to the local cloud; "

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scar_pulumi.local.aws_provider._model import Property, ResourceType
-from scar_pulumi.local.aws_provider._wire import UNKNOWN, is_asset
-
-_PLAIN_KEY = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+from scar_pulumi.local.plugin.paths import joined, top
+from scar_pulumi.local.plugin.wire import UNKNOWN, is_asset
 
 
 @dataclass
@@ -21,18 +20,13 @@ class Difference:
     @property
     def changed(self) -> frozenset[str]:
         """The top-level properties that changed."""
-        return frozenset(map(self.top, self.paths))
+        return frozenset(map(top, self.paths))
 
     def ignore(self, paths: Iterable[str]) -> None:
         """Leave out what the program told the engine to ignore."""
         tops = frozenset(paths)
-        self.paths = {path: kind for path, kind in self.paths.items() if not {path, self.top(path)} & tops}
+        self.paths = {path: kind for path, kind in self.paths.items() if not {path, top(path)} & tops}
         self.replaces = [name for name in self.replaces if name not in tops]
-
-    @staticmethod
-    def top(path: str) -> str:
-        """The top-level property of a path."""
-        return path.partition(".")[0].partition("[")[0]
 
 
 def difference(type_: ResourceType, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Difference:
@@ -60,11 +54,6 @@ def baseline(type_: ResourceType, olds: Mapping[str, Any], old_inputs: Mapping[s
 def same(old: Any, new: Any, property_: Property) -> bool:
     """Whether two values of a property mean the same."""
     return not any(_compare("", _settled(old, property_), _settled(new, property_), property_))
-
-
-def quoted(path: str, key: str) -> str:
-    """A property path with a map's key added: `tags.owner`, `tags["a.b"]`."""
-    return f"{path}.{key}" if key and all(letter in _PLAIN_KEY for letter in key) else f"{path}[{json.dumps(key)}]"
 
 
 def _settled(value: Any, property_: Property) -> Any:
@@ -104,7 +93,7 @@ def _compare(path: str, old: Any, new: Any, property_: Property) -> Iterator[tup
         for key in sorted(old.keys() | new.keys()):
             inner = property_.fields.get(key)
             if inner is None or not (inner.computed and new.get(key) is None):
-                yield from _compare(quoted(path, key), old.get(key), new.get(key), inner or property_)
+                yield from _compare(joined(path, key), old.get(key), new.get(key), inner or property_)
     elif isinstance(old, list) and isinstance(new, list) and not property_.unordered:
         for place in range(max(len(old), len(new))):
             before, after = (items[place] if place < len(items) else None for items in (old, new))

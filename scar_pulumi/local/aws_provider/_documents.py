@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scar_pulumi.local.aws_provider._model import Property, ResourceType
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 
 def places(type_: ResourceType, name: str, property_: Property) -> tuple[str, ...]:

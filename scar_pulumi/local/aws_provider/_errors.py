@@ -1,14 +1,6 @@
-"""What can go wrong in the stand-in provider; each message is one sentence that the engine shows as it stands."""
+"""A call that the cloud refused."""
 
-from scar_pulumi.errors import LocalCloudError
-
-
-class ProviderError(LocalCloudError):
-    """The provider cannot do what the engine asked for."""
-
-
-class UnservedError(ProviderError):
-    """A resource type, function or provider setting that the stand-in does not serve."""
+from scar_pulumi.local.plugin.errors import ProviderError
 
 
 class CallError(ProviderError):
@@ -28,15 +20,6 @@ class CallError(ProviderError):
     def taken(self) -> bool:
         """Whether a resource of that name exists already."""
         return "AlreadyExists" in self.code or self.code in _TAKEN
-
-
-class IncompleteError(ProviderError):
-    """The resource exists but could not be brought into the wished state; the engine records it and tries again."""
-
-    def __init__(self, message: str, id_: str, outputs: dict[str, object]) -> None:
-        super().__init__(message)
-        self.id = id_
-        self.outputs = outputs
 
 
 _MISSING = ("NotFound", "NonExistent", "DoesNotExist")

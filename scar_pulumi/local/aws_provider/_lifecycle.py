@@ -9,7 +9,7 @@ from scar_pulumi.local.aws_provider._calls import Cloud
 from scar_pulumi.local.aws_provider._check import DEFAULTS, Checked, check
 from scar_pulumi.local.aws_provider._diff import Difference, baseline, difference
 from scar_pulumi.local.aws_provider._documents import dig, place_in
-from scar_pulumi.local.aws_provider._errors import CallError, IncompleteError, ProviderError
+from scar_pulumi.local.aws_provider._errors import CallError
 from scar_pulumi.local.aws_provider._journal import Begun, Journal
 from scar_pulumi.local.aws_provider._model import ResourceType
 from scar_pulumi.local.aws_provider._naming import automatic_name, resource_name
@@ -17,7 +17,8 @@ from scar_pulumi.local.aws_provider._operations import ask, perform
 from scar_pulumi.local.aws_provider._patterns import fields, fill
 from scar_pulumi.local.aws_provider._reading import Live, fetch, read
 from scar_pulumi.local.aws_provider._updating import apply_settings, update
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.errors import IncompleteError, ProviderError
+from scar_pulumi.local.plugin.wire import Properties
 
 _DEFAULT_TIMEOUT = 300.0
 # Clocks of this process and of the cloud are the same machine's; AWS rounds some times down to seconds.

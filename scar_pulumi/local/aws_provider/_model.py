@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from scar_pulumi.local.aws_provider._patterns import fields
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 if TYPE_CHECKING:
     from scar_pulumi.local.aws_provider._calls import Cloud

@@ -7,7 +7,7 @@ from scar_pulumi.local.aws_provider._calls import Cloud
 from scar_pulumi.local.aws_provider._documents import dig, request
 from scar_pulumi.local.aws_provider._model import Call, ResourceType
 from scar_pulumi.local.aws_provider._patterns import substitute
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 
 def perform(

@@ -6,10 +6,10 @@ from typing import Any
 from scar_pulumi.local.aws_provider import _tags
 from scar_pulumi.local.aws_provider._calls import Cloud
 from scar_pulumi.local.aws_provider._documents import properties
-from scar_pulumi.local.aws_provider._errors import ProviderError
 from scar_pulumi.local.aws_provider._model import Property, ResourceType
 from scar_pulumi.local.aws_provider._patterns import fill
-from scar_pulumi.local.aws_provider._wire import UNKNOWN, Properties
+from scar_pulumi.local.plugin.errors import ProviderError
+from scar_pulumi.local.plugin.wire import UNKNOWN, Properties
 
 
 def compose(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from scar_pulumi.local.aws_provider._wire import UNKNOWN, has_unknown
+from scar_pulumi.local.plugin.wire import UNKNOWN, has_unknown
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _OPTIONAL = re.compile(r"\[([^\]]*)\]")

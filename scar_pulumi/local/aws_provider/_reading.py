@@ -9,11 +9,12 @@ from scar_pulumi.local.aws_provider._calls import Cloud
 from scar_pulumi.local.aws_provider._check import DEFAULTS
 from scar_pulumi.local.aws_provider._diff import same
 from scar_pulumi.local.aws_provider._documents import dig, properties
-from scar_pulumi.local.aws_provider._errors import CallError, ProviderError
+from scar_pulumi.local.aws_provider._errors import CallError
 from scar_pulumi.local.aws_provider._model import Call, ResourceType
 from scar_pulumi.local.aws_provider._operations import ask
 from scar_pulumi.local.aws_provider._patterns import fill, parse
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.errors import ProviderError
+from scar_pulumi.local.plugin.wire import Properties
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from scar_pulumi.local.aws_provider._documents import dig, put
 from scar_pulumi.local.aws_provider._errors import CallError
 from scar_pulumi.local.aws_provider._model import ResourceType, Tags
 from scar_pulumi.local.aws_provider._patterns import substitute
-from scar_pulumi.local.aws_provider._wire import UNKNOWN, Properties
+from scar_pulumi.local.plugin.wire import UNKNOWN, Properties
 
 TagMap = dict[str, str]
 

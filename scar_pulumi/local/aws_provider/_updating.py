@@ -10,7 +10,7 @@ from scar_pulumi.local.aws_provider._documents import place_in, places
 from scar_pulumi.local.aws_provider._errors import CallError
 from scar_pulumi.local.aws_provider._model import Call, Property, ResourceType
 from scar_pulumi.local.aws_provider._operations import perform
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 
 def update(

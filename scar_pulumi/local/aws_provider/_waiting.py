@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 
 from scar_pulumi.local.aws_provider._calls import Cloud
-from scar_pulumi.local.aws_provider._errors import ProviderError
-from scar_pulumi.local.aws_provider._progress import say
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.errors import ProviderError
+from scar_pulumi.local.plugin.progress import say
+from scar_pulumi.local.plugin.wire import Properties
 
 _DISABLING = 300.0
 

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 from scar_pulumi.local.aws_provider import network_lookups
 from scar_pulumi.local.aws_provider._calls import Cloud, partition
-from scar_pulumi.local.aws_provider._errors import UnservedError
 from scar_pulumi.local.aws_provider._naming import did_you_mean
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.errors import UnservedError
+from scar_pulumi.local.plugin.wire import Properties
 
 Function: TypeAlias = Callable[[Cloud, Properties], Properties]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scar_pulumi.local.aws_provider._calls import Cloud, partition
-from scar_pulumi.local.aws_provider._errors import ProviderError
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.errors import ProviderError
+from scar_pulumi.local.plugin.wire import Properties
 
 
 def vpcs(cloud: Cloud, arguments: Properties) -> Properties:

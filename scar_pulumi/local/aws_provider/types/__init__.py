@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from scar_pulumi.local.aws_provider._errors import UnservedError
 from scar_pulumi.local.aws_provider._model import ResourceType, mapping, string
 from scar_pulumi.local.aws_provider._naming import did_you_mean
 from scar_pulumi.local.aws_provider.types import (
@@ -19,6 +18,7 @@ from scar_pulumi.local.aws_provider.types import (
     sqs,
     ssm,
 )
+from scar_pulumi.local.plugin.errors import UnservedError
 
 
 def _completed(type_: ResourceType) -> ResourceType:

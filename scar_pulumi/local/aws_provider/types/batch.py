@@ -20,7 +20,7 @@ from scar_pulumi.local.aws_provider._model import (
     strings,
 )
 from scar_pulumi.local.aws_provider._waiting import Waited
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 _TAGS = Tags({"resourceArn": "{arn}"}, "list_tags_for_resource", "tag_resource", "untag_resource", at="tags")
 _STATES = ("ENABLED", "DISABLED")

@@ -12,7 +12,7 @@ from scar_pulumi.local.aws_provider._model import (
     output,
     string,
 )
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 _DATA = "LaunchTemplateData"
 _DISK = {

@@ -13,7 +13,7 @@ from scar_pulumi.local.aws_provider._model import (
     output,
     string,
 )
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 
 def _detach_policies(cloud: Cloud, role: Properties) -> None:

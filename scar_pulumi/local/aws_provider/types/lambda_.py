@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 from scar_pulumi.local.aws_provider._calls import Cloud
-from scar_pulumi.local.aws_provider._errors import ProviderError
 from scar_pulumi.local.aws_provider._model import (
     AutoName,
     Call,
@@ -20,7 +19,8 @@ from scar_pulumi.local.aws_provider._model import (
     string,
     strings,
 )
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.errors import ProviderError
+from scar_pulumi.local.plugin.wire import Properties
 
 _INVOKE = "arn:{partition}:apigateway:{region}:lambda:path"
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")

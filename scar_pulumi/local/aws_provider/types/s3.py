@@ -17,7 +17,7 @@ from scar_pulumi.local.aws_provider._model import (
     string,
     strings,
 )
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 _BATCH = 1000
 

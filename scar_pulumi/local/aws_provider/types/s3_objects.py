@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from scar_pulumi.local.aws_provider._calls import Cloud
-from scar_pulumi.local.aws_provider._errors import ProviderError
 from scar_pulumi.local.aws_provider._model import (
     AutoName,
     Call,
@@ -21,7 +20,8 @@ from scar_pulumi.local.aws_provider._model import (
     string,
     strings,
 )
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.errors import ProviderError
+from scar_pulumi.local.plugin.wire import Properties
 
 _TARGETS = {
     "lambdaFunctions": ("LambdaFunctionConfigurations", "lambdaFunctionArn", "LambdaFunctionArn"),

@@ -2,7 +2,7 @@
 
 from scar_pulumi.local.aws_provider._calls import Cloud
 from scar_pulumi.local.aws_provider._model import AutoName, Call, ResourceType, Tags, output, string
-from scar_pulumi.local.aws_provider._wire import Properties
+from scar_pulumi.local.plugin.wire import Properties
 
 
 def _overwriting(operation: str, request: Properties, parameter: Properties) -> Properties:

@@ -43,7 +43,17 @@ def conceal(value: Any, marked: Any) -> Any:
         return {name: conceal(item, marked.get(name)) for name, item in value.items()}
     if isinstance(value, list) and isinstance(marked, list) and len(value) == len(marked):
         return [conceal(item, mark) for item, mark in zip(value, marked, strict=True)]
-    return {_SIGNATURE: _SECRET, "value": value} if has_secret(marked) and value is not None else value
+    return as_secret(value) if has_secret(marked) and value is not None else value
+
+
+def as_secret(value: Any) -> Properties:
+    """`value`, marked as secret."""
+    return {_SIGNATURE: _SECRET, "value": value}
+
+
+def is_secret(value: Any) -> bool:
+    """Whether a value itself, not something inside it, is marked as secret."""
+    return isinstance(value, dict) and value.get(_SIGNATURE) == _SECRET
 
 
 def has_secret(value: Any) -> bool:
@@ -62,6 +72,18 @@ def secrets(value: Any) -> Iterator[Any]:
     elif isinstance(value, list):
         for item in value:
             yield from secrets(item)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every string in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
 
 
 def has_unknown(value: Any) -> bool:

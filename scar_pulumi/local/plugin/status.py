@@ -8,8 +8,8 @@ import grpc
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
-from scar_pulumi.local.aws_provider._errors import IncompleteError, ProviderError, UnservedError
-from scar_pulumi.local.aws_provider._wire import conceal, from_struct, secrets, to_struct
+from scar_pulumi.local.plugin.errors import IncompleteError, ProviderError, UnservedError
+from scar_pulumi.local.plugin.wire import conceal, from_struct, secrets, texts, to_struct
 
 _HIDDEN = "[secret]"
 
@@ -30,21 +30,22 @@ def _sentence(error: Exception) -> str:
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
-    return f"the stand-in aws provider failed in {where}: {type(error).__name__}: {error}; please report this"
+    return f"the stand-in provider failed in {where}: {type(error).__name__}: {error}; please report this"
 
 
 def _without_secrets(message: str, request: Any) -> str:
     for _, value in request.ListFields():
         if isinstance(value, Struct):
             for secret in secrets(from_struct(value)):
-                if isinstance(secret, str) and secret:
-                    message = message.replace(secret, _HIDDEN)
+                for text in filter(None, texts(secret)):
+                    message = message.replace(text, _HIDDEN)
     return message
 
 
 def _incomplete(error: IncompleteError, message: str, request: Any) -> Any:
     """The resource exists: the engine records it, marked as to be updated."""
-    outputs = to_struct(conceal(error.outputs, from_struct(request.properties)))
+    raw = from_struct(request.news if "news" in request.DESCRIPTOR.fields_by_name else request.properties)
+    outputs = to_struct(conceal(error.outputs, raw))
     detail = provider_pb2.ErrorResourceInitFailed(id=error.id, properties=outputs, reasons=[message])
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
     status.details.add().Pack(detail)
