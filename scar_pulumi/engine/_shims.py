@@ -29,8 +29,8 @@ if [ -n "$PULUMI_RUNTIME_VIRTUALENV$PULUMI_RUNTIME_TOOLCHAIN" ] && [ -x {genuine
 exec {python} -u -m scar_pulumi.engine.dynamic_provider "$@"
 """
 
-_AWS_SCRIPT = """#!/bin/sh
-exec {python} -P -m scar_pulumi.local.aws_provider "$@"
+_STAND_IN_SCRIPT = """#!/bin/sh
+exec {python} -P -m scar_pulumi.local.{package}_provider "$@"
 """
 
 
@@ -51,11 +51,12 @@ def engine_directory(engine: Engine) -> Path:
     return directory.resolve()
 
 
-def aws_directory() -> Path:
-    """Directory for PATH with the stand-in aws plugin; only ever for local stacks."""
-    directory = engine_root() / "local-aws" / f"python-{_interpreter_key()}"
+def stand_in_directory(package: str) -> Path:
+    """Directory for PATH with the stand-in for the plugin of a package: aws or kubernetes; only for local stacks."""
+    directory = engine_root() / f"local-{package}" / f"python-{_interpreter_key()}"
     directory.mkdir(parents=True, exist_ok=True)
-    _write(directory / "pulumi-resource-aws", _AWS_SCRIPT.format(python=shlex.quote(sys.executable)))
+    script = _STAND_IN_SCRIPT.format(python=shlex.quote(sys.executable), package=package)
+    _write(directory / f"pulumi-resource-{package}", script)
     return directory
 
 

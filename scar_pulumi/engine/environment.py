@@ -11,7 +11,7 @@ from typing import Protocol
 from scar_components._directories import state_directory
 from scar_pulumi.engine._find import find_engine
 from scar_pulumi.engine._release import Engine
-from scar_pulumi.engine._shims import aws_directory, engine_directory
+from scar_pulumi.engine._shims import engine_directory, stand_in_directory
 from scar_pulumi.errors import InputError
 
 _UNSET_FOR_LOCAL = (
@@ -26,6 +26,9 @@ _UNSET_FOR_LOCAL = (
     "PULUMI_ACCESS_TOKEN",
 )
 # They lead elsewhere, or win over what is set for a local stack.
+
+_STAND_INS = ("aws", "kubernetes")
+"""Packages whose plugins have a stand-in on local stacks."""
 
 
 class Cloud(Protocol):
@@ -46,7 +49,7 @@ def unset_for_local() -> list[str]:
 def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | None = None) -> dict[str, str]:
     """Variables to set for working on `stack`.
 
-    For a local stack its backend, its passphrase, the stand-in aws plugin and the endpoint of `cloud`. For every other
+    For a local stack its backend, its passphrase, the stand-in plugins and the endpoint of `cloud`. For every other
     stack only PATH, so that the engine is found: backend, passphrase and account are the user's. `engine` defaults to
     the one that `find_engine` gives. Raises InputError in a shell that is set up for local stacks, for any other one.
     """
@@ -57,8 +60,7 @@ def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | N
     directories = [engine_directory(engine or find_engine())]
     if not is_local(stack):
         return {"PATH": _path(directories)}
-    if not _has_genuine_aws_plugin():
-        directories.append(aws_directory())
+    directories += [stand_in_directory(package) for package in _STAND_INS if not _has_genuine_plugin(package)]
     endpoint = cloud.environment() if cloud else {}
     return {**endpoint, **_local(), "PATH": _path(directories)}
 
@@ -111,14 +113,14 @@ def _passphrase_file() -> Path:
     return path
 
 
-def _has_genuine_aws_plugin() -> bool:
+def _has_genuine_plugin(package: str) -> bool:
     """Whether a plugin is installed that the engine would take for this SDK: the same major version, and not older."""
     from importlib.metadata import version  # noqa: PLC0415 - slow to import
 
-    needed = _numbers(version("pulumi-aws"))
+    needed = _numbers(version(f"pulumi-{package}"))
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    plugins = (home / "plugins").glob("resource-aws-v*/pulumi-resource-aws")
-    installed = [_numbers(path.parent.name.removeprefix("resource-aws-v")) for path in plugins]
+    plugins = (home / "plugins").glob(f"resource-{package}-v*/pulumi-resource-{package}")
+    installed = [_numbers(path.parent.name.removeprefix(f"resource-{package}-v")) for path in plugins]
     return any(found[:1] == needed[:1] and found >= needed for found in installed)
 
 
