@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test test-kubernetes lint bench clean
 
 PYTHON ?= python3
 
@@ -11,8 +11,12 @@ demo: setup ## the main job on the local cloud, step by step
 # The runner's tests fork in the process of the tests, where the Pulumi SDK's gRPC threads of others would be in the way.
 test: setup ## the whole suite
 	@PYTHON=$(PYTHON) scripts/setup tests
-	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/local/runner
+	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/local/runner --ignore tests/kubernetes
 	@.venv/bin/pytest -n 2 tests/local/runner
+
+test-kubernetes: setup ## OscarCluster and the stand-in provider on a real API server, which is built once
+	@scripts/setup-kubernetes >/dev/null
+	@.venv/bin/pytest tests/kubernetes
 
 lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy

@@ -41,7 +41,10 @@ class MinioArgs(TypedDict):
     resources: NotRequired[ResourcesArgs]
     """Default: 250m of CPU, 512Mi of memory."""
     delete_data: NotRequired[bool]
-    """Whether destroying the cluster may delete the files in MinIO. Default: no: `destroy` then refuses."""
+    """Whether destroying the cluster deletes the files in MinIO, too.
+
+    Default: no: `destroy` then leaves the volume, says so, and the next `up` takes it up again.
+    """
 
 
 class ExternalMinioArgs(TypedDict):
