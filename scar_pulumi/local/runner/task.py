@@ -23,6 +23,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROCESSES = 4096
 _OPEN_FILES = 1024
 _NOT_FOUND = 127
+_BEGINNING = 0.02  # seconds between two looks whether a container that has just been started has its command yet
 _LAST_WORDS = 5.0  # seconds for what a killed container has printed to be read
 
 
@@ -83,11 +84,17 @@ async def run_task(
         failure = setup_failure(await _last_words(process, log)) if code == 1 else None
         return TaskResult(_NOT_FOUND if failure else code, out_of_memory and code != 0, failure.text if failure else "")
     except asyncio.CancelledError:
-        process.terminate()
-        await asyncio.wait({process.exited}, timeout=task.grace)
+        await _ask_to_end(process, task.grace)
         raise
     finally:
         await asyncio.shield(_end(process, log))
+
+
+async def _ask_to_end(process: Process, grace: float) -> None:
+    until = asyncio.get_running_loop().time() + grace
+    while not process.terminate() and asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(_BEGINNING)
+    await asyncio.wait({process.exited}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
 
 
 async def _last_words(process: Process, log: ContainerLog) -> bytes:

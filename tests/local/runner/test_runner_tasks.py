@@ -133,3 +133,18 @@ def test_gpus_volumes_and_shared_memory_reach_either_executor(tmp_path: Path) ->
     assert options["volumes"] == {str(tmp_path): {"bind": "/data", "mode": "ro"}}
     assert (options["mem_limit"], options["user"]) == ("64m", "0:0")
     assert gpu_devices(()) == []
+
+
+def test_cancelled_before_its_command_is_there_it_ends_at_once(local: Local, plain: str, nap: str) -> None:
+    tasks = [make(plain, f"sleep {nap}", log_group=str(number), grace=600.0) for number in range(8)]
+    for task in tasks:
+        local.run(_cancelled_at_once(local, task))
+    assert not images.sleeping(nap)
+
+
+async def _cancelled_at_once(local: Local, task: Task) -> None:
+    started = asyncio.Event()
+    running = asyncio.ensure_future(local.runner.run(task, started.set))
+    await started.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

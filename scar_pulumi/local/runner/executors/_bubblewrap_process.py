@@ -77,12 +77,17 @@ class BubblewrapProcess:
         """Tell whether the kernel killed a process of it for want of memory."""
         return self._out_of_memory or self._group.out_of_memory()
 
-    def terminate(self) -> None:
-        """Send SIGTERM to the command, which is the first child of the container's first process, that of bwrap."""
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            if self._init >= 0:
-                children = Path(f"/proc/{self._first}/task/{self._first}/children").read_text().split()
+    def terminate(self) -> bool:
+        """Send SIGTERM to the command: the first child of the container's first process, which is bwrap's."""
+        if self._init < 0:
+            return True
+        try:
+            children = Path(f"/proc/{self._first}/task/{self._first}/children").read_text().split()
+            if children:
                 os.kill(int(children[0]), signal.SIGTERM)
+        except OSError:  # it has ended
+            return True
+        return bool(children)
 
     async def kill(self) -> None:
         """Kill the container's first process, with which the kernel ends all others, and wait until they are gone."""

@@ -47,11 +47,12 @@ class DockerProcess:
         """Tell whether it was killed, and not by `kill`: Docker forgets a removed container's reason."""
         return not self._was_killed and self.exited.done() and self.exited.result() == _KILLED
 
-    def terminate(self) -> None:
+    def terminate(self) -> bool:
         """Ask it to end, without waiting for Docker."""
         if not self.exited.done():
             self._was_killed = True
             threading.Thread(target=self._send, args=("SIGTERM",), daemon=True).start()
+        return True
 
     async def kill(self) -> None:
         """Kill it and wait until it is gone."""

@@ -89,8 +89,8 @@ class Process(Protocol):
     def out_of_memory(self) -> bool:
         """Tell whether the memory limit killed a process of it."""
 
-    def terminate(self) -> None:
-        """Ask the command to end: SIGTERM."""
+    def terminate(self) -> bool:
+        """Ask the command to end: SIGTERM. False while there is no command yet: try again."""
 
     async def kill(self) -> None:
         """Kill every process of the container; return when none is left and its resources are free. Repeatable."""
