@@ -8,11 +8,9 @@ setup: ## everything that the rest needs: Python packages, Debian tools, the Pul
 demo: setup ## the main job on the local cloud, step by step
 	@.venv/bin/python stacks/examples/demo.py
 
-# The runner's tests fork in the process of the tests, where the Pulumi SDK's gRPC threads of others would be in the way.
 test: setup ## the whole suite
 	@PYTHON=$(PYTHON) scripts/setup tests
-	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/local/runner --ignore tests/kubernetes
-	@.venv/bin/pytest -n 2 tests/local/runner
+	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/kubernetes
 
 test-kubernetes: setup ## OscarCluster and the stand-in provider on a real API server, which is built once
 	@scripts/setup-kubernetes >/dev/null
