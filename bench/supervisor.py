@@ -1,8 +1,9 @@
-"""The supervisor beside a loop of the same shape over boto3: start, memory, the price of an event, and its storage.
+"""The supervisor beside the released one and a bare loop over boto3: start, memory, the price of an event, its storage.
 
-Both run as plain processes against the same Runtime API and the same S3 on loopback, in one run, taking turns.
+All run as plain processes against the same Runtime API and the same S3 on loopback, in one run, taking turns.
 """
 
+import base64
 import json
 import os
 import statistics
@@ -19,6 +20,7 @@ from typing import Any
 import obstore
 from obstore.store import S3Store
 
+from bench import released_supervisor
 from bench.world import World, print_table
 from tests.supervisor.runtime_api import Event, RuntimeApi
 
@@ -27,7 +29,7 @@ SIZES = {"1 kB": 1 << 10, "10 MB": 10 << 20, "1 GB": 1 << 30}
 BUCKET = "bench-supervisor"
 _BUNDLE = Path(__file__).resolve().parents[1] / "supervisor_image" / "bundle.py"
 _LOOP = """
-import json, os, subprocess, tempfile, urllib.request
+import base64, json, os, subprocess, tempfile, urllib.request
 import boto3
 s3 = boto3.client("s3")
 api = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"
@@ -41,7 +43,8 @@ while True:
         if "Records" in event:
             record = event["Records"][0]["s3"]
             s3.download_file(record["bucket"]["name"], record["object"]["key"], f"{folder}/in")
-        done = subprocess.run(event["cmd_args"], env=variables, stdout=subprocess.PIPE)
+        command = ["/bin/sh", "-c", base64.b64decode(event["script"])]
+        subprocess.run(command, env=variables, stdout=subprocess.PIPE)
         for name in os.listdir(f"{folder}/out"):
             s3.upload_file(f"{folder}/out/{name}", output[0], f"{output[1]}/{name}")
     urllib.request.urlopen(f"{api}/{request}/response", json.dumps({"statusCode": 200}).encode()).close()
@@ -49,17 +52,21 @@ while True:
 
 
 def run(world: World) -> None:
-    """Measure both, and obstore alone for what storage costs at least."""
+    """Measure each, and obstore alone for what storage costs at least."""
     endpoint = world.client("s3").meta.endpoint_url
     world.client("s3").create_bucket(Bucket=BUCKET)
     with tempfile.TemporaryDirectory() as folder:
         commands = {"supervisor": _supervisor(Path(folder)), "boto3 loop": [sys.executable, "-c", _LOOP]}
+        if released := released_supervisor.command():
+            commands[f"faas-supervisor {released_supervisor.VERSION}"] = released
         rows = [(name, *_start_and_memory(command, endpoint)) for name, command in commands.items()]
         print_table("Start of the process → first poll, and memory then", ("what", "p50 ms", "min ms", "RSS MB"), rows)
         warm = [(name, f"{_overhead(command, endpoint):.2f}") for name, command in commands.items()]
-        empty = statistics.median(_timed(lambda: subprocess.run(["/bin/true"], check=True)) for _ in range(EVENTS))
-        warm.append(("running /bin/true alone", f"{empty * 1000:.2f}"))
-        print_table("One warm event that runs /bin/true", ("what", "p50 ms"), warm)
+        alone = statistics.median(
+            _timed(lambda: subprocess.run(["/bin/sh", "-c", ":"], check=True)) for _ in range(EVENTS)
+        )
+        warm.append(("running an empty script alone", f"{alone * 1000:.2f}"))
+        print_table("One warm event that runs an empty script", ("what", "p50 ms"), warm)
         _storage(commands, endpoint, Path(folder))
 
 
@@ -85,6 +92,7 @@ def _running(command: list[str], endpoint: str) -> Iterator[tuple[RuntimeApi, su
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
+        **(released_supervisor.environment(f"{BUCKET}/out") if "faassupervisor.supervisor" in command else {}),
     }
     process = subprocess.Popen(command, env=environment, cwd="/")
     try:
@@ -108,7 +116,7 @@ def _start_and_memory(command: list[str], endpoint: str) -> tuple[str, str, str]
 
 
 def _overhead(command: list[str], endpoint: str) -> float:
-    event = {"cmd_args": ["/bin/true"]}
+    event = {"script": _script(":")}
     with _running(command, endpoint) as (api, _):
         times = [_timed(lambda: _event(api, event)) for _ in range(EVENTS)]
     return statistics.median(times[5:]) * 1000
@@ -143,14 +151,20 @@ def _alone(store: S3Store, folder: Path) -> None:
 
 
 def _in_and_out(command: list[str], endpoint: str, repeats: int) -> float:
-    event: dict[str, Any] = {
-        "Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": BUCKET}, "object": {"key": "in/file"}}}],
-        "cmd_args": ["/bin/sh", "-c", 'ln -s "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/file"'],
+    record = {
+        "eventSource": "aws:s3",
+        "eventTime": "2026-01-01T00:00:00.000Z",
+        "s3": {"bucket": {"name": BUCKET, "arn": f"arn:aws:s3:::{BUCKET}"}, "object": {"key": "in/file"}},
     }
+    event = {"Records": [record], "script": _script('ln -s "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/file"')}
     with _running(command, endpoint) as (api, _):
-        _event(api, {"cmd_args": ["/bin/true"]})
+        _event(api, event)
         times = [_timed(lambda: _event(api, event)) for _ in range(repeats)]
     return statistics.median(times)
+
+
+def _script(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _event(api: RuntimeApi, event: Any) -> None:
