@@ -27,7 +27,8 @@ def declare_environments(fdl: Fdl) -> dict[str, BatchGpuEnvironment]:
         names = [f"{function.name}-environment" for function in sharing]
         # Another function may come to be the first: the environment, and the jobs in its queue, are the same.
         aliases: list[str | pulumi.Alias] = [pulumi.Alias(name=name) for name in names[1:]]
-        given = {**environment_arguments(sharing[0]), "tags": _common_tags(sharing) or None}
+        most = max(environment_arguments(function)["max_vcpus"] for function in sharing)
+        given = {**environment_arguments(sharing[0]), "max_vcpus": most, "tags": _common_tags(sharing) or None}
         arguments = {key: value for key, value in given.items() if value is not None}
         made = BatchGpuEnvironment(
             names[0], cast(BatchGpuEnvironmentArgs, arguments), pulumi.ResourceOptions(aliases=aliases or None)
@@ -83,7 +84,8 @@ def environment_arguments(function: Function) -> dict[str, Any]:
     resources = batch.compute_resources
     arguments: dict[str, Any] = {
         "type": resources.type,
-        "max_vcpus": resources.max_v_cpus,
+        # All nodes of a job run at once; SCAR's default, 2, would let none start.
+        "max_vcpus": max(resources.max_v_cpus, (batch.number_nodes or 0) * batch.vcpus),
         "subnet_ids": list(resources.subnets) or None,
         "security_group_ids": list(resources.security_group_ids) or None,
         "service_role": batch.service_role,

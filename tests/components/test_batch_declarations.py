@@ -23,6 +23,60 @@ FUNCTION = """\
 """
 
 
+# As SCAR's manual and examples have them: https://github.com/grycap/scar/tree/master/examples
+PUBLISHED = """\
+functions:
+  aws:
+  - lambda:
+      name: scar-plants
+      memory: 1024
+      execution_mode: batch
+      container:
+        image: deephdc/deep-oc-plant-classification-theano
+      input:
+      - storage_provider: s3
+        path: scar-plants/input
+      output:
+      - storage_provider: s3
+        path: scar-plants/output
+  - lambda:
+      name: scar-mrbayes
+      execution_mode: lambda-batch
+      container:
+        image: grycap/mrbayes
+  - lambda:
+      name: scar-darknet
+      execution_mode: batch
+      container:
+        image: grycap/darknet
+    batch:
+      enable_gpu: true
+      compute_resources:
+        instance_types:
+        - "g3s.xlarge"
+  - lambda:
+      name: scar-mpi
+      log_level: DEBUG
+      execution_mode: batch
+      container:
+        image: asalic/scar-mpi
+        environment:
+          Variables:
+            EXEC_TYPE: batch
+      input:
+      - storage_provider: s3
+        path: scar-mpi/input
+      output:
+      - storage_provider: s3
+        path: scar-mpi/output
+    batch:
+      multi_node_parallel:
+        enabled: true
+        number_nodes: 3
+        main_node_index: 0
+"""
+
+
 class PreparedImage:
     """Stands for an image whose base would have to be fetched."""
 
@@ -40,11 +94,11 @@ def declare(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
     monkeypatch.setattr("scar_pulumi.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
 
-    def run(*functions: tuple[str, str, str]) -> dict[str, Any]:
+    def run(*functions: tuple[str, str, str], text: str = "") -> dict[str, Any]:
         path = tmp_path / "video.yaml"
         exported: dict[str, Any] = {}
-        text = "".join(FUNCTION.format(name=name, mode=mode, batch=batch) for name, mode, batch in functions)
-        path.write_text(f"functions:\n  aws:\n{text}")
+        made = "".join(FUNCTION.format(name=name, mode=mode, batch=batch) for name, mode, batch in functions)
+        path.write_text(text or f"functions:\n  aws:\n{made}")
         monkeypatch.setattr("pulumi.export", exported.__setitem__)
         run_program(lambda: deploy(load(path)))
         return exported
@@ -84,14 +138,16 @@ def test_the_containers_variables_win_in_a_job(recorder: Recorder, declare: Any)
 def test_gpus_nodes_and_spot_instances_are_what_the_file_says(recorder: Recorder, declare: Any) -> None:
     declare(
         ("gpu", "batch", GPU),
-        ("nodes", "batch", "{multi_node_parallel: {enabled: true, number_nodes: 2, main_node_index: 1}}"),
+        ("nodes", "batch", "{multi_node_parallel: {enabled: true, number_nodes: 3, main_node_index: 1}}"),
         ("spot", "batch", "{compute_resources: {type: SPOT, instance_types: [c5]}}"),
         ("serverless", "batch", "{memory: 2048, compute_resources: {type: FARGATE}}"),
     )
     gpu = json.loads(recorder.inputs("gpu-job-definition")["containerProperties"])
     assert {"type": "GPU", "value": "1"} in gpu["resourceRequirements"]
     nodes = json.loads(recorder.inputs("nodes-job-definition")["nodeProperties"])
-    assert (nodes["numNodes"], nodes["mainNode"]) == (2, 1)
+    assert (nodes["numNodes"], nodes["mainNode"]) == (3, 1)
+    # All of them at once, which is more than SCAR's default.
+    assert recorder.inputs("nodes-environment-compute-environment")["computeResources"]["maxVcpus"] == 3
     assert recorder.inputs("spot-job-definition")["retryStrategy"]["attempts"] == 5
     assert recorder.inputs("serverless-environment-compute-environment")["computeResources"]["type"] == "FARGATE"
     serverless = json.loads(recorder.inputs("serverless-job-definition")["containerProperties"])
@@ -109,3 +165,24 @@ def test_what_batch_would_refuse_is_told_with_its_place(recorder: Recorder, decl
     with pytest.raises(pulumi.RunError, match=r"video\.yaml:9:12 functions.aws\[0\].batch: memory: 1024 MB do not go"):
         declare(("one", "batch", batch))
     assert recorder.resources == {}
+
+
+def test_published_files_become_the_environments_and_jobs_that_they_describe(recorder: Recorder, declare: Any) -> None:
+    outputs = declare(text=PUBLISHED)["functions"]
+    assert {name: function["executionMode"] for name, function in outputs.items()} == {
+        "scar-plants": "batch",
+        "scar-mrbayes": "lambda-batch",
+        "scar-darknet": "batch",
+        "scar-mpi": "batch",
+    }
+    kinds = recorder.types().items()
+    # Those with SCAR's default resources share one environment.
+    assert [name for name, kind in kinds if kind == "scar:index:BatchGpuEnvironment"] == [
+        "scar-plants-environment",
+        "scar-darknet-environment",
+    ]
+    default = recorder.inputs("scar-plants-environment-compute-environment")["computeResources"]
+    assert (default["instanceTypes"], default["minVcpus"], default["maxVcpus"]) == (["m3.medium"], 0, 3)
+    darknet = recorder.inputs("scar-darknet-environment-compute-environment")["computeResources"]
+    assert darknet["ec2Configurations"] == [{"imageType": "ECS_AL2_NVIDIA"}]
+    assert recorder.inputs("scar-mpi-job-definition")["type"] == "multinode"

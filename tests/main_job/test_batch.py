@@ -15,6 +15,7 @@ pytestmark = pytest.mark.xdist_group("main_job")
 SAME = {"create": 0, "update": 0, "replace": 0, "delete": 0}
 UPPER = 'tr a-z A-Z < "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/$(basename "$INPUT_FILE_PATH")"'
 NODE = 'cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/node-$AWS_BATCH_JOB_NODE_INDEX-of-$AWS_BATCH_JOB_NUM_NODES"'
+SPLIT = 'for n in 1 2 3; do head -c "$n" "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/part-$n"; done'
 # In Lambda there is no time for it.
 SLOW = f'[ -n "${{AWS_BATCH_JOB_ID:-}}" ] || sleep 60; {UPPER}'
 
@@ -40,16 +41,20 @@ def on(**resources: Any) -> dict[str, Any]:
 def test_events_become_jobs_and_jobs_results(project: Project, terminal: Terminal) -> None:
     project.function("long", UPPER, "jobs/long", "jobs/out", execution_mode="batch")
     project.function("late", SLOW, "jobs/late", "jobs/out", execution_mode="lambda-batch", timeout=12)
+    # A job's results start functions, one for each.
+    project.function("split", SPLIT, "jobs/whole", "jobs/parts", execution_mode="batch")
+    project.function("part", UPPER, "jobs/parts", "jobs/done")
     project.function("many", NODE, "jobs/many", "jobs/nodes", execution_mode="batch")
     nodes = {"memory": 128, "multi_node_parallel": {"enabled": True, "number_nodes": 2, "main_node_index": 1}}
-    answer = terminal.up(write(project, long={"memory": 128}, late={"memory": 128}, many=nodes))
+    small = {"memory": 128}
+    answer = terminal.up(write(project, long=small, late=small, split=small, many=nodes))
     functions = answer["outputs"]["functions"]
-    assert len({functions[name]["batch"]["jobQueue"] for name in functions}) == 1
+    assert len({function["batch"]["jobQueue"] for function in functions.values() if "batch" in function}) == 1
     assert functions["long"]["batch"]["logGroup"] == "/aws/batch/long"
 
-    for name in ("long", "late", "many"):
+    for name, folder in (("long", "long"), ("late", "late"), ("many", "many"), ("abc", "whole")):
         (project.folder / f"{name}.txt").write_text(name)
-        terminal.scar("put", f"jobs/{name}", project.folder / f"{name}.txt")
+        terminal.scar("put", f"jobs/{folder}", project.folder / f"{name}.txt")
     # More than a job's request takes: it goes through the environment's bucket.
     (project.folder / "large.txt").write_text("x" * 40_000)
     said = terminal.scar("invoke", "long", "--file", project.folder / "large.txt").stdout
@@ -60,6 +65,7 @@ def test_events_become_jobs_and_jobs_results(project: Project, terminal: Termina
     terminal.scar("get", "jobs/out", project.folder / "results")
     contents = {path.read_text() for path in (project.folder / "results").rglob("*") if path.is_file()}
     assert contents == {"LATE", "LONG", "X" * 40_000}
+    assert terminal.wait_for_keys("jobs/done", 3) == [f"done/part-{number}" for number in (1, 2, 3)]
 
     destroyed = terminal.scar("destroy", project.fdl, "--yes")
     assert "environment-queue deleted" in destroyed.stderr

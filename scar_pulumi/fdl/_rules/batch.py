@@ -21,6 +21,7 @@ def batch_can_run(document: Document) -> None:
         if function.uses_batch:
             _names(document, path, batch)
             _machines(document, path, batch)
+            _nodes(document, path, batch)
         elif document.given(path) and document.is_own(path):
             mode = function.settings.get("execution_mode", "lambda")
             document.warning(path, f"has no effect: the function's execution_mode is '{mode}'")
@@ -73,3 +74,22 @@ def _machines(document: Document, path: str, batch: dict[str, Any]) -> None:
     if resources.get("min_v_cpus"):
         message = f"costs money all the time: {resources['min_v_cpus']} vCPUs run even without jobs"
         document.warning(f"{where}.min_v_cpus", message, "0 lets instances end with the last job")
+
+
+def _nodes(document: Document, path: str, batch: dict[str, Any]) -> None:
+    """https://docs.aws.amazon.com/batch/latest/userguide/mnp-ce.html."""
+    nodes, resources = batch.get("multi_node_parallel", {}), batch.get("compute_resources", {})
+    count, most = nodes.get("number_nodes"), resources.get("max_v_cpus")
+    if not nodes.get("enabled") or count is None:
+        return
+    kind = resources.get("type", "EC2")
+    if kind != "EC2":
+        message = f"{kind} runs no jobs on several nodes"
+        document.error(f"{path}.compute_resources.type", message, "use EC2")
+    if batch.get("type") == "UNMANAGED":
+        document.error(f"{path}.type", "UNMANAGED environments run no jobs on several nodes", "use MANAGED")
+    each = batch.get("vcpus") or 1
+    wanted, where = count * each, f"{path}.compute_resources.max_v_cpus"
+    if most is not None and each <= most < wanted and document.given(where):
+        message = f"{most} is less than the {wanted} vCPUs of {count} nodes: no job could ever start"
+        document.error(where, message, "raise it, or leave it out")
