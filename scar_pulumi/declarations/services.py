@@ -40,8 +40,8 @@ def service_arguments(
         "verify_certificate": access.verify_certificate,
         "service_name": service.name,
         "image": image["image"],
-        "inputs": [_place(service, path, local=local) for path in service.input],
-        "outputs": [_place(service, path, local=local) for path in service.output],
+        "inputs": [effective_place(service, path, local=local) for path in service.input],
+        "outputs": [effective_place(service, path, local=local) for path in service.output],
         "definition": definition,
         "adopt": access.adopt,
     }
@@ -58,12 +58,19 @@ def own_buckets(service: OscarService, direction: str) -> set[str]:
     return {path.bucket for path in paths if path.provider == "minio" and _is_own(service, path)}
 
 
+def filled(settings: Mapping[str, Any]) -> dict[str, Input[Any]]:
+    """Return settings with what their references stand for."""
+    texts = {key: value for key, value in settings.items() if isinstance(value, str)}
+    return {**settings, **with_values(texts)}
+
+
 def _is_own(service: OscarService, path: StoragePath) -> bool:
     # OSCAR calls the MinIO beside it `default`; the cluster's own id is another name of it.
     return path.provider_id in ("default", service.cluster)
 
 
-def _place(service: OscarService, path: StoragePath, *, local: bool) -> FunctionStorage:
+def effective_place(service: OscarService, path: StoragePath, *, local: bool) -> FunctionStorage:
+    """Return a place as the service knows it: its cluster's own MinIO is `minio.default`."""
     place = function_storage(path)
     if path.provider == "minio" and (_is_own(service, path) or local):
         place["provider"] = "minio.default"
@@ -81,8 +88,7 @@ def _storage_providers(fdl: Fdl, service: OscarService, *, local: bool) -> dict[
         if local and kind == "s3":
             settings = _LOCAL_KEYS
         if settings is not None:
-            texts = {key: value for key, value in settings.items() if isinstance(value, str)}
-            found.setdefault(kind, {})[identifier] = {**settings, **with_values(texts)}
+            found.setdefault(kind, {})[identifier] = filled(settings)
     return found
 
 
@@ -110,7 +116,5 @@ def _clusters(fdl: Fdl, service: OscarService, known: Mapping[str, Access]) -> d
                 "ssl_verify": access.verify_certificate,
             }
         elif name in fdl.clusters:
-            settings = fdl.clusters[name]
-            texts = {key: value for key, value in settings.items() if isinstance(value, str)}
-            found[name] = {**settings, **with_values(texts)}
+            found[name] = filled(fdl.clusters[name])
     return found

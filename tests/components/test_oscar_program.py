@@ -143,7 +143,9 @@ def test_on_local_stacks_every_cluster_is_the_local_clouds(
     password = oscar_address.password(tmp_path / "state" / "local")
     assert (first["endpoint"], first["password"]) == ("http://127.0.0.1:4567/_scar/oscar/mine", password)
     assert first["definition"]["storage_providers"]["s3"]["archive"]["access_key"] == "test"
-    assert set(exported["oscar"]["mine"]["storage"]) == {"minio.default"}
+    cluster = exported["oscar"]["mine"]
+    assert set(cluster["storage"]) == {"minio.default", "minio.mine"}
+    assert [place["provider"] for place in cluster["services"]["first"]["outputs"]] == ["minio.default", "s3.archive"]
 
 
 def test_what_is_missing_or_wrong_is_told_before_anything_is_declared(

@@ -60,6 +60,7 @@ def test_files_go_from_s3_through_a_function_and_a_cluster_back_to_s3(
     cluster = answer["outputs"]["oscar"]["theirs"]
     assert cluster["endpoint"].startswith("http://127.0.0.1:")
     assert (cluster["password"], cluster["services"]["sign"]["token"]) == ("[secret]", "[secret]")
+    assert cluster["storage"] == {"minio.default": "[secret]", "minio.theirs": "[secret]"}
     state = (terminal.state / "pulumi" / ".pulumi" / "stacks" / "mixed" / "local.json").read_text()
     assert "hunter2" not in state
     assert "of theirs" not in state

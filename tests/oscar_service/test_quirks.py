@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
 from scar_components._oscar_service._definition import completed
 from scar_components._oscar_service._provider import RegisteredServiceProvider
@@ -189,6 +190,15 @@ def test_quirk_5_another_input_is_another_service(
     olds, news = made.outs or {}, properties(server, "plants", "new/in")
     difference = provider.diff("plants", olds, news)
     assert (difference.replaces, difference.delete_before_replace) == (["definition"], True)
+    assert provider.diff("plants", olds, {**news, "endpoint": "https://elsewhere"}).replaces == [
+        "endpoint",
+        "definition",
+    ]
+    not_known_yet = {**properties(server, "plants", "fresh/in"), "endpoint": UNKNOWN}
+    assert (provider.diff("plants", olds, not_known_yet).replaces, provider.diff("plants", olds, olds).changes) == (
+        [],
+        False,
+    )
     same_bucket = properties(server, "plants", "fresh/elsewhere")
     with pytest.raises(pulumi.RunError, match="choose another bucket, or set delete_buckets first"):
         provider.diff("plants", olds, same_bucket)

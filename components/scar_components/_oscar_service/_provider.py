@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.runtime.rpc import UNKNOWN
 
 from scar_components._dynamic import deletes_buckets
 from scar_components._oscar_service._api import OscarApi
@@ -42,7 +43,8 @@ class RegisteredServiceProvider(ResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Another cluster, name or input is another service: OSCAR keeps what it has told MinIO about the old input."""
         old, new = whole(_olds["definition"]), whole(_news["definition"])
-        replaces = ["endpoint"] if _olds["endpoint"] != _news["endpoint"] else []
+        moved = _news["endpoint"] not in (_olds["endpoint"], UNKNOWN)
+        replaces = ["endpoint"] if moved else []
         if _is_known(new) and (old["name"] != new["name"] or places(old, "input") != places(new, "input")):
             if not replaces:
                 self._check_replacement(_olds, old, new)
