@@ -16,14 +16,14 @@ def compose(
     cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any], document: Mapping[str, Any], olds: Mapping[str, Any]
 ) -> Properties:
     """The outputs after a create or update: inputs first, then AWS's answer, then what was known before."""
-    chosen = {name: value for name, value in olds.items() if _chosen_by_aws(type_, name)}
-    chosen |= {name: value for name, value in properties(type_, document).items() if _chosen_by_aws(type_, name)}
-    return _derived(cloud, type_, {**chosen, **_plain(inputs)})
+    found = {**olds, **properties(type_, document)}
+    chosen = {name: value for name, value in found.items() if _chosen_by_aws(type_, name)}
+    return _derived(cloud, type_, {**chosen, **_plain(inputs), **_objects(type_, inputs, found)})
 
 
 def foresee_create(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any]) -> Properties:
     """The outputs of a create, as far as a preview can tell."""
-    outputs = _derived(cloud, type_, _plain(inputs))
+    outputs = _derived(cloud, type_, {**_plain(inputs), **_objects(type_, inputs, {}, UNKNOWN)})
     for name, property_ in type_.properties.items():
         if property_.output or (property_.computed and not property_.local):
             outputs.setdefault(name, UNKNOWN)
@@ -33,7 +33,7 @@ def foresee_create(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any])
 def foresee_update(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> Properties:
     """The outputs of an update, as far as a preview can tell."""
     kept = {name: value for name, value in olds.items() if _chosen_by_aws(type_, name)}
-    outputs = _derived(cloud, type_, {**kept, **_plain(inputs)})
+    outputs = _derived(cloud, type_, {**kept, **_plain(inputs), **_objects(type_, inputs, olds)})
     outputs |= {name: UNKNOWN for name, property_ in type_.properties.items() if _may_change(property_, inputs)}
     return outputs
 
@@ -61,6 +61,19 @@ def _derived(cloud: Cloud, type_: ResourceType, outputs: Properties) -> Properti
 def _chosen_by_aws(type_: ResourceType, name: str) -> bool:
     property_ = type_.properties.get(name)
     return property_ is not None and (property_.output or property_.computed)
+
+
+def _objects(
+    type_: ResourceType, inputs: Mapping[str, Any], found: Mapping[str, Any], missing: str | None = None
+) -> Properties:
+    """The program's objects with what AWS has put into them, or what stands for that while it is missing."""
+    whole: Properties = {}
+    for name, property_ in type_.properties.items():
+        given, known = inputs.get(name), found.get(name) or {}
+        told = {key: known.get(key, missing) for key, field in property_.fields.items() if field.output}
+        if told and isinstance(given, dict):
+            whole[name] = {**{key: value for key, value in told.items() if value is not None}, **given}
+    return whole
 
 
 def _may_change(property_: Property, inputs: Mapping[str, Any]) -> bool:
