@@ -32,9 +32,9 @@ def open_storage(location: Location, arguments: argparse.Namespace, console: Con
         InputError: The provider is unknown, or files in it cannot be moved with S3's interface.
     """
     clients = open_clients(arguments.stack, console)
-    if not location.provider:
-        return clients.client("s3")
     kind = location.provider.partition(".")[0]
+    if not kind or (kind == "s3" and is_local(arguments.stack)):
+        return clients.client("s3")
     if kind not in _OF_BUCKETS:
         raise InputError(f"{location}: files in storage of type {kind} are moved with its own tools; functions do it")
     return clients.storage(_settings(location.provider, arguments, console))
@@ -51,10 +51,25 @@ def _settings(provider: str, arguments: argparse.Namespace, console: Console) ->
     if len(distinct) > 1:
         names = ", ".join(f"minio.{name}" for name in known)
         raise InputError(f"{provider}: several clusters have one; write {names}")
+    if not known and kind == "minio" and is_local(arguments.stack):
+        return local_storage()
     if not known:
         clusters = f"; the clusters are {', '.join(found)}" if found else ""
         raise InputError(f"{provider}: no deployed stack has such a storage{clusters}")
     return next(iter(known.values()))
+
+
+def local_storage() -> dict[str, Any]:
+    """Return the settings of the MinIO that all clusters of the local cloud have."""
+    from scar_components._directories import state_directory  # noqa: PLC0415 - only local stacks need it
+    from scar_pulumi.local import LocalCloud, oscar_address  # noqa: PLC0415
+
+    return {
+        "endpoint": oscar_address.minio_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"]),
+        "region": oscar_address.REGION,
+        "access_key": oscar_address.USER,
+        "secret_key": oscar_address.password(state_directory() / "local"),
+    }
 
 
 def _of_cluster(client: ClusterClient, provider: str) -> Mapping[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import DeployedStack, deployed_stacks, is_local, open_clients
-from scar_pulumi.dataplane.clusters import Service, ServicePath
-from scar_pulumi.dataplane.deployed import Function, StoragePath
+from scar_pulumi.dataplane.clusters import Service
+from scar_pulumi.dataplane.deployed import Function
+from scar_pulumi.dataplane.storage_path import StoragePath
 
 
 def overview(arguments: Namespace, console: Console) -> Mapping[str, Any]:
@@ -87,10 +88,8 @@ def _name(item: Function | Service) -> str:
     return f"{item.cluster}/{item.name}" if isinstance(item, Service) else item.name
 
 
-def _paths(paths: Iterable[StoragePath | ServicePath]) -> str:
-    """Return places as `put` and `get` take them."""
-    places = (path.path if path.provider == "s3.default" else f"{path.provider}/{path.path}" for path in paths)
-    return ", ".join(places) or "-"
+def _paths(paths: Iterable[StoragePath]) -> str:
+    return ", ".join(path.place for path in paths) or "-"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -27,7 +27,10 @@ def invoke_service(found: DeployedService, call: Call, arguments: Namespace, con
     service = client.cluster.services[service.name]
     token = service.token or client.token(service.name)
     with console.progress(f"{service.name} is {'called' if as_job else 'running'}"):
-        invocation = (begin_job if as_job else call_service)(client, service, call, token)
+        if as_job:
+            invocation = begin_job(client, service, call, token)
+        else:
+            invocation = call_service(client, service, call, token, is_file=arguments.output is not None)
     if invocation.failed:
         raise ServiceFailed(service, invocation)
     if as_job:

@@ -4,14 +4,16 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from scar_pulumi.dataplane.deployed import Deployed, StoragePath
+from scar_pulumi.dataplane.clusters import Service
+from scar_pulumi.dataplane.deployed import Deployed, Function
+from scar_pulumi.dataplane.storage_path import StoragePath
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Changes, Step
 
 _DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
 _TODO = {"create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete"}
-_OURS = ("functions", "buckets")
+_OURS = ("functions", "oscar", "buckets")
 
 
 def changes_document(changes: "Changes") -> dict[str, int]:
@@ -37,13 +39,14 @@ def step_document(step: "Step") -> dict[str, Any]:
 
 
 def output_lines(outputs: Mapping[str, Any]) -> Iterator[str]:
-    """Describe a stack's outputs: functions with where their files come from and go, buckets, and whatever else."""
+    """Describe a stack's outputs: functions and services with where their files come from and go, and what else."""
     if "functions" in outputs:
         deployed = Deployed.read(outputs)
         for function in deployed.functions.values():
-            paths = [" ".join(map(_path, paths)) for paths in (function.inputs, function.outputs)]
-            yield f"function {function.name}  {' → '.join(part or '-' for part in paths)}".removesuffix("  - → -")
+            yield f"function {function.name}{_flow(function)}"
             yield from (f"  {what} {url}" for what, url in (("url", function.url), ("page", function.page)) if url)
+        for service in deployed.services():
+            yield f"service {service.cluster}/{service.name}{_flow(service)}"
         for bucket in deployed.buckets:
             yield f"bucket {bucket.name}" + ("" if bucket.managed else "  (not made by this stack)")
     for name, value in outputs.items():
@@ -53,12 +56,13 @@ def output_lines(outputs: Mapping[str, Any]) -> Iterator[str]:
 
 def next_steps(outputs: Mapping[str, Any]) -> Iterator[str]:
     """Suggest what to try on a stack that was just deployed."""
-    functions = Deployed.read(outputs).functions.values() if "functions" in outputs else ()
-    for function in functions:
+    deployed = Deployed.read(outputs) if "functions" in outputs else Deployed({}, ())
+    called: list[Function | Service] = [*deployed.functions.values(), *deployed.services()]
+    for function in called:
         if function.inputs:
-            yield f"scar-pulumi put {function.inputs[0].path} FILE"
+            yield f"scar-pulumi put {function.inputs[0].place} FILE"
             if function.outputs:
-                yield f"scar-pulumi get {function.outputs[0].path} FOLDER"
+                yield f"scar-pulumi get {function.outputs[0].place} FOLDER"
         else:
             yield f"scar-pulumi invoke {function.name}"
         yield f"scar-pulumi logs {function.name}"
@@ -75,6 +79,11 @@ def _counted(changes: "Changes", words: Mapping[str, str]) -> str:
     return ", ".join(f"{numbers[name]} {word}" for name, word in words.items() if numbers[name])
 
 
+def _flow(function: Function | Service) -> str:
+    paths = [" ".join(map(_path, paths)) for paths in (function.inputs, function.outputs)]
+    return f"  {' → '.join(part or '-' for part in paths)}" if any(paths) else ""
+
+
 def _path(path: StoragePath) -> str:
     limits = [*(f"{start}*" for start in path.prefix), *(f"*{end}" for end in path.suffix)]
-    return f"{path.path} ({' '.join(limits)})" if limits else path.path
+    return f"{path.place} ({' '.join(limits)})" if limits else path.place

@@ -1,19 +1,13 @@
 """OSCAR clusters and their services, as the outputs of a stack tell of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scar_pulumi.dataplane.storage_path import StoragePath, read_paths
+
 MASKED = "[secret]"
 """What stands in outputs for a secret that was not asked for."""
-
-
-@dataclass(frozen=True)
-class ServicePath:
-    """Where a service's files come from or go to."""
-
-    provider: str
-    path: str
 
 
 @dataclass(frozen=True)
@@ -25,8 +19,8 @@ class Service:
     synchronous: bool
     run_url: str
     job_url: str
-    inputs: tuple[ServicePath, ...] = ()
-    outputs: tuple[ServicePath, ...] = ()
+    inputs: tuple[StoragePath, ...] = ()
+    outputs: tuple[StoragePath, ...] = ()
     token: str = field(default=MASKED, repr=False)
 
 
@@ -73,13 +67,7 @@ def _service(cluster: str, name: str, entry: Mapping[str, Any]) -> Service:
         synchronous=bool(entry.get("synchronous")),
         run_url=str(entry.get("runUrl") or ""),
         job_url=str(entry.get("jobUrl") or ""),
-        inputs=tuple(_paths(entry.get("inputs"))),
-        outputs=tuple(_paths(entry.get("outputs"))),
+        inputs=read_paths(entry.get("inputs")),
+        outputs=read_paths(entry.get("outputs")),
         token=str(entry.get("token") or ""),
     )
-
-
-def _paths(entries: Any) -> Iterable[ServicePath]:
-    for entry in entries or ():
-        provider = entry.get("provider") or entry.get("storage_provider") or "minio.default"
-        yield ServicePath(provider, str(entry.get("path", "")))

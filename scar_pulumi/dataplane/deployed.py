@@ -6,17 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scar_pulumi.dataplane.clusters import Cluster, Service, read_clusters
+from scar_pulumi.dataplane.storage_path import StoragePath, read_paths
 from scar_pulumi.errors import InputError, ScarError
-
-
-@dataclass(frozen=True)
-class StoragePath:
-    """Where a function's files come from or go to."""
-
-    provider: str
-    path: str
-    prefix: tuple[str, ...] = ()
-    suffix: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,8 +112,8 @@ def _function(name: str, entry: Mapping[str, Any]) -> Function:
         log_group=entry.get("logGroup") or f"/aws/lambda/{name}",
         image=entry.get("image", ""),
         execution_mode=entry.get("executionMode", "lambda"),
-        inputs=_paths(entry.get("inputs")),
-        outputs=_paths(entry.get("outputs")),
+        inputs=read_paths(entry.get("inputs")),
+        outputs=read_paths(entry.get("outputs")),
         url=entry.get("url") or "",
         auth=entry.get("auth") or "NONE",
         async_url=entry.get("asyncUrl") or "",
@@ -135,15 +126,3 @@ def _batch(entry: Any) -> BatchPlace | None:
     if not entry:
         return None
     return BatchPlace(entry["jobQueue"], entry.get("jobDefinition", ""), entry.get("logGroup") or "/aws/batch/job")
-
-
-def _paths(entries: Any) -> tuple[StoragePath, ...]:
-    return tuple(
-        StoragePath(
-            entry.get("provider", "s3.default"),
-            entry.get("path", ""),
-            tuple(entry.get("prefix") or ()),
-            tuple(entry.get("suffix") or ()),
-        )
-        for entry in entries or ()
-    )

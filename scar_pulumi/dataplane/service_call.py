@@ -16,7 +16,6 @@ from scar_pulumi.errors import InputError, InvocationError
 _PATIENCE = 610.0
 _APPEARS = 10.0
 _SHORTEST = 16
-"""Characters of base64 that are taken for a file; a shorter word without padding may be what a script has printed."""
 
 
 class ServiceFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
@@ -41,10 +40,12 @@ _REASONS: Mapping[int, str] = {
 }
 
 
-def call_service(client: ClusterClient, service: Service, call: Call, token: str) -> Invocation:
-    """Call a service and wait for its answer; a failed call is returned, not raised."""
+def call_service(
+    client: ClusterClient, service: Service, call: Call, token: str, *, is_file: bool = False
+) -> Invocation:
+    """Call a service and wait for its answer; a failed call is returned, not raised. `is_file`: see `decoded`."""
     answer = client.send(service.run_url, event_of(call), token, _PATIENCE)
-    body = decoded(answer.body) if answer.status == 200 else answer.body
+    body = decoded(answer.body, is_file=is_file) if answer.status == 200 else answer.body
     return Invocation(service.name, answer.status, "", "", body=body)
 
 
@@ -80,10 +81,15 @@ def _encoded(body: Body) -> bytes:
     return json.dumps(text).encode() if text.isdecimal() else text.encode()
 
 
-def decoded(body: bytes) -> bytes:
-    """The file that an answer holds in base64, or what was printed as it is."""
+def decoded(body: bytes, *, is_file: bool = False) -> bytes:
+    """The file that an answer holds in base64, or what was printed as it is.
+
+    Nothing in the answer tells one from the other. Who wants a file (`is_file`) takes all base64 for one; else a word
+    that is short and has no padding is left alone.
+    """
     text = body.strip()
-    if b"\n" in text or (len(text) < _SHORTEST and not text.endswith(b"=")):
+    is_word = len(text) < _SHORTEST and not text.endswith(b"=")
+    if b"\n" in text or (is_word and not is_file):
         return body
     try:
         return base64.b64decode(text, validate=True)

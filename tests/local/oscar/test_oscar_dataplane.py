@@ -40,6 +40,9 @@ def test_a_service_is_called_and_its_jobs_tell_what_they_did(oscar: Oscar) -> No
     answered = call_service(client, service, Call(binary_body(content)), token)
     assert (answered.status_code, answered.body) == (200, content)
     assert call_service(client, service, Call(text_body("12345678")), token).body == b"12345678"
+    short = Call(text_body("SO!"))
+    assert call_service(client, service, short, token).body == b"U08h\n"
+    assert call_service(client, service, short, token, is_file=True).body == b"SO!"
     begun = begin_job(client, service, Call(json_body('{"to": "a job"}'), later=True), token)
     oscar.finished("talks")
     assert begun.request_id in oscar.jobs("talks")
