@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scar_pulumi.declarations.batch import batch_problems
+from scar_pulumi.declarations.batch_arguments import batch_problems
 from scar_pulumi.fdl import Fdl, Function, Problem
 from scar_pulumi.local import is_local_stack
 
@@ -13,17 +13,23 @@ def undeployable(fdl: Fdl, stack: str) -> tuple[Problem, ...]:
     """Everything in the file that cannot be deployed on a stack, in its order; empty if all of it can."""
     said = [place for function in fdl.functions for place in _function(function)]
     problems = [_problem(fdl, path, message) for path, message in said]
+    problems += [problem for function in fdl.functions for problem in _batch(fdl, function)]
     if not is_local_stack(stack):
         problems += [*_storages(fdl), *_image_files(fdl)]
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
 def _function(function: Function) -> Iterator[tuple[str, str]]:
-    for message in batch_problems(function):
-        yield f"{function.path}.batch", message
     if function.api_gateway is not None and function.api_gateway.authorization == "CUSTOM":
         message = "'CUSTOM' needs an authorizer of your own, which this release cannot deploy"
         yield f"{function.path}.api_gateway.method.authorizationType", message
+
+
+def _batch(fdl: Fdl, function: Function) -> Iterator[Problem]:
+    """What Batch would refuse; each says what to do itself."""
+    path = f"{function.path}.batch"
+    for message in batch_problems(function):
+        yield Problem(*fdl.mark(path), path, message)
 
 
 def _storages(fdl: Fdl) -> Iterator[Problem]:

@@ -58,10 +58,20 @@ def test_the_graph_is_drawn_in_each_format(scar: Scar, kind: str, start: str) ->
     assert scar("fdl", "graph", FILES / "everything.yaml", "--format", kind).stdout.startswith(start)
 
 
-def test_what_cannot_be_deployed_is_refused_before_the_engine_starts(scar: Scar, engine: FakeEngine) -> None:
-    answer = scar("up", FILES / "everything.yaml", "--yes")
+def test_what_cannot_be_deployed_is_refused_before_the_engine_starts(
+    scar: Scar, engine: FakeEngine, tmp_path: Path
+) -> None:
+    path = tmp_path / "serverless.yaml"
+    path.write_text("""\
+functions:
+  aws:
+  - lambda: {name: a, execution_mode: batch, container: {image: debian}}
+    batch: {memory: 1024, compute_resources: {type: FARGATE}}
+""")
+    answer = scar("up", path, "--yes")
     assert answer.status == 2
-    assert f"{FILES / 'everything.yaml'}:77:7 functions.oscar[0].my_oscar: 'service1' is a service" in answer.stderr
+    said = f"{path}:4:12 functions.aws[0].batch: memory: 1024 MB do not go with 1 vCPUs on FARGATE; use 2048 to 8192"
+    assert said in answer.stderr
     assert engine.asked == []
 
 
