@@ -1,4 +1,6 @@
 import base64
+import runpy
+from pathlib import Path
 from typing import Any, cast
 
 import pulumi
@@ -9,6 +11,7 @@ from scar_components._oscar_cluster.volume import check_storage_class
 
 from .conftest import Recorder, run_program
 
+EXAMPLE = Path(__file__).parents[2] / "stacks" / "examples" / "oscar-cluster" / "__main__.py"
 CORE = "kubernetes:core/v1"
 RBAC = "kubernetes:rbac.authorization.k8s.io/v1"
 NETWORK = "kubernetes:networking.k8s.io/v1"
@@ -214,6 +217,41 @@ def test_every_mistake_is_told_at_once(recorder: Recorder) -> None:
     assert recorder.types().keys() <= {"oscar"}
 
 
+def test_arguments_of_a_configuration_are_checked_as_a_type_checker_would(recorder: Recorder) -> None:
+    with pytest.raises(pulumi.RunError) as error:
+        cluster(
+            volume={"storageclass": "nfs", "size": 2},
+            minio=[],
+            kserve="yes",
+            ingress={"class_name": "traefik"},
+            allowed_image_repositories="ghcr.io/grycap",
+            password=pulumi.Output.secret("known later"),
+            helm={},
+        )
+    assert str(error.value).splitlines() == [
+        "volume.storageclass: is unknown; did you mean 'storage_class'?",
+        'volume.size: 2 is not text; write it in quotes, such as "2"',
+        "minio: [] is not a map; write its settings below it",
+        "kserve: 'yes' is not true or false",
+        "ingress.host: is missing; give it",
+        "allowed_image_repositories: 'ghcr.io/grycap' is not a list; write [ghcr.io/grycap]",
+        f"helm: is unknown; known are {', '.join(sorted(OscarClusterArgs.__annotations__))}",
+    ]
+
+
 def server_variables(recorder: Recorder) -> dict[str, str]:
     container = recorder.inputs("oscar-server")["spec"]["template"]["spec"]["containers"][0]
     return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+def test_the_example_declares_a_cluster_and_a_service_after_it(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", '{"photos:host": "oscar.example.org", "photos:storageClass": "nfs"}')
+
+    def program() -> None:
+        runpy.run_path(str(EXAMPLE))
+
+    run_program(program)
+    assert recorder.types().keys() >= {"oscar", "oscar-server", "oscar-ingress", "sort", "sort-service"}
+    assert recorder.inputs("sort-service")["endpoint"] == "https://oscar.example.org"

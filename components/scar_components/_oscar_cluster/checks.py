@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from scar_components._oscar_cluster.namespaces import POD_SECURITY_LEVELS
+from scar_components._oscar_cluster.shape import shape_mistakes
 from scar_components.oscar_cluster_arguments import OscarClusterArgs
 
 _SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
@@ -15,7 +16,8 @@ _BACKENDS = ("", "knative")
 
 def check_arguments(args: OscarClusterArgs) -> None:
     """Raise RunError with every mistake in what is known before the program has run."""
-    if mistakes := list(_mistakes(args)):
+    # What is of the wrong shape cannot be looked into.
+    if mistakes := list(shape_mistakes(args, OscarClusterArgs)) or list(_mistakes(args)):
         raise pulumi.RunError("\n".join(mistakes))
 
 
