@@ -14,7 +14,7 @@ test: setup ## the whole suite
 
 test-kubernetes: setup ## OscarCluster and the stand-in provider on a real API server, which is built once
 	@scripts/setup-kubernetes >/dev/null
-	@.venv/bin/pytest tests/kubernetes
+	@.venv/bin/pytest -n 2 --dist loadfile tests/kubernetes
 
 lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
