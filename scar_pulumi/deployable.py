@@ -15,7 +15,7 @@ def undeployable(fdl: Fdl, stack: str) -> tuple[Problem, ...]:
     problems = [_problem(fdl, path, message) for path, message in said]
     problems += [problem for function in fdl.functions for problem in _batch(fdl, function)]
     if not is_local_stack(stack):
-        problems += [*_storages(fdl), *_image_files(fdl)]
+        problems += [*_storages(fdl), *_image_files(fdl), *_scripts(fdl)]
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
@@ -51,6 +51,14 @@ def _image_files(fdl: Fdl) -> Iterator[Problem]:
             path = f"{service.path}.image_file"
             message = "is for local stacks: a cluster fetches its images from a registry"
             yield Problem(*fdl.mark(path), path, message, "push the image, and give its reference as 'image' beside it")
+
+
+def _scripts(fdl: Fdl) -> Iterator[Problem]:
+    """The local cloud runs what an image itself starts; OSCAR's own server refuses a service without a script."""
+    for service in fdl.oscar:
+        if service.script is None:
+            hint = "name the script that runs for each event; only local stacks do without"
+            yield Problem(*fdl.mark(service.path), service.path, "'script' is missing, which OSCAR needs", hint)
 
 
 def _problem(fdl: Fdl, path: str, message: str) -> Problem:

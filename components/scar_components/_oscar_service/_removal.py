@@ -26,6 +26,7 @@ def remove(api: OscarApi, definition: Mapping[str, Any], version: str, *, wipe: 
     goes = [bucket for bucket in buckets(found) if wipe and bucket not in shared]
     stays = [place for place in _places(found) if not (wipe and _bucket(place) in goes)]
     sent = {key: value for key, value in shaped(definition, version).items() if key not in _TOLD}
+    sent["annotations"] = found.get("annotations") or {}  # whose it is, if it cannot be deleted after all
     if stays:
         _part(api, sent, found, version, goes)
     elif not found.get("owner"):
