@@ -115,7 +115,9 @@ class OscarService(pulumi.ComponentResource):
             "adopt": args.get("adopt"),
             "delete_buckets": args.get("delete_buckets"),
         }
-        entry = RegisteredService(f"{name}-service", inputs, ResourceOptions(parent=self))
+        # The engine makes a component wait for what it depends on, and not the children of it.
+        waiting = ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)
+        entry = RegisteredService(f"{name}-service", inputs, waiting)
         self.service_name = Output.from_input(service_name)
         self.endpoint = Output.from_input(args["endpoint"])
         self.token, self.run_url, self.job_url = entry.token, entry.run_url, entry.job_url

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pulumi
 from pulumi import automation
 
 from scar_components.oscar_service import OscarService, OscarServiceArgs
@@ -20,6 +21,7 @@ class Project:
         self.script = folder / "script.sh"
         self.script.write_text("#!/bin/sh\ncat\n")
         self.services: dict[str, OscarServiceArgs] = {}
+        self.after: dict[str, str] = {}
         self.stack = automation.create_or_select_stack("dev", project_name="services", program=self._program)
 
     def service(self, name: str, read: str | None = None, write: str | None = None, **definition: Any) -> None:
@@ -36,8 +38,10 @@ class Project:
         }
 
     def _program(self) -> None:
+        made: dict[str, OscarService] = {}
         for name, args in self.services.items():
-            OscarService(name, args)
+            needed = [made[self.after[name]]] if name in self.after else []
+            made[name] = OscarService(name, args, pulumi.ResourceOptions(depends_on=needed))
 
     def up(self) -> dict[str, int]:
         """Deploy; what happened to services, by operation."""

@@ -83,9 +83,14 @@ def test_ten_services_are_made_one_after_another_and_put_right_after_others_chan
 ) -> None:
     for number in range(10):
         project.service(f"s{number}", f"bucket-{number}/in", memory="512Mi")
+    project.service("s9", "bucket-9/in", "bucket-8/in")  # where another service reads, which comes first
+    project.after["s9"] = "s8"
     cluster.minio.away_at = {4, 5}  # somebody restarts it in the middle
     assert project.up() == {"create": 10}
     assert sorted(cluster.services) == sorted(project.services)
+    (last,) = (entry for entry in project.entries() if entry["urn"].endswith("::s9-service"))
+    assert any(urn.endswith("::s8-service") for urn in last["dependencies"])
+    assert cluster.minio.notified("bucket-8", "in/a.jpg") == {"s8"}
     assert cluster.minio.webhooks == set(project.services)
     # None met a restart that another service had caused.
     assert (cluster.minio.refusals, server.changes().count("POST")) == (2, 12)
