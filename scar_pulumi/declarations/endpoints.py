@@ -31,18 +31,20 @@ def endpoint_arguments(
     group: Sequence[Function], functions: Mapping[str, LambdaContainerFunction]
 ) -> ApiGatewayEndpointArgs:
     """Return what the component takes of the functions behind one API."""
-    first = _api(group[0])
-    shared = sum(_api(function).path_part == _EVERYTHING for function in group) > 1
+    apis = [_api(function) for function in group]
+    first = apis[0]
+    # What an API has once, one of its functions gives; the language has checked that they do not contradict each other.
+    tokens = next((api.tokens for api in apis if api.tokens), None)
+    domain = next((api.domain for api in apis if api.domain), None)
+    shared = sum(api.path_part == _EVERYTHING for api in apis) > 1
     arguments = {
         "api_name": first.name,
         "stage": first.stage_name,
         "functions": [_function(function, functions[function.name], shared=shared) for function in group],
-        "tokens": first.tokens and {"issuer": first.tokens.issuer, "audience": list(first.tokens.audience)},
-        "cors": first.cors,
-        "throttling": first.throttling,
-        "domain": {"name": first.domain["domain_name"], "certificate_arn": first.domain["certificate_arn"]}
-        if first.domain
-        else None,
+        "tokens": tokens and {"issuer": tokens.issuer, "audience": list(tokens.audience)},
+        "cors": next((api.cors for api in apis if api.cors), None),
+        "throttling": next((api.throttling for api in apis if api.throttling), None),
+        "domain": domain and {"name": domain["domain_name"], "certificate_arn": domain["certificate_arn"]},
         "log_retention": group[0].log_retention,
         "region": group[0].region,
         "tags": {key: value for key, value in group[0].tags.items() if _all_have(group, key, value)},

@@ -44,5 +44,5 @@ def _api(document: Document, function: FunctionValues) -> None:
         document.warning(path, message, "method: {authorizationType: AWS_IAM} lets only your account")
     timeout = function.settings.get("timeout")
     if timeout is not None and timeout > _LONGEST_CALL and document.given(f"{function.path}.lambda.timeout"):
-        message = f"calls over HTTP are cut off after {_LONGEST_CALL} s, the timeout is {timeout} (s)"
+        message = f"calls over HTTP get 504 after {_LONGEST_CALL} s, and the function goes on until its {timeout} (s)"
         document.warning(path, message, "call asynchronously, or lower lambda.timeout")

@@ -7,7 +7,7 @@ from scar_pulumi.fdl._document import Document, FunctionValues
 
 _BY_TOKEN = ("JWT", "COGNITO_USER_POOLS")
 _EVERYTHING, _ASYNC = "{proxy+}", "async"
-# What an API has once, for all functions behind it.
+# What an API has once, for all functions behind it; one of them is enough to give it.
 _COMMON = ("stage_name", "cors", "domain", "jwt", "throttling")
 
 
@@ -49,12 +49,14 @@ def _path_is_free(document: Document, function: FunctionValues) -> None:
 def _share(document: Document, functions: list[FunctionValues]) -> None:
     if len(functions) < 2:
         return
-    first, *others = functions
-    for other in others:
-        for key in _COMMON:
-            if _api(other).get(key) != _api(first).get(key):
+    for key in _COMMON:
+        giving = [function for function in functions if _api(function).get(key)]
+        for other in giving[1:]:
+            if _api(other)[key] != _api(giving[0])[key]:
                 path = f"{other.path}.api_gateway.{key}"
-                message = f"differs from that of '{first.name}', with which it shares the API '{_api(first)['name']}'"
+                message = (
+                    f"differs from that of '{giving[0].name}', with which it shares the API '{_api(other)['name']}'"
+                )
                 document.error(path, message, "an API has it once: give both the same, or the APIs other names")
     _paths_differ(document, functions)
 
