@@ -6,9 +6,11 @@ from typing import Any, cast
 
 import pulumi
 import pytest
+from pulumi.errors import InputPropertyError
 
 from scar_components import BatchGpuEnvironment, BatchGpuEnvironmentArgs
 from scar_components._batch.machines import check_machines, image_types
+from scar_components._host import COMPONENTS, Host
 
 from .conftest import Recorder, run_program
 
@@ -149,6 +151,17 @@ def test_a_combination_that_batch_refuses_is_told_before_anything_is_made(
         environment(**arguments)
     assert sentence in str(error.value)
     assert recorder.resources == {}
+
+
+def test_other_languages_declare_an_environment_in_their_own_words(recorder: Recorder) -> None:
+    host = Host(COMPONENTS, "scar", "grycap", "0.0.0")
+    inputs = {"type": "SPOT", "maxVcpus": pulumi.Output.from_input(8.0), "minVcpus": 2.0, "subnetIds": ["subnet-1"]}
+    run_program(lambda: host.construct("yolo", "scar:index:BatchGpuEnvironment", inputs).urn)
+    resources = recorder.inputs("yolo-compute-environment")["computeResources"]
+    assert (resources["type"], resources["minVcpus"], resources["maxVcpus"]) == ("SPOT", 2, 8)
+    with pytest.raises(InputPropertyError) as error:
+        host.construct("bad", "scar:index:BatchGpuEnvironment", {"type": "EC3"})
+    assert "type: 'EC3' is unknown" in error.value.reason
 
 
 def test_every_refused_combination_is_told_at_once() -> None:
