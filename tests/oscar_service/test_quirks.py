@@ -102,6 +102,17 @@ def test_results_go_to_buckets_of_s3_that_exist_or_not(
     assert server.changes() == ["POST", "PUT"]
 
 
+def test_an_adopted_service_keeps_its_owner(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    cluster.create(raw("plants", input=[minio("photos/in")]))
+    cluster.services["plants"]["owner"] = "somebody@egi.eu"
+    cluster.minio.make("results")
+    provider.create({**properties(server, "plants", "photos/in", "results/out"), "adopt": True})
+    assert cluster.services["plants"]["owner"] == "somebody@egi.eu"
+    assert cluster.services["plants"]["output"] == [minio("results/out")]  # though OSCAR has answered 500
+
+
 def test_quirk_3_deleting_takes_the_files_along_unless_the_service_is_parted_from_them(
     provider: RegisteredServiceProvider, server: Server, cluster: Cluster
 ) -> None:

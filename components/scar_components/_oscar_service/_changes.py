@@ -27,14 +27,15 @@ def put(api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], versio
     Raises:
         OscarError: OSCAR refuses it, or has not done it.
     """
-    answer = api.update({**sent, "owner": found.get("owner") or ADMINISTRATOR})
+    body = {**sent, "owner": found.get("owner") or ADMINISTRATOR}
+    answer = api.update(body)
     refusal = api.refusal(f"service {sent['name']}: cannot be updated", answer)
     if answer.status not in {200, 204, 500}:
         raise refusal
     seen = api.find(sent["name"])
     # Setting the policies of a bucket that a service did not have before fails for the administrator's services, and
     # the rest is done; what became of a secret cannot be read back.
-    done = answer.status != 500 or (seen and "secret" not in answer.text and not differences(sent, seen, version))
+    done = answer.status != 500 or (seen and "secret" not in answer.text and not differences(body, seen, version))
     if seen is None or not done:
         raise refusal
     return seen
