@@ -51,6 +51,8 @@ def _document(stack: DeployedStack, function: Function) -> dict[str, Any]:
         "logGroup": function.log_group,
         "image": function.image,
         "executionMode": function.execution_mode,
+        "url": function.url or None,
+        "page": function.page or None,
         "inputs": [dataclasses.asdict(path) for path in function.inputs],
         "outputs": [dataclasses.asdict(path) for path in function.outputs],
     }
@@ -75,8 +77,10 @@ def _show(
 ) -> None:
     if not functions and not buckets:
         console.note("nothing is deployed; `scar-pulumi up FILE` does that")
-    rows = [(_name(item), stack.project, _paths(item.inputs), _paths(item.outputs)) for stack, item in functions]
-    for line in table(("FUNCTION", "PROJECT", "INPUT", "OUTPUT"), rows):
+    rows = [
+        (_name(item), stack.project, _paths(item.inputs), _paths(item.outputs), _url(item)) for stack, item in functions
+    ]
+    for line in table(("FUNCTION", "PROJECT", "INPUT", "OUTPUT", "URL"), rows):
         console.say(line)
     if functions and buckets:
         console.say("")
@@ -86,6 +90,10 @@ def _show(
 
 def _name(item: Function | Service) -> str:
     return f"{item.cluster}/{item.name}" if isinstance(item, Service) else item.name
+
+
+def _url(item: Function | Service) -> str:
+    return (item.url if isinstance(item, Function) else "") or "-"
 
 
 def _paths(paths: Iterable[StoragePath]) -> str:

@@ -14,6 +14,12 @@ def endpoint(cloud: FakeCloud) -> Endpoint:
     return make_endpoint(cloud, "events", variables={"ANSWER": NOTED}, routes=routes)
 
 
+def test_a_slash_at_the_end_leads_to_the_same_route_and_stays_in_the_path(endpoint: Endpoint) -> None:
+    assert endpoint.call("POST", "/exact/").status == 200
+    event = endpoint.events()[-1]
+    assert (event["routeKey"], event["rawPath"]) == ("POST /exact", "/scar/exact/")
+
+
 def test_an_event_is_what_aws_documents(endpoint: Endpoint) -> None:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html"""
     url = f"{endpoint.url}/scar/my/path?parameter1=value1&parameter1=value2&parameter2=value%20"
