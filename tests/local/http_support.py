@@ -55,25 +55,29 @@ def ask(url: str, method: str = "GET", body: Any = None, **headers: str) -> Repl
         connection.close()
 
 
-def make_endpoint(
+def make_endpoint(cloud: FakeCloud, function: str, *, variables: dict[str, str] | None = None, **more: Any) -> Endpoint:
+    """Make a function and an API in front of it, with boto3."""
+    cloud.function(function, variables)
+    return put_in_front(cloud, function, **more)
+
+
+def put_in_front(
     cloud: FakeCloud,
     function: str,
     *,
-    variables: dict[str, str] | None = None,
     routes: tuple[str, ...] = ("ANY /{proxy+}",),
     route: dict[str, Any] | None = None,
     integration: dict[str, Any] | None = None,
     stage: dict[str, Any] | None = None,
     **api: Any,
 ) -> Endpoint:
-    """Make a function and an API in front of it, with boto3."""
-    cloud.function(function, variables)
+    """Make an API in front of a function."""
     client = cloud.client("apigatewayv2")
     made = client.create_api(Name=function, ProtocolType="HTTP", **api)
     key = made["ApiId"]
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
     given = {"IntegrationType": "AWS_PROXY", "IntegrationUri": arn, "PayloadFormatVersion": "2.0"}
-    target = client.create_integration(ApiId=key, **given, **(integration or {}))["IntegrationId"]
+    target = client.create_integration(ApiId=key, **{**given, **(integration or {})})["IntegrationId"]
     for one in routes:
         client.create_route(ApiId=key, RouteKey=one, Target=f"integrations/{target}", **(route or {}))
     client.create_stage(ApiId=key, StageName="scar", AutoDeploy=True, **(stage or {}))

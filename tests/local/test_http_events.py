@@ -1,9 +1,12 @@
 """What functions get of a request to an HTTP API, and what clients get of their answers."""
 
+import io
+import zipfile
+
 import pytest
 
-from tests.local.cloud_support import FakeCloud
-from tests.local.http_support import Endpoint, ask, make_endpoint
+from tests.local.cloud_support import ROLE, FakeCloud
+from tests.local.http_support import Endpoint, ask, make_endpoint, put_in_front
 
 NOTED = '{"statusCode": 200, "body": "noted"}'
 
@@ -156,3 +159,35 @@ def test_a_function_that_fails_or_may_not_be_called_is_an_error_of_the_server(cl
     cloud.client("lambda").remove_permission(FunctionName="refused", StatementId="endpoint")
     assert refused.call().status == 500
     assert len(refused.events()) == 1
+
+
+def test_functions_that_were_made_for_rest_apis_get_their_events(cloud: FakeCloud) -> None:
+    old = make_endpoint(cloud, "first", variables={"ANSWER": NOTED}, integration={"PayloadFormatVersion": "1.0"})
+    assert old.call("POST", "/a/b?x=1&x=2", b"hello", content_type="text/plain", cookie="a=1").status == 200
+    event = old.events()[-1]
+    assert (event["version"], event["httpMethod"], event["path"]) == ("1.0", "POST", "/scar/a/b")
+    assert (event["resource"], event["pathParameters"]) == ("/{proxy+}", {"proxy": "a/b"})
+    assert event["queryStringParameters"] == {"x": "2"}
+    assert event["multiValueQueryStringParameters"] == {"x": ["1", "2"]}
+    assert (event["body"], event["isBase64Encoded"], event["stageVariables"]) == ("hello", False, None)
+    assert event["multiValueHeaders"]["content-type"] == ["text/plain"]
+    assert event["headers"]["cookie"] == "a=1"
+    context = event["requestContext"]
+    assert (context["httpMethod"], context["resourcePath"], context["stage"]) == ("POST", "/{proxy+}", "scar")
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+    assert isinstance(context["requestTimeEpoch"], int)
+
+
+def test_a_function_from_a_zip_archive_is_called_as_well(cloud: FakeCloud) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", "def handler(event, context):\n    return {'path': event['rawPath']}\n")
+    cloud.client("lambda").create_function(
+        FunctionName="archive",
+        Role=ROLE,
+        Runtime="python3.12",
+        Handler="index.handler",
+        Code={"ZipFile": archive.getvalue()},
+    )
+    reply = put_in_front(cloud, "archive").call()
+    assert (reply.status, reply.json) == (200, {"path": "/scar/launch"})

@@ -37,7 +37,9 @@ _KINDS = {
     "apimappings": _Kind("apiMappingId", {"apiMappingKey": ""}, "apiMappingKey"),
     "authorizers": _Kind("authorizerId", {}, "name"),
     "deployments": _Kind("deploymentId", {"deploymentStatus": "DEPLOYED", "autoDeployed": False}),
-    "integrations": _Kind("integrationId", {"connectionType": "INTERNET", "timeoutInMillis": 30000}),
+    "integrations": _Kind(
+        "integrationId", {"connectionType": "INTERNET", "timeoutInMillis": 30000, "payloadFormatVersion": "1.0"}
+    ),
     "routes": _Kind("routeId", {"authorizationType": "NONE", "apiKeyRequired": False}, "routeKey"),
     "stages": _Kind(
         "stageName",

@@ -17,6 +17,7 @@ from scar_pulumi.local.http_endpoint.answer import message
 from scar_pulumi.local.http_endpoint.authorization import Authorization
 from scar_pulumi.local.http_endpoint.configuration import Api, Apis, Stage
 from scar_pulumi.local.http_endpoint.event import Arrival, Call, payload
+from scar_pulumi.local.http_endpoint.first_event import first_payload
 from scar_pulumi.local.http_endpoint.integration import LambdaIntegration, Outcome
 from scar_pulumi.local.http_endpoint.routing import choose, decoded_path
 from scar_pulumi.local.http_endpoint.store import Store
@@ -93,7 +94,8 @@ class HttpEndpoint:
         integration = api.integrations.get(call.route.integration)
         if integration is None or integration.get("integrationType") != "AWS_PROXY":
             return Outcome(message(500, "Internal Server Error"), problem="the route leads to no function")
-        event = payload(replace(call, authorizer=allowed))
+        make = payload if integration.get("payloadFormatVersion") == "2.0" else first_payload
+        event = make(replace(call, authorizer=allowed))
         seconds = float(integration.get("timeoutInMillis") or 30000) / 1000
         return await self._functions.call(integration["integrationUri"], _source(api, call), event, seconds)
 

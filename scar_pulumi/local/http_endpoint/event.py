@@ -54,14 +54,14 @@ def payload(call: Call) -> dict[str, Any]:
     """The event."""
     request = call.request
     cookies = [cookie for header in _all(request, "cookie") for cookie in header.split("; ")]
-    body, encoded = _body(request)
+    body, encoded = body_of(request)
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": call.route.key,
         "rawPath": call.path,
         "rawQueryString": request.query,
         "cookies": cookies,
-        "headers": _headers(call),
+        "headers": headers_of(call),
         "queryStringParameters": _joined(parse_qsl(request.query, keep_blank_values=True)),
         "requestContext": context(call),
         "pathParameters": dict(call.variables),
@@ -109,7 +109,8 @@ def is_text(content_type: str) -> bool:
     return media.startswith("text/") or media in _TEXT
 
 
-def _body(request: Request) -> tuple[str | None, bool]:
+def body_of(request: Request) -> tuple[str | None, bool]:
+    """The body as text, and whether that is base64; None where there is no body."""
     if not request.body:
         return None, False
     if is_text(request.header("content-type")):
@@ -117,7 +118,8 @@ def _body(request: Request) -> tuple[str | None, bool]:
     return base64.b64encode(request.body).decode(), True
 
 
-def _headers(call: Call) -> dict[str, str]:
+def headers_of(call: Call) -> dict[str, str]:
+    """The client's headers and the gateway's, by their names in lower case; cookies are apart."""
     given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in call.request.headers]
     headers = _joined((name, value) for name, value in given if name not in ("cookie", "transfer-encoding"))
     forwarded = headers.get("x-forwarded-for")
