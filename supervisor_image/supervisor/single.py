@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from supervisor import delegation, events, oscar, results
+from supervisor import delegation, events, oscar, results, staging
 from supervisor.errors import EventInvalid, ScriptFailed, ScriptTimedOut, SupervisorError
 from supervisor.function import Function
 from supervisor.invocation import Context, Job, process
@@ -27,6 +27,7 @@ def run(environment: Mapping[str, str]) -> int:
     log = Log(request_id=_request_id(environment))
     _redirect(environment.get(_EVENT_FILE), os.O_RDONLY, 0)
     _redirect(environment.get(_ANSWER_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 1)
+    staging.make_parent()
     try:
         environment = oscar.adopted(environment)
         function = _with_oscars_script(Function.read(environment))

@@ -26,6 +26,14 @@ class Workspace(NamedTuple):
     output: str
 
 
+def make_parent() -> None:
+    """Make /tmp where an image has none: Lambda brings one, what runs jobs does not."""
+    if not os.path.isdir(PARENT):  # noqa: PTH112
+        with contextlib.suppress(OSError):  # a root file system that is read-only: told when it is needed
+            os.mkdir(PARENT)  # noqa: PTH102
+            os.chmod(PARENT, 0o1777)  # noqa: PTH101, S103 as every system has it
+
+
 @contextlib.contextmanager
 def workspace(log: Log) -> Iterator[Workspace]:
     """Make the folders, and remove them with all that is in them, whatever happened meanwhile."""

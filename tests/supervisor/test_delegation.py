@@ -3,9 +3,11 @@
 import base64
 import io
 import json
+import stat
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -235,3 +237,14 @@ def test_lines_may_be_json(launch: Launch) -> None:
     assert {line["requestId"] for line in lines} == {request_id}
     assert [line["level"] for line in lines][-1] == "ERROR"
     assert all(set(line) == {"timestamp", "level", "requestId", "message"} for line in lines)
+
+
+def test_a_job_makes_the_folder_for_its_files_where_the_image_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from supervisor import staging
+
+    monkeypatch.setattr(staging, "PARENT", str(tmp_path / "tmp"))
+    for _ in range(2):
+        staging.make_parent()
+    assert stat.S_IMODE((tmp_path / "tmp").stat().st_mode) == 0o1777

@@ -104,7 +104,8 @@ class Attempts:
         try:
             ended = await (self._alone(part, allocation) if part.node is None else self._nodes(part, allocation))
         except asyncio.CancelledError:
-            ended = self.lost()
+            job = self._store.job(part.job.id)
+            ended = Ended(_KILLED) if job and job.state.get("isTerminated") else self.lost()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this job's end
             _log.exception("job %s could not be run", part.job.id)
             ended = Ended(None, f"{type(error).__name__}: {error}", _NOT_STARTED)

@@ -9,6 +9,7 @@ from scar_pulumi.local.batch.resources import ENVIRONMENT, QUEUE, arn_of, check_
 from scar_pulumi.local.batch.store import Store
 from scar_pulumi.local.credentials import Caller
 
+_RESOURCES = "computeResources"
 _HEALTHY = "ComputeEnvironment Healthy"
 _SERVICE_ROLE = "arn:aws:iam::{}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch"
 _FARGATE = ("FARGATE", "FARGATE_SPOT")
@@ -51,13 +52,14 @@ class ComputeEnvironments:
         found = self._found(caller, document["computeEnvironment"])
         if found["status"] in ("DELETING", "UPDATING"):
             raise ClientError("Cannot update, resource is being modified.")
-        resources = document.get("computeResources") or {}
-        changed = {key: document[key] for key in ("state", "serviceRole", "unmanagedvCpus", "updatePolicy", "context")
-                   if key in document}  # fmt: skip
+        changed = {key: value for key, value in document.items() if key not in ("computeEnvironment", _RESOURCES)}
+        # What asks for newer instances is no setting.
+        given = document.get(_RESOURCES) or {}
+        resources = {key: value for key, value in given.items() if key != "updateToLatestImageVersion"}
         merged = found | changed | {"status": "UPDATING"}
         if resources:
-            merged["computeResources"] = (found.get("computeResources") or {}) | resources
-            _check_vcpus(merged["computeResources"])
+            merged[_RESOURCES] = (found.get(_RESOURCES) or {}) | resources
+            _check_vcpus(merged[_RESOURCES])
         arn = found["computeEnvironmentArn"]
         self._store.update(arn, merged)
         self._later(lambda: self._settle(arn))

@@ -10,31 +10,31 @@ from tests.local.runner import images
 
 
 def test_no_job_is_lost_or_runs_twice_at_once_when_the_cloud_is_killed(own: Batch) -> None:
-    queue = own.queue()
-    nap = f"0.9{time.time_ns() % 10**9}"
-    script = (
-        f"echo $AWS_BATCH_JOB_ATTEMPT >>/shared/$AWS_BATCH_JOB_ID; sleep {nap}; echo end >>/shared/$AWS_BATCH_JOB_ID"
-    )
+    queue, mark = own.queue(), f"mark-{time.time_ns()}"
+    script = f"""
+    : {mark}; me=/shared/$AWS_BATCH_JOB_ID
+    echo $AWS_BATCH_JOB_ATTEMPT >>$me; until test -e /shared/go; do sleep 0.1; done; echo end >>$me"""
     again = own.definition(script, retryStrategy={"attempts": 3}, **shared("again"))
-    once = own.definition(f"sleep {nap}; sleep 60")
-    single = own.submit(queue, once)
-    jobs = [own.submit(queue, again) for _ in range(12)]
+    single = own.submit(queue, own.definition(script, **shared("again")))
+    jobs = [own.submit(queue, again) for _ in range(8)]
     array = own.submit(queue, again, arrayProperties={"size": 3})
     last = own.submit(queue, again, dependsOn=[{"jobId": array}])
-    wait_for(lambda: len(images.sleeping(nap)) == 4)
+    for identifier in (single, *jobs[:3]):
+        own.wait(identifier, "RUNNING")
+    wait_for(lambda: len(list(folder(own, "again").iterdir())) == 4)
     own.cloud.kill()
-    wait_for(lambda: not images.sleeping(nap))
+    wait_for(lambda: not images.processes(mark.encode()))
+    (folder(own, "again") / "go").touch()
     own.cloud.start()
     for identifier in (*jobs, array, last):
         assert own.end(identifier, 60)["status"] == "SUCCEEDED"
-    job = own.job(single)
-    assert job["status"] == "FAILED"
-    assert job["statusReason"].startswith("Host EC2 (instance i-")
-    for identifier in jobs:
-        lines = (folder(own, "again") / identifier).read_text().split()
-        attempts = own.job(identifier)["attempts"]
-        assert lines == [*map(str, range(1, len(attempts) + 1)), "end"]
-        assert all("Host EC2" in attempt["statusReason"] for attempt in attempts[:-1])
+    lost = own.job(single)
+    assert lost["status"] == "FAILED"
+    assert lost["statusReason"].startswith("Host EC2 (instance i-")
+    for number, identifier in enumerate(jobs):
+        attempts = ["1", "2"] if number < 3 else ["1"]
+        assert (folder(own, "again") / identifier).read_text().split() == [*attempts, "end"]
+        assert len(own.job(identifier)["attempts"]) == len(attempts)
 
 
 def test_stopping_ends_what_runs_and_keeps_what_waits(own: Batch) -> None:
