@@ -98,12 +98,13 @@ def test_passwords_are_nowhere_in_clear(deployed: None, stacks: Stacks, cluster:
     assert all(len(password) == 32 and outputs["password"].secret for password in passwords)
 
     # A password that is given reaches the server's Secret, and starts the server anew.
-    before = revision(cluster)
+    before, server = revision(cluster), cluster.get(SERVER)["metadata"]["uid"]
     changed = stacks.stack(program(password=GIVEN))
     preview: list[str] = []
     changed.preview(on_output=preview.append, on_event=lambda event: preview.append(str(event)), diff=True, json=True)
-    changed.up(on_output=printed.append, on_event=lambda event: printed.append(str(event)), diff=True)
-    assert changed.outputs()["password"].value == GIVEN
+    made = changed.up(on_output=printed.append, on_event=lambda event: printed.append(str(event)), diff=True)
+    assert made.outputs["password"].value == GIVEN
+    assert cluster.get(SERVER)["metadata"]["uid"] == server
     data = cluster.get("/api/v1/namespaces/oscar/secrets/oscar-auth")["data"]
     assert base64.b64decode(data["OSCAR_PASSWORD"]).decode() == GIVEN
     assert revision(cluster) != before

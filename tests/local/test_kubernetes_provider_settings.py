@@ -13,7 +13,7 @@ from scar_pulumi.local.kubernetes_provider._check import check
 from scar_pulumi.local.kubernetes_provider._compare import changed_paths, drifted
 from scar_pulumi.local.kubernetes_provider._configuration import Configuration, Connection, read
 from scar_pulumi.local.kubernetes_provider._hiding import hide
-from scar_pulumi.local.kubernetes_provider._objects import manifest_of
+from scar_pulumi.local.kubernetes_provider._objects import foreseen, manifest_of
 from scar_pulumi.local.kubernetes_provider._readiness import FailedError, unready
 from scar_pulumi.local.kubernetes_provider._replacements import replaces, replacing_fields
 from scar_pulumi.local.plugin.errors import UnservedError
@@ -115,6 +115,13 @@ def test_secrets_are_hidden_wherever_the_api_server_has_put_them() -> None:
     assert hidden["stringData"] == as_secret({"password": "long enough"})
     assert hidden["x"] == as_secret(encoded)
     assert manifest_of({"kind": "Secret", "stringData": {"a": "b"}}) == {"kind": "Secret", "data": {"a": "Yg=="}}
+
+
+def test_a_preview_keeps_what_the_server_added_and_drops_what_is_declared_no_longer() -> None:
+    olds = {"data": {"a": "1", "gone": "secret"}, "metadata": {"name": "x", "uid": "u"}, "status": {}}
+    old_inputs = {"data": {"a": "1", "gone": "secret"}, "metadata": {"name": "x"}}
+    news = {"data": {"a": "2"}, "metadata": {"name": "x"}}
+    assert foreseen(olds, old_inputs, news) == {**olds, "data": {"a": "2"}}
 
 
 def test_objects_are_ready_when_they_do_their_job() -> None:

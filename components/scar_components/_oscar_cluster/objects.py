@@ -1,37 +1,35 @@
 """Manifests as resources of the Kubernetes SDK."""
 
+import importlib
 import re
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from scar_components._oscar_cluster.names import Manifest
 
-_CLASSES: dict[tuple[str, str], type[pulumi.CustomResource]] = {
-    ("v1", "ConfigMap"): kubernetes.core.v1.ConfigMap,
-    ("v1", "Namespace"): kubernetes.core.v1.Namespace,
-    ("v1", "PersistentVolumeClaim"): kubernetes.core.v1.PersistentVolumeClaim,
-    ("v1", "Secret"): kubernetes.core.v1.Secret,
-    ("v1", "Service"): kubernetes.core.v1.Service,
-    ("v1", "ServiceAccount"): kubernetes.core.v1.ServiceAccount,
-    ("apps/v1", "Deployment"): kubernetes.apps.v1.Deployment,
-    ("batch/v1", "Job"): kubernetes.batch.v1.Job,
-    ("networking.k8s.io/v1", "Ingress"): kubernetes.networking.v1.Ingress,
-    ("networking.k8s.io/v1", "NetworkPolicy"): kubernetes.networking.v1.NetworkPolicy,
-    ("rbac.authorization.k8s.io/v1", "ClusterRole"): kubernetes.rbac.v1.ClusterRole,
-    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): kubernetes.rbac.v1.ClusterRoleBinding,
-    ("rbac.authorization.k8s.io/v1", "Role"): kubernetes.rbac.v1.Role,
-    ("rbac.authorization.k8s.io/v1", "RoleBinding"): kubernetes.rbac.v1.RoleBinding,
+_MODULES = {
+    "": "core",
+    "apps": "apps",
+    "batch": "batch",
+    "networking.k8s.io": "networking",
+    "rbac.authorization.k8s.io": "rbac",
 }
+"""Modules of the SDK by API group."""
 
 
 def declare(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
-    """Declare the object of a manifest, of whatever kind; kinds without a class of their own are custom resources."""
-    kind = (manifest["apiVersion"], manifest["kind"])
+    """Declare the object of a manifest, of whatever kind; groups without a module here are custom resources."""
+    group, _, version = manifest["apiVersion"].rpartition("/")
     content = {_python_name(key): value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
-    if kind in _CLASSES:
-        return _CLASSES[kind](name, opts=opts, **content)
-    return kubernetes.apiextensions.CustomResource(name, api_version=kind[0], kind=kind[1], opts=opts, **content)
+    made: pulumi.CustomResource
+    if group in _MODULES:
+        # Imported one by one when they are needed: each takes its time.
+        module = importlib.import_module(f"pulumi_kubernetes.{_MODULES[group]}.{version}")
+        made = getattr(module, manifest["kind"])(name, opts=opts, **content)
+    else:
+        custom = importlib.import_module("pulumi_kubernetes.apiextensions").CustomResource
+        made = custom(name, api_version=manifest["apiVersion"], kind=manifest["kind"], opts=opts, **content)
+    return made
 
 
 def _python_name(key: str) -> str:

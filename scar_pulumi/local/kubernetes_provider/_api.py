@@ -100,7 +100,8 @@ def _pool(connection: Connection) -> urllib3.PoolManager:
         name = connection.server_name
         named = {"server_hostname": name, "assert_hostname": name} if name else {}
         secure = {"ssl_context": _context(connection), **named}
-    retries = urllib3.Retry(total=2, status=0, redirect=0)
+    # Every request may be made twice; a server with too much to do says when to come again.
+    retries = urllib3.Retry(total=4, redirect=0, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
     return urllib3.PoolManager(maxsize=PARALLEL, retries=retries, timeout=_TIMEOUT, **secure)
 
 

@@ -52,9 +52,11 @@ def outputs(live: Object, inputs: Mapping[str, Any], manager: str) -> Object:
     return {**live, **written, "metadata": metadata, MANAGER: manager}
 
 
-def foreseen(olds: Mapping[str, Any], news: Mapping[str, Any]) -> Object:
-    """The outputs of an update as far as a preview can tell: what was, with what is declared over it."""
-    return {**olds, **{name: _over(olds.get(name), value) for name, value in news.items()}}
+def foreseen(olds: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any]) -> Object:
+    """The outputs of an update as far as a preview can tell: what is declared, over what the API server has added."""
+    added = {name: value for name, value in olds.items() if name in news or name not in old_inputs}
+    declared = {name: _over(olds.get(name), old_inputs.get(name), value) for name, value in news.items()}
+    return {**added, **declared}
 
 
 def identity(manifest: Mapping[str, Any], *, namespaced: bool) -> str:
@@ -74,8 +76,10 @@ def decoded(data: object) -> str:
     return base64.b64decode(str(data)).decode(errors="replace")
 
 
-def _over(old: Any, new: Any) -> Any:
-    return foreseen(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
+def _over(old: Any, old_input: Any, new: Any) -> Any:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return foreseen(old, old_input if isinstance(old_input, dict) else {}, new)
 
 
 def _something(value: Any) -> Any:

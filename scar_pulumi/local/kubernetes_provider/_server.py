@@ -115,7 +115,7 @@ class Provider(StandIn):
         raw, olds = from_struct(request.news), reveal(from_struct(request.olds))
         news = reveal(raw)
         if request.preview:
-            outputs = foreseen(olds, news)
+            outputs = foreseen(olds, reveal(from_struct(request.old_inputs)), news)
         else:
             with self.engine.during(request.urn):
                 outputs = self._lifecycle.update(olds, news, request.timeout)
