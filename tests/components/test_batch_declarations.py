@@ -186,3 +186,26 @@ def test_published_files_become_the_environments_and_jobs_that_they_describe(rec
     darknet = recorder.inputs("scar-darknet-environment-compute-environment")["computeResources"]
     assert darknet["ec2Configurations"] == [{"imageType": "ECS_AL2_NVIDIA"}]
     assert recorder.inputs("scar-mpi-job-definition")["type"] == "multinode"
+
+
+def test_a_functions_file_system_is_mounted_in_its_jobs_as_well(recorder: Recorder, declare: Any) -> None:
+    arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-0123456789abcdef0"
+    declare(
+        text=f"""\
+functions:
+  aws:
+  - lambda:
+      name: one
+      execution_mode: batch
+      container: {{image: debian}}
+      vpc: {{SubnetIds: [subnet-0123456789abcdef0], SecurityGroupIds: [sg-0123456789abcdef0]}}
+      file_system: [{{Arn: "{arn}", LocalMountPath: /mnt/data}}]
+"""
+    )
+    container = json.loads(recorder.inputs("one-job-definition")["containerProperties"])
+    assert container["mountPoints"] == [{"sourceVolume": "efs-0", "containerPath": "/mnt/data"}]
+    volume = container["volumes"][0]["efsVolumeConfiguration"]
+    assert (volume["fileSystemId"], volume["authorizationConfig"]["accessPointId"]) == (
+        "fs-1",
+        "fsap-0123456789abcdef0",
+    )
