@@ -32,6 +32,14 @@ class Control:
         self._terminate(self._meant(document["jobId"]), document["reason"])
         return {}
 
+    def cancel_all(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """CancelJobs."""
+        return _each(self.cancel, caller, document)
+
+    def terminate_all(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """TerminateJobs."""
+        return _each(self.terminate, caller, document)
+
     def end_queue(self, queue: str) -> None:
         """Ends the jobs of a queue that is deleted."""
         open_ = "queue = ? AND kind NOT IN ('array', 'node') AND status NOT IN ('SUCCEEDED', 'FAILED')"
@@ -53,3 +61,17 @@ class Control:
         if job is None:
             raise ClientError(f"Job {reference} does not exist")
         return list(self._store.jobs("parent = ?", job.id)) if job.kind == "array" else [job]
+
+
+def _each(
+    end: Callable[[Caller, dict[str, Any]], dict[str, Any]], caller: Caller, document: dict[str, Any]
+) -> dict[str, Any]:
+    successful: list[str] = []
+    errors: list[dict[str, str]] = []
+    for identifier in document["jobs"]:
+        try:
+            end(caller, {"jobId": identifier, "reason": document["reason"]})
+            successful.append(identifier)
+        except ClientError as error:
+            errors.append({"job": identifier, "code": "ClientException", "message": str(error)})
+    return {"successful": successful, "errors": errors}

@@ -89,8 +89,9 @@ def test_gpus_are_counted_and_a_job_that_fits_nowhere_says_so(batch: Batch) -> N
     for job in map(batch.job, blocked[:2]):
         assert job["status"] == "RUNNABLE"
         assert job["statusReason"].startswith("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")
+    answer = batch.client.cancel_jobs(jobs=["none", *blocked], reason="never")
+    assert (answer["successful"], [error["job"] for error in answer["errors"]]) == (blocked, ["none"])
     for identifier in blocked:
-        batch.client.cancel_job(jobId=identifier, reason="never")
         job = batch.end(identifier)
         assert (job["statusReason"], job["isCancelled"], job["attempts"]) == ("never", True, [])
 
