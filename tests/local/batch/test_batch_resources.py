@@ -157,3 +157,17 @@ def test_accounts_and_regions_are_apart(batch: Batch) -> None:
     other = batch.cloud.client("batch", "eu-west-1")
     assert other.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"] == []
     assert other.describe_job_queues()["jobQueues"] == []
+
+
+def test_a_queue_that_goes_takes_its_jobs_along(batch: Batch) -> None:
+    queue = batch.queue()
+    definition = batch.definition("sleep 600", vcpus=4)
+    running, waiting = batch.submit(queue, definition), batch.submit(queue, definition)
+    batch.wait(running, "RUNNING")
+    batch.client.update_job_queue(jobQueue=queue, state="DISABLED")
+    wait_for(lambda: batch._status("job_queues", "jobQueues", queue) == "VALID")
+    batch.client.delete_job_queue(jobQueue=queue)
+    wait_for(lambda: batch._status("job_queues", "jobQueues", queue) == "", 40)
+    for identifier in (running, waiting):
+        job = batch.end(identifier)
+        assert (job["status"], job["statusReason"]) == ("FAILED", "Job Queue deleted")
