@@ -1,6 +1,7 @@
 """Synchronous calls: somebody waits for the answer of one container."""
 
 import asyncio
+import shutil
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ class Calls:
 
     def __init__(self, directory: Path, containers: Containers) -> None:
         self._directory = directory
+        self._running = directory / "running"
+        shutil.rmtree(self._running, ignore_errors=True)  # what a kill has left
+        self._running.mkdir(mode=0o700, parents=True)
         self._containers = containers
         self._everybody = asyncio.Semaphore(Limits().synchronous)
         self._slots: defaultdict[tuple[str, str, int], asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(0))
@@ -50,11 +54,10 @@ class Calls:
 
     async def _run(self, service: Service, event: bytes) -> Answer:
         name = f"{service.name}-{uuid.uuid4()}"
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        log = self._directory / f"{name}.log"
+        log = self._running / f"{name}.log"
         try:
             outcome = await self._containers.run(
-                service, name, event, folder=self._directory / name, log=log, started=lambda: None
+                service, name, event, folder=self._running / name, log=log, started=lambda: None
             )
             printed = read_log(log)
             self._keep(service, log)
