@@ -26,6 +26,10 @@ class World:
         self.image = folder / "busybox.tar"
         self.image.write_bytes(_busybox_image())
 
+    def set(self, **variables: str) -> None:
+        """Set variables of the local cloud, before it starts."""
+        self._environment |= variables
+
     def scar(self, *arguments: str) -> Any:
         """Run a verb and return its JSON answer."""
         command = [sys.executable, "-m", "scar_pulumi", *arguments, "--json"]
