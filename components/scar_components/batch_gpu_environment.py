@@ -8,7 +8,13 @@ import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from scar_components._batch.environment_arguments import BatchGpuEnvironmentArgs
-from scar_components._batch.machines import ALLOCATION_STRATEGIES, ON_INSTANCES, check_machines, image_types
+from scar_components._batch.machines import (
+    ALLOCATION_STRATEGIES,
+    ON_INSTANCES,
+    changes_in_place,
+    check_machines,
+    image_types,
+)
 from scar_components._batch.network import Network
 from scar_components._batch.policies import INSTANCE_ASSUME_ROLE
 from scar_components._batch.user_data import encoded_user_data
@@ -19,6 +25,13 @@ __all__ = ["BatchGpuEnvironment", "BatchGpuEnvironmentArgs"]
 _DEFAULT_INSTANCE_TYPES = ["g4dn.xlarge"]
 _DISK = "/dev/xvda"
 """Root device of Amazon's images for ECS: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/al2023.html"""
+
+# By default, jobs of more than half an hour do not survive a change: the longest that AWS takes.
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_UpdatePolicy.html
+_PATIENT: aws.batch.ComputeEnvironmentUpdatePolicyArgsDict = {
+    "job_execution_timeout_minutes": 360,
+    "terminate_jobs_on_update": False,
+}
 
 
 class BatchGpuEnvironment(ComponentResource):
@@ -66,6 +79,7 @@ class BatchGpuEnvironment(ComponentResource):
             type=args.get("management", "MANAGED"),
             service_role=args.get("service_role"),
             compute_resources=resources,
+            update_policy=_PATIENT if changes_in_place(args) else None,
             region=args.get("region"),
             tags=args.get("tags"),
             # Batch changes it all the time.

@@ -53,6 +53,8 @@ def test_left_to_itself_it_has_gpus_in_the_default_network_and_costs_nothing_whe
         "subnets": ["subnet-default-a", "subnet-default-b"],
         "securityGroupIds": ["sg-default"],
     }
+    # Jobs that run while the environment is changed are given six hours to end.
+    assert declared["updatePolicy"] == {"jobExecutionTimeoutMinutes": 360, "terminateJobsOnUpdate": False}
     order = [{"order": 1, "computeEnvironment": recorder.arn("yolo-compute-environment")}]
     queue = recorder.inputs("yolo-queue")
     assert (queue["computeEnvironmentOrders"], queue["priority"], queue["state"]) == (order, 1, "ENABLED")
@@ -67,6 +69,7 @@ def test_what_is_given_is_used_and_nothing_is_made_for_it(recorder: Recorder) ->
     assert not [name for name in recorder.resources if "instance" in name]
     declared = recorder.inputs("yolo-compute-environment")
     assert declared["serviceRole"] == role
+    assert "updatePolicy" not in declared
     assert declared["computeResources"]["instanceRole"] == profile
     assert declared["computeResources"]["subnets"] == ["subnet-1"]
     assert declared["computeResources"]["securityGroupIds"] == ["sg-1"]

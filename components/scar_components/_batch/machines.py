@@ -78,9 +78,10 @@ def _of_instances(args: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def with_gpu(instance_types: Sequence[str]) -> bool:
-    """Whether any of the types has a GPU that Batch can give to a job."""
-    return any(_has_gpu(one) for one in instance_types)
+def changes_in_place(args: Mapping[str, Any]) -> bool:
+    """Whether AWS changes the instances of such an environment in place, with jobs on them."""
+    is_managed = args.get("management", "MANAGED") == "MANAGED" and args.get("type", "EC2") in ON_INSTANCES
+    return is_managed and not args.get("service_role") and args.get("allocation_strategy") != "BEST_FIT"
 
 
 def _has_gpu(instance_type: str) -> bool:
