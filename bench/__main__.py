@@ -1,11 +1,11 @@
-"""Run the benchmarks that are named, or all: `python -m bench [latency] [deploy] [supervisor] [fdl] [http]`."""
+"""Run the benchmarks that are named, or all: `python -m bench [latency] [deploy] [supervisor] [fdl] [http] [jobs]`."""
 
 import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import deploy, fdl, http, latency, supervisor
+from bench import deploy, fdl, http, jobs, latency, supervisor
 from bench.world import World
 
 BENCHMARKS = {
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "supervisor": supervisor.run,
     "fdl": fdl.run,
     "http": http.run,
+    "jobs": jobs.run,
 }
 
 
