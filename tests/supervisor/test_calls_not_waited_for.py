@@ -54,7 +54,7 @@ def test_a_call_that_nobody_waits_for_is_queued_whole_and_answered_at_once(
     # What was queued runs, and is not queued again.
     later = container.invoke(queue.events[0])
     assert (later.document["statusCode"], len(queue.events)) == (200, 1)
-    assert "ran\n" in container.log
+    wait_for(lambda: "ran\n" in container.log, 10, "the script's output")
 
 
 def test_a_queued_call_that_fails_is_a_failure_that_lambda_sees(launch: Launch, queue: Queue) -> None:
@@ -92,7 +92,7 @@ def test_a_call_that_is_too_large_for_the_queue_is_told_the_limit_and_the_way_ou
 def test_without_the_setting_a_call_is_run_at_once(launch: Launch, queue: Queue) -> None:
     container = asynchronous(launch, queue, asynchronous_http=False)
     assert not container.invoke(request("hello", routeKey="ANY /launch/async")).failed
-    assert "ran\n" in container.log
+    wait_for(lambda: "ran\n" in container.log, 10, "the script's output")
     assert queue.requests == []
 
 
