@@ -1,5 +1,6 @@
 """Functions on AWS and services on OSCAR clusters in one file, on one machine, with nothing installed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,3 +111,29 @@ def test_only_what_is_edited_changes_and_files_outlive_the_stack(hybrid: Hybrid,
     terminal.scar("rm", "minio.default/hybrid-work", "--recursive", "--yes")
     assert terminal.keys("minio.default/hybrid-work") == []
     terminal.scar("rm", "hybrid-files", "--recursive", "--yes")
+
+
+def test_a_cluster_elsewhere_is_reached_with_the_secrets_of_the_stack(
+    tmp_path: Path, busybox_image: Path, terminal: Terminal
+) -> None:
+    """By another name of this machine the cluster is not known for a local one: its password is in the stack only."""
+    (tmp_path / "upper.sh").write_text(f"#!/bin/sh\nset -eu\n{UPPER}\n")
+    places = {"input": _storage("minio", "elsewhere/in"), "output": _storage("minio", "elsewhere/out")}
+    service = {"name": "away", "image_file": str(busybox_image), "script": "upper.sh", **places}
+    fdl = tmp_path / "away.yaml"
+    fdl.write_text(yaml.safe_dump({"functions": {"oscar": [{"there": service}]}}))
+    status = terminal.scar("local", "start", "--json").json
+    settings = {
+        "endpoint": f"http://localhost:{status['port']}/_scar/oscar/there",
+        "auth_user": "oscar",
+        "auth_password": (terminal.state / "local" / "oscar-password").read_text(),
+    }
+    try:
+        terminal.up(fdl, "--config", f"scar:clusters={json.dumps({'there': settings})}")
+        answered = terminal.scar("invoke", "away", "--data", "from far away", cwd=tmp_path)
+        assert answered.stdout == "FROM FAR AWAY"
+        assert settings["auth_password"] not in terminal.scar("outputs", fdl).stdout + answered.stderr
+        assert terminal.keys("minio.there/elsewhere/out") != []
+    finally:
+        terminal.scar("destroy", fdl, "--yes", check=False)
+        terminal.scar("rm", "minio.default/elsewhere", "--recursive", "--yes", check=False)
