@@ -31,6 +31,7 @@ def supervisor_configuration(
         "outputs": [_storage(entry) for entry in args.get("outputs", ())],
         "storage_providers": _references(args.get("storage_providers", {})),
         "file_stage_in": args.get("file_stage_in"),
+        "report_batch_item_failures": args.get("report_batch_item_failures"),
         "asynchronous_http": args.get("asynchronous_http"),
         "execution_mode": execution_mode,
         "batch": batch,

@@ -85,6 +85,12 @@ class LambdaContainerFunctionArgs(TypedDict):
     """
     file_stage_in: NotRequired[bool]
     """Leave the input in its storage, for the script to fetch. Default: no."""
+    report_batch_item_failures: NotRequired[bool]
+    """Answer a queue with the messages that failed, so that it gives only those again. Default: no.
+
+    Its event source mapping has to have `ReportBatchItemFailures` among its function response types: one that has not
+    takes such an answer for a success.
+    """
     page: NotRequired[FunctionPage]
     """Let people try the function in a browser, where it has an HTTP endpoint. Default: no."""
     asynchronous_http: NotRequired[bool]

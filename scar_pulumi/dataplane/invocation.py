@@ -92,7 +92,7 @@ def read_answer(function: Function, answer: Mapping[str, Any], payload: bytes) -
         status_code=int(envelope.get("statusCode", answer["StatusCode"])),
         request_id=answer.get("ResponseMetadata", {}).get("RequestId", ""),
         log_group=headers.get("amz-log-group-name") or function.log_group,
-        log_stream=headers.get("amz-log-stream-name", ""),
+        log_stream=headers.get("amz-log-stream-name") or str(details.get("logStream") or ""),
         function_error=error,
         error_type=str(details.get("errorType") or ""),
         error_message=str(details.get("errorMessage") or ""),

@@ -45,6 +45,7 @@ class Page(NamedTuple):
 class Configuration(NamedTuple):
     """The function's part of the configuration; times in seconds.
 
+    `report_batch_item_failures` answers a queue with the messages that failed, which has to be told to expect that.
     `file_stage_in` leaves the input in its storage for the user's program to fetch; with `asynchronous_http` calls over
     HTTP that nobody waits for become events of their own. `storage_providers` maps such as
     `minio.mine` to its settings, or to where they are: `ssm:NAME`, `secretsmanager:ID`, `env:NAME` or `file:PATH`.
@@ -58,6 +59,7 @@ class Configuration(NamedTuple):
     outputs: tuple[StoragePath, ...] = ()
     storage_providers: Mapping[str, Any] = MappingProxyType({})
     file_stage_in: bool = False
+    report_batch_item_failures: bool = False
     asynchronous_http: bool = False
     execution_mode: str = "lambda"
     batch: Batch = Batch()
@@ -93,6 +95,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         outputs=_storage_paths(document.get("outputs"), "outputs"),
         storage_providers=_providers(document.get("storage_providers")),
         file_stage_in=truth(document.get("file_stage_in")),
+        report_batch_item_failures=truth(document.get("report_batch_item_failures")),
         asynchronous_http=truth(document.get("asynchronous_http")),
         execution_mode=_one_of(
             MODES, environment.get("EXECUTION_MODE") or document.get("execution_mode"), "execution_mode"

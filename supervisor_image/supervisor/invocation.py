@@ -53,6 +53,8 @@ def handle(function: Function, payload: bytes, context: Context, log: Log) -> by
         return _page(function, function.configuration.page)
     if function.configuration.asynchronous_http and events.asks_for_later(event):
         return _queue(function, event, context, log)
+    if function.configuration.report_batch_item_failures and (batch := _messages(function, event)):
+        return _answer_queue(function, batch, context, log)
     over_http = events.is_synchronous_http(event)
     if name := events.gateway_request(event):
         # Where a function takes too long, this may be all that its caller gets to know of it.
@@ -94,6 +96,19 @@ def _page(function: Function, about: Page) -> bytes:
     from supervisor import page  # noqa: PLC0415 most events are calls
 
     return page.answer(function.configuration.name, about)
+
+
+def _messages(function: Function, event: Any) -> list[dict[str, Any]]:
+    """The messages of a queue; none for functions that hand whole events over to jobs."""
+    from supervisor import queue_batch  # noqa: PLC0415 few functions are behind queues
+
+    return queue_batch.messages(event) if function.configuration.execution_mode == "lambda" else []
+
+
+def _answer_queue(function: Function, batch: list[dict[str, Any]], context: Context, log: Log) -> bytes:
+    from supervisor import queue_batch  # noqa: PLC0415
+
+    return queue_batch.answer(batch, lambda event: process(function, event, context, log), log)
 
 
 def _output(function: Function, event: Any, context: Context, log: Log) -> bytes:

@@ -1,6 +1,7 @@
 """The Lambda Runtime API over one kept-alive connection: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html."""
 
 import json
+import os
 import socket
 import time
 from http.client import HTTPConnection, HTTPException
@@ -89,7 +90,9 @@ class _Connection(HTTPConnection):
 
 
 def _failure(error_type: str, message: str) -> tuple[bytes, dict[str, str]]:
-    document = {"errorMessage": message, "errorType": error_type, "stackTrace": []}
+    document: dict[str, object] = {"errorMessage": message, "errorType": error_type, "stackTrace": []}
+    if stream := os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME"):
+        document["logStream"] = stream  # who waits for the answer finds the log by it, as in answers that succeed
     headers = {
         "Content-Type": "application/vnd.aws.lambda.error+json",
         "Lambda-Runtime-Function-Error-Type": f"Function.{error_type}",

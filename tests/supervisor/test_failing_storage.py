@@ -4,6 +4,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from tests.supervisor.conftest import Launch
 from tests.supervisor.container import Container, s3_event
 from tests.supervisor.objects import body, bucket, keys, to
@@ -64,3 +66,19 @@ def test_of_three_hundred_events_none_is_lost_and_none_is_doubled(
         assert int(body(s3, name, f"out/{number}.size")) == len(contents(number))
     # What the supervisor can repeat by itself it does: Lambda's own repetitions are hardly needed.
     assert sent.total() <= EVENTS * 1.02
+
+
+@pytest.mark.parametrize(("queue", "again"), [("plain", ["b"]), ("ordered.fifo", ["b", "c"])])
+def test_a_queue_is_told_which_of_its_messages_failed(launch: Launch, queue: str, again: list[str]) -> None:
+    script = '#!/bin/sh\nread -r x <"$INPUT_FILE_PATH" || :\n[ "$x" != bad ]\n'
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{queue}"
+    records = [
+        {"eventSource": "aws:sqs", "eventSourceARN": arn, "messageId": name, "body": text}
+        for name, text in (("a", "good good"), ("b", "bad"), ("c", "good good"))
+    ]
+    container = launch(script=script, configuration={"report_batch_item_failures": True})
+    outcome = container.invoke({"Records": records})
+    assert not outcome.failed
+    assert outcome.document == {"batchItemFailures": [{"itemIdentifier": name} for name in again]}
+    assert launch(script=script).invoke({"Records": records}).failed
+    assert container.invoke({"Records": [{**records[1], "eventSource": "other"}]}).document["statusCode"] == 200

@@ -67,6 +67,17 @@ def _check_image(document: Document, path: str, text: str) -> None:
         return
     if not archive:
         document.error(path, f"{quoted(text)} is not a tar archive", "make one with docker save -o FILE IMAGE")
+    elif _is_truncated(file):
+        document.error(path, f"{quoted(text)} is truncated", "write or download it again")
+
+
+def _is_truncated(file: Path) -> bool:
+    """Whether the last file in an archive ends before its end; only headers are read."""
+    try:
+        with tarfile.open(file, "r:") as archive:
+            return any(False for _ in archive)
+    except tarfile.ReadError as error:  # of a compressed one, too, which is told when it is read
+        return "unexpected end" in str(error)
 
 
 def _find(document: Document, path: str, text: str) -> Path | None:

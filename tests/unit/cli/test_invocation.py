@@ -96,3 +96,14 @@ def test_a_function_error_that_explains_nothing_has_a_name_at_least() -> None:
 def test_an_accepted_event_has_a_request_id() -> None:
     invocation = read_answer(FUNCTION, answer(StatusCode=202), b"")
     assert (invocation.status_code, invocation.request_id, invocation.failed) == (202, REQUEST, False)
+
+
+def test_a_failed_call_names_its_log_as_the_supervisor_tells_it() -> None:
+    error = {
+        "errorMessage": "no",
+        "errorType": "ScriptFailed",
+        "stackTrace": [],
+        "logStream": "2026/05/01/[$LATEST]abc",
+    }
+    invocation = read_answer(FUNCTION, answer(FunctionError="Unhandled"), json.dumps(error).encode())
+    assert invocation.document()["logStream"] == "2026/05/01/[$LATEST]abc"
