@@ -1,6 +1,9 @@
 """What OSCAR's versions do otherwise than one expects: the test server does it, and services live with it."""
 
+import ssl
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -302,3 +305,20 @@ def test_wrong_credentials_and_addresses_are_told(provider: RegisteredServicePro
         provider.create(away)
     with pytest.raises(pulumi.RunError, match="is not an address of OSCAR"):
         provider.create({**away, "endpoint": "127.0.0.1:x"})
+
+
+def test_certificates_are_verified_unless_the_service_says_otherwise(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster, tmp_path: Path
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=oscar", "-days", "1"]
+    subprocess.run([*command, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    asked = {**properties(server, "plants"), "endpoint": server.endpoint.replace("http:", "https:")}
+    with pytest.raises(pulumi.RunError, match=r"its certificate is not accepted .*; use one that is trusted"):
+        provider.create(asked)
+    provider.create({**asked, "verify_certificate": False})
+    assert "plants" in cluster.services

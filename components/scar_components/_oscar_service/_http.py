@@ -13,7 +13,14 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    InsecureRequestWarning,
+    MaxRetryError,
+    NewConnectionError,
+    SSLError,
+)
 
 from scar_components._oscar_service._errors import OscarError, Unreachable
 
@@ -89,6 +96,7 @@ def _pool(endpoint: str, verify: bool) -> urllib3.PoolManager:
     """Connections, through the proxy and with the certificates that the environment names, as other tools do."""
     context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
     if not verify:
+        urllib3.disable_warnings(InsecureRequestWarning)  # it was asked for, and would be told with each request
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     target = urlsplit(endpoint)
