@@ -20,7 +20,9 @@ from scar_pulumi.fdl.json_schema import json_schema
 from scar_pulumi.fdl.problems import Report
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = [*Path(__file__).with_name("files").glob("*.yaml"), *ROOT.glob("stacks/examples/*/*.yaml")]
+# A Pulumi.yaml is that of an example which is a program.
+OWN = [path for path in ROOT.glob("stacks/examples/*/*.yaml") if not path.name.startswith("Pulumi")]
+EXAMPLES = [*Path(__file__).with_name("files").glob("*.yaml"), *OWN]
 _VALIDATOR = Draft202012Validator(json_schema())
 # None of them means one thing in YAML and another in JSON, as 1.0 does.
 _JUNK: tuple[Any, ...] = (
