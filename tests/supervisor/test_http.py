@@ -11,6 +11,7 @@ import pytest
 
 from tests.supervisor.conftest import Launch
 from tests.supervisor.container import Container
+from tests.waiting import wait_for
 
 
 def request(body: str = "", **more: Any) -> dict[str, Any]:
@@ -71,7 +72,8 @@ def test_the_log_names_what_the_gateway_calls_the_request(launch: Launch) -> Non
     container = launch(script="echo hi")
     context = {"http": {"method": "GET"}, "requestId": "JKJaXmPLvHcESHA="}
     answer(container, request(requestContext=context))
-    assert "the gateway calls this request JKJaXmPLvHcESHA=\n" in container.log
+    line = "the gateway calls this request JKJaXmPLvHcESHA=\n"
+    wait_for(lambda: line in container.log, 30, "the line is in the log")
 
 
 def test_a_timeout_is_a_504(launch: Launch) -> None:
@@ -114,6 +116,7 @@ def test_a_browser_gets_the_page_and_the_script_does_not_run(launch: Launch) -> 
         "description": 'Says "moo" & <more>',
         "token": True,
     }
+    container.close()
     assert "running" not in container.log
 
 
@@ -150,6 +153,7 @@ def test_everything_else_is_a_call(launch: Launch, event: dict[str, Any], config
 def test_the_route_that_is_open_to_all_never_leads_to_a_call(launch: Launch, more: dict[str, Any]) -> None:
     container = launch(script="echo ran", configuration=PAGE)
     assert b"<!doctype html>" in received(answer(container, browses("/scar/launch/ui") | more))
+    container.close()
     assert "running" not in container.log
 
 
