@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pulumi import automation
 
+from scar_components._oscar_service._provider import RegisteredServiceProvider
 from scar_pulumi.engine import find_engine, stack_environment
 from tests.oscar_service.cluster import Cluster
 from tests.oscar_service.server import Server, running
@@ -54,3 +55,10 @@ def failure() -> Callable[[Callable[[], object]], str]:
         return str(caught.value)
 
     return failure
+
+
+@pytest.fixture
+def provider() -> RegisteredServiceProvider:
+    provider = RegisteredServiceProvider()
+    provider.delete_buckets = False
+    return provider
