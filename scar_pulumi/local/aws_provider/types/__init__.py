@@ -8,6 +8,7 @@ from scar_pulumi.local.aws_provider._naming import did_you_mean
 from scar_pulumi.local.aws_provider.types import (
     apigatewayv2,
     batch,
+    batch_jobs,
     cloudwatch,
     ec2,
     ecr,
@@ -35,7 +36,7 @@ def _completed(type_: ResourceType) -> ResourceType:
 _SERVED = (
     *apigatewayv2.TYPES,
     batch.COMPUTE_ENVIRONMENT,
-    batch.JOB_DEFINITION,
+    batch_jobs.JOB_DEFINITION,
     batch.JOB_QUEUE,
     cloudwatch.LOG_GROUP,
     ec2.LAUNCH_TEMPLATE,
