@@ -4,10 +4,12 @@ The ordinary clients are used with folders of their own, so that neither this ma
 that it knows change; apt checks its signatures as always.
 """
 
+import contextlib
+import fcntl
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -30,14 +32,28 @@ def unpacked(architecture: str, downloads: Path, root: Path, wanted: Sequence[st
             f"Debian, on a {architecture} machine, or with Docker (supervisor_image/Dockerfile)"
         )
     folder = downloads / f"apt-{_NAMES[architecture]}"
-    options = _options(_NAMES[architecture], folder)
-    _run(["apt-get", *options, "update"], architecture)
-    _run(["apt-get", *options, "--yes", "--download-only", "--no-install-recommends", "install", *wanted], architecture)
-    _run(["apt-get", *options, "autoclean"], architecture)
-    packages = sorted((folder / "cache/archives").glob("*.deb"))
-    for package in packages:
-        _run(["dpkg-deb", "--extract", str(package), str(root)], architecture)
+    with _alone(folder):
+        packages = _downloaded(architecture, folder, wanted)
+        for package in packages:
+            _run(["dpkg-deb", "--extract", str(package), str(root)], architecture)
     return [package.name for package in packages]
+
+
+def _downloaded(architecture: str, folder: Path, wanted: Sequence[str]) -> list[Path]:
+    options = _options(_NAMES[architecture], folder)
+    download = ["--yes", "--download-only", "--no-install-recommends", "install", *wanted]
+    for command in (["update"], download, ["autoclean"]):
+        _run(["apt-get", *options, *command], architecture)
+    return sorted((folder / "cache/archives").glob("*.deb"))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process uses the folder: apt itself gives up where one does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "in-use").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def wheel(name: str, architecture: str, folder: Path) -> metadata.Distribution:
