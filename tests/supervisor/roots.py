@@ -29,17 +29,17 @@ def busybox(folder: Path, downloads: Path, program: Path | None = None) -> Path:
     return folder
 
 
-def glibc(folder: Path) -> Path:
+def glibc(folder: Path, programs: Iterable[str] = _PROGRAMS) -> Path:
     """A root with the programs of this machine and the libraries that they are linked with."""
     empty(folder)
-    for name in _PROGRAMS:
+    for name in programs:
         found = shutil.which(name, path="/usr/bin:/bin")
         assert found, f"{name} is missing on this machine"
-        for file in [Path(found), *_linked(Path(found))]:
+        for file in [Path(found), *linked(Path(found))]:
             _copy(file, folder)
     for place in ("bin", "usr/bin"):
         (folder / place).mkdir(parents=True, exist_ok=True)
-    for name in _PROGRAMS:
+    for name in programs:
         for place in ("bin", "usr/bin"):
             other = "usr/bin" if place == "bin" else "bin"
             if not (folder / place / name).exists():
@@ -71,10 +71,17 @@ def open_to_all(folder: Path) -> None:
             path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o444))
 
 
+def linked(program: Path) -> Iterable[Path]:
+    """The libraries and the loader that a program or library is linked with."""
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    words = [word for line in listed.splitlines() for word in line.split() if word.startswith("/")]
+    return [Path(word) for word in words]
+
+
 def _static_busybox(downloads: Path) -> Path:
     kept = downloads / "busybox-static" / "bin" / "busybox"
     for candidate in (Path("/usr/bin/busybox"), Path("/bin/busybox"), kept):
-        if candidate.is_file() and not _linked(candidate):
+        if candidate.is_file() and not linked(candidate):
             return candidate
     partial = downloads / f".busybox-static-{os.getpid()}"
     partial.mkdir(parents=True)
@@ -83,12 +90,6 @@ def _static_busybox(downloads: Path) -> Path:
     if not kept.exists():
         partial.rename(kept.parents[1])
     return kept if kept.exists() else next(partial.rglob("bin/busybox"))
-
-
-def _linked(program: Path) -> Iterable[Path]:
-    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
-    words = [word for line in listed.splitlines() for word in line.split() if word.startswith("/")]
-    return [Path(word) for word in words]
 
 
 def _copy(file: Path, folder: Path) -> None:

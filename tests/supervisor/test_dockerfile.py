@@ -1,8 +1,17 @@
-"""The Dockerfile says the same as the bundler."""
+"""The Dockerfile says the same as the bundler, and makes the same layer where there is a Docker daemon to ask."""
 
+import hashlib
 import json
+import os
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from tests.supervisor import builder_image
 from tests.supervisor.conftest import BUNDLE, Bundle
 
 LINES = Path(BUNDLE.parent / "Dockerfile").read_text().splitlines()
@@ -13,7 +22,48 @@ def test_its_entry_point_is_that_of_the_layer(bundle: Bundle) -> None:
     assert json.loads(line.removeprefix("ENTRYPOINT ")) == bundle.facts["entrypoint"]
 
 
-def test_its_obstore_is_that_of_the_project() -> None:
-    project = (BUNDLE.parents[1] / "pyproject.toml").read_text()
-    (line,) = (line for line in LINES if line.startswith("ARG OBSTORE="))
-    assert f'"obstore=={line.partition("=")[2]}"' in project
+@pytest.mark.parametrize("package", ["obstore", "botocore"])
+def test_its_packages_are_those_that_are_locked(package: str) -> None:
+    locked = tomllib.loads((BUNDLE.parents[1] / "uv.lock").read_text())["package"]
+    (version,) = (found["version"] for found in locked if found["name"] == package)
+    assert f"ARG {package.upper()}={version}" in LINES
+
+
+def test_it_makes_the_tree_that_the_bundler_makes(bundle: Bundle, base: str, tmp_path: Path) -> None:
+    docker("build", "--network", "none", "--build-arg", f"BASE={base}", "--output", str(tmp_path), str(BUNDLE.parent))
+    assert tree(tmp_path) == tree(bundle.folder)
+
+
+@pytest.fixture
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An image for its first stage that holds the interpreter of this machine."""
+    if shutil.which("docker") is None or docker("version", check=False).returncode:
+        pytest.skip("there is no Docker daemon to build with")
+    if not builder_image.has_pip():
+        pytest.skip("pip is missing beside the interpreter")
+    folder, name = tmp_path_factory.mktemp("builder"), f"scar-test-builder:{os.getpid()}"
+    builder_image.write(folder / "root", folder / "root.tar")
+    shutil.rmtree(folder / "root")
+    docker("import", "--change", "ENV PIP_NO_INDEX=1", str(folder / "root.tar"), name)
+    yield name
+    docker("image", "rm", name)
+
+
+def docker(*arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, check=False, env=environment, timeout=300
+    )
+    assert not (check and done.returncode), done.stderr
+    return done
+
+
+def tree(folder: Path) -> dict[str, tuple[int, str]]:
+    """Every file and folder below opt, with its mode and its content."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mode, _content(path)) for path in (folder / "opt").rglob("*")
+    }
+
+
+def _content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
