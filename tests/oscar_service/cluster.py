@@ -41,7 +41,7 @@ class Cluster:
         self.services[service["name"]] = service
         try:
             self._check_scale(service)
-            self.minio.register(service["name"])
+            self.minio.register(service["name"], service["token"])
             self._make_buckets(service)
         except (MinioError, InvalidError) as error:
             self._roll_back(service)
@@ -73,12 +73,12 @@ class Cluster:
             return 404, None
         service["token"] = secrets.token_hex(32)
         answer: Answer = (204, None)
-        new = set(self._buckets(service)) - set(self._buckets(old))
+        new = set(self._buckets(service)) - set(self._buckets(old, "minio"))
         self._make_buckets(service, is_update=True)
         for _ in new:
             # The administrator is no user of MinIO; the handler goes on after having answered.
             answer = (500, "Error creating the service: error creating policy: The specified user does not exist")
-            self.minio.register(service["name"])
+            self.minio.register(service["name"], service["token"])
         if service["environment"]["secrets"]:
             self.secrets[service["name"]] = dict(service["environment"]["secrets"])
         self.services[service["name"]] = service
@@ -105,6 +105,11 @@ class Cluster:
             return 500, f"Error deleting service buckets: {error}"
         return 204, None
 
+    def started(self, bucket: str, key: str) -> set[str]:
+        """The services that a new key starts: `/job` refuses a token that is not the service's present one."""
+        told = self.minio.notified(bucket, key)
+        return {name for name in told if self.minio.webhooks[name] == self.services[name]["token"]}
+
     def buckets(self) -> Answer:
         return (200, {"Buckets": [{"Name": name} for name in self.minio.buckets]}) if self._is_newer else (404, None)
 
@@ -125,9 +130,9 @@ class Cluster:
         ports = service["expose"].get("api_port")
         return any(ports) if isinstance(ports, list) else bool(ports)
 
-    def _buckets(self, service: dict[str, Any]) -> list[str]:
+    def _buckets(self, service: dict[str, Any], *kinds: str) -> list[str]:
         places = [_place(entry) for entry in (*service["input"], *service["output"])]
-        return [bucket for kind, bucket, _ in places if kind in ("minio", "s3")]
+        return [bucket for kind, bucket, _ in places if kind in (kinds or ("minio", "s3"))]
 
     def _make_buckets(self, service: dict[str, Any], *, is_update: bool = False) -> None:
         made: set[str] = set()

@@ -27,7 +27,8 @@ class Minio:
     def __init__(self, restart_seconds: float) -> None:
         self.restart_seconds = restart_seconds
         self.buckets: dict[str, Bucket] = {}
-        self.webhooks: set[str] = set()
+        self.webhooks: dict[str, str] = {}
+        """The token that MinIO calls each service with."""
         self.refusals = 0
         self.registrations = 0
         self.away_at: set[int] = set()
@@ -46,19 +47,19 @@ class Minio:
             self._up_at = time.monotonic() + self.restart_seconds
         time.sleep(self.restart_seconds)
 
-    def register(self, service: str) -> None:
+    def register(self, service: str, token: str) -> None:
         """Add or replace the webhook of a service."""
         self.registrations += 1
         try:
             self.check_up()
         except MinioError as error:
             raise MinioError(f"error registering the service's webhook: {error}") from None
-        self.webhooks.add(service)
+        self.webhooks[service] = token
         self.restart()
 
     def unregister(self, service: str) -> None:
         """Remove a webhook; who asks for it only logs it when that fails."""
-        self.webhooks.discard(service)
+        self.webhooks.pop(service, None)
         self.restart()
 
     def make(self, bucket: str) -> None:

@@ -26,8 +26,9 @@ def test_a_lost_answer_is_no_second_service(
 ) -> None:
     server.lose_answers = 1
     provider.create(properties(server, "plants", "photos/in"))
-    assert server.changes() == ["POST", "PUT"]
+    assert server.changes() == ["POST", "PUT", "PUT", "PUT"]
     assert cluster.services["plants"]["owner"] == "cluster_admin"
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
 
 
 def test_quirk_2_a_bucket_that_exists_can_be_written_to_and_not_be_watched(
@@ -44,8 +45,8 @@ def test_quirk_2_a_bucket_that_exists_can_be_written_to_and_not_be_watched(
     provider.create(properties(server, "reader", "shared/in"))
     provider.create(properties(server, "writer", "fresh/in", "shared/in"))
     assert cluster.services["writer"]["output"] == [minio("shared/in")]
-    assert cluster.minio.notified("shared", "in/a.jpg") == {"reader"}
-    assert cluster.minio.notified("fresh", "in/a.jpg") == {"writer"}
+    assert cluster.started("shared", "in/a.jpg") == {"reader"}
+    assert cluster.started("fresh", "in/a.jpg") == {"writer"}
 
 
 def test_results_go_to_buckets_of_s3_that_exist_or_not(
@@ -87,7 +88,7 @@ def test_quirk_3_deleting_takes_the_files_along_unless_the_service_is_parted_fro
     assert cluster.services == {}
     assert set(cluster.minio.buckets) == {"photos", "results"}
     again = provider.create(properties(server, "plants", "photos/in", "results/out"))
-    assert cluster.minio.notified("photos", "in/a.jpg") == {"plants"}
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
 
     # The buckets are the service's own again, as OSCAR's tags say that they were made for it.
     provider.delete("plants", {**(again.outs or {}), "delete_buckets": True})
@@ -105,7 +106,7 @@ def test_quirk_3_buckets_of_others_stay_whatever_is_asked(
     assert (olds["shared"], updated["shared"]) == ([], ["shared"])
     provider.delete("writer", updated)
     assert set(cluster.minio.buckets) == {"shared"}
-    assert cluster.minio.notified("shared", "in/a.jpg") == {"reader"}
+    assert cluster.started("shared", "in/a.jpg") == {"reader"}
     provider.delete("reader", {**(reader.outs or {}), "delete_buckets": True})
     assert cluster.minio.buckets == {}
 
@@ -157,7 +158,7 @@ def test_quirk_5_another_input_is_another_service(
 ) -> None:
     cluster.create(raw("direct", input=[minio("photos/in")]))
     cluster.update(raw("direct", input=[minio("photos/elsewhere")]))
-    assert cluster.minio.notified("photos", "elsewhere/a.jpg") == set()
+    assert cluster.started("photos", "elsewhere/a.jpg") == set()
 
     made = provider.create(properties(server, "plants", "fresh/in"))
     olds, news = made.outs or {}, properties(server, "plants", "new/in")
@@ -202,3 +203,26 @@ def test_quirk_6_what_is_hidden_or_filled_in_is_no_drift(
     assert drifted["environment"] == {"variables": {"A": "2"}, "secrets": {"KEY": "hunter2"}}
     assert "memory" not in drifted  # it was not asked for
     assert provider.diff("plants", {**(made.outs or {}), "definition": drifted}, asked).changes
+
+
+def test_files_start_a_service_after_an_update_though_its_token_is_another_one(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    cluster.create(raw("direct", input=[minio("own/in")]))
+    cluster.update(raw("direct", input=[minio("own/in")], memory="1Gi"))
+    assert (cluster.minio.notified("own", "in/a"), cluster.started("own", "in/a")) == ({"direct"}, set())
+
+    made = provider.create(properties(server, "plants", "photos/in", "photos/out", labels={"mine": "1"}))
+    news = properties(server, "plants", "photos/in", "photos/out", memory="1Gi")
+    updated = provider.update("plants", made.outs or {}, news).outs or {}
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
+    assert updated["token"] == cluster.services["plants"]["token"]
+    assert cluster.services["plants"]["input"] == [minio("photos/in")]
+    assert cluster.services["plants"]["output"] == [minio("photos/out")]
+
+    server.changes()  # another bucket tells MinIO in passing, and a service without input waits for nothing
+    provider.update("plants", updated, properties(server, "plants", "photos/in", "results/out"))
+    silent = provider.create(properties(server, "silent", "", "silent/out"))
+    provider.update("silent", silent.outs or {}, properties(server, "silent", "", "silent/out", memory="1Gi"))
+    assert server.changes() == ["PUT", "POST", "PUT"]
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}

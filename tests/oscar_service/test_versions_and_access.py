@@ -32,7 +32,7 @@ def test_version_4_0_has_one_port_replicas_and_buckets_that_exist(
     service = cluster.services["plants"]
     assert service["expose"]["api_port"] == 8080
     assert (service["replicas"], service["delegation"]) == (members, "random")
-    assert cluster.minio.notified("photos", "in/a.jpg") == {"plants"}
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
     outs = made.outs or {}
     assert (outs["version"], outs["synchronous"]) == ("4.0.3", False)  # it is exposed
     assert provider.read("plants", outs).inputs is None

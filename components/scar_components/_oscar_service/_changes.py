@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scar_components._oscar_service._api import OscarApi
-from scar_components._oscar_service._definition import buckets
+from scar_components._oscar_service._definition import buckets, places
 from scar_components._oscar_service._drift import differences
 from scar_components._oscar_service._version import shaped
 
@@ -39,6 +39,36 @@ def put(api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], versio
     if seen is None or not done:
         raise refusal
     return seen
+
+
+def change(api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """Give a service another definition, and have MinIO start it as before; return it as OSCAR has it then.
+
+    OSCAR gives the service another token with each update, and tells MinIO only of a bucket that the service did not
+    have. MinIO's events would be refused from then on, so the service's first bucket is taken away and given back.
+
+    Raises:
+        OscarError: OSCAR refuses it, or has not done it.
+    """
+    seen = put(api, sent, found, version)
+    watched = buckets(sent, "input")
+    # The private buckets of single users would be deleted with the input that they stand for.
+    if not watched or found.get("bucket_list") or seen.get("token") == found.get("token") or _tells_minio(sent, found):
+        return seen
+    parted = {
+        key: [place for place in sent[key] if watched[0] not in buckets({key: [place]})] for key in ("input", "output")
+    }
+    return put(api, sent, put(api, {**sent, **parted}, seen, version), version)
+
+
+def _tells_minio(sent: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether an update has a bucket that the service did not have; those in S3 count as such each time."""
+    return not _bucket_names(sent, "minio", "s3") <= _bucket_names(found, "minio")
+
+
+def _bucket_names(definition: Mapping[str, Any], *kinds: str) -> set[str]:
+    found = places(definition, "input", "output")
+    return {path.partition("/")[0] for provider, path in found if provider.partition(".")[0] in kinds}
 
 
 def shared_buckets(api: OscarApi, definition: Mapping[str, Any]) -> list[str]:

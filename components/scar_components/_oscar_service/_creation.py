@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scar_components._oscar_service._api import OscarApi
-from scar_components._oscar_service._changes import MARK, put, sent_form, shared_buckets
+from scar_components._oscar_service._changes import MARK, change, sent_form, shared_buckets
 from scar_components._oscar_service._definition import buckets, places
 from scar_components._oscar_service._errors import OscarError, Unreachable
 from scar_components._oscar_service._removal import remove
@@ -44,7 +44,7 @@ class Creation:
                     continue
                 raise
             if self._without(existing) != self.sent:
-                put(self.api, self.sent, self._found(), self.version)
+                change(self.api, self.sent, self._found(), self.version)
             return shared
         raise OscarError(f"service {self.name}: {self.api.cluster.endpoint} breaks off each time; look into its log")
 
@@ -61,7 +61,7 @@ class Creation:
             self.api.wait_until(lambda: all(self.api.bucket(name) for name in buckets(found)), _UNDER_WAY)
         if places(found, "input") == places(self.sent, "input"):
             shared = shared_buckets(self.api, self.definition) if ours else buckets(self.definition)
-            put(self.api, self.sent, found, self.version)
+            change(self.api, self.sent, found, self.version)
             return shared
         if not ours:
             raise OscarError(

@@ -12,7 +12,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from scar_components._dynamic import deletes_buckets
 from scar_components._oscar_service._api import OscarApi
-from scar_components._oscar_service._changes import blank_secrets, put, sent_form, shared_buckets
+from scar_components._oscar_service._changes import blank_secrets, change, sent_form, shared_buckets
 from scar_components._oscar_service._creation import Creation
 from scar_components._oscar_service._definition import buckets, is_exposed, places, whole
 from scar_components._oscar_service._drift import observed
@@ -111,7 +111,7 @@ def _change(api: OscarApi, old: Mapping[str, Any], sent: Mapping[str, Any], vers
     if found is None:
         raise OscarError(f"service {sent['name']}: is gone from {api.cluster.endpoint}; refresh the stack")
     blank_secrets(api, sent, old, version)
-    put(api, sent, found, version)
+    change(api, sent, found, version)
 
 
 def _outputs(
