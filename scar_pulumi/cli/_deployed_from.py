@@ -1,12 +1,12 @@
 """From which FDL file a stack was deployed last: noted by `up`, forgotten by `destroy`."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from scar_components._directories import state_directory
+from scar_components._whole_files import write_whole
 from scar_pulumi.local import is_local_stack
 
 
@@ -14,9 +14,7 @@ def note(project: str, stack: str, fdl: Path) -> None:
     """Take note of a deployment."""
     file = _file(project, stack)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, delete=False) as temporary:
-        json.dump({"fdl": str(fdl)}, temporary)
-    Path(temporary.name).replace(file)
+    write_whole(file, json.dumps({"fdl": str(fdl)}))
 
 
 def file_of(project: str, stack: str) -> Path | None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from scar_components._directories import state_directory
+from scar_components._whole_files import write_whole
 from scar_pulumi.errors import InputError
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
@@ -121,6 +121,4 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
     text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
     if path.is_file() and path.read_text() == text:
         return
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # created with mode 0600
-        file.write(text)
-    Path(file.name).replace(path)
+    write_whole(path, text)

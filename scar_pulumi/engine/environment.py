@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scar_components._directories import state_directory
+from scar_components._whole_files import write_first
 from scar_pulumi.engine._find import find_engine
 from scar_pulumi.engine._release import Engine
 from scar_pulumi.engine._shims import engine_directory, stand_in_directory
@@ -99,17 +100,7 @@ def _local() -> dict[str, str]:
 
 def _passphrase_file() -> Path:
     path = state_directory() / "passphrase"
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    if not path.exists():
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        try:
-            path.hardlink_to(temporary)  # fails, rather than replaces, when another process was first
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
+    write_first(path, secrets.token_urlsafe(32))
     return path
 
 

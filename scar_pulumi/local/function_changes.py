@@ -7,12 +7,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from scar_components._whole_files import write_whole
 from scar_pulumi.local.asgi import Request, Response
 from scar_pulumi.local.credentials import Caller
 from scar_pulumi.local.functions import Function, Functions, Reference, parse_reference
 from scar_pulumi.local.image_store import ImageStore, Repository
 from scar_pulumi.local.lambda_documents import hide_concurrency, parse_image_uri, pin_image, sink_log_group
-from scar_pulumi.local.layout import write_atomically
 from scar_pulumi.local.log_sink import CloudLogSink
 from scar_pulumi.local.mutations import READ_METHODS
 from scar_pulumi.local.runner import Runner
@@ -145,7 +145,7 @@ class FunctionChanges:
             self._write_names()
 
     def _write_names(self) -> None:
-        write_atomically(self._names_file, json.dumps(sorted(self._names)).encode())
+        write_whole(self._names_file, json.dumps(sorted(self._names)).encode())
 
 
 def with_document(request: Request, document: dict[str, Any]) -> Request:

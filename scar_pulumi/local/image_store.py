@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from scar_components._whole_files import write_whole
 from scar_pulumi.local.blob_store import DIGEST, BlobStore
 from scar_pulumi.local.credentials import DEFAULT_ACCOUNT, DEFAULT_REGION
-from scar_pulumi.local.layout import write_atomically
 
 
 class MissingBlobError(Exception):
@@ -70,9 +70,9 @@ class ImageStore:
             raise MissingBlobError(", ".join(missing))
         digest = self.blobs.put(data)
         self.create(repository)
-        write_atomically(self._directory(repository) / "manifests" / digest, media_type.encode())
+        write_whole(self._directory(repository) / "manifests" / digest, media_type.encode())
         if tag:
-            write_atomically(self._directory(repository) / "tags" / tag, digest.encode())
+            write_whole(self._directory(repository) / "tags" / tag, digest.encode())
         self.blobs.release(str(repository), wanted)
         return digest
 
@@ -91,7 +91,7 @@ class ImageStore:
 
     def tags(self, repository: Repository) -> list[str]:
         """The tags of a repository, sorted."""
-        return sorted(unquote(path.name) for path in (self._directory(repository) / "tags").glob("*"))
+        return sorted(unquote(path.name) for path in (self._directory(repository) / "tags").glob("[!.]*"))
 
     def size(self, digest: str) -> int:
         """Compressed bytes of an image: config and layers, as ECR counts."""
@@ -115,7 +115,7 @@ class ImageStore:
     def collect(self) -> int:
         """Removes unreferenced blobs that no running push counts on; returns how many bytes went."""
         wanted: set[str] = set()
-        pending = [path.name for path in self._repositories.glob("*/*/*/manifests/sha256:*") if path.suffix != ".tmp"]
+        pending = [path.name for path in self._repositories.glob("*/*/*/manifests/sha256:*")]
         while pending:
             digest = pending.pop()
             if digest not in wanted and digest in self.blobs:

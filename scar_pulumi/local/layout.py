@@ -1,6 +1,5 @@
 """Where the local cloud keeps what in its state directory."""
 
-import os
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
@@ -105,11 +104,3 @@ def write_fully(file: RawIOBase, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) or 0 :]
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replaces a small file so that a reader, or a kill, never meets half of it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.touch(mode=0o600)
-    temporary.write_bytes(data)
-    temporary.replace(path)

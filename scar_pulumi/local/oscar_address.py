@@ -1,8 +1,9 @@
 """Where the local cloud answers as OSCAR clusters do, and who may ask: known to its server and to the stacks on it."""
 
-import os
 import secrets
 from pathlib import Path
+
+from scar_components._whole_files import write_first
 
 OSCAR_PATH = "/_scar/oscar"
 """Below it, one path for each cluster's id: `<AWS_ENDPOINT_URL>/_scar/oscar/<id>/system/services`."""
@@ -27,20 +28,5 @@ def minio_endpoint(cloud: str) -> str:
 def password(directory: Path) -> str:
     """The password of a local cloud's clusters, made when first asked for; `directory` is the local cloud's own."""
     path = directory / "oscar-password"
-    if not path.exists():
-        _write_once(path, secrets.token_urlsafe(32))
+    write_first(path, secrets.token_urlsafe(32))
     return path.read_text()
-
-
-def _write_once(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    try:
-        path.hardlink_to(temporary)  # fails, rather than replaces, when another process was first
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
+from scar_components._whole_files import write_whole
 from scar_pulumi.local.credentials import DEFAULT_ACCOUNT, DEFAULT_REGION
-from scar_pulumi.local.layout import Layout, write_atomically
+from scar_pulumi.local.layout import Layout
 
 HOST = "127.0.0.1"
 ALREADY_RUNNING = 3
@@ -84,7 +85,7 @@ async def _serve(layout: Layout, listener: socket.socket, port: int, runner: Any
     config.graceful_timeout = 2
     config.shutdown_timeout = 120
     daemon = Daemon(layout, identity, endpoint_environment(port), runner or Runner)
-    write_atomically(layout.daemon, json.dumps(identity).encode())
+    write_whole(layout.daemon, json.dumps(identity).encode())
     _log.info("local cloud %(version)s on %(endpoint)s, process %(pid)d", identity)
     try:
         await serve(cast(Any, daemon), config, shutdown_trigger=stop.wait)
@@ -130,7 +131,7 @@ def _listen(port_file: Path) -> socket.socket:
         _log.warning("port %d is taken; using another from now on", wanted)
         listener.bind((HOST, 0))
     listener.listen(4096)
-    write_atomically(port_file, str(listener.getsockname()[1]).encode())
+    write_whole(port_file, str(listener.getsockname()[1]).encode())
     return listener
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote_plus
 
 from scar_components._directories import cache_directory
 from scar_components._image import FileRange, ImageError, ImagePlan, Layer, load_blob, plan_image
+from scar_components._whole_files import written
 from scar_pulumi.errors import InputError
 from scar_pulumi.fdl import Function, StoragePath
 from scar_pulumi.local.object_folder import ObjectFolder, serving
@@ -191,10 +192,8 @@ class _Images:
             if digest != self._config and layer is None:
                 raise KeyError(digest)
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{uuid.uuid4().hex}")
-            with partial.open("wb") as file:
+            with written(path) as file:
                 file.writelines([self._plan.config] if layer is None else load_blob(layer))
-            partial.replace(path)
         return path
 
 

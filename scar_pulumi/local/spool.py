@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scar_components._whole_files import UNFINISHED, write_whole
 from scar_pulumi.local.functions import Reference
-from scar_pulumi.local.layout import write_atomically
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Spool:
         """Stores an event; on return the operating system has it."""
         head = asdict(event)
         head.pop("attempts")
-        write_atomically(self._path(event), json.dumps(head).encode() + b"\n" + payload)
+        write_whole(self._path(event), json.dumps(head).encode() + b"\n" + payload)
 
     def payload(self, event: SpooledEvent) -> bytes:
         """An event's payload."""
@@ -51,7 +51,7 @@ class Spool:
 
     def restore(self) -> Iterator[SpooledEvent]:
         """The events that a predecessor left, oldest first; what a kill cut short is removed."""
-        for path in self._directory.glob("*.tmp"):
+        for path in self._directory.glob(f"{UNFINISHED}*"):
             path.unlink(missing_ok=True)
         events = [_read(path) for path in self._directory.glob("*.event")]
         yield from sorted(events, key=lambda event: event.created)

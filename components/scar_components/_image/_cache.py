@@ -2,12 +2,10 @@
 
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from scar_components._directories import cache_directory
 
@@ -28,20 +26,6 @@ def locked(path: Path) -> Iterator[None]:
     with (folder / f"{path.parent.name}-{path.name}").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write that appears as `path` complete or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def used(path: Path) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scar_components._image._cache import cache_folder, locked, sweep, used, written
+from scar_components._image._cache import cache_folder, locked, sweep, used
 from scar_components._image._errors import ImageError
 from scar_components._image._gzip import gunzip_chunks, gzip_chunks
 from scar_components._image._parts import FileRange, Layer
+from scar_components._whole_files import written
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"

@@ -7,13 +7,14 @@ from scar_components._aws_session import AwsSession
 from scar_components._image._archive import read_archive
 from scar_components._image._base import PLATFORMS, Base, check_limits
 from scar_components._image._build import build_archive, has_dockerfile
-from scar_components._image._cache import cache_folder, used, written
+from scar_components._image._cache import cache_folder, used
 from scar_components._image._document import compress, function_layer, image_manifest, supervised_configuration
 from scar_components._image._errors import ImageError
 from scar_components._image._layers import Progress
 from scar_components._image._parts import FileRange, ImagePlan, Layer, sha256
 from scar_components._image._remote import read_remote
 from scar_components._image._supervisor import bundle_script, supervisor
+from scar_components._whole_files import written
 
 
 def plan_image(

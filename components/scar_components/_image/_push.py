@@ -9,10 +9,11 @@ from hashlib import sha256 as hash_of
 from pathlib import Path
 
 from scar_components._aws_session import AwsSession
-from scar_components._image._cache import cache_folder, used, written
+from scar_components._image._cache import cache_folder, used
 from scar_components._image._parts import FileRange, ImagePlan, Layer, sha256
 from scar_components._image._reference import parse_repository_url
 from scar_components._image._registry import Repository, open_repository
+from scar_components._whole_files import written
 
 _locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from scar_components._directories import cache_directory
-from scar_components._image._cache import cache_folder, sweep, written
+from scar_components._image._cache import cache_folder, sweep
 from scar_components._image._errors import ImageError
 from scar_components._image._parts import FileRange, ImagePlan, Layer, RemoteBlob
+from scar_components._whole_files import written
 
 
 def save_plan(plan: ImagePlan) -> None:

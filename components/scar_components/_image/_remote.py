@@ -4,13 +4,14 @@ import time
 
 from scar_components._aws_session import AwsSession
 from scar_components._image._base import Base, Document, diff_ids, parse_document
-from scar_components._image._cache import cache_folder, used, written
+from scar_components._image._cache import cache_folder, used
 from scar_components._image._errors import ImageError
 from scar_components._image._http import RegistryError, Unreachable
 from scar_components._image._oci import check_manifest, choose, digest_of, is_index
 from scar_components._image._parts import Layer, RemoteBlob, sha256
 from scar_components._image._reference import parse_reference
 from scar_components._image._registry import Repository, open_repository
+from scar_components._whole_files import written
 
 # Seconds for which a tag is not looked up again: the functions of one program share bases, and see the same ones.
 FRESH = 30.0

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scar_components._image._cache import cache_folder, locked, written
+from scar_components._image._cache import cache_folder, locked
 from scar_components._image._errors import ImageError
 from scar_components._image._layers import Progress
 from scar_components._image._parts import FileRange, Layer
+from scar_components._whole_files import written
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+
+from scar_components._whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,7 @@ class Journal:
     def begin(self, urn: str, key: str, names: Mapping[str, str]) -> None:
         """Note a create before its call is made."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=self._directory, suffix=".part", delete=False) as file:
-            json.dump(asdict(Begun(urn, key, dict(names), time.time())), file)
-        Path(file.name).replace(self._path(urn))
+        write_whole(self._path(urn), json.dumps(asdict(Begun(urn, key, dict(names), time.time()))))
 
     def begun(self, urn: str) -> Begun | None:
         """The create of this resource that may or may not have happened."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scar_components._whole_files import write_whole
 from scar_pulumi.local.credentials import Caller
-from scar_pulumi.local.layout import write_atomically
 
 Document = dict[str, Any]
 MEMBERS = ("authorizers", "deployments", "integrations", "routes", "stages")
@@ -49,7 +49,7 @@ class Store:
         """Put it on disk."""
         self.version += 1
         kept = {"apis": _plain(self.apis), "domains": _plain(self.domains)}
-        write_atomically(self._path, json.dumps(kept).encode())
+        write_whole(self._path, json.dumps(kept).encode())
 
     def mapped(self, host: str) -> Iterator[tuple[str, str, str]]:
         """The path's start, API and stage of every mapping of a domain."""

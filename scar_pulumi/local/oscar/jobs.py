@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from scar_pulumi.local.layout import write_atomically
+from scar_components._whole_files import write_whole
 
 Status = Literal["Pending", "Running", "Succeeded", "Failed"]
 
@@ -44,7 +44,7 @@ class Jobs:
         job = Job(cluster, service, f"{service}-{uuid.uuid4()}", time.time())
         folder = self.folder(job)
         folder.mkdir(mode=0o700, parents=True)
-        write_atomically(folder / "event", event)
+        write_whole(folder / "event", event)
         self._put(job)
         return job
 
@@ -102,7 +102,7 @@ class Jobs:
         return self._directory / quote(job.cluster, safe="") / job.service / job.name
 
     def _put(self, job: Job) -> Job:
-        write_atomically(self.folder(job) / "job.json", json.dumps(asdict(job)).encode())
+        write_whole(self.folder(job) / "job.json", json.dumps(asdict(job)).encode())
         self._jobs[job.name] = job
         return job
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from scar_pulumi.local.layout import write_atomically
+from scar_components._whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Services:
         path = self._path(service.cluster, service.name)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         document = {"definition": service.definition, "image": service.image, "made": service.made}
-        write_atomically(path, json.dumps(document).encode())
+        write_whole(path, json.dumps(document).encode())
         self._services[service.cluster, service.name] = service
 
     def remove(self, service: Service) -> None:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scar_components._whole_files import write_whole
 from scar_pulumi.local.runner._layer import Marks, Removals, unpack
 from scar_pulumi.local.runner._merged import merge
 from scar_pulumi.local.runner.configuration import Images
@@ -71,7 +72,9 @@ class RootFilesystems:
         await asyncio.gather(*(self._once(self._place(layer), layer) for layer in stacked))
         await self._once(self._platform, None)
         layers = (*(self._place(layer) for layer in stacked), self._platform)
-        _write_whole(self._records / f"{_name(image.digest)}.json", json.dumps(_record(image, layers)))
+        record = self._records / f"{_name(image.digest)}.json"
+        if not record.exists():
+            write_whole(record, json.dumps(_record(image, layers)))
         if self._stackable(layers):
             return RootFilesystem(tuple(layer / "root" for layer in layers))
         merged = self._merged / _name(image.digest)
@@ -229,15 +232,6 @@ def _set_aside(place: Path) -> Path:
     if place.name.startswith(_PARTIAL):
         return place
     return place.rename(place.with_name(f"{_PARTIAL}gone-{place.name}-{os.getpid()}"))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    if path.exists():
-        return
-    descriptor, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    Path(name).replace(path)
 
 
 def _build_platform(root: Path) -> None:

@@ -1,0 +1,43 @@
+"""Small files that several processes and threads write and read at the same time, and that a kill leaves whole."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+UNFINISHED = ".new-"
+"""What the names of files begin with that are not whole yet, or that a kill has left so."""
+
+
+@contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write, for its owner only, that replaces `path` complete or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Replace a file by one for its owner only; text is UTF-8."""
+    with written(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_first(path: Path, content: str) -> None:
+    """Make a file for its owner only, unless it is there: of several processes, the first one's stays."""
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
+        made = Path(folder) / path.name
+        write_whole(made, content)
+        with suppress(FileExistsError):
+            path.hardlink_to(made)  # fails, rather than replaces, when another process was first
