@@ -21,9 +21,10 @@ from scar_pulumi.local.batch.environments import ComputeEnvironments
 from scar_pulumi.local.batch.errors import ClientError
 from scar_pulumi.local.batch.listing import Listing
 from scar_pulumi.local.batch.outcomes import Outcomes
-from scar_pulumi.local.batch.queues import JobQueues, SchedulingPolicies
+from scar_pulumi.local.batch.queues import JobQueues
 from scar_pulumi.local.batch.resources import Tags
 from scar_pulumi.local.batch.scheduler import Scheduler
+from scar_pulumi.local.batch.scheduling_policies import SchedulingPolicies
 from scar_pulumi.local.batch.secret_values import SecretValues
 from scar_pulumi.local.batch.store import Store
 from scar_pulumi.local.batch.submission import Submission, milliseconds
