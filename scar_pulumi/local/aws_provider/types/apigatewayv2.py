@@ -1,6 +1,7 @@
 """API Gateway: HTTP APIs and their parts."""
 
 from functools import partial
+from typing import Any
 
 from scar_pulumi.local.aws_provider._model import (
     AutoName,
@@ -26,10 +27,24 @@ def _tags(arn: str) -> Tags:
     return Tags({"ResourceArn": arn}, "get_tags", "tag_resource", "untag_resource")
 
 
-API = ResourceType(
-    "aws:apigatewayv2/api:Api",
-    service="apigatewayv2",
-    documentation=f"{_REFERENCE}apis.html",
+def _resource(kind: str, noun: str, page: str, **described: Any) -> ResourceType:
+    """A type whose operations are all named after its noun, with what else is to be said of it."""
+    return ResourceType(
+        f"aws:apigatewayv2/{kind[0].lower()}{kind[1:]}:{kind}",
+        service="apigatewayv2",
+        documentation=f"{_REFERENCE}{page}",
+        create=Call(f"create_{noun}"),
+        read=Call(f"get_{noun}"),
+        updates=(f"update_{noun}",),
+        delete=Call(f"delete_{noun}"),
+        **described,
+    )
+
+
+API = _resource(
+    "Api",
+    "api",
+    "apis.html",
     identity="{apiId}",
     unique="{name}",
     name=AutoName("name", 128),
@@ -57,18 +72,14 @@ API = ResourceType(
         "arn": output(template="arn:{partition}:apigateway:{region}::/apis/{apiId}"),
         "executionArn": output(template="arn:{partition}:execute-api:{region}:{account}:{apiId}"),
     },
-    create=Call("create_api"),
-    read=Call("get_api"),
-    updates=("update_api",),
     settings=(Setting("corsConfiguration", "update_api", "delete_cors_configuration"),),
-    delete=Call("delete_api"),
     tags=_tags("{arn}"),
 )
 
-INTEGRATION = ResourceType(
-    "aws:apigatewayv2/integration:Integration",
-    service="apigatewayv2",
-    documentation=f"{_REFERENCE}apis-apiid-integrations.html",
+INTEGRATION = _resource(
+    "Integration",
+    "integration",
+    "apis-apiid-integrations.html",
     identity="{integrationId}",
     lookup="{apiId}/{integrationId}",
     unique="{apiId}/{integrationUri}",
@@ -85,16 +96,12 @@ INTEGRATION = ResourceType(
         "timeoutMilliseconds": integer("TimeoutInMillis", computed=True, between=(50, 30000)),
         "integrationId": output(),
     },
-    create=Call("create_integration"),
-    read=Call("get_integration"),
-    updates=("update_integration",),
-    delete=Call("delete_integration"),
 )
 
-ROUTE = ResourceType(
-    "aws:apigatewayv2/route:Route",
-    service="apigatewayv2",
-    documentation=f"{_REFERENCE}apis-apiid-routes.html",
+ROUTE = _resource(
+    "Route",
+    "route",
+    "apis-apiid-routes.html",
     identity="{routeId}",
     lookup="{apiId}/{routeId}",
     unique="{apiId}/{routeKey}",
@@ -109,10 +116,6 @@ ROUTE = ResourceType(
         "operationName": string(),
         "routeId": output(),
     },
-    create=Call("create_route"),
-    read=Call("get_route"),
-    updates=("update_route",),
-    delete=Call("delete_route"),
 )
 
 _LIMITS = {
@@ -121,10 +124,10 @@ _LIMITS = {
     "detailedMetricsEnabled": boolean(),
 }
 
-STAGE = ResourceType(
-    "aws:apigatewayv2/stage:Stage",
-    service="apigatewayv2",
-    documentation=f"{_REFERENCE}apis-apiid-stages.html",
+STAGE = _resource(
+    "Stage",
+    "stage",
+    "apis-apiid-stages.html",
     identity="{name}",
     lookup="{apiId}/{name}",
     name=AutoName("name", 128),
@@ -141,10 +144,6 @@ STAGE = ResourceType(
         "executionArn": output(template="arn:{partition}:execute-api:{region}:{account}:{apiId}/{name}"),
         "invokeUrl": output(template="https://{apiId}.execute-api.{region}.amazonaws.com/{name}"),
     },
-    create=Call("create_stage"),
-    read=Call("get_stage"),
-    updates=("update_stage",),
-    delete=Call("delete_stage"),
     tags=_tags("{arn}"),
     amend=lambda operation, request, values: (
         {**request, "AccessLogSettings": {}}
@@ -153,10 +152,10 @@ STAGE = ResourceType(
     ),
 )
 
-AUTHORIZER = ResourceType(
-    "aws:apigatewayv2/authorizer:Authorizer",
-    service="apigatewayv2",
-    documentation=f"{_REFERENCE}apis-apiid-authorizers.html",
+AUTHORIZER = _resource(
+    "Authorizer",
+    "authorizer",
+    "apis-apiid-authorizers.html",
     identity="{authorizerId}",
     lookup="{apiId}/{authorizerId}",
     unique="{apiId}/{name}",
@@ -169,16 +168,12 @@ AUTHORIZER = ResourceType(
         "jwtConfiguration": nested({"audiences": _words("Audience"), "issuer": string()}),
         "authorizerId": output(),
     },
-    create=Call("create_authorizer"),
-    read=Call("get_authorizer"),
-    updates=("update_authorizer",),
-    delete=Call("delete_authorizer"),
 )
 
-DOMAIN_NAME = ResourceType(
-    "aws:apigatewayv2/domainName:DomainName",
-    service="apigatewayv2",
-    documentation=f"{_REFERENCE}domainnames.html",
+DOMAIN_NAME = _resource(
+    "DomainName",
+    "domain_name",
+    "domainnames.html",
     identity="{domainName}",
     properties={
         "domainName": string(required=True, replace=True),
@@ -197,17 +192,13 @@ DOMAIN_NAME = ResourceType(
         "routingMode": string(computed=True),
         "arn": output(template="arn:{partition}:apigateway:{region}::/domainnames/{domainName}"),
     },
-    create=Call("create_domain_name"),
-    read=Call("get_domain_name"),
-    updates=("update_domain_name",),
-    delete=Call("delete_domain_name"),
     tags=_tags("{arn}"),
 )
 
-API_MAPPING = ResourceType(
-    "aws:apigatewayv2/apiMapping:ApiMapping",
-    service="apigatewayv2",
-    documentation=f"{_REFERENCE}domainnames-domainname-apimappings.html",
+API_MAPPING = _resource(
+    "ApiMapping",
+    "api_mapping",
+    "domainnames-domainname-apimappings.html",
     identity="{apiMappingId}",
     lookup="{apiMappingId}/{domainName}",
     unique="{domainName}/{apiId}/{stage}",
@@ -218,10 +209,6 @@ API_MAPPING = ResourceType(
         "apiMappingKey": string(),
         "apiMappingId": output(),
     },
-    create=Call("create_api_mapping"),
-    read=Call("get_api_mapping"),
-    updates=("update_api_mapping",),
-    delete=Call("delete_api_mapping"),
 )
 
 TYPES = (API, INTEGRATION, ROUTE, STAGE, AUTHORIZER, DOMAIN_NAME, API_MAPPING)
