@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from scar_components import LambdaContainerFunction
+from scar_components._loopback import is_loopback
 from scar_components.function_arguments import base_image
 from scar_components.supervised_image import planned_digest
 from scar_pulumi._configuration import check_configuration
@@ -89,8 +90,8 @@ def _configured() -> Fdl:
 def _check_stack() -> None:
     """Check what `scar-pulumi` checks by itself and plain `pulumi` cannot."""
     check_configuration(pulumi.get_stack(), json.loads(os.environ.get("PULUMI_CONFIG", "{}")))
-    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname
-    if is_local_stack(pulumi.get_stack()) and host not in {"127.0.0.1", "localhost", "::1"}:
+    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
+    if is_local_stack(pulumi.get_stack()) and not is_loopback(host):
         raise InputError(
             f"stack {pulumi.get_stack()}: it belongs on the local cloud, which this shell does not lead to; run "
             'eval "$(scar-pulumi local env)" first'

@@ -9,6 +9,7 @@ import pulumi
 from pulumi import Input
 
 from scar_components._directories import state_directory
+from scar_components._loopback import is_loopback
 from scar_pulumi._configuration import check_clusters
 from scar_pulumi.errors import InputError
 from scar_pulumi.fdl import Fdl
@@ -143,5 +144,5 @@ def _warn_of_clear_text(cluster: str, endpoint: Input[str]) -> None:
     if not isinstance(endpoint, str):
         return
     address = urlsplit(endpoint)
-    if address.scheme == "http" and address.hostname not in {"localhost", "127.0.0.1", "::1"}:
+    if address.scheme == "http" and not is_loopback(address.hostname or ""):
         pulumi.log.warn(f"cluster '{cluster}': {endpoint} is not encrypted: everybody on the way can read its password")

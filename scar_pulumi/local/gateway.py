@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from scar_components._loopback import is_loopback
 from scar_pulumi.local.asgi import (
     Application,
     ClientGoneError,
@@ -170,7 +171,7 @@ def is_local_origin(origin: str) -> bool:
     if not origin:
         return True
     host = urlsplit(origin).hostname or ""
-    return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
+    return is_loopback(host) or host.endswith(".localhost")
 
 
 def _document(make: Callable[[], dict[str, Any]]) -> Application:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from supervisor.errors import ConfigurationInvalid
 
 _METADATA = "http://169.254.169.254/latest"
 _CONTAINER = "http://169.254.170.2"
+_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}", re.ASCII)
 
 
 class Credentials(NamedTuple):
@@ -48,8 +50,7 @@ def endpoint(service: str, of_region: str = "") -> str:
         place = of_region or region()
         return f"https://{service}.{place}.amazonaws.com" + (".cn" if place.startswith("cn-") else "")
     parts = urlsplit(given)
-    host = parts.hostname or ""
-    if parts.scheme != "https" and not (host in ("localhost", "::1") or host.startswith("127.")):
+    if parts.scheme != "https" and not _LOOPBACK.fullmatch(parts.hostname or ""):
         raise ConfigurationInvalid(
             f"AWS_ENDPOINT_URL: {given}: plain http is only for this machine itself; use an https address"
         )

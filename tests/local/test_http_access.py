@@ -53,6 +53,13 @@ def test_any_other_signature_is_refused(guarded: Endpoint, wrong: dict[str, str]
     assert told(ask(url, "POST", b"x", **dict(signed(url, **wrong).headers.items()))) == FORBIDDEN
 
 
+def test_a_signature_that_is_none_is_refused(guarded: Endpoint) -> None:
+    request = AWSRequest("GET", f"{guarded.url}/scar/launch")
+    SigV4QueryAuth(Credentials("test", "test"), "execute-api", "us-east-1", expires=60).add_auth(request)
+    start, _, _ = str(request.url).rpartition("X-Amz-Signature=")
+    assert told(ask(f"{start}X-Amz-Signature=%C3%A9")) == FORBIDDEN
+
+
 def test_a_request_that_was_changed_or_kept_after_it_was_signed_is_refused(guarded: Endpoint) -> None:
     url = f"{guarded.url}/scar/launch"
     headers = dict(signed(url).headers.items())

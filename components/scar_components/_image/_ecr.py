@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from scar_components._aws_session import AwsSession
 from scar_components._image._credentials import Credentials
 from scar_components._image._errors import ImageError
-from scar_components._image._reference import is_loopback
+from scar_components._image._reference import is_on_loopback
 
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html, and the dual-stack and FIPS forms of it.
 _HOST = re.compile(
@@ -60,4 +60,4 @@ def _authorize(registry: str, region: str, session: AwsSession | None) -> tuple[
 
 
 def _base_url(registry: str, endpoint: str) -> str:
-    return endpoint.rstrip("/") if is_loopback(urlsplit(endpoint).netloc) else f"https://{registry}"
+    return endpoint.rstrip("/") if is_on_loopback(urlsplit(endpoint).netloc) else f"https://{registry}"

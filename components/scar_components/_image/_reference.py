@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from scar_components._image._errors import ImageError
+from scar_components._loopback import is_loopback
 
 DOCKER_HUB = "docker.io"
 
@@ -58,15 +59,9 @@ def parse_repository_url(url: str) -> tuple[str, str]:
     return registry, repository
 
 
-def is_loopback(registry: str) -> bool:
-    """Whether a registry host is this machine, the only place where plain HTTP is fine."""
-    host = registry.removeprefix("[").split("]")[0] if registry.startswith("[") else registry.partition(":")[0]
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+def is_on_loopback(registry: str) -> bool:
+    """Whether a registry, `host:port`, is on this machine, the only place where plain HTTP is fine."""
+    return is_loopback(urlsplit(f"//{registry}").hostname or "")
 
 
 def _split_registry(text: str) -> tuple[str, str]:

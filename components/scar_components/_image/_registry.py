@@ -13,7 +13,7 @@ from scar_components._image._ecr import ecr_access, ecr_region
 from scar_components._image._http import RegistryError, RegistryHttp, Unreachable
 from scar_components._image._oci import INDEX_TYPES, MANIFEST_TYPES
 from scar_components._image._parts import CHUNK, MANIFEST_TYPE
-from scar_components._image._reference import DOCKER_HUB, is_loopback
+from scar_components._image._reference import DOCKER_HUB, is_on_loopback
 
 _ATTEMPTS = 5
 _ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))}
@@ -125,5 +125,5 @@ def open_repository(registry: str, name: str, session: AwsSession | None = None)
         base, credentials = ecr_access(registry, region, session)
         return Repository(RegistryHttp(registry, base, credentials), name)
     host = "registry-1.docker.io" if registry == DOCKER_HUB else registry
-    scheme = "http" if is_loopback(registry) else "https"
+    scheme = "http" if is_on_loopback(registry) else "https"
     return Repository(RegistryHttp(registry, f"{scheme}://{host}", docker_credentials(registry)), name)

@@ -10,11 +10,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from scar_components._loopback import is_loopback
+
 _log = logging.getLogger(__name__)
 _SECONDS = 5.0
 _KEPT = 7200.0  # seconds, as API Gateway keeps keys
 _AGAIN = 1.0  # a key that is not known may be new, but nobody makes us ask for it all the time
 _MOST = 1 << 20
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no issuer to another machine."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:  # noqa: ARG002, PLR0917
+        return None
+
+
+# A proxy of the environment would be another machine, too.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay())
 
 
 class Issuers:
@@ -60,10 +73,9 @@ def _fetch(issuer: str) -> list[Any]:
 
 
 def _get(url: str) -> Any:
-    host = urlsplit(url).hostname or ""
-    if host not in ("localhost", "::1") and not host.startswith("127."):
+    if not is_loopback(urlsplit(url).hostname or ""):
         raise ValueError(f"{url} is not on this machine, and the local cloud asks nobody else; give the keys in a file")
-    with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 - an http address on this machine
+    with _OPENER.open(url, timeout=_SECONDS) as answer:
         return json.loads(answer.read(_MOST))
 
 

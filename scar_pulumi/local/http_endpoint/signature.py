@@ -46,7 +46,9 @@ def signer(request: Request, region: str, now: float) -> str | None:
         return None
     if not claim.date.startswith(day) or not _is_fresh(claim, now) or "host" not in claim.headers.split(";"):
         return None
-    return key if hmac.compare_digest(_signature(request, claim, [day, *rest]), claim.signature) else None
+    own = _signature(request, claim, [day, *rest])
+    # As bytes: of text, only ASCII can be compared.
+    return key if hmac.compare_digest(own.encode(), claim.signature.encode()) else None
 
 
 def _in_header(request: Request) -> _Claim | None:

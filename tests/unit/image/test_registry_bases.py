@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scar_components._image import ImageError, RemoteBlob, plan_image
-from scar_components._image._reference import is_loopback, parse_reference, parse_repository_url
+from scar_components._image._reference import is_on_loopback, parse_reference, parse_repository_url
 from scar_components._image._registry import open_repository
 from tests.unit.image import images
 from tests.unit.image.bearer_registry import PASSWORD, BearerRegistry, running
@@ -171,5 +171,7 @@ def test_repository_addresses_are_checked() -> None:
 
 
 def test_plain_http_is_for_this_machine_only() -> None:
-    assert [is_loopback(host) for host in ("localhost:5000", "127.0.0.1:1", "127.1.2.3", "[::1]:80")] == [True] * 4
-    assert [is_loopback(host) for host in ("127.0.0.1.example.org", "localhost.example.org", "10.0.0.1")] == [False] * 3
+    assert [is_on_loopback(host) for host in ("localhost:5000", "127.0.0.1:1", "127.1.2.3", "[::1]:80")] == [True] * 4
+    assert [is_on_loopback(host) for host in ("127.0.0.1.example.org", "localhost.example.org", "10.0.0.1")] == [
+        False
+    ] * 3
