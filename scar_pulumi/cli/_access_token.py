@@ -11,15 +11,11 @@ VARIABLE = "SCAR_TOKEN"
 
 
 def token_options(parser: ArgumentParser) -> None:
-    """Add `--token-file` and `--token`."""
-    token = parser.add_mutually_exclusive_group()
-    token.add_argument(
+    """Add `--token-file`."""
+    parser.add_argument(
         "--token-file",
         metavar="FILE",
         help=f"file with the access token that the HTTP endpoint wants; - is stdin (default: ${VARIABLE})",
-    )
-    token.add_argument(
-        "--token", metavar="TOKEN", help="the token itself, which other users of this machine can see meanwhile"
     )
 
 
@@ -40,8 +36,6 @@ def access_token(arguments: Namespace) -> str:
 
 def _given(arguments: Namespace) -> tuple[str, str]:
     file = arguments.token_file
-    if arguments.token is not None:
-        return "--token", arguments.token
     if file == "-":
         return "--token-file", sys.stdin.read()
     if file is not None:

@@ -131,7 +131,7 @@ def test_requests_are_signed_where_the_endpoint_wants_it(call: Any, endpoint: En
     assert "/us-east-1/execute-api/aws4_request" in signature
 
 
-def test_tokens_come_from_a_file_a_variable_or_the_command_line(
+def test_tokens_come_from_a_file_or_a_variable(
     call: Any, endpoint: Endpoint, directories: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = call(auth="JWT")
@@ -144,8 +144,6 @@ def test_tokens_come_from_a_file_a_variable_or_the_command_line(
     monkeypatch.setenv("SCAR_TOKEN", "d.e.f")
     call(auth="JWT")
     assert endpoint.said["authorization"] == "Bearer d.e.f"
-    call("--token", "g.h.i", auth="JWT")
-    assert endpoint.said["authorization"] == "Bearer g.h.i"
     (directories / "token").write_text("two words")
     assert call("--token-file", directories / "token", auth="JWT").status == 2
 
