@@ -150,7 +150,7 @@ def test_secrets_stay_where_they_are_until_a_job_starts(recorder: Recorder) -> N
             ["arn:aws:ecr:eu-west-1:123456789012:repository/ready"],
         ),
         (["logs:CreateLogStream", "logs:PutLogEvents"], [log]),
-        (["ssm:GetParameters"], ["arn:aws:ssm:*:*:parameter/scar/token"]),
+        (["ssm:GetParameters"], ["arn:aws:ssm:eu-west-1:123456789012:parameter/scar/token"]),
         (["secretsmanager:GetSecretValue"], [secret]),
     ]
 
@@ -168,11 +168,13 @@ def test_a_job_on_fargate_says_what_fargate_needs(recorder: Recorder) -> None:
 
 
 def test_a_multi_node_job_runs_the_same_container_on_each_node(recorder: Recorder) -> None:
-    function({"number_nodes": 3, "main_node_index": 1, "vcpus": 2})
+    function({"number_nodes": 3, "main_node_index": 1, "vcpus": 2, "memory": 1_234_567})
     definition = recorder.inputs("split-job-definition")
     nodes = json.loads(definition["nodeProperties"])
     assert (definition["type"], "containerProperties" in definition) == ("multinode", False)
     assert (nodes["numNodes"], nodes["mainNode"]) == (3, 1)
+    asked = nodes["nodeRangeProperties"][0]["container"]["resourceRequirements"]
+    assert asked == [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "1234567"}]
     assert [group["targetNodes"] for group in nodes["nodeRangeProperties"]] == ["0:"]
     assert nodes["nodeRangeProperties"][0]["container"]["image"] == IMAGE
     configuration = json.loads(recorder.inputs("split-function")["environment"]["variables"]["SCAR_FUNCTION"])

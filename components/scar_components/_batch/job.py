@@ -21,7 +21,6 @@ from scar_components._batch.policies import (
     delegation_statements,
     job_policy,
     mount_statements,
-    repository_arns,
     start_policy,
 )
 from scar_components._iam import PolicyDocument, settings_statements, storage_statements
@@ -191,9 +190,13 @@ class FunctionJob:
         batch = self._batch
         if batch.get("platform") != "FARGATE" and not batch.get("secrets") and not batch.get("execution_role_arn"):
             return None, []  # the instance's own role starts the container
-        policy = Output.all(self._partition, self._image_uri, log_group.arn).apply(
-            lambda known: start_policy(known[0], repository_arns(known[0], known[1]), known[2], secret_places(batch))
-        )
+        policy = Output.all(
+            image_uri=self._image_uri,
+            log_group_arn=log_group.arn,
+            partition=self._partition,
+            region=self._region,
+            account=self._account,
+        ).apply(lambda known: start_policy(secrets=secret_places(batch), **known))
         return self._role("job-start", batch.get("execution_role_arn"), policy)
 
 

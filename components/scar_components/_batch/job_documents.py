@@ -131,7 +131,7 @@ def _requirements(batch: Mapping[str, Any], *, is_fargate: bool) -> list[dict[st
         "MEMORY": batch.get("memory", 2048 if is_fargate else 1024),
         "GPU": batch.get("gpus", 0),
     }
-    return [{"type": kind, "value": f"{number:g}"} for kind, number in wanted.items() if number]
+    return [{"type": kind, "value": f"{number:.12g}"} for kind, number in wanted.items() if number]
 
 
 def _log(facts: Mapping[str, Any]) -> dict[str, Any]:

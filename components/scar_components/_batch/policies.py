@@ -45,7 +45,7 @@ def mount_statements(
     return [allow("MountFileSystem", ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"], arns)]
 
 
-def repository_arns(partition: str, image_uri: str) -> list[str]:
+def _repository_arns(partition: str, image_uri: str) -> list[str]:
     """Return the ARN of the ECR repository that an image is in; none for an image elsewhere."""
     found = _ECR.match(image_uri)
     return [f"arn:{partition}:ecr:{found['region']}:{found['account']}:repository/{found['name']}"] if found else []
@@ -58,7 +58,7 @@ def job_policy(partition: str, account: str, event_path: str | None, storage: Se
 
 
 def start_policy(
-    partition: str, repository: Sequence[str], log_group_arn: str, secrets: Sequence[str]
+    image_uri: str, log_group_arn: str, secrets: Sequence[str], *, partition: str, region: str, account: str
 ) -> PolicyDocument:
     """Return what it takes to start a job's container: its image, its log, and the values of its secrets.
 
@@ -67,19 +67,20 @@ def start_policy(
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     # The ARN of a secret may name a key in it, which is no part of the resource.
     kept = [":".join(secret.split(":")[:7]) for secret in secrets if ":secretsmanager:" in secret]
-    parameters = [_parameter(partition, secret) for secret in secrets if ":secretsmanager:" not in secret]
+    parameters = f"arn:{partition}:ssm:{region}:{account}:parameter"
+    named = [secret for secret in secrets if ":secretsmanager:" not in secret]
     statements = [
-        allow("LogIn", ["ecr:GetAuthorizationToken"], ["*"]),
-        allow("PullImage", pull, list(repository)),
+        allow("LogIn", ["ecr:GetAuthorizationToken"], ["*"]),  # it has no resource that could be named
+        allow("PullImage", pull, _repository_arns(partition, image_uri)),
         allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"]),
-        allow("ReadParameters", ["ssm:GetParameters"], parameters),
+        allow("ReadParameters", ["ssm:GetParameters"], [_arn(parameters, name) for name in named]),
         allow("ReadSecrets", ["secretsmanager:GetSecretValue"], kept),
     ]
     return {"Version": "2012-10-17", "Statement": [statement for statement in statements if statement]}
 
 
-def _parameter(partition: str, name: str) -> str:
-    return name if name.startswith("arn:") else f"arn:{partition}:ssm:*:*:parameter/{name.lstrip('/')}"
+def _arn(parameters: str, name: str) -> str:
+    return name if name.startswith("arn:") else f"{parameters}/{name.lstrip('/')}"
 
 
 def _kept(partition: str, event_path: str | None) -> list[str]:

@@ -136,7 +136,7 @@ class Attempts:
             for number in range(len(part.spec["nodes"])):
                 if number != part.node:
                     node = Part(part.job, part.spec, part.attempt, uuid.uuid4().hex, number)
-                    others.append(asyncio.create_task(self._helper(node, allocation)))
+                    others.append(asyncio.create_task(self._other_node(node, allocation)))
 
         self._node_begins(part)
         try:
@@ -148,7 +148,7 @@ class Attempts:
         self._node_ended(part, ended)
         return ended
 
-    async def _helper(self, part: Part, allocation: Allocation) -> None:
+    async def _other_node(self, part: Part, allocation: Allocation) -> None:
         self._node_begins(part)
         try:
             ended = await self._contained(part, allocation, lambda: self._started(f"{part.job.id}#{part.node}"))
