@@ -7,7 +7,6 @@ import pulumi
 import pytest
 
 from scar_components import LambdaContainerFunction, LambdaContainerFunctionArgs
-from scar_components._batch.job_documents import check_job
 from scar_components._host import COMPONENTS, Host
 
 from .conftest import Recorder, run_program
@@ -211,37 +210,6 @@ def test_a_given_job_role_is_used_and_none_is_made(recorder: Recorder) -> None:
     assert "split-job-role" not in recorder.resources
 
 
-@pytest.mark.parametrize(
-    ("batch", "sentence"),
-    [
-        ({"platform": "EKS"}, "batch.platform: 'EKS' is unknown; use EC2 or FARGATE"),
-        ({"platform": "FARGATE", "gpus": 1}, "batch.gpus: FARGATE has none; use EC2"),
-        ({"platform": "FARGATE", "number_nodes": 2}, "batch.number_nodes: FARGATE has none"),
-        ({"platform": "FARGATE", "vcpus": 3}, "batch.vcpus: FARGATE has no 3; use one of 0.25, 0.5, 1"),
-        ({"platform": "FARGATE", "memory": 1024}, "1024 MB do not go with 1 vCPUs on FARGATE; use 2048 to 8192"),
-        ({"vcpus": 0.5}, "batch.vcpus: 0.5 is not a whole number"),
-        ({"ephemeral_storage": 30}, "batch.ephemeral_storage: only FARGATE has it"),
-        ({"attempts": 11}, "batch.attempts: 11 is not in Batch's range, 1 to 10"),
-        ({"timeout": 5}, "batch.timeout: 5 is not in Batch's range, 60 to any"),
-        ({"number_nodes": 2, "main_node_index": 2}, "batch.main_node_index: 2 is none of the nodes 0 to 1"),
-    ],
-)
-def test_a_job_that_batch_refuses_is_told_before_anything_is_made(
-    recorder: Recorder, batch: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(pulumi.RunError) as error:
-        function(batch)
-    assert sentence in str(error.value)
-    assert recorder.resources == {}
-
-
-def test_a_mode_without_a_queue_is_told(recorder: Recorder) -> None:
-    given = cast(LambdaContainerFunctionArgs, {"image_uri": IMAGE, "execution_mode": "batch"})
-    with pytest.raises(pulumi.RunError, match="split: execution_mode: batch needs a queue"):
-        run_program(lambda: LambdaContainerFunction("split", given))
-    assert recorder.resources == {}
-
-
 def test_other_languages_declare_jobs_in_their_own_words(recorder: Recorder) -> None:
     host = Host(COMPONENTS, "scar", "grycap", "0.0.0")
     later = pulumi.Output.from_input
@@ -254,9 +222,3 @@ def test_other_languages_declare_jobs_in_their_own_words(recorder: Recorder) -> 
         {"type": "VCPU", "value": "2"},
         {"type": "MEMORY", "value": "2048"},
     ]
-
-
-def test_all_that_batch_refuses_of_a_job_is_told_at_once() -> None:
-    with pytest.raises(pulumi.RunError) as error:
-        check_job("split", {"attempts": 0, "timeout": 1, "vcpus": 0})
-    assert len(str(error.value).splitlines()) == 3
