@@ -1,21 +1,18 @@
 """The stand-in for the kubernetes plugin on a real API server, asked as the engine asks it."""
 
 import base64
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2
 
-from scar_pulumi.local.plugin.wire import UNKNOWN, as_secret, from_struct, reveal
+from scar_pulumi.local.plugin.wire import UNKNOWN, as_secret, reveal
 from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
+from tests.kubernetes.resource import Resource
+from tests.stand_ins import Plugin
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -23,96 +20,6 @@ JOB = "kubernetes:batch/v1:Job"
 SECRET = "kubernetes:core/v1:Secret"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
-
-
-class Plugin:
-    """The plugin's process without an engine: its gRPC interface."""
-
-    def __init__(self, cluster: Client, directory: Path) -> None:
-        (directory / "kubeconfig").write_text(cluster.kubeconfig())
-        command = [sys.executable, "-m", "scar_pulumi.local.kubernetes_provider"]
-        environment = {**os.environ, "KUBECONFIG": str(directory / "kubeconfig")}
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{self.process.stdout.readline().strip()}")
-        self.stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
-        self.stub.Configure(provider_pb2.ConfigureRequest(acceptSecrets=True))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._channel.close()
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout
-        self.process.stdout.close()
-
-
-class Resource:
-    """One resource of a program, with what the engine would keep of it."""
-
-    def __init__(self, plugin: Plugin, token: str, name: str) -> None:
-        self._stub = plugin.stub
-        self._token, self._name = token, name
-        self._urn = f"urn:pulumi:local::project::{token}::{name}"
-        self.id = ""
-        self.inputs: dict[str, Any] = {}
-        self.outputs: dict[str, Any] = {}
-
-    def check(self, news: dict[str, Any]) -> dict[str, Any]:
-        request = provider_pb2.CheckRequest(urn=self._urn, olds=struct(self.inputs), news=struct(news), randomSeed=b"1")
-        answer = self._stub.Check(request)
-        assert not answer.failures
-        return from_struct(answer.inputs)
-
-    def create(self, timeout: float = 20, preview: bool = False, **news: Any) -> dict[str, Any]:
-        inputs = self.check(news)
-        request = provider_pb2.CreateRequest(urn=self._urn, properties=struct(inputs), timeout=timeout, preview=preview)
-        answer = self._stub.Create(request)
-        outputs = from_struct(answer.properties)
-        if not preview:
-            self.id, self.inputs, self.outputs = answer.id, inputs, outputs
-        return outputs
-
-    def diff(self, **news: Any) -> Any:
-        request = provider_pb2.DiffRequest(
-            urn=self._urn,
-            id=self.id,
-            olds=struct(self.outputs),
-            old_inputs=struct(self.inputs),
-            news=struct(self.check(news)),
-        )
-        return self._stub.Diff(request)
-
-    def update(self, **news: Any) -> None:
-        inputs = self.check(news)
-        request = provider_pb2.UpdateRequest(
-            urn=self._urn,
-            id=self.id,
-            olds=struct(self.outputs),
-            old_inputs=struct(self.inputs),
-            news=struct(inputs),
-            timeout=20,
-        )
-        self.inputs, self.outputs = inputs, from_struct(self._stub.Update(request).properties)
-
-    def read(self) -> dict[str, Any] | None:
-        request = provider_pb2.ReadRequest(
-            urn=self._urn, id=self.id, properties=struct(self.outputs), inputs=struct(self.inputs)
-        )
-        answer = self._stub.Read(request)
-        return from_struct(answer.inputs) if answer.id else None
-
-    def delete(self) -> None:
-        request = provider_pb2.DeleteRequest(urn=self._urn, id=self.id, properties=struct(self.outputs), timeout=20)
-        self._stub.Delete(request)
-
-
-def struct(properties: dict[str, Any]) -> Struct:
-    made = Struct()
-    made.update(properties)
-    return made
 
 
 def told(call: Any) -> str:
@@ -133,7 +40,9 @@ def deployment(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def plugin(cluster: Client, controllers: Controllers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugin]:
-    with Plugin(cluster, tmp_path_factory.mktemp("plugin")) as running:
+    kubeconfig = tmp_path_factory.mktemp("plugin") / "kubeconfig"
+    kubeconfig.write_text(cluster.kubeconfig())
+    with Plugin("scar_pulumi.local.kubernetes_provider", {"KUBECONFIG": str(kubeconfig)}) as running:
         yield running
 
 

@@ -10,7 +10,8 @@ import pytest
 from scar_components import OscarCluster, OscarClusterArgs
 from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
-from tests.kubernetes.stacks import Stacks, changes
+from tests.kubernetes.stacks import Stacks
+from tests.stand_ins import changes
 
 SERVER = "/apis/apps/v1/namespaces/oscar/deployments/oscar"
 SERVICE = "/api/v1/namespaces/oscar/services/oscar"
@@ -49,7 +50,7 @@ def stacks(cluster: Client, controllers: Controllers, tmp_path_factory: pytest.T
     for name, provisioner in (("nfs", "nfs.csi.k8s.io"), ("gp3", "ebs.csi.aws.com")):
         document = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}}
         cluster.request("POST", "/apis/storage.k8s.io/v1/storageclasses", {**document, "provisioner": provisioner})
-    return Stacks(cluster.kubeconfig(), tmp_path_factory.mktemp("stacks"))
+    return Stacks(tmp_path_factory.mktemp("stacks"), cluster.kubeconfig())
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_destroying_leaves_the_files_in_minio_and_nothing_once_that_is_allowed(
 ) -> None:
     made = stacks.stack(keeps_its_data).up()
     assert made.outputs["endpoint"].value == "http://192.0.2.7:8080"
-    assert "is protected" in stacks.attempt(keeps_its_data, "destroy")
+    assert "is protected" in stacks.attempt(keeps_its_data, "destroy")[1]
     assert cluster.exists(FILES)
     assert not cluster.exists(SERVER)
 
@@ -154,5 +155,5 @@ def revision(cluster: Client) -> str:
 def test_what_the_cluster_lacks_is_told_by_the_preview(
     stacks: Stacks, cluster: Client, declare: Callable[[], None], reason: str
 ) -> None:
-    assert reason in stacks.attempt(declare, "preview")
+    assert reason in stacks.attempt(declare, "preview")[1]
     assert not cluster.exists("/api/v1/namespaces/oscar")

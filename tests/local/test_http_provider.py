@@ -12,7 +12,8 @@ import pytest
 from scar_components import ApiGatewayEndpoint, ApiGatewayEndpointArgs
 from tests.local.cloud_support import FakeCloud
 from tests.local.http_support import ask
-from tests.local.provider_harness import Bench, changes
+from tests.local.provider_harness import Bench
+from tests.stand_ins import changes
 
 # The SDK leaves event loops, sockets and coroutines of inline programs to the garbage collector.
 pytestmark = [
@@ -35,7 +36,7 @@ FULL: dict[str, Any] = {
 
 @pytest.fixture
 def bench(cloud: FakeCloud, tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(cloud.environment()["AWS_ENDPOINT_URL"], tmp_path)
+    yield Bench(tmp_path, cloud.environment()["AWS_ENDPOINT_URL"])
     gc.collect()
 
 

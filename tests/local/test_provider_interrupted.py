@@ -85,7 +85,7 @@ def between(cloud: str) -> Iterator[Between]:
 
 @pytest.fixture
 def bench(between: Between, tmp_path: Path) -> Bench:
-    return Bench(between.endpoint, tmp_path)
+    return Bench(tmp_path, between.endpoint)
 
 
 def one_role() -> None:

@@ -11,8 +11,9 @@ import pulumi_aws as aws
 import pytest
 
 from scar_pulumi.reference_values import with_values
-from tests.local.provider_harness import Bench, changes, ministack
+from tests.local.provider_harness import Bench, ministack
 from tests.local.provider_harness import aws as client
+from tests.stand_ins import changes
 
 ASSUME = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
 ALLOW = json.dumps(
@@ -37,7 +38,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def bench(cloud: str, tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(cloud, tmp_path)
+    yield Bench(tmp_path, cloud)
     gc.collect()
 
 

@@ -10,8 +10,9 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from tests.local.provider_harness import Bench, changes, ministack
+from tests.local.provider_harness import Bench, ministack
 from tests.local.provider_harness import aws as client
+from tests.stand_ins import changes
 
 ASSUME = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
 
@@ -25,7 +26,7 @@ pytestmark = [
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with ministack(tmp_path) as endpoint:
-        yield Bench(endpoint, tmp_path)
+        yield Bench(tmp_path, endpoint)
     gc.collect()
 
 
