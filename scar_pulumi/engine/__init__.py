@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scar_pulumi.engine._find import find_engine
+    from scar_pulumi.engine._operation_errors import OperationCancelledError, OperationFailedError
     from scar_pulumi.engine._release import Engine
     from scar_pulumi.engine._results import Changes, Result, Step
     from scar_pulumi.engine.environment import stack_environment, unset_for_local
-    from scar_pulumi.engine.stack import OperationCancelledError, OperationFailedError, Stack
+    from scar_pulumi.engine.stack import Stack
 
 __all__ = [
     "Changes",
@@ -29,8 +30,8 @@ __all__ = [
 _HOMES = {
     "Changes": "_results",
     "Engine": "_release",
-    "OperationCancelledError": "stack",
-    "OperationFailedError": "stack",
+    "OperationCancelledError": "_operation_errors",
+    "OperationFailedError": "_operation_errors",
     "Result": "_results",
     "Stack": "stack",
     "Step": "_results",

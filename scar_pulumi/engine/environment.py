@@ -42,6 +42,14 @@ class Cloud(Protocol):
         """Variables under which AWS clients reach it."""
 
 
+def local_cloud() -> Cloud:
+    """Return the local cloud, started or not."""
+    from scar_pulumi.local import LocalCloud  # noqa: PLC0415 - the extra `local` may not be installed
+
+    cloud: Cloud = LocalCloud()
+    return cloud
+
+
 def unset_for_local() -> list[str]:
     """Names of variables set here that must not be for a local stack."""
     return sorted(name for name in os.environ if _leads_elsewhere(name))

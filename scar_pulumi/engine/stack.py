@@ -4,7 +4,6 @@ import importlib
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,12 +18,14 @@ from scar_pulumi.engine._command import Command
 from scar_pulumi.engine._display import Display
 from scar_pulumi.engine._file_lock import exclusive
 from scar_pulumi.engine._find import find_engine
+from scar_pulumi.engine._operation_errors import OperationCancelledError, OperationFailedError
+from scar_pulumi.engine._phases import Phases
 from scar_pulumi.engine._record import Record
 from scar_pulumi.engine._recovery import is_interrupted, release_dead_locks
 from scar_pulumi.engine._results import Result
 from scar_pulumi.engine._target import Target, find_target
 from scar_pulumi.engine._workspace import QuietStack, Workspace
-from scar_pulumi.engine.environment import Cloud, base_environment, stack_environment
+from scar_pulumi.engine.environment import Cloud, base_environment, local_cloud, stack_environment
 from scar_pulumi.errors import EngineError, InputError
 
 _Operation = Callable[[QuietStack, dict[str, Any]], object]
@@ -35,14 +36,6 @@ _ACTIVITIES = {
     "refresh": "asking the cloud",
     "destroy": "reading the state",
 }
-
-
-class OperationCancelledError(EngineError):
-    """The user cancelled the operation; the state is valid and the next operation goes on from there."""
-
-
-class OperationFailedError(EngineError):
-    """The engine ended an operation with errors; they were shown as they happened, and are in the message."""
 
 
 class Stack:
@@ -70,7 +63,7 @@ class Stack:
         stream: TextIO | None = None,
     ) -> None:
         self.name = name
-        self.seconds: dict[str, float] = {}
+        self.seconds = Phases()
         self._target: Target = find_target(fdl_path, name, config or {}, Path(directory or Path.cwd()), overrides)
         self._program = program
         self._cloud = cloud
@@ -156,7 +149,11 @@ class Stack:
 
     def _run(self, verb: str, operation: _Operation, stack: QuietStack) -> Result:
         record = Record()
-        with self._timed(verb), Display(_ACTIVITIES[verb], self._stream) as display, self._explained(verb, record):
+        with (
+            self.seconds.timed(verb),
+            Display(_ACTIVITIES[verb], self._stream) as display,
+            self._explained(verb, record),
+        ):
 
             def show(event: automation.EngineEvent) -> None:
                 record.take(event)
@@ -170,10 +167,10 @@ class Stack:
 
     def _open(self, *, create: bool) -> QuietStack:
         if self._opened is None:
-            with self._timed("engine"):
+            with self.seconds.timed("engine"):
                 engine = find_engine(self._progress)
             cloud = self._started_cloud()
-            with self._timed("stack"):
+            with self.seconds.timed("stack"):
                 overrides = stack_environment(self.name, cloud, engine)
                 environment = base_environment(local=self.is_local) | {"PULUMI_PYTHON_CMD": sys.executable} | overrides
                 environment["SCAR_DELETE_BUCKETS"] = str(self._target.config().get("scar:deleteBuckets", False)).lower()
@@ -231,18 +228,10 @@ class Stack:
     def _started_cloud(self) -> Cloud | None:
         if not self.is_local:
             return None
-        with self._timed("local cloud"):
-            cloud = self._cloud or _local_cloud()
+        with self.seconds.timed("local cloud"):
+            cloud = self._cloud or local_cloud()
             cloud.start(self._progress)
         return cloud
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[phase] = time.monotonic() - started
 
     def _missing(self) -> InputError:
         return InputError(f"stack {self.name} of {self.project} does not exist; deploy it with `scar-pulumi up` first")
@@ -250,13 +239,6 @@ class Stack:
     def _write(self, line: str) -> None:
         self._stream.write(f"{line}\n")
         self._stream.flush()
-
-
-def _local_cloud() -> Cloud:
-    from scar_pulumi.local import LocalCloud  # noqa: PLC0415 - the extra `local` may not be installed
-
-    cloud: Cloud = LocalCloud()
-    return cloud
 
 
 def _import_early() -> None:
