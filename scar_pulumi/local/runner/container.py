@@ -180,6 +180,7 @@ class Container:
     async def _fail(self, process: Process, log: ContainerLog) -> Answer | _reports.Failure:
         """Say how the runtime ended, or that it ran out of time; in either case nothing of it lives on."""
         self._failed = True
+        self._api.abandon()
         has_ended = process.exited.done()
         await process.kill()
         await log.flush()

@@ -1,6 +1,6 @@
 """The Lambda Runtime API for one container, on a loopback port of its own.
 
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html; where that is silent, as AWS's own emulator does it.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import contextlib
 import json
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from scar_pulumi.local.runner._http import Connection, Request, Response
@@ -54,6 +55,7 @@ class RuntimeApi:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self.asked = asyncio.Event()
         self._current: Event | None = None
+        self._answered_id: str | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
@@ -65,6 +67,10 @@ class RuntimeApi:
     def deliver(self, event: Event) -> None:
         """Queue an event for the runtime's next request."""
         self._events.put_nowait(event)
+
+    def abandon(self) -> None:
+        """Take no answer any more to the event that the runtime has: its time is up."""
+        self._current = None
 
     async def close(self) -> None:
         """Stop listening and drop every connection."""
@@ -89,8 +95,6 @@ class RuntimeApi:
     async def _route(self, request: Request) -> Response:
         path = request.path.removeprefix(_RUNTIME)
         match (request.method, path.split("/")):
-            case _ if request.path.startswith(_EXTENSIONS):
-                return _refusal(403, "Extension.NotSupported", "there are no extensions here")
             case ("GET", ["", "2018-06-01", "ping"]):
                 return Response(200, b"pong", (("Content-Type", b"text/plain"),))
             case ("GET", ["invocation", "next"]):
@@ -99,11 +103,11 @@ class RuntimeApi:
                 return self._answer(request_id, request, kind == "error")
             case ("POST", ["init", "error"]):
                 return self._init_error(request)
-        return _refusal(404, "NotFound", f"{request.method} {request.path}")
+        return _nothing_to_do(request)
 
     async def _next(self, request: Request) -> Response:
-        if self._current is not None:
-            return _refusal(403, "InvalidStateTransition", "the event before has not been answered")
+        if self._current is not None:  # its answer to the request before may have been lost
+            return _handed(self._current)
         if not self.ready.done():
             self.ready.set_result(time.monotonic())
         self.asked.set()
@@ -114,7 +118,7 @@ class RuntimeApi:
         self._current = event
         if not event.started.done():
             event.started.set_result(time.monotonic())
-        return Response(200, event.payload, _headers(event), lambda sent: self._handed_over(event, sent))
+        return _handed(event, lambda sent: self._handed_over(event, sent))
 
     async def _event(self, request: Request) -> Event:
         """Wait for an event; a client that hangs up meanwhile must not get one."""
@@ -137,9 +141,11 @@ class RuntimeApi:
 
     def _answer(self, request_id: str, request: Request, failed: bool) -> Response:
         event = self._current
+        if event is None and request_id == self._answered_id:
+            return _refusal(403, "InvalidStateTransition", "the event has been answered already")
         if event is None or event.request_id != request_id:
             return _refusal(400, "InvalidRequestID", "Invalid request ID")
-        self._current = None
+        self._current, self._answered_id = None, request_id
         answer, response = _judge(request, failed)
         if not event.answered.done():
             event.answered.set_result(answer)
@@ -156,6 +162,10 @@ class RuntimeApi:
 _ACCEPTED = Response(202, b'{"status":"OK"}\n')
 
 
+def _handed(event: Event, sent: Callable[[bool], None] = lambda _: None) -> Response:
+    return Response(200, event.payload, _headers(event), sent)
+
+
 def _judge(request: Request, failed: bool) -> tuple[Answer, Response]:
     if not request.too_long:
         return Answer(request.body, failed), _ACCEPTED
@@ -163,6 +173,15 @@ def _judge(request: Request, failed: bool) -> tuple[Answer, Response]:
     message = f"Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes)."
     payload = json.dumps({"errorMessage": message, "errorType": kind}).encode()
     return Answer(payload, True), _refusal(413, "RequestEntityTooLarge", message)
+
+
+def _nothing_to_do(request: Request) -> Response:
+    if request.path.startswith(_EXTENSIONS):
+        return _refusal(403, "Extension.NotSupported", "there are no extensions here")
+    match request.path.removeprefix(_RUNTIME).split("/"):
+        case ["invocation", "next"] | ["invocation", _, "response" | "error"] | ["init", "error"]:
+            return _refusal(405, "MethodNotAllowed", f"{request.method} {request.path}")
+    return _refusal(404, "NotFound", f"{request.method} {request.path}")
 
 
 def _refusal(status: int, kind: str, message: str) -> Response:

@@ -2,66 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import time
 
 import pytest
 
-from scar_pulumi.local.runner.runtime_api import PAYLOAD_LIMIT, Event, RuntimeApi
-
-RUNTIME = "/2018-06-01/runtime/"
-
-
-class Client:
-    """One kept connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def call(
-        self, method: str, path: str, body: bytes = b"", extra: str = ""
-    ) -> tuple[int, dict[str, str], bytes]:
-        self.send(method, path, body, extra)
-        return await self.response()
-
-    def send(self, method: str, path: str, body: bytes = b"", extra: str = "") -> None:
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
-        self.writer.write(head.encode() + body)
-
-    async def response(self) -> tuple[int, dict[str, str], bytes]:
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-        status, *lines = head.strip().splitlines()
-        headers = {key.lower(): value for key, value in (line.split(": ", 1) for line in lines)}
-        return int(status.split()[1]), headers, await self.reader.readexactly(int(headers.get("content-length", 0)))
-
-    def close(self) -> None:
-        self.writer.close()
-
-
-Connect = Callable[[], Awaitable[Client]]
-
-
-@asynccontextmanager
-async def served() -> AsyncIterator[tuple[RuntimeApi, Connect]]:
-    api = RuntimeApi()
-    host, _, port = (await api.start()).partition(":")
-    clients: list[Client] = []
-
-    async def connect() -> Client:
-        clients.append(Client(*await asyncio.open_connection(host, int(port))))
-        return clients[-1]
-
-    try:
-        yield api, connect
-    finally:
-        for client in clients:
-            client.close()
-        await api.close()
-
-
-def event(name: str, payload: bytes = b"{}") -> Event:
-    return Event(name, payload, "arn:function", 3)
+from scar_pulumi.local.runner.runtime_api import PAYLOAD_LIMIT, Answer, Event, RuntimeApi
+from tests.local.runner.runtime_client import RUNTIME, Connect, event, served
 
 
 def test_an_event_goes_out_and_its_answer_comes_back_on_one_connection() -> None:
@@ -144,7 +90,10 @@ def test_errors_carry_their_payload() -> None:
         ("POST", "/2020-01-01/extension/register", 403),
         ("GET", "/2020-01-01/extension/event/next", 403),
         ("GET", "/", 404),
-        ("DELETE", f"{RUNTIME}invocation/next", 404),
+        ("GET", f"{RUNTIME}invocation/unknown", 404),
+        ("DELETE", f"{RUNTIME}invocation/next", 405),
+        ("GET", f"{RUNTIME}init/error", 405),
+        ("PUT", "/2022-07-01/telemetry", 404),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_json(method: str, path: str, status: int) -> None:
@@ -157,13 +106,63 @@ def test_what_makes_no_sense_is_refused_in_json(method: str, path: str, status: 
     asyncio.run(scenario())
 
 
-def test_asking_twice_without_an_answer_is_refused() -> None:
+def test_asking_again_before_an_answer_gives_the_same_event() -> None:
     async def scenario() -> None:
         async with served() as (api, connect):
             client = await connect()
             api.deliver(event("one"))
+            api.deliver(event("two"))
+            for _ in range(2):
+                _, headers, _ = await client.call("GET", f"{RUNTIME}invocation/next")
+                assert headers["lambda-runtime-aws-request-id"] == "one"
+            await client.call("POST", f"{RUNTIME}invocation/one/response", b"1")
+            assert (await client.call("GET", f"{RUNTIME}invocation/next"))[1]["lambda-runtime-aws-request-id"] == "two"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("again", "status"), [("response", 403), ("error", 403)], ids=["another answer", "an error after the answer"]
+)
+def test_the_first_answer_stands(again: str, status: int) -> None:
+    async def scenario() -> None:
+        async with served() as (api, connect):
+            client, sent = await connect(), event("one")
+            api.deliver(sent)
             await client.call("GET", f"{RUNTIME}invocation/next")
-            assert (await client.call("GET", f"{RUNTIME}invocation/next"))[0] == 403
+            await client.call("POST", f"{RUNTIME}invocation/one/response", b"first")
+            assert (await client.call("POST", f"{RUNTIME}invocation/one/{again}", b"second"))[0] == status
+            assert (await sent.answered) == Answer(b"first", False)
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_comes_when_time_is_up_is_refused() -> None:
+    async def scenario() -> None:
+        async with served() as (api, connect):
+            client, sent = await connect(), event("one")
+            api.deliver(sent)
+            await client.call("GET", f"{RUNTIME}invocation/next")
+            api.abandon()
+            status, _, body = await client.call("POST", f"{RUNTIME}invocation/one/response", b"late")
+            assert (status, json.loads(body)["errorType"]) == (400, "InvalidRequestID")
+            assert not sent.answered.done()
+
+    asyncio.run(scenario())
+
+
+def test_what_the_caller_says_of_itself_goes_along_on_one_line() -> None:
+    async def scenario() -> None:
+        async with served() as (api, connect):
+            client = await connect()
+            api.deliver(Event("one", b"{}", "arn:function", 3, '{"custom":\n {"a": 1}}'))
+            before = time.time()
+            _, headers, _ = await client.call("GET", f"{RUNTIME}invocation/next")
+            assert headers["lambda-runtime-client-context"] == '{"custom":  {"a": 1}}'
+            assert "lambda-runtime-cognito-identity" not in headers  # nobody calls with one here
+            assert before + 2.9 < int(headers["lambda-runtime-deadline-ms"]) / 1000 < time.time() + 3.1
+
+    asyncio.run(scenario())
 
     asyncio.run(scenario())
 
