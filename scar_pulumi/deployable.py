@@ -1,4 +1,4 @@
-"""What a checked FDL file may say that no component of this release can deploy."""
+"""What a checked FDL file may say that cannot be deployed, at all or on a stack of this kind."""
 
 from collections.abc import Iterator
 
@@ -11,18 +11,17 @@ _CLUSTERS_STORAGE = "functions on AWS do not know where the MinIO of the cluster
 
 def undeployable(fdl: Fdl, stack: str) -> tuple[Problem, ...]:
     """Everything in the file that cannot be deployed on a stack, in its order; empty if all of it can."""
-    said = [place for function in fdl.functions for place in _function(function)]
-    problems = [_problem(fdl, path, message) for path, message in said]
-    problems += [problem for function in fdl.functions for problem in _batch(fdl, function)]
+    problems = [found for function in fdl.functions for found in (*_endpoint(fdl, function), *_batch(fdl, function))]
     if not is_local_stack(stack):
         problems += [*_storages(fdl), *_image_files(fdl), *_scripts(fdl)]
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
-def _function(function: Function) -> Iterator[tuple[str, str]]:
+def _endpoint(fdl: Fdl, function: Function) -> Iterator[Problem]:
     if function.api_gateway is not None and function.api_gateway.authorization == "CUSTOM":
-        message = "'CUSTOM' needs an authorizer of your own, which this release cannot deploy"
-        yield f"{function.path}.api_gateway.method.authorizationType", message
+        path = f"{function.path}.api_gateway.method.authorizationType"
+        message = "'CUSTOM' needs an authorizer of your own, a function that FDL cannot name"
+        yield Problem(*fdl.mark(path), path, message, "use JWT or AWS_IAM")
 
 
 def _batch(fdl: Fdl, function: Function) -> Iterator[Problem]:
@@ -59,9 +58,3 @@ def _scripts(fdl: Fdl) -> Iterator[Problem]:
         if service.script is None:
             hint = "name the script that runs for each event; only local stacks do without"
             yield Problem(*fdl.mark(service.path), service.path, "'script' is missing, which OSCAR needs", hint)
-
-
-def _problem(fdl: Fdl, path: str, message: str) -> Problem:
-    return Problem(
-        *fdl.mark(path), path, message, "`scar-pulumi fdl check` accepts it; leave it out to deploy the rest"
-    )

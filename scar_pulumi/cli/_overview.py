@@ -14,7 +14,7 @@ from scar_pulumi.dataplane.storage_path import StoragePath
 
 
 def overview(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    """List functions and buckets; those of the local cloud include what destroyed stacks have left."""
+    """List functions, services and buckets; those of the local cloud include what destroyed stacks have left."""
     stacks = deployed_stacks(arguments)
     functions = [(stack, function) for stack in stacks for function in stack.deployed.functions.values()]
     services = [(stack, service) for stack in stacks for service in stack.deployed.services()]

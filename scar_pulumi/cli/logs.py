@@ -26,7 +26,7 @@ _PAUSE = 2.0
 
 def configure(_verb: str, parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("name", metavar="NAME", help="the function's name in the FDL file")
+    parser.add_argument("name", metavar="NAME", help="the function's name in the FDL file, or an OSCAR service's")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with new lines until Ctrl-C")
     parser.add_argument(
         "--since",
