@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Mapping
 
-from supervisor.errors import OutOfDisk, OutOfMemory, ScriptFailed, SupervisorError
+from supervisor.errors import OutOfDisk, OutOfMemory, ScriptFailed
 
 # Where kernels count the processes that they ended for want of memory.
 _COUNTERS = ("/sys/fs/cgroup/memory.events", "/proc/vmstat", "/sys/fs/cgroup/memory/memory.oom_control")
@@ -21,7 +21,7 @@ def killed_for_memory() -> Mapping[str, int]:
 
 def failure(
     name: str, code: int, tail: str, before: Mapping[str, int], folder: str
-) -> tuple[type[SupervisorError], str]:
+) -> tuple[type[OutOfDisk | ScriptFailed], str]:
     """What kind of failure an exit code is, and the sentence that tells it.
 
     `before` are the counts at the start, `folder` is where the program was to write.
@@ -29,8 +29,13 @@ def failure(
     reason = _reason(name, code)
     if _memory_is_used_up(code, before) or any(word in tail for word in _MEMORY):
         return OutOfMemory, f"{reason}: out of memory; raise the function's memory"
-    if any(word in tail for word in _DISK) or _is_full(folder):
+    if _is_full(folder):
         return OutOfDisk, f"{reason}: out of disk space in {folder}; raise the function's ephemeral_storage"
+    if any(word in tail for word in _DISK):  # by now, or in /dev/shm, for which that setting is none
+        return (
+            OutOfDisk,
+            f"{reason}: out of disk space; if that was in {folder}, raise the function's ephemeral_storage",
+        )
     if code == -signal.SIGKILL and not before:
         reason += ", probably because the memory is used up"
     return ScriptFailed, reason

@@ -56,7 +56,11 @@ class OutputFailed(SupervisorError):
 
 
 class OutOfDisk(SupervisorError):
-    """There is no room left for the input, or for what the user's program wrote."""
+    """There is no room left for the input, or for what the user's program wrote: `code` is the program's."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ScriptFailed(SupervisorError):

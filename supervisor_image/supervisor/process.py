@@ -169,7 +169,7 @@ def _failure(
 ) -> SupervisorError:
     kind, reason = causes.failure(command.arguments[0], code, output.tail(), killed_before, folder)
     message = _told("; ".join([reason, *command.remarks]), output)
-    return kind(message, code if code > 0 else 128 - code) if issubclass(kind, ScriptFailed) else kind(message)
+    return kind(message, code if code > 0 else 128 - code)
 
 
 def _told(reason: str, output: Output) -> str:

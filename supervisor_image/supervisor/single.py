@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from supervisor import delegation, events, oscar, results, staging
-from supervisor.errors import EventInvalid, ScriptFailed, ScriptTimedOut, SupervisorError
+from supervisor.errors import EventInvalid, OutOfDisk, ScriptFailed, ScriptTimedOut, SupervisorError
 from supervisor.function import Function
 from supervisor.invocation import Context, Job, process
 from supervisor.log import Log
@@ -104,6 +104,6 @@ def _request_id(environment: Mapping[str, str]) -> str:
 
 
 def _exit_code(error: SupervisorError) -> int:
-    if isinstance(error, ScriptFailed):
+    if isinstance(error, ScriptFailed | OutOfDisk):
         return error.code
     return _TIMED_OUT if isinstance(error, ScriptTimedOut) else 1

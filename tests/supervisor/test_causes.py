@@ -36,6 +36,11 @@ def test_what_the_program_says_of_itself_counts(tmp_path: Path, printed: str, ki
     assert "exit code 1" in told
 
 
+def test_the_output_folder_is_not_blamed_for_another_file_system_that_is_full(tmp_path: Path) -> None:
+    _, told = causes.failure("sh", 1, "dd: /dev/shm/x: No space left on device", {}, str(tmp_path))
+    assert f"if that was in {tmp_path}" in told
+
+
 @pytest.fixture
 def small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Containers get a /tmp of one megabyte."""

@@ -190,7 +190,16 @@ def test_of_many_nodes_only_the_main_one_stages_and_stores(
     assert keys(s3, name) == ["in/a", "out/1"]
 
 
-@pytest.mark.parametrize(("script", "code"), [("exit 3", 3), ("kill -SEGV $$", 139), ("true", 0)])
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("exit 3", 3),
+        ("kill -SEGV $$", 139),
+        ("true", 0),
+        ("echo No space left on device; exit 5", 5),
+        ("echo Cannot allocate memory; exit 7", 7),
+    ],
+)
 def test_the_exit_code_of_a_job_is_that_of_its_script(launch: Launch, script: str, code: int) -> None:
     environment = job(EVENT='{"a": 1}', SCRIPT=encoded(script))
     assert launch(environment=environment).process.wait(30) == code
