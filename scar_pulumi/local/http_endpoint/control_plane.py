@@ -140,14 +140,8 @@ class ControlPlane:
         if rule.unique and any(other.get(rule.unique) == name for other in members.values()):
             return _error(409, "ConflictException", f"{kind[:-1].title()} with {rule.unique} {name} already exists")
         key = str(document.get(rule.id) or new_id())
-        members[key] = (
-            {**document, rule.id: key, "createdDate": _now()}
-            if kind == "stages"
-            else {
-                **document,
-                rule.id: key,
-            }
-        )
+        dated = {"createdDate": _now()} if kind == "stages" else {}
+        members[key] = {**document, rule.id: key, **dated}
         self._store.save()
         return _answer(201, members[key])
 

@@ -14,7 +14,6 @@ from scar_components._whole_files import write_whole
 from scar_pulumi.local.credentials import Caller
 
 Document = dict[str, Any]
-MEMBERS = ("authorizers", "deployments", "integrations", "routes", "stages")
 
 
 @dataclass

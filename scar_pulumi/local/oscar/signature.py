@@ -1,82 +1,23 @@
-"""Whether a request is signed with the secret of MinIO's user.
+"""Whether a request is signed with the secret of MinIO's user."""
 
-https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, and the same in a query.
-"""
+import time
 
-import hashlib
-import hmac
-import re
-from collections.abc import Mapping
-from typing import NamedTuple
-from urllib.parse import parse_qsl, quote
-
-from scar_pulumi.local.asgi import Scope, find_header, raw_path
-
-_ALGORITHM = "AWS4-HMAC-SHA256"
-_HEADER = re.compile(
-    rf"{_ALGORITHM} +Credential=(?P<credential>[^, ]+), *SignedHeaders=(?P<headers>[^, ]+), *"
-    r"Signature=(?P<signature>\w+)"
-)
-
-
-class _Signed(NamedTuple):
-    credential: str
-    headers: str
-    signature: str
-    date: str
-    payload: str
+from scar_pulumi.local.asgi import Scope, request_of
+from scar_pulumi.local.signature import signature_of
 
 
 def access_key(scope: Scope) -> str:
     """The key that a request is signed with; empty for one that is not signed."""
-    signed = _signed(scope)
-    return signed.credential.partition("/")[0] if signed else ""
+    signature = signature_of(request_of(scope))
+    return signature.key if signature else ""
 
 
 def is_valid(scope: Scope, secret: str) -> bool:
-    """Whether the signature is that of the secret."""
-    signed = _signed(scope)
-    if signed is None or signed.credential.count("/") != 4:
+    """Whether the signature is that of the secret, and counts now."""
+    request = request_of(scope)
+    signature = signature_of(request)
+    if signature is None or not signature.is_fresh(time.time()):
         return False
-    _, day, region, service, _ = signed.credential.split("/")
-    request = hashlib.sha256(_canonical(scope, signed).encode()).hexdigest()
-    text = "\n".join((_ALGORITHM, signed.date, f"{day}/{region}/{service}/aws4_request", request))
-    key = f"AWS4{secret}".encode()
-    for part in (day, region, service, "aws4_request", text):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.compare_digest(key.hex(), signed.signature)
-
-
-def _signed(scope: Scope) -> _Signed | None:
-    headers, query = scope["headers"], _query(scope)
-    if found := _HEADER.match(find_header(headers, "authorization")):
-        given = found["credential"], found["headers"], found["signature"]
-        return _Signed(*given, find_header(headers, "x-amz-date"), find_header(headers, "x-amz-content-sha256"))
-    if query.get("X-Amz-Algorithm") != _ALGORITHM:
-        return None
-    credential, names = query.get("X-Amz-Credential", ""), query.get("X-Amz-SignedHeaders", "")
-    return _Signed(credential, names, query.get("X-Amz-Signature", ""), query.get("X-Amz-Date", ""), "UNSIGNED-PAYLOAD")
-
-
-def _canonical(scope: Scope, signed: _Signed) -> str:
-    query = sorted(
-        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
-        for name, value in _query(scope).items()
-        if name != "X-Amz-Signature"
-    )
-    headers = ((name, find_header(scope["headers"], name)) for name in signed.headers.split(";"))
-    return "\n".join(
-        (
-            scope["method"],
-            raw_path(scope),
-            "&".join(f"{name}={value}" for name, value in query),
-            *(f"{name}:{' '.join(value.split())}" for name, value in headers),
-            "",
-            signed.headers,
-            signed.payload,
-        )
-    )
-
-
-def _query(scope: Scope) -> Mapping[str, str]:
-    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+    payload = "UNSIGNED-PAYLOAD" if signature.in_query else request.header("x-amz-content-sha256")
+    return signature.is_of(secret, request, path=request.path, payload=payload)

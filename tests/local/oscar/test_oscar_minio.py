@@ -69,6 +69,8 @@ def test_clients_find_all_they_use(oscar: Oscar) -> None:
     url = minio.generate_presigned_url("get_object", Params={"Bucket": "everything", "Key": "by-obstore"})
     status, _, body = oscar.cloud.http("GET", url.partition(oscar.endpoint)[2])
     assert (status, body == content) == (200, True)
+    url = minio.generate_presigned_url("get_object", {"Bucket": "everything", "Key": "by-obstore"}, ExpiresIn=0)
+    assert oscar.cloud.http("GET", url.partition(oscar.endpoint)[2])[0] == 403
 
 
 @pytest.mark.parametrize("wrong", [{"aws_access_key_id": "test"}, {"aws_secret_access_key": "wrong"}])
