@@ -69,17 +69,20 @@ def signature_of(request: Request) -> Signature | None:
     seconds = query.get("X-Amz-Expires", "")
     if query.get("X-Amz-Algorithm") != _ALGORITHM or not re.fullmatch("[0-9]{1,6}", seconds):
         return None
-    given = (query.get(f"X-Amz-{name}", "") for name in ("Credential", "SignedHeaders", "Signature", "Date"))
-    return _signature(*given, seconds=float(seconds), in_query=True)
+    credential, headers, value, date = (
+        query.get(f"X-Amz-{name}", "") for name in ("Credential", "SignedHeaders", "Signature", "Date")
+    )
+    return _signature(credential, headers, value, date, seconds=float(seconds), in_query=True)
 
 
 def _signature(
     credential: str, headers: str, value: str, date: str, *, seconds: float = _SKEW, in_query: bool = False
 ) -> Signature | None:
-    scope = credential.split("/")
-    if len(scope) != 5 or scope[4] != "aws4_request":
+    parts = credential.split("/")
+    if len(parts) != 5 or parts[4] != "aws4_request":
         return None
-    return Signature(*scope[:4], headers, value, date, seconds, in_query)
+    key, day, region, service, _ = parts
+    return Signature(key, day, region, service, headers, value, date, seconds, in_query)
 
 
 def _joined(request: Request, name: str) -> str:
