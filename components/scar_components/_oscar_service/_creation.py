@@ -86,7 +86,12 @@ class Creation:
         return list(existing)
 
     def _watches(self, name: str, bucket: Mapping[str, Any]) -> bool:
-        """Whether a bucket that was kept when this service was deleted still reports to it: to the same folders."""
+        """Whether a bucket that was kept when this service was deleted still reports to it: to the same folders.
+
+        One whose server says that any bucket reports new files, as the local cloud's does, always would.
+        """
+        if bucket.get("reports_new_files"):
+            return True
         if (bucket.get("metadata") or {}).get("from_service") != self.name:
             return False
         keys = {entry.get("object_name") for entry in bucket.get("objects") or ()}

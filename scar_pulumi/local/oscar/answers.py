@@ -64,6 +64,21 @@ def storage_settings(endpoint: str, password: str) -> dict[str, Any]:
     }
 
 
+def bucket_list(names: Sequence[str]) -> dict[str, Any]:
+    """What `/system/buckets` says to the cluster's user."""
+    return {"Buckets": [{"Name": name} for name in names]}
+
+
+def bucket(name: str, cluster: str, owner: tuple[str, str]) -> dict[str, Any]:
+    """What `/system/buckets/NAME` says, without the objects; `owner` is the cluster and service it was made for.
+
+    `reports_new_files` is not OSCAR's, which tells services only of files in buckets that it made with them.
+    """
+    service = owner[1] if owner[0] == cluster else "/".join(owner)
+    tags = {"from_service": service} if any(owner) else {}
+    return {"bucket_name": name, "visibility": "private", "metadata": tags, "reports_new_files": True}
+
+
 def job_list(jobs: Sequence[Job], page: str) -> dict[str, Any]:
     """A page of jobs; `page` is what the page before called the next one."""
     start = int(page) if page.isdecimal() else 0

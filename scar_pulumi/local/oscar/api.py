@@ -23,6 +23,7 @@ from scar_pulumi.local.asgi import (
 from scar_pulumi.local.asgi import send_response as respond
 from scar_pulumi.local.oscar import access, answers
 from scar_pulumi.local.oscar.answers import document, text
+from scar_pulumi.local.oscar.buckets import Buckets
 from scar_pulumi.local.oscar.calls import Calls
 from scar_pulumi.local.oscar.changes import Changes
 from scar_pulumi.local.oscar.definitions import DefinitionError, shown
@@ -36,6 +37,7 @@ _LARGEST = 64 * 1024 * 1024
 _CLUSTER = rf"{OSCAR_PATH}/(?P<cluster>[^/]+)"
 _SERVICE = r"(?P<service>[^/]+)"
 _JOB = r"(?P<job>[^/]+)"
+_BUCKET = r"/system/buckets/(?P<bucket>[^/]+)"
 
 _Handler = Callable[[str, Request, dict[str, str]], Awaitable[Response]]
 
@@ -51,6 +53,7 @@ class OscarApi:
         queue: JobQueue,
         calls: Calls,
         changes: Changes,
+        buckets: Buckets,
         endpoint: str,
         password: str,
     ) -> None:
@@ -59,11 +62,15 @@ class OscarApi:
         self._queue = queue
         self._calls = calls
         self._changes = changes
+        self._buckets = buckets
         self._endpoint = endpoint
         self._password = password
         routes: tuple[tuple[str, str, _Handler], ...] = (
             ("GET", "/system/info", self._information),
             ("GET", "/system/config", self._configuration),
+            ("GET", "/system/buckets", self._bucket_list),
+            ("GET", _BUCKET, self._bucket),
+            ("DELETE", _BUCKET, self._delete_bucket),
             ("GET", "/system/services", self._list),
             ("POST", "/system/services", self._create),
             ("PUT", "/system/services", self._update),
@@ -124,6 +131,19 @@ class OscarApi:
 
     async def _configuration(self, _cluster: str, _request: Request, _names: dict[str, str]) -> Response:
         return document(answers.configuration(minio_endpoint(self._endpoint), self._password))
+
+    async def _bucket_list(self, _cluster: str, _request: Request, _names: dict[str, str]) -> Response:
+        return document(answers.bucket_list(await self._buckets.all()))
+
+    async def _bucket(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
+        owner = await self._buckets.owner(names["bucket"])
+        return document(answers.bucket(names["bucket"], cluster, owner)) if owner else Response(404)
+
+    async def _delete_bucket(self, _cluster: str, _request: Request, names: dict[str, str]) -> Response:
+        if await self._buckets.owner(names["bucket"]) is None:
+            return Response(404)
+        await self._buckets.wipe(names["bucket"])
+        return Response(204)
 
     async def _list(self, cluster: str, _request: Request, _names: dict[str, str]) -> Response:
         return document([shown(service.definition) for service in self._services.of(cluster)])

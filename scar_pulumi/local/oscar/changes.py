@@ -49,7 +49,7 @@ class Changes:
             before = self._services.find(cluster, name)
             if before is None:
                 return False
-            await self._put(cluster, completed(document, self._minio, before.definition), before.made)
+            await self._put(cluster, completed(document, self._minio, before.definition))
         return True
 
     async def delete(self, cluster: str, name: str) -> bool:
@@ -66,15 +66,17 @@ class Changes:
             for job in self._jobs.of(cluster, name):
                 await self._queue.remove(job)
             self._images.forget(service)
-            for bucket in self._left_alone(service):
+            for bucket in await self._left_alone(service):
                 await self._buckets.wipe(bucket)
         return True
 
-    def _left_alone(self, service: Service) -> list[str]:
+    async def _left_alone(self, service: Service) -> list[str]:
         others = {bucket for other in self._services.all() for bucket in own_buckets(other.definition)}
-        return [bucket for bucket in own_buckets(service.definition) if bucket in service.made and bucket not in others]
+        candidates = [bucket for bucket in own_buckets(service.definition) if bucket not in others]
+        key = service.cluster, service.name
+        return [bucket for bucket in candidates if await self._buckets.owner(bucket) == key]
 
-    async def _put(self, cluster: str, definition: Definition, made: tuple[str, ...] = ()) -> None:
+    async def _put(self, cluster: str, definition: Definition) -> None:
         image = await self._images.prepare(cluster, definition)
-        made = (*made, *await self._buckets.provide(definition))
-        self._services.put(Service(cluster, definition, image, made))
+        await self._buckets.provide(cluster, definition)
+        self._services.put(Service(cluster, definition, image))

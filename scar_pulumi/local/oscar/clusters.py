@@ -36,10 +36,11 @@ class OscarClusters:
         self._jobs = Jobs(directory / "jobs")
         self._queue = JobQueue(self._jobs, self._services, containers)
         calls = Calls(directory / "calls", containers)
+        buckets = Buckets(upstream)
         changes = Changes(
             services=self._services,
             images=ServiceImages(images),
-            buckets=Buckets(upstream),
+            buckets=buckets,
             jobs=self._jobs,
             queue=self._queue,
             minio=storage_settings(storage, secret),
@@ -50,6 +51,7 @@ class OscarClusters:
             queue=self._queue,
             calls=calls,
             changes=changes,
+            buckets=buckets,
             endpoint=endpoint,
             password=secret,
         )

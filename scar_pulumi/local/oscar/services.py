@@ -12,15 +12,11 @@ from scar_components._whole_files import write_whole
 
 @dataclass(frozen=True)
 class Service:
-    """A service: its definition holds secrets; `image` is the digest of the prepared image in the image store.
-
-    `made` are the buckets of MinIO that were made for it.
-    """
+    """A service: its definition holds secrets; `image` is the digest of the prepared image in the image store."""
 
     cluster: str
     definition: dict[str, Any] = field(repr=False)
     image: str
-    made: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -52,7 +48,7 @@ class Services:
         """Keeps a service, or what has become of it."""
         path = self._path(service.cluster, service.name)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        document = {"definition": service.definition, "image": service.image, "made": service.made}
+        document = {"definition": service.definition, "image": service.image}
         write_whole(path, json.dumps(document).encode())
         self._services[service.cluster, service.name] = service
 
@@ -67,4 +63,4 @@ class Services:
     def _read(self) -> Iterator[Service]:
         for path in self._directory.glob("*/*.json"):
             document = json.loads(path.read_bytes())
-            yield Service(unquote(path.parent.name), document["definition"], document["image"], tuple(document["made"]))
+            yield Service(unquote(path.parent.name), document["definition"], document["image"])

@@ -57,6 +57,25 @@ def test_a_service_takes_nothing_with_it_but_buckets_that_were_made_for_it(oscar
     assert oscar.ask("DELETE", "/system/services/second")[0] == 204
 
 
+def test_buckets_tell_for_which_service_they_were_made_after_it_is_gone(oscar: Oscar) -> None:
+    minio, path = oscar.minio(), "/system/buckets/kept-bucket"
+    assert oscar.ask("GET", path)[0] == oscar.ask("DELETE", path)[0] == 404
+    output = [{"path": "kept-bucket/out"}]
+    oscar.create("keeper", "true", output=output)
+    assert oscar.read(path)["metadata"] == {"from_service": "keeper"}
+    assert oscar.ask("PUT", "/system/services", oscar.definition("keeper", "true"))[0] == 204
+    assert oscar.ask("DELETE", "/system/services/keeper")[0] == 204
+    assert {"Name": "kept-bucket"} in oscar.read("/system/buckets")["Buckets"]
+
+    minio.create_bucket(Bucket="nobodys-bucket")
+    assert oscar.read("/system/buckets/nobodys-bucket")["metadata"] == {}
+    oscar.create("keeper", "true", output=[*output, {"path": "nobodys-bucket/out"}])
+    assert oscar.ask("DELETE", "/system/services/keeper")[0] == 204
+    assert oscar.ask("GET", path)[0] == 404
+    assert oscar.ask("DELETE", "/system/buckets/nobodys-bucket")[0] == 204
+    assert oscar.ask("GET", "/system/buckets/nobodys-bucket")[0] == 404
+
+
 def test_ten_services_are_made_and_called_at_once(oscar: Oscar) -> None:
     names = [f"many-{number}" for number in range(10)]
 
