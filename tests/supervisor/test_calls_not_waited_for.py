@@ -116,9 +116,16 @@ def test_a_quick_answer_is_the_functions_own(launch: Launch) -> None:
     assert (document["statusCode"], received(document)) == (200, b"quick\n")
 
 
-@pytest.mark.parametrize("domain", ["x.lambda-url.us-east-1.on.aws"])
-def test_a_function_url_waits_as_long_as_the_function_may(launch: Launch, domain: str) -> None:
-    context = {"http": {"method": "POST"}, "timeEpoch": 0, "domainName": domain}
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"timeEpoch": int(time.time() * 1000), "domainName": "x.lambda-url.us-east-1.on.aws"},
+        {"timeEpoch": 1583348638390, "domainName": "id.execute-api.us-east-1.amazonaws.com"},
+    ],
+    ids=["a function URL", "a request that was kept and is sent again"],
+)
+def test_without_a_gateway_that_waits_the_function_takes_its_time(launch: Launch, told: dict[str, Any]) -> None:
+    context = {"http": {"method": "POST"}, **told}
     document = answer(launch(script="sleep 0.2; echo slow"), request(requestContext=context))
     assert (document["statusCode"], received(document)) == (200, b"slow\n")
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from supervisor.errors import EventInvalid
-from supervisor.events.model import Item, Items, Object, Surroundings
+from supervisor.events.model import Item, Items, Object, Surroundings, text
 
 _PROVIDER = "webdav.dcache"
 
@@ -17,7 +17,7 @@ def items(event: Any, around: Surroundings) -> Items | None:
     if not isinstance(event, dict) or "event" not in event or "subscription" not in event:
         return None
     told = event["event"]
-    name = told.get("name") if isinstance(told, dict) else None
+    name = text(told.get("name")) if isinstance(told, dict) else ""
     if not name:
         raise EventInvalid("the dCache event does not name a file")
     key = f"{_folder(around)}/{name}".strip("/")

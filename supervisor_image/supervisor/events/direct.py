@@ -26,7 +26,7 @@ def arguments(event: Any) -> tuple[str, ...] | None:
         return None
     try:
         found = json.loads(value) if isinstance(value, str) else value
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EventInvalid('the event\'s `cmd_args` is not JSON; send a list such as ["df", "-h"]') from error
     if not isinstance(found, list) or not all(isinstance(item, str | int | float) for item in found):
         raise EventInvalid('the event\'s `cmd_args` is not a list of words; send one such as ["df", "-h"]')

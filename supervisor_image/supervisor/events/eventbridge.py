@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from supervisor.errors import EventInvalid
-from supervisor.events.model import Item, Items, Object, Surroundings
+from supervisor.events.model import Item, Items, Object, Surroundings, bucket_and_key
 
 
 def items(event: Any, _around: Surroundings) -> Items | None:
@@ -13,10 +13,10 @@ def items(event: Any, _around: Surroundings) -> Items | None:
         return None
     if not str(event.get("detail-type", "")).startswith("Object"):
         return None
-    try:
-        bucket, key = str(event["detail"]["bucket"]["name"]), str(event["detail"]["object"]["key"])
-    except (KeyError, TypeError) as error:
-        raise EventInvalid("the EventBridge event does not name a bucket and an object key") from error
+    named = bucket_and_key(event["detail"])
+    if named is None:
+        raise EventInvalid("the EventBridge event does not name a bucket and an object key")
+    bucket, key = named
     variables = {"STORAGE_OBJECT_KEY": key, "EVENT": json.dumps(event)}
     if time := event.get("time"):
         variables["EVENT_TIME"] = str(time)

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 """
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ QUEUED = "queuedBy"
 # Seconds, of the 29 that gateways of version 1 wait, and the 30 of version 2:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 _PATIENCE = {False: 28.0, True: 29.0}
+_RECENT = 60.0  # seconds: a gateway has given up long before, and no clock is so much ahead
 
 
 def items(event: Any, around: Surroundings) -> Items | None:
@@ -46,13 +48,24 @@ def asks_for_later(event: Any) -> bool:
 
 
 def gives_up(event: Any) -> float | None:
-    """When a request's gateway stops waiting, in seconds since the epoch; None where it does not, or not so soon."""
+    """When a request's gateway stops waiting, in seconds since the epoch; None where it does not, or not so soon.
+
+    One that has stopped already waits no more for anything: so it is with requests that are kept and sent again.
+    """
     context = event.get("requestContext")
     if not isinstance(context, dict) or "elb" in context or ".lambda-url." in str(context.get("domainName")):
         return None
     described = isinstance(context.get("http"), dict)
     arrived = context.get("timeEpoch" if described else "requestTimeEpoch")
-    return arrived / 1000 + _PATIENCE[described] if isinstance(arrived, int | float) else None
+    is_recent = isinstance(arrived, int | float) and abs(time.time() - _seconds(arrived)) < _RECENT
+    return _seconds(arrived) + _PATIENCE[described] if is_recent else None
+
+
+def _seconds(milliseconds: float) -> float:
+    try:
+        return milliseconds / 1000
+    except OverflowError:
+        return 0.0
 
 
 def _wants_no_answer(event: Mapping[str, Any]) -> bool:
@@ -75,7 +88,7 @@ def asks_for_page(event: Any) -> bool:
         return False
     context = event.get("requestContext")
     described = context.get("http") if isinstance(context, dict) else None
-    method = described["method"] if isinstance(described, dict) else event.get("httpMethod")
+    method = described.get("method") if isinstance(described, dict) else event.get("httpMethod")
     places = (event.get("rawPath"), event.get("path"), event.get("routeKey"))
     return method in ("GET", "HEAD") and any(str(place or "").endswith(("/", "/ui")) for place in places)
 

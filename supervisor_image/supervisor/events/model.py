@@ -40,6 +40,19 @@ class Item(NamedTuple):
         return isinstance(self.source, Object) and (not self.source.key or self.source.key.endswith("/"))
 
 
+def text(value: Any) -> str:
+    """A name that an event says; the empty string for all that is none."""
+    return value if isinstance(value, str) else ""
+
+
+def bucket_and_key(told: Any) -> tuple[str, str] | None:
+    """The names of an object as S3 writes them in all its events; None where they are missing."""
+    found = [told.get(part) for part in ("bucket", "object")] if isinstance(told, dict) else []
+    bucket, stored = (part if isinstance(part, dict) else {} for part in found or (None, None))
+    named = text(bucket.get("name")) and isinstance(stored.get("key"), str)
+    return (bucket["name"], stored["key"]) if named else None
+
+
 Items = tuple[Item, ...]
 
 

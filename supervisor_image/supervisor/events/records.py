@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 
 from supervisor.errors import EventInvalid
 from supervisor.events import rucio
-from supervisor.events.model import Item, Items, Object, Surroundings
+from supervisor.events.model import Item, Items, Object, Surroundings, bucket_and_key, text
 
 Record = Mapping[str, Any]
 
@@ -28,20 +28,19 @@ def _source(record: Any) -> str:
 def _s3(kind: str) -> Callable[[Record, Record, Surroundings], Items]:
     def read(record: Record, _event: Record, _around: Surroundings) -> Items:
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-        try:
-            bucket = str(record["s3"]["bucket"]["name"])
-            key = unquote_plus(str(record["s3"]["object"]["key"]))
-        except (KeyError, TypeError) as error:
-            message = f"the {'S3' if kind == 's3' else 'MinIO'} record does not name a bucket and an object key"
-            raise EventInvalid(message) from error
-        return (Item(Object(f"{kind}.default", bucket, key), _variables(record, key)),)
+        named = bucket_and_key(record.get("s3"))
+        if named is None:
+            writer = "S3" if kind == "s3" else "MinIO"
+            raise EventInvalid(f"the {writer} record does not name a bucket and an object key")
+        key = unquote_plus(named[1])
+        return (Item(Object(f"{kind}.default", named[0], key), _variables(record, key)),)
 
     return read
 
 
 def _onetrigger(record: Record, event: Record, _around: Surroundings) -> Items:
     """OneTrigger names the space and the whole path beside the records, and the file in each."""
-    name, whole = str(record.get("objectKey") or ""), str(event.get("Key") or "").strip("/")
+    name, whole = text(record.get("objectKey")), text(event.get("Key")).strip("/")
     if not name and not whole:
         raise EventInvalid("the OneTrigger record does not name a file")
     folder = whole.rpartition("/")[0]
@@ -70,12 +69,12 @@ def _queue(record: Record, _event: Record, around: Surroundings) -> Items:
     return _message(body, around)
 
 
-def _message(text: Any, around: Surroundings) -> Items:
-    if not isinstance(text, str):
+def _message(message: Any, around: Surroundings) -> Items:
+    if not isinstance(message, str):
         raise EventInvalid("a record of the event has no message")
-    if '"s3:TestEvent"' in text:  # sent once, when a notification is set up
+    if '"s3:TestEvent"' in message:  # sent once, when a notification is set up
         return ()
-    return around.read(text.encode("utf-8", "replace"))
+    return around.read(message.encode("utf-8", "replace"))
 
 
 def _rucio(record: Record, _event: Record, _around: Surroundings) -> Items:

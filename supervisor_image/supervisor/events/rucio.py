@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from supervisor.events.model import Item, Items, Object, Surroundings
+from supervisor.events.model import Item, Items, Object, Surroundings, text
 
 
 def items(event: Any, _around: Surroundings) -> Items | None:
@@ -15,7 +15,7 @@ def items(event: Any, _around: Surroundings) -> Items | None:
 
 def item(told: Mapping[str, Any], event: Any) -> Item:
     """The item of what is told of one file."""
-    name, scope = str(told["name"]), str(told["scope"])
+    name, scope = told["name"], told["scope"]
     variables = {"STORAGE_OBJECT_KEY": name, "RUCIO_SCOPE": scope, "EVENT": json.dumps(event)}
     created = event.get("created_at") if isinstance(event, dict) else None
     if created:
@@ -25,7 +25,7 @@ def item(told: Mapping[str, Any], event: Any) -> Item:
 
 def named(told: Any) -> bool:
     """Whether this names a file as Rucio does."""
-    return isinstance(told, dict) and bool(told.get("scope")) and bool(told.get("name"))
+    return isinstance(told, dict) and bool(text(told.get("scope")) and text(told.get("name")))
 
 
 def _told(event: Any) -> Any:
@@ -35,7 +35,7 @@ def _told(event: Any) -> Any:
     if "event_type" in event and isinstance(payload, str):
         try:
             payload = json.loads(payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     if "event_type" in event and named(payload):
         return payload
