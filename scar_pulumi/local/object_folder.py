@@ -65,7 +65,7 @@ class _Requests(BaseHTTPRequestHandler):
             if self.command == "GET":
                 shutil.copyfileobj(file, self.wfile, _BLOCK)
 
-    do_HEAD = do_GET  # noqa: N815 - the name that http.server gives it
+    do_HEAD = do_GET
 
     def do_PUT(self) -> None:
         target, query = self.objects.place(self._name()), self._query()

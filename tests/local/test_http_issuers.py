@@ -1,16 +1,15 @@
 """Where the local cloud's HTTP APIs get the keys of token issuers from."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from scar_pulumi.local.http_endpoint.issuers import Issuers
 from tests.local.token_issuer import issuer_of, make_key
+from tests.loopback_server import QuietHandler, serving
 
 
 def has_key(issuer: str, directory: Path) -> bool:
@@ -21,24 +20,14 @@ def has_key(issuer: str, directory: Path) -> bool:
 def leading_to(address: str) -> Iterator[str]:
     """A server that answers every request with a redirection."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self.send_response(302)
             self.send_header("Location", address + self.path)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as another:
+        yield another
 
 
 @pytest.mark.parametrize("issuer", ["http://127.0.0.1.example.org", "http://10.0.0.1", "https://issuer.example.org"])

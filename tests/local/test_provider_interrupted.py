@@ -61,7 +61,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content if self.command != "HEAD" else b"")
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _pass_on  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _pass_on
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

@@ -4,13 +4,13 @@ import base64
 import hashlib
 import json
 import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback_server import QuietHandler, serving
 
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 _PUBLIC = 65537
@@ -55,7 +55,7 @@ def claims(issuer: str, **more: Any) -> dict[str, Any]:
 def issuer_of(*keys: Key) -> Iterator[str]:
     """The address of an issuer with these keys, on a free loopback port."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             found = {
                 "/.well-known/openid-configuration": {"jwks_uri": f"{address}/keys"},
@@ -67,19 +67,8 @@ def issuer_of(*keys: Key) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
-            """Nothing: the test's output is for the test."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(Handler) as address:
         yield address
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _prime(bits: int = 512) -> int:

@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._answer(*answer)
 
-    do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - the names that the base class looks for
+    do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
     def _route(self, body: Any) -> tuple[int, Any]:
         cluster = self.server.cluster

@@ -2,12 +2,12 @@
 
 import json
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
+
+from tests.loopback_server import QuietHandler, serving
 
 _LARGEST = 30 * 1024  # https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 
@@ -35,7 +35,7 @@ class Batch:
         return {pair["name"]: pair["value"] for pair in overrides["environment"]}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     batch: ClassVar[Batch]
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -79,22 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name that http.server gives it
-        return
-
 
 @contextmanager
 def batch_service() -> Iterator[Batch]:
     """The service on a free loopback port."""
     batch = Batch()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (_Handler,), {"batch": batch}))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    batch.address = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with serving(type("Serving", (_Handler,), {"batch": batch})) as batch.address:
         yield batch
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -3,14 +3,15 @@
 import base64
 import random
 import ssl
-import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import unquote
+
+from tests import loopback_server
+from tests.loopback_server import QuietHandler
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Files:
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 the same failures each time
 
 
-class _Server(BaseHTTPRequestHandler):
+class _Server(QuietHandler):
     held: ClassVar[Files]
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -98,9 +99,6 @@ class _Server(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name that http.server gives it
-        return
-
 
 class WebDavServer(_Server):
     def allowed(self) -> bool:
@@ -114,7 +112,7 @@ class WebDavServer(_Server):
     def do_GET(self) -> None:
         self.content()
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_GET
 
     def do_MKCOL(self) -> None:
         if not self._begin():
@@ -161,7 +159,7 @@ class CdmiServer(_Server):
             return
         self.content()
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_GET
 
     def do_PUT(self) -> None:
         if not self._begin():
@@ -193,16 +191,5 @@ class RucioServer(_Server):
 @contextmanager
 def serving(kind: type[_Server], held: Files, tls: ssl.SSLContext | None = None) -> Iterator[Files]:
     """A server of these files, on loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (kind,), {"held": held}))
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    held.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
-    try:
+    with loopback_server.serving(type("Serving", (kind,), {"held": held}), tls) as held.address:
         yield held
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

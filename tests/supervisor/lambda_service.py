@@ -1,12 +1,12 @@
 """AWS Lambda as far as the supervisor asks it: Invoke, which takes events or refuses them."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
+
+from tests.loopback_server import QuietHandler, serving
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Queue:
     refusal: tuple[int, str] | None = None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     queue: ClassVar[Queue]
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -39,26 +39,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    def log_message(self, *_: Any) -> None:
-        """Nothing: the test's output is for the test."""
-
 
 @contextmanager
 def lambda_service() -> Iterator[Queue]:
     """A server on a free loopback port."""
     queue = Queue()
-
-    class Handler(_Handler):
-        pass
-
-    Handler.queue = queue
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    queue.address = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with serving(type("Serving", (_Handler,), {"queue": queue})) as queue.address:
         yield queue
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -3,13 +3,13 @@
 import http.client
 import random
 import ssl
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.loopback_server import QuietHandler, serving
 
 # What storages do: refuse in three ways, hang up before or after the work is done, and stop in the middle.
 WAYS = ("500 InternalError", "503 ServiceUnavailable", "503 SlowDown", "hang up", "lose the answer", "break off")
@@ -45,25 +45,11 @@ def unreliable(endpoint: str, tls: ssl.SSLContext | None = None) -> Iterator[tup
     faults = Faults()
     upstream = urlsplit(endpoint).netloc
 
-    class Handler(_Handler):
-        pass
-
-    Handler.faults, Handler.upstream = faults, upstream
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", faults
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(type("Serving", (_Handler,), {"faults": faults, "upstream": upstream}), tls) as address:
+        yield address, faults
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     faults: Faults
     upstream: str
     protocol_version = "HTTP/1.1"
@@ -73,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._forward()
 
-    do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815
+    do_PUT = do_POST = do_DELETE = do_HEAD = do_GET
 
     def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -126,6 +112,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.command != "HEAD":
             self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name that http.server gives it
-        return

@@ -4,9 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +12,7 @@ import pytest
 
 from scar_pulumi.dataplane.clients import Clients
 from scar_pulumi.dataplane.deployed import Deployed
+from tests.loopback_server import QuietHandler, serving
 
 from .conftest import FUNCTION, Answer, Scar
 
@@ -39,7 +38,7 @@ class Endpoint:
 def endpoint() -> Iterator[Endpoint]:
     endpoint = Endpoint()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def _answer(self) -> None:
             endpoint.method, endpoint.path = self.command, self.path
             endpoint.said = {name.lower(): value for name, value in self.headers.items()}
@@ -50,16 +49,11 @@ def endpoint() -> Iterator[Endpoint]:
             self.end_headers()
             self.wfile.write(endpoint.body)
 
-        do_GET = do_POST = _answer  # noqa: N815 - the names are http.server's
+        do_GET = do_POST = _answer
 
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    endpoint.url = f"http://127.0.0.1:{server.server_address[1]}/scar/launch"
-    yield endpoint
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as address:
+        endpoint.url = f"{address}/scar/launch"
+        yield endpoint
 
 
 @pytest.fixture
