@@ -25,6 +25,7 @@ class Function:
 
     `url` is its HTTP endpoint, empty without one; `auth` says who may call there: `NONE`, `AWS_IAM` or `JWT`.
     `async_url` is where calls go that nobody waits for; empty where a header on `url` says so. `page` is for browsers.
+    `method` is the only one that the endpoint answers, empty where it answers each.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Function:
     async_url: str = ""
     batch: BatchPlace | None = None
     page: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _function(name: str, entry: Mapping[str, Any]) -> Function:
         async_url=entry.get("asyncUrl") or "",
         batch=_batch(entry.get("batch")),
         page=entry.get("page") or "",
+        method=entry.get("method") or "",
     )
 
 

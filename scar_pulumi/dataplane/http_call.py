@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -39,20 +39,25 @@ def call_over_http(function: Function, call: Call, clients: Clients, token: str 
 
 
 def request_of(function: Function, call: Call, token: str = "") -> AWSRequest:
-    """Return the request that makes a call, not signed yet: GET, or POST where there is something to send."""
+    """Return the request that makes a call, not signed yet.
+
+    Its method is the endpoint's; where that takes each, GET, or POST if there is something to send.
+    """
     if function.auth == "JWT" and not token:
         raise InputError(
             f"{function.name}: its endpoint wants an access token; give one with --token-file, or in SCAR_TOKEN"
         )
     url = (call.later and function.async_url) or function.url
-    query = f"?{urlencode(call.parameters)}" if call.parameters else ""
+    # Signatures are over %20 and never +: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    query = f"?{urlencode(call.parameters, quote_via=quote)}" if call.parameters else ""
     headers = {
         **({"Content-Type": call.body.content_type} if call.body else {}),
         **({"Authorization": f"Bearer {token}"} if token else {}),
         **(_LATER if call.later else {}),
     }
     content = call.body.content if call.body else b""
-    return AWSRequest("POST" if call.body else "GET", url + query, headers, content)
+    method = function.method or ("POST" if call.body else "GET")
+    return AWSRequest(method, url + query, headers, content)
 
 
 def read_response(function: Function, status: int, headers: Mapping[str, Any], body: bytes) -> Invocation:

@@ -76,6 +76,8 @@ def _outputs(function: Function, endpoint: ApiGatewayEndpoint) -> dict[str, Any]
         "asyncUrl": endpoint.async_urls.apply(lambda urls: urls[name]),
         "auth": api.authorization,
     }
+    if api.http_method != "ANY":
+        found["method"] = api.http_method
     if api.ui:
         found["page"] = Output.concat(found["url"], "/ui" if api.authorization == "JWT" else "/")
     return (

@@ -96,9 +96,18 @@ def test_data_is_posted_as_what_it_is(
     assert endpoint.said["content-type"] == content_type
 
 
-def test_parameters_are_the_query(call: Any, endpoint: Endpoint) -> None:
-    call("-p", '{"a b": "ü&=", "many": ["1", "2"]}', "-p", "size=9")
-    assert parse_qs(urlsplit(endpoint.path).query) == {"a b": ["ü&="], "many": ["1", "2"], "size": ["9"]}
+def test_parameters_are_the_query_in_the_form_that_signatures_are_over(call: Any, endpoint: Endpoint) -> None:
+    call("-p", '{"a b": "ü &=", "many": ["1", "2"]}', "-p", "size=9%2B1")
+    query = urlsplit(endpoint.path).query
+    assert parse_qs(query) == {"a b": ["ü &="], "many": ["1", "2"], "size": ["9+1"]}
+    assert "+" not in query
+
+
+def test_an_endpoint_with_one_method_is_called_with_it(call: Any, endpoint: Endpoint) -> None:
+    call(method="POST")
+    assert endpoint.method == "POST"
+    call("--data", "x", method="GET")
+    assert (endpoint.method, endpoint.got) == ("GET", b"x")
 
 
 def test_an_asynchronous_call_answers_with_the_request_id(call: Any, endpoint: Endpoint) -> None:
