@@ -206,8 +206,10 @@ class ApiGatewayEndpoint(ComponentResource):
         given = self._args.get("domain")
         if given is None:
             return Output.from_input(None)
+        # A domain, which nobody can make twice, is the same resource behind an endpoint of another name.
+        name = given["name"] if isinstance(given["name"], str) else self._name
         domain = aws.apigatewayv2.DomainName(
-            f"{self._name}-domain",
+            f"{name}-domain",
             domain_name=given["name"],
             domain_name_configuration={
                 "certificate_arn": given["certificate_arn"],
@@ -219,12 +221,12 @@ class ApiGatewayEndpoint(ComponentResource):
             opts=self._child(),
         )
         aws.apigatewayv2.ApiMapping(
-            f"{self._name}-domain-mapping",
+            f"{name}-domain-mapping",
             api_id=api.id,
             domain_name=domain.id,
             stage=stage.name,
             region=self._args.get("region"),
-            opts=self._child(),
+            opts=ResourceOptions(parent=self, delete_before_replace=True),
         )
         return domain.domain_name_configuration.target_domain_name
 

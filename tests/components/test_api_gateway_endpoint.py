@@ -147,13 +147,13 @@ def test_limits_domain_stage_name_retention_and_tags_are_those_asked_for(recorde
     stage = recorder.inputs("photos-stage")
     assert stage["name"] == "v1"
     assert stage["defaultRouteSettings"] == {"throttlingRateLimit": 10, "throttlingBurstLimit": 20}
-    domain = recorder.inputs("photos-domain")
+    domain = recorder.inputs("f.example.org-domain")
     assert domain["domainName"] == "f.example.org"
     assert domain["domainNameConfiguration"]["certificateArn"].startswith("arn:aws:acm:")
-    assert recorder.inputs("photos-domain-mapping")["apiId"] == "photos-api-id"
+    assert recorder.inputs("f.example.org-domain-mapping")["apiId"] == "photos-api-id"
     assert recorder.inputs("photos-log-group")["retentionInDays"] == 7
     assert recorder.inputs("photos-log-group")["name"].startswith("/aws/vendedlogs/apigateway/public-")
-    tagged = ("photos-api", "photos-stage", "photos-log-group", "photos-domain")
+    tagged = ("photos-api", "photos-stage", "photos-log-group", "f.example.org-domain")
     assert [recorder.inputs(name)["tags"] for name in tagged] == [{"team": "photos"}] * 4
 
 

@@ -40,12 +40,12 @@ def bench(cloud: FakeCloud, tmp_path: Path) -> Iterator[Bench]:
     gc.collect()
 
 
-def endpoint(*functions: dict[str, Any], **more: Any) -> Callable[[], None]:
+def endpoint(*functions: dict[str, Any], called: str = "photos", **more: Any) -> Callable[[], None]:
     """A program with one endpoint."""
     given = [{"function_arn": ARN + function["function_name"], **function} for function in functions]
 
     def program() -> None:
-        made = ApiGatewayEndpoint("photos", cast(ApiGatewayEndpointArgs, {"functions": given, **more}))
+        made = ApiGatewayEndpoint(called, cast(ApiGatewayEndpointArgs, {"functions": given, **more}))
         pulumi.export("urls", made.function_urls)
         pulumi.export("id", made.api_id)
         pulumi.export("target", made.domain_target)
@@ -93,3 +93,18 @@ def test_an_endpoint_is_made_changed_in_place_read_back_and_removed(cloud: FakeC
     assert client.get_apis()["Items"] == []
     # Nobody may call the functions any more.
     assert json.loads(cloud.client("lambda").get_policy(FunctionName="made")["Policy"])["Statement"] == []
+
+
+def test_a_domain_stays_what_it_is_when_its_endpoint_gets_another_name(cloud: FakeCloud, bench: Bench) -> None:
+    cloud.function("moved", {"ANSWER": '{"statusCode": 200, "body": "fine"}'})
+    moved = {"function_name": "moved", "path": "moved"}
+    before = bench.stack(endpoint(moved, domain=DOMAIN)).up().outputs
+    stack = bench.stack(endpoint(moved, domain=DOMAIN, called="pictures"))
+    after = stack.up().outputs
+    assert after["id"].value != before["id"].value
+    assert after["target"].value == before["target"].value
+    (mapping,) = cloud.client("apigatewayv2").get_api_mappings(DomainName=DOMAIN["name"])["Items"]
+    assert mapping["ApiId"] == after["id"].value
+    assert changes(stack.up(expect_no_changes=True)) == {}
+    stack.destroy()
+    assert cloud.client("apigatewayv2").get_domain_names()["Items"] == []
