@@ -1,5 +1,6 @@
 """Who may call an HTTP API, and from which pages."""
 
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -137,6 +138,11 @@ def test_any_other_token_is_refused(bearer: Endpoint, key: Key, issuer: str) -> 
         f"Bearer {key.token(good, alg='HS256')}",
         f"Bearer {key.token({**good, 'iss': 'https://other.example.org'})}",
         f"Bearer {key.token({**good, 'aud': 'others'})}",
+        f"Bearer {key.token({**good, 'aud': {'photos': True}})}",
+        f"Bearer {key.token({**good, 'aud': [['photos']]})}",
+        f"Bearer {key.token({**good, 'aud': 7})}",
+        f"Bearer {key.token(good, alg=['RS256'])}",
+        f"Bearer {base64.b64encode(b'[' * 20000).decode()}.{body}.{signature}",
         f"Bearer {key.token({**good, 'exp': now - 1})}",
         f"Bearer {key.token({**good, 'nbf': now + 60})}",
         f"Bearer {key.token({name: value for name, value in good.items() if name != 'exp'})}",
@@ -149,7 +155,8 @@ def test_any_other_token_is_refused(bearer: Endpoint, key: Key, issuer: str) -> 
 
 def test_a_route_with_scopes_takes_only_tokens_that_have_one(cloud: FakeCloud, key: Key, issuer: str) -> None:
     endpoint = with_tokens(cloud, "scopes", issuer, "run", "admin")
-    assert told(endpoint.call(authorization=key.token(claims(issuer, scope="read")))) == FORBIDDEN
+    for scope in ("read", [["run"]], {"run": True}):
+        assert told(endpoint.call(authorization=key.token(claims(issuer, scope=scope)))) == FORBIDDEN
     assert endpoint.call(authorization=key.token(claims(issuer, scope="read run"))).status == 200
     assert endpoint.events()[-1]["requestContext"]["authorizer"]["jwt"]["scopes"] == ["run"]
 

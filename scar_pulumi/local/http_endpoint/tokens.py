@@ -36,12 +36,14 @@ async def claims_of(token: str, expected: Mapping[str, Any], keys: Keys) -> dict
     try:
         head, body, signed = token.split(".")
         header, claims, signature = json.loads(_bytes(head)), json.loads(_bytes(body)), _bytes(signed)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second one: lists in lists in lists
         raise TokenError("the token is malformed") from None
-    if not isinstance(header, dict) or not isinstance(claims, dict) or header.get("alg") not in _HASHES:
+    if not isinstance(header, dict) or not isinstance(claims, dict) or str(header.get("alg")) not in _HASHES:
         raise TokenError("signing method is invalid")
     key = await keys.key(str(expected.get("issuer", "")), str(header.get("kid", "")))
-    if key is None or not verifies(f"{head}.{body}".encode(), signature, header["alg"], key):
+    if key is None:
+        raise TokenError("the issuer has no such key")
+    if not verifies(f"{head}.{body}".encode(), signature, header["alg"], key):
         raise TokenError("the signature is invalid")
     _check(claims, expected, time.time())
     return claims
@@ -65,7 +67,7 @@ def verifies(message: bytes, signature: bytes, algorithm: str, key: Mapping[str,
 def rights(claims: Mapping[str, Any]) -> set[str]:
     """The scopes that a token grants."""
     told = claims.get("scope", claims.get("scp", ""))
-    return set(told if isinstance(told, list) else str(told).split())
+    return set(_words(told) if isinstance(told, list) else str(told).split())
 
 
 def spoken(value: Any) -> str:
@@ -78,8 +80,8 @@ def spoken(value: Any) -> str:
 def _check(claims: Mapping[str, Any], expected: Mapping[str, Any], now: float) -> None:
     if claims.get("iss") != expected.get("issuer"):
         raise TokenError("the issuer is invalid")
-    told = claims.get("aud") or claims.get("client_id") or ()
-    if not ({told} if isinstance(told, str) else set(told)) & set(expected.get("audience") or ()):
+    told = claims.get("aud") or claims.get("client_id")
+    if not set(_words(told)) & set(expected.get("audience") or ()):
         raise TokenError("the audience is invalid")
     times = {name: claims[name] for name in ("exp", "nbf", "iat") if claims.get(name) is not None}
     if not all(isinstance(value, int | float) for value in times.values()):
@@ -88,6 +90,11 @@ def _check(claims: Mapping[str, Any], expected: Mapping[str, Any], now: float) -
         raise TokenError("the token has expired")
     if max(times.get("nbf", 0), times.get("iat", 0)) > now:
         raise TokenError("the token is not valid yet")
+
+
+def _words(claim: Any) -> list[str]:
+    """A claim that is one text or a list of them; whatever else an issuer may have signed is none."""
+    return [word for word in (claim if isinstance(claim, list) else [claim]) if isinstance(word, str)]
 
 
 def _bytes(text: str) -> bytes:
