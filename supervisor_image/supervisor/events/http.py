@@ -57,8 +57,10 @@ def gives_up(event: Any) -> float | None:
         return None
     described = isinstance(context.get("http"), dict)
     arrived = context.get("timeEpoch" if described else "requestTimeEpoch")
-    is_recent = isinstance(arrived, int | float) and abs(time.time() - _seconds(arrived)) < _RECENT
-    return _seconds(arrived) + _PATIENCE[described] if is_recent else None
+    if not isinstance(arrived, int | float):
+        return None
+    moment = _seconds(arrived)
+    return moment + _PATIENCE[described] if abs(time.time() - moment) < _RECENT else None
 
 
 def _seconds(milliseconds: float) -> float:
