@@ -19,7 +19,10 @@ _READ = 64 * 1024
 _DRAIN = 4  # pieces: more than a pipe holds, yet an end even for a function that never stops writing
 _TAIL = 4096
 _INTERVAL = 0.2
-_KEPT = 64 * 1024 * 1024  # per event: the emulator of CloudWatch Logs holds every line in memory, for good
+# Per event: the emulator of CloudWatch Logs holds every line in memory, for good, and each takes 600 bytes beside its
+# text, so that a line counts for at least so many.
+_KEPT = 64 * 1024 * 1024
+_LINE = 256
 _LINE_BREAK = b"\n"
 
 
@@ -126,11 +129,11 @@ class ContainerLog:
             self._partial = b""
 
     def _add_bytes(self, line: bytes) -> None:
-        kept, self._taken = self._taken < _KEPT, self._taken + len(line)
+        kept, self._taken = self._taken < _KEPT, self._taken + max(len(line), _LINE)
         if not kept:
             return
         if self._taken >= _KEPT:
-            line = b"[output beyond %d MB per event is not kept]\n" % (_KEPT // 1024**2)
+            line = b"[output beyond %d MB or %d lines per event is not kept]\n" % (_KEPT // 1024**2, _KEPT // _LINE)
         text = line.decode("utf-8", "replace")
         step = _EVENT_BYTES if len(text) * 3 <= _EVENT_BYTES or len(line) <= _EVENT_BYTES else _EVENT_BYTES // 3
         for start in range(0, len(text), step):
