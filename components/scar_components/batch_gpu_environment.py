@@ -7,7 +7,6 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from scar_components._batch.environment_arguments import BatchGpuEnvironmentArgs
 from scar_components._batch.machines import (
     ALLOCATION_STRATEGIES,
     ON_INSTANCES,
@@ -19,6 +18,7 @@ from scar_components._batch.network import Network
 from scar_components._batch.policies import INSTANCE_ASSUME_ROLE
 from scar_components._batch.user_data import encoded_user_data
 from scar_components._naming import role_name, stack_identity
+from scar_components.batch_environment_arguments import BatchGpuEnvironmentArgs
 
 __all__ = ["BatchGpuEnvironment", "BatchGpuEnvironmentArgs"]
 

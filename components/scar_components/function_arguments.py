@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 from pulumi import Input
 
-from scar_components._batch.job_arguments import FunctionBatch
+from scar_components.batch_job_arguments import FunctionBatch
 from scar_components.supervised_image import BaseImageArgs
 
 

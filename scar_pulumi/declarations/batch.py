@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from scar_components import BatchGpuEnvironment, BatchGpuEnvironmentArgs, LambdaContainerFunction
-from scar_components._batch.job_arguments import FunctionBatch, JobFileSystem
+from scar_components.batch_job_arguments import FunctionBatch, JobFileSystem
 from scar_components.function_arguments import LambdaContainerFunctionArgs
 from scar_pulumi.declarations.batch_arguments import environment_arguments, job_arguments
 from scar_pulumi.fdl import Fdl, Function

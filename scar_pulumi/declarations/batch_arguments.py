@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pulumi
 
-from scar_components._batch.job_arguments import FunctionBatch
 from scar_components._batch.job_documents import check_job
 from scar_components._batch.machines import check_machines
+from scar_components.batch_job_arguments import FunctionBatch
 from scar_pulumi.fdl import Function
 from scar_pulumi.fdl.model import Batch
 

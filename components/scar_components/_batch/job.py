@@ -8,7 +8,6 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from scar_components._batch.job_arguments import FunctionBatch
 from scar_components._batch.job_documents import (
     container_properties,
     document,
@@ -27,6 +26,7 @@ from scar_components._iam import PolicyDocument, settings_statements, storage_st
 from scar_components._naming import role_name, stack_identity
 from scar_components._storage import s3_paths
 from scar_components._supervisor_configuration import supervisor_configuration
+from scar_components.batch_job_arguments import FunctionBatch
 from scar_components.function_arguments import LambdaContainerFunctionArgs
 
 
