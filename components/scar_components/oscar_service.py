@@ -68,7 +68,7 @@ class RegisteredService(Resource, module="scar", name="RegisteredService"):
 
     def __init__(self, name: str, inputs: Mapping[str, Any], opts: Optional[ResourceOptions] = None) -> None:
         """Declare the entry; `inputs` are those of its provider."""
-        secret = ResourceOptions(additional_secret_outputs=["token", "password"])
+        secret = ResourceOptions(additional_secret_outputs=["token", "told_token", "password"])
         properties = {**dict.fromkeys(OUTPUTS), **inputs}
         super().__init__(RegisteredServiceProvider(), name, properties, ResourceOptions.merge(opts, secret))
 

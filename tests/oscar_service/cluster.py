@@ -78,7 +78,10 @@ class Cluster:
         for _ in new:
             # The administrator is no user of MinIO; the handler goes on after having answered.
             answer = (500, "Error creating the service: error creating policy: The specified user does not exist")
-            self.minio.register(service["name"], service["token"])
+            try:
+                self.minio.register(service["name"], service["token"])
+            except MinioError as error:
+                return 500, str(error)
         if service["environment"]["secrets"]:
             self.secrets[service["name"]] = dict(service["environment"]["secrets"])
         self.services[service["name"]] = service

@@ -226,3 +226,19 @@ def test_files_start_a_service_after_an_update_though_its_token_is_another_one(
     provider.update("silent", silent.outs or {}, properties(server, "silent", "", "silent/out", memory="1Gi"))
     assert server.changes() == ["PUT", "POST", "PUT"]
     assert cluster.started("photos", "in/a.jpg") == {"plants"}
+
+
+def test_files_start_a_service_again_that_somebody_else_has_updated(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    asked = properties(server, "plants", "photos/in")
+    made = provider.create(asked)
+    cluster.update(raw("plants", input=[minio("photos/in")], memory="1Gi", owner="cluster_admin"))
+    assert cluster.started("photos", "in/a.jpg") == set()
+    seen = provider.read("plants", made.outs or {})
+    assert seen.inputs is None  # the memory was not asked for
+    assert provider.diff("plants", seen.outs or {}, asked).changes
+    cluster.minio.away_at = {cluster.minio.registrations + 1}
+    updated = provider.update("plants", seen.outs or {}, asked)
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
+    assert not provider.diff("plants", updated.outs or {}, asked).changes

@@ -24,7 +24,7 @@ from scar_components._oscar_service._version import owns_buckets
 CONNECTION = ("endpoint", "username", "password", "verify_certificate", "timeout")
 INPUTS = (*CONNECTION, "definition", "owner", "adopt", "delete_buckets")
 _COMPARED = tuple(key for key in INPUTS if key != "adopt")
-OUTPUTS = ("token", "version", "synchronous", "run_url", "job_url", "exposed_url", "shared")
+OUTPUTS = ("token", "told_token", "version", "synchronous", "run_url", "job_url", "exposed_url", "shared")
 
 
 class RegisteredServiceProvider(ResourceProvider):
@@ -49,7 +49,11 @@ class RegisteredServiceProvider(ResourceProvider):
             if not replaces:
                 self._check_replacement(_olds, old, new)
             replaces.append("definition")
-        changes = bool(replaces) or any(whole(_olds.get(key)) != whole(_news.get(key)) for key in _COMPARED)
+        changes = (
+            bool(replaces)
+            or _is_refused(_olds)
+            or any(whole(_olds.get(key)) != whole(_news.get(key)) for key in _COMPARED)
+        )
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -79,7 +83,7 @@ class RegisteredServiceProvider(ResourceProvider):
             information = api.information()
             version = str(information.get("version", ""))
             shared = list(_olds.get("shared") or ())
-            if old != new or _olds["owner"] != _news["owner"]:
+            if old != new or _olds["owner"] != _news["owner"] or _is_refused(_olds):
                 shared += [bucket for bucket in shared_buckets(api, new) if bucket not in [*buckets(old), *shared]]
                 _change(api, old, sent_form(new, version, _news["owner"]), version)
             return UpdateResult(_outputs(api, _news, information, shared))
@@ -120,10 +124,12 @@ def _outputs(
     """What is kept of a service beside what was asked for; OSCAR may give it another token with each update."""
     definition, endpoint = props["definition"], api.cluster.endpoint.rstrip("/")
     name, exposed = definition["name"], is_exposed(definition)
+    token = (api.find(name) or {}).get("token")
     backend = (information.get("serverless_backend") or {}).get("name") or ""
     return {
         **{key: props[key] for key in INPUTS if key in props},
-        "token": (api.find(name) or {}).get("token"),
+        "token": token,
+        "told_token": token,
         "version": str(information.get("version", "")),
         "synchronous": backend.lower() == "knative" and not exposed,
         "run_url": f"{endpoint}/run/{name}",
@@ -131,6 +137,12 @@ def _outputs(
         "exposed_url": f"{endpoint}/system/services/{name}/exposed/" if exposed else "",
         "shared": shared,
     }
+
+
+def _is_refused(olds: Mapping[str, Any]) -> bool:
+    """Whether the service refuses what MinIO sends: an update by somebody else has given it another token."""
+    told = olds.get("told_token")
+    return told is not None and told != olds.get("token") and bool(buckets(olds["definition"], "input"))
 
 
 def _folders(definition: Mapping[str, Any], bucket: str) -> set[str]:
