@@ -18,8 +18,8 @@ from scar_pulumi.local.aws_provider.types import find
 from scar_pulumi.local.plugin.errors import ProviderError
 from scar_pulumi.local.plugin.paths import top
 from scar_pulumi.local.plugin.provider import StandIn
-from scar_pulumi.local.plugin.requests import difference_answer, proposed_name, resource_type, told
-from scar_pulumi.local.plugin.wire import Properties, conceal, from_struct, has_unknown, reveal, to_struct
+from scar_pulumi.local.plugin.requests import check_answer, difference_answer, proposed_name, resource_type, told
+from scar_pulumi.local.plugin.wire import Properties, conceal, from_struct, reveal, to_struct
 
 
 class Provider(StandIn):
@@ -32,6 +32,10 @@ class Provider(StandIn):
         self._configured: Lifecycle | None = None
         self._cloud_: Cloud | None = None
 
+    def check_settings(self, settings: Properties) -> None:
+        """Refuse any endpoint beyond loopback."""
+        _configuration.read(settings)
+
     def configure(self, settings: Properties) -> None:
         """Take region, endpoints and tags."""
         self._cloud_ = Cloud(_configuration.read(reveal(settings)))
@@ -43,14 +47,6 @@ class Provider(StandIn):
         from scar_pulumi.local.aws_provider._schema import schema  # noqa: PLC0415 - seldom needed
 
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema(self.version)))
-
-    @told
-    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Refuse any endpoint beyond loopback as soon as it is known."""
-        settings = reveal(from_struct(request.news))
-        if not has_unknown(settings):
-            _configuration.read(settings)
-        return provider_pb2.CheckResponse(inputs=request.news)
 
     @told
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
@@ -67,8 +63,7 @@ class Provider(StandIn):
         checked = self._lifecycle.check(
             type_, request.urn, olds, reveal(raw), seed=request.randomSeed, proposed=proposed_name(request)
         )
-        failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in checked.failures]
-        return provider_pb2.CheckResponse(inputs=to_struct(conceal(checked.inputs, raw)), failures=failures)
+        return check_answer(checked.inputs, raw, checked.failures)
 
     @told
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002

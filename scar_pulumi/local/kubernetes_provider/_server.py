@@ -17,8 +17,8 @@ from scar_pulumi.local.kubernetes_provider._lifecycle import Lifecycle
 from scar_pulumi.local.kubernetes_provider._objects import foreseen
 from scar_pulumi.local.plugin.errors import ProviderError, UnservedError
 from scar_pulumi.local.plugin.provider import StandIn
-from scar_pulumi.local.plugin.requests import difference_answer, proposed_name, resource_type, told
-from scar_pulumi.local.plugin.wire import Properties, conceal, from_struct, has_unknown, reveal, to_struct
+from scar_pulumi.local.plugin.requests import check_answer, difference_answer, proposed_name, resource_type, told
+from scar_pulumi.local.plugin.wire import Properties, from_struct, reveal, to_struct
 
 
 class Provider(StandIn):
@@ -30,6 +30,10 @@ class Provider(StandIn):
         super().__init__()
         self._configured: Lifecycle | None = None
 
+    def check_settings(self, settings: Properties) -> None:
+        """Refuse any API server beyond loopback."""
+        _configuration.read(settings)
+
     def configure(self, settings: Properties) -> None:
         """Take the API server and whom it is asked as."""
         self._configured = Lifecycle(_configuration.read(reveal(settings)))
@@ -38,14 +42,6 @@ class Provider(StandIn):
     def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Describe the package; kinds are the cluster's, so none is listed."""
         return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "kubernetes", "version": self.version}))
-
-    @told
-    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Refuse any API server beyond loopback as soon as it is known."""
-        settings = reveal(from_struct(request.news))
-        if not has_unknown(settings):
-            _configuration.read(settings)
-        return provider_pb2.CheckResponse(inputs=request.news)
 
     @told
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
@@ -64,8 +60,7 @@ class Provider(StandIn):
         checked = check(token, name, olds, reveal(raw), seed=request.randomSeed, proposed=proposed_name(request))
         if not checked.failures:
             settle_namespace(self._lifecycle.kinds, checked.inputs, self._configuration.namespace)
-        failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in checked.failures]
-        return provider_pb2.CheckResponse(inputs=to_struct(conceal(checked.inputs, raw)), failures=failures)
+        return check_answer(checked.inputs, raw, checked.failures)
 
     @told
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002

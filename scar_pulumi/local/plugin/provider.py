@@ -11,7 +11,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from scar_pulumi.local.plugin.progress import Engine
 from scar_pulumi.local.plugin.requests import told
-from scar_pulumi.local.plugin.wire import from_struct
+from scar_pulumi.local.plugin.wire import from_struct, has_unknown, reveal
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
@@ -43,6 +43,14 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=self.version)
 
     @told
+    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Check the settings as soon as they are known."""
+        settings = reveal(from_struct(request.news))
+        if not has_unknown(settings):
+            self.check_settings(settings)
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    @told
     def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """No setting of the provider replaces its resources."""
         changed = from_struct(request.old_inputs or request.olds) != from_struct(request.news)
@@ -56,6 +64,10 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
         )
+
+    def check_settings(self, settings: dict[str, Any]) -> None:
+        """Raise UnservedError for settings that lead off this machine, or that are not served."""
+        raise NotImplementedError
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Take the provider's settings, in which secrets are still marked."""

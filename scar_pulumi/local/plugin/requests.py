@@ -11,6 +11,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from scar_pulumi.local.plugin import status
 from scar_pulumi.local.plugin.paths import top
+from scar_pulumi.local.plugin.wire import Properties, conceal, to_struct
 
 _KINDS = {
     "add": provider_pb2.PropertyDiff.ADD,
@@ -49,6 +50,12 @@ def proposed_name(request: Any) -> str | None:
     if not request.HasField("autonaming"):
         return None
     return "" if request.autonaming.mode == options.DISABLE else str(request.autonaming.proposed_name)
+
+
+def check_answer(inputs: Properties, raw: Properties, failures: Iterable[tuple[str, str]]) -> Any:
+    """The answer to Check: the completed inputs, as secret as they came, and what is wrong with which property."""
+    found = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in failures]
+    return provider_pb2.CheckResponse(inputs=to_struct(conceal(inputs, raw)), failures=found)
 
 
 def difference_answer(
