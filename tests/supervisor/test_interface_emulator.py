@@ -55,8 +55,8 @@ def emulated(shared_folder: Path, bundle: Bundle, root_filesystem: Callable[[str
 
 
 def test_events_of_every_outcome_follow_one_another(emulated: Start) -> None:
-    with emulated(script=SCRIPT, environment={"AWS_LAMBDA_FUNCTION_TIMEOUT": "3"}) as function:
-        for event in ({"a": 1}, b"no JSON", {"script": encoded("seq 1 2000000")}, {"a": 2}):
+    with emulated(script=SCRIPT, environment={"AWS_LAMBDA_FUNCTION_TIMEOUT": "6"}) as function:
+        for event in ({"a": 1}, b"no JSON", {"script": encoded("seq 1 300000")}, {"a": 2}):
             status, answer = function.call(event)
             assert (status, answer["statusCode"], answer["isBase64Encoded"]) == (200, 200, True)
         failed = function.call({"script": encoded("echo why >&2; exit 3")})[1]
