@@ -2,12 +2,9 @@
 
 import base64
 import json
-from typing import TYPE_CHECKING
 
+from supervisor.context import Context
 from supervisor.errors import AnswerTooLarge, ScriptTimedOut, SupervisorError
-
-if TYPE_CHECKING:
-    from supervisor.invocation import Context
 
 # Lambda takes answers of 6 MB, and base64 makes three bytes into four:
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -64,7 +61,7 @@ class Output:
         self._tail.clear()
 
 
-def envelope(output: bytes, context: "Context", *, over_http: bool = False) -> bytes:
+def envelope(output: bytes, context: Context, *, over_http: bool = False) -> bytes:
     """The response document around the program's output.
 
     Over HTTP text is left as text: not every gateway is told to decode what is base64.
@@ -79,21 +76,21 @@ def envelope(output: bytes, context: "Context", *, over_http: bool = False) -> b
     return _document(200, base64.b64encode(output).decode(), context, encoded=True, content_type=content_type)
 
 
-def failure(error: SupervisorError, context: "Context", status: int = 0) -> bytes:
+def failure(error: SupervisorError, context: Context, status: int = 0) -> bytes:
     """The response document for somebody who waits for an answer over HTTP."""
     status = status or (504 if isinstance(error, ScriptTimedOut) else 500)
     body = json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)})
     return _document(status, body, context, encoded=False, content_type="application/json")
 
 
-def accepted(request_id: str, context: "Context") -> bytes:
+def accepted(request_id: str, context: Context) -> bytes:
     """The response document for somebody who waits no longer, with the request in which the function runs."""
     body = json.dumps({"requestId": request_id})
     later = context._replace(request_id=request_id)
     return _document(202, body, later, encoded=False, content_type="application/json")
 
 
-def unfinished(function: str, context: "Context") -> bytes:
+def unfinished(function: str, context: Context) -> bytes:
     """The response document for somebody whose gateway waits no longer than this."""
     message = (
         "the function takes longer than its gateway waits, and goes on; "
@@ -104,7 +101,7 @@ def unfinished(function: str, context: "Context") -> bytes:
     return _document(504, body, context, encoded=False, content_type="application/json")
 
 
-def _document(status: int, body: str, context: "Context", *, encoded: bool, content_type: str) -> bytes:
+def _document(status: int, body: str, context: Context, *, encoded: bool, content_type: str) -> bytes:
     document = {
         "statusCode": status,
         "headers": {

@@ -9,15 +9,13 @@ import json
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from supervisor import aws
+from supervisor.context import Context
 from supervisor.errors import ConfigurationInvalid, DelegationFailed, SupervisorError
 from supervisor.function import Function
 from supervisor.log import Log
-
-if TYPE_CHECKING:
-    from supervisor.invocation import Context
 
 EVENT, EVENT_PLACE, SCRIPT, DONE = "EVENT", "SCAR_EVENT", "SCRIPT", "SCAR_DONE"
 LARGEST = 24 * 1024  # bytes of a request; Batch takes 30 KiB, of which names and signatures are a part
@@ -25,7 +23,7 @@ _ATTEMPTS = 6
 _LONGEST_NAME = 128
 
 
-def submit(function: Function, event: Any, context: "Context", log: Log, done: tuple[int, ...] = ()) -> bytes:
+def submit(function: Function, event: Any, context: Context, log: Log, done: tuple[int, ...] = ()) -> bytes:
     """Hand the event over; what the caller is told. `done` are the inputs that the job need not run again."""
     batch = function.configuration.batch
     missing = [key for key in ("job_queue", "job_definition") if not getattr(batch, key)]
@@ -44,7 +42,7 @@ def job_name(function: str, request_id: str) -> str:
     return clean if len(clean) <= _LONGEST_NAME else clean[-_LONGEST_NAME:].lstrip("-_")
 
 
-def _request(function: Function, name: str, event: Any, context: "Context", done: tuple[int, ...]) -> dict[str, Any]:
+def _request(function: Function, name: str, event: Any, context: Context, done: tuple[int, ...]) -> dict[str, Any]:
     batch, text = function.configuration.batch, json.dumps(event)
     variables = {EVENT: text, "AWS_LAMBDA_REQUEST_ID": context.request_id}
     if done:

@@ -1,46 +1,16 @@
-"""One event from end to end: read it, and for each of its inputs run the user's program and store what it made."""
+"""One event on Lambda and its answer: from the runs of the user's program, or from what takes its place."""
 
 import contextlib
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from supervisor import alarm, answer, command, environment, events, outputs, staging
-from supervisor import process as running
-from supervisor.configuration import Page
+from supervisor import answer, events, runs
+from supervisor.context import Context
 from supervisor.errors import ScriptTimedOut, SupervisorError
-from supervisor.events import Item, Object, Request
 from supervisor.function import Function
 from supervisor.log import Log
 
 _LEAST = 1.0  # seconds that running a program takes at least; with less an event is better run elsewhere
-
-
-class Context(NamedTuple):
-    """What is known of an invocation beside its event; `deadline` in seconds since the epoch.
-
-    `answer_early` gives an answer while the work goes on, where the platform can do that.
-    """
-
-    request_id: str
-    deadline: float
-    log_group: str = ""
-    log_stream: str = ""
-    trace_id: str | None = None
-    answer_early: Callable[[bytes], None] | None = None
-
-
-class Job(NamedTuple):
-    """What is special about an event outside Lambda.
-
-    `done` are inputs that were through before, a `helper` is a node that only runs the program beside the main one,
-    `collect` takes the folder of outputs, for what is handed back with them.
-    """
-
-    passed_to: tuple[int, int] = (1, 2)
-    done: tuple[int, ...] = ()
-    helper: bool = False
-    collect: Callable[[Item, str], None] | None = None
 
 
 def handle(function: Function, payload: bytes, context: Context, log: Log) -> bytes:
@@ -49,12 +19,46 @@ def handle(function: Function, payload: bytes, context: Context, log: Log) -> by
     Over HTTP a failure is an answer as well; all others see it raised, so that the platform tries again.
     """
     event = events.parse(payload)
-    if function.configuration.page is not None and events.asks_for_page(event):
-        return _page(function, function.configuration.page)
-    if function.configuration.asynchronous_http and events.asks_for_later(event):
-        return _queue(function, event, context, log)
-    if function.configuration.report_batch_item_failures and (batch := _messages(function, event)):
-        return _answer_queue(function, batch, context, log)
+    for kind in (_page, _acceptance, _report_on_messages):
+        if (found := kind(function, event, context, log)) is not None:
+            return found
+    return _result(function, event, context, log)
+
+
+def _page(function: Function, event: Any, _context: Context, _log: Log) -> bytes | None:
+    """The function's page, where a browser asks for it."""
+    about = function.configuration.page
+    if about is None or not events.asks_for_page(event):
+        return None
+    from supervisor import page  # noqa: PLC0415 most events are calls
+
+    return page.answer(function.configuration.name, about)
+
+
+def _acceptance(function: Function, event: Any, context: Context, log: Log) -> bytes | None:
+    """That the event waits for its turn, where its caller over HTTP does not wait."""
+    if not function.configuration.asynchronous_http or not events.asks_for_later(event):
+        return None
+    from supervisor import queueing  # noqa: PLC0415 most events are run at once
+
+    return queueing.queue(function, event, context, log)
+
+
+def _report_on_messages(function: Function, event: Any, context: Context, log: Log) -> bytes | None:
+    """Which messages failed, where a queue wants to know; none for functions that hand whole events over to jobs."""
+    configuration = function.configuration
+    if not configuration.report_batch_item_failures or configuration.execution_mode != "lambda":
+        return None
+    from supervisor import queue_batch  # noqa: PLC0415 few functions are behind queues
+
+    messages = queue_batch.messages(event)
+    if not messages:
+        return None
+    return queue_batch.answer(messages, lambda one: runs.process(function, one, context, log), log)
+
+
+def _result(function: Function, event: Any, context: Context, log: Log) -> bytes:
+    """What the user's program printed, or why it failed."""
     over_http = events.is_synchronous_http(event)
     if name := events.gateway_request(event):
         # Where a function takes too long, this may be all that its caller gets to know of it.
@@ -86,38 +90,13 @@ def _answered_in_time(
     return early.at(moment, answer_now)
 
 
-def _queue(function: Function, event: Any, context: Context, log: Log) -> bytes:
-    from supervisor import queueing  # noqa: PLC0415 most events are run at once
-
-    return queueing.queue(function, event, context, log)
-
-
-def _page(function: Function, about: Page) -> bytes:
-    from supervisor import page  # noqa: PLC0415 most events are calls
-
-    return page.answer(function.configuration.name, about)
-
-
-def _messages(function: Function, event: Any) -> list[dict[str, Any]]:
-    """The messages of a queue; none for functions that hand whole events over to jobs."""
-    from supervisor import queue_batch  # noqa: PLC0415 few functions are behind queues
-
-    return queue_batch.messages(event) if function.configuration.execution_mode == "lambda" else []
-
-
-def _answer_queue(function: Function, batch: list[dict[str, Any]], context: Context, log: Log) -> bytes:
-    from supervisor import queue_batch  # noqa: PLC0415
-
-    return queue_batch.answer(batch, lambda event: process(function, event, context, log), log)
-
-
 def _output(function: Function, event: Any, context: Context, log: Log) -> bytes:
     """The program's output, or what is told of the job that runs it instead."""
     mode = function.configuration.execution_mode
-    if mode == "batch" or (mode == "lambda-batch" and _latest(function, context) - time.time() < _LEAST):
+    if mode == "batch" or (mode == "lambda-batch" and runs.latest(function, context) - time.time() < _LEAST):
         return _delegate(function, event, context, log, ())
     try:
-        return process(function, event, context, log)
+        return runs.process(function, event, context, log)
     except ScriptTimedOut as error:
         if mode != "lambda-batch":
             raise
@@ -129,119 +108,3 @@ def _delegate(function: Function, event: Any, context: Context, log: Log, done: 
     from supervisor import delegation  # noqa: PLC0415 only functions with jobs need it
 
     return delegation.submit(function, event, context, log, done)
-
-
-def process(function: Function, event: Any, context: Context, log: Log, job: Job | None = None) -> bytes:
-    """What the user's program printed for the event; its output is also passed on."""
-    outputs.check(function.configuration.outputs, function.storages)
-    request = events.request(event, function.configuration.inputs)
-    if not request.items:
-        log.info("the event names no input, nothing to do")
-    runs = _Runs(function, request, context, log, _latest(function, context), job or Job(), answer.Output())
-    failures: dict[int, SupervisorError] = {}
-    for number, item in enumerate(request.items):
-        if number in runs.job.done:
-            continue
-        try:
-            runs.run(item)
-        except SupervisorError as error:
-            failures[number] = error
-            if isinstance(error, ScriptTimedOut):
-                # Nothing is left for the others.
-                error.done = tuple(before for before in range(number) if before not in failures)
-                break
-    if failures:
-        raise _summary(failures, request.items)
-    return runs.output.value()
-
-
-def _latest(function: Function, context: Context) -> float:
-    """When the user's program must have ended, in seconds since the epoch."""
-    return context.deadline - running.reserve(function.configuration, context.deadline - time.time())
-
-
-class _Runs(NamedTuple):
-    """What all runs of one event have in common; `latest` is when the last must have ended."""
-
-    function: Function
-    request: Request
-    context: Context
-    log: Log
-    latest: float
-    job: Job
-    output: answer.Output
-
-    def run(self, item: Item) -> None:
-        """One run: from the input in its storage to the outputs in theirs."""
-        if item.is_folder:
-            self.log.info(f"{item.name} is a folder's placeholder, nothing to do")
-            return
-        with staging.workspace(self.log) as space:
-            variables = {**item.variables, **self._stage(item, space), **_variables(space, self.context)}
-            search_path = environment.search_path(self.function.environment, self.function.image)
-            program = command.choose(self.request, self.function.image, space.root, search_path)
-            self._execute(item, program, self._environment(variables), space.output)
-            if not self.job.helper:
-                self._store(item, space)
-
-    def _stage(self, item: Item, space: staging.Workspace) -> dict[str, str]:
-        by_the_program = self.function.configuration.file_stage_in and isinstance(item.source, Object)
-        if by_the_program or self.job.helper:
-            return {}
-        late = ScriptTimedOut(f"{item.name}: bringing in the input took all the time; raise the function's timeout")
-        with alarm.at(self.latest, late):
-            return {"INPUT_FILE_PATH": staging.stage(item.source, space, self.function.storages, self.log)}
-
-    def _store(self, item: Item, space: staging.Workspace) -> None:
-        configuration = self.function.configuration
-        outputs.store(space.output, configuration.outputs, self.function.storages, self.context.request_id, self.log)
-        if self.job.collect:
-            self.job.collect(item, space.output)
-
-    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
-        function = self.function
-        secrets = function.configuration.secret_variables
-        whole, too_long = environment.for_user(function.environment, function.image, variables, secrets)
-        for name in too_long:
-            self.log.warning(f"the variable {name} is longer than a process can be given, so it is left out")
-        return whole
-
-    def _execute(self, item: Item, program: command.Command, variables: dict[str, str], folder: str) -> None:
-        for remark in program.remarks:
-            self.log.warning(remark)
-        self.log.info(f"running {program.arguments[0]} on {item.name}")
-        started = time.monotonic()
-        running.run(
-            program,
-            variables,
-            limit=self.latest - time.time(),
-            output=self.output,
-            request_id=self.context.request_id,
-            passed_to=self.job.passed_to,
-            log=self.log,
-            folder=folder,
-        )
-        self.log.info(f"{program.arguments[0]} ended after {time.monotonic() - started:.3f} s")
-
-
-def _variables(space: staging.Workspace, context: Context) -> dict[str, str]:
-    found = {
-        "TMP_INPUT_DIR": space.input,
-        "TMP_OUTPUT_DIR": space.output,
-        "AWS_LAMBDA_REQUEST_ID": context.request_id,
-    }
-    return {**found, "_X_AMZN_TRACE_ID": context.trace_id} if context.trace_id else found
-
-
-def _summary(failures: dict[int, SupervisorError], items: tuple[Item, ...]) -> SupervisorError:
-    """The one failure as it is; of several the one that ended it all, else the first, with all their names."""
-    errors = list(failures.values())
-    worst = errors[-1] if isinstance(errors[-1], ScriptTimedOut) else errors[0]
-    if len(items) == 1:
-        return worst
-    reasons = "; ".join(
-        f"{items[number].name}: {str(error).partition(chr(10))[0]}" for number, error in failures.items()
-    )
-    _, newline, printed = str(worst).partition("\n")
-    worst.args = (f"{len(failures)} of {len(items)} inputs failed: {reasons}{newline}{printed}",)
-    return worst

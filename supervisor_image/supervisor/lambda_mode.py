@@ -40,6 +40,7 @@ def _answer(api: RuntimeApi, function: Function, invocation: Invocation, log: Lo
     # Imported when the first event is there: everything before it delays the first poll.
     from supervisor import early  # noqa: PLC0415
     from supervisor import invocation as work  # noqa: PLC0415
+    from supervisor.context import Context  # noqa: PLC0415
 
     right = early.Once()
 
@@ -51,7 +52,7 @@ def _answer(api: RuntimeApi, function: Function, invocation: Invocation, log: Lo
         except (HTTPException, OSError, RuntimeApiError) as error:
             log.failure(f"the answer was not taken: {error}")
 
-    context = work.Context(
+    context = Context(
         request_id=invocation.request_id,
         deadline=invocation.deadline,
         log_group=function.environment.get("AWS_LAMBDA_LOG_GROUP_NAME", ""),

@@ -5,22 +5,20 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from supervisor import answer, aws
+from supervisor.context import Context
 from supervisor.errors import EventNotQueued
 from supervisor.events import QUEUED
 from supervisor.function import Function
 from supervisor.log import Log
 
-if TYPE_CHECKING:
-    from supervisor.invocation import Context
-
 LARGEST = 1024 * 1024
 """Bytes of an event in the queue: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
-def queue(function: Function, event: dict[str, Any], context: "Context", log: Log) -> bytes:
+def queue(function: Function, event: dict[str, Any], context: Context, log: Log) -> bytes:
     """Put the event into the queue; the response document for its caller, with the request that it becomes."""
     payload = json.dumps({**event, QUEUED: context.request_id}).encode()
     try:

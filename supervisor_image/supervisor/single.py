@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from supervisor import delegation, events, oscar, results, staging
+from supervisor.context import Context
 from supervisor.errors import EventInvalid, OutOfDisk, ScriptFailed, ScriptTimedOut, SupervisorError
 from supervisor.function import Function
-from supervisor.invocation import Context, Job, process
 from supervisor.log import Log
+from supervisor.runs import Job, process
 
 _A_WEEK = 7 * 24 * 3600
 _TIMED_OUT = 124  # as timeout(1) has it
