@@ -32,6 +32,11 @@ def quoted(text: str) -> str:
     return repr(shorten(text))
 
 
+def quoted_path(text: str) -> str:
+    """The path of a file between quotes; of a long one the end, as the name stands there."""
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"…{text[-_LONGEST_SHOWN:]}")
+
+
 def join(path: str, name: str) -> str:
     """The path of a key in a map."""
     if not _SIMPLE_NAME.fullmatch(name):

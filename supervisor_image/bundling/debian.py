@@ -17,6 +17,8 @@ from bundling.errors import BundleError
 
 _NAMES = {"x86_64": "amd64", "arm64": "arm64"}
 _PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
+# C libraries that wheels ask for at least, up to that of Debian 12: https://peps.python.org/pep-0600/
+_MANYLINUX = ("manylinux2014", *(f"manylinux_2_{minor}" for minor in range(17, 37)))
 # What the interpreter and obstore are linked with comes along by their dependencies.
 INTERPRETER = ("python3", "libgcc-s1")
 
@@ -63,7 +65,9 @@ def wheel(name: str, architecture: str, folder: Path) -> metadata.Distribution:
     minor = f"3.{sys.version_info.minor}"
     if _has_pip():
         command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--root-user-action=ignore"]
-        options += ["--platform", f"manylinux2014_{platform}", "--python-version", minor]
+        # pip takes each platform to the letter: a wheel for an older one would not be found.
+        options += [part for tag in _MANYLINUX for part in ("--platform", f"{tag}_{platform}")]
+        options += ["--python-version", minor]
     else:
         uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
         if uv is None:

@@ -158,7 +158,7 @@ def test_a_broken_image_is_told_before_anything_is_made(project: Project, termin
     broken.write_bytes(project.image.read_bytes()[:100_000])
     project.function("broken", COPY)["container"]["image_file"] = str(broken)
     answer = terminal.scar("up", project.write(), "--yes", check=False)
-    assert answer.status == 1
+    assert answer.status == 2
     assert "broken.tar" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert [resource["type"] for resource in _resources(project, terminal)] in ([], ["pulumi:pulumi:Stack"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scar_pulumi.fdl._document import Document
 from scar_pulumi.fdl._suggest import closest
-from scar_pulumi.fdl._words import quoted
+from scar_pulumi.fdl._words import quoted_path
 
 _MOST_NEIGHBOURS = 1000
 _OF_IMAGE_DIRECTORIES = ("manifest.json", "index.json", "Dockerfile", "Containerfile")
@@ -37,16 +37,16 @@ def _check_script(document: Document, path: str, text: str) -> None:
     if file is None:
         return
     if not file.is_file():
-        document.error(path, f"{quoted(text)} is not a file", "name the script itself")
+        document.error(path, f"{quoted_path(text)} is not a file", "name the script itself")
         return
     try:
         with file.open("rb") as stream:
             first = stream.readline(1024)
     except OSError as error:
-        document.error(path, f"{quoted(text)} cannot be read: {error.strerror}")
+        document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
         return
     if first.startswith(b"#!") and first.endswith(b"\r\n"):
-        message = f"{quoted(text)} has Windows line ends, so its first line names no interpreter that exists"
+        message = f"{quoted_path(text)} has Windows line ends, so its first line names no interpreter that exists"
         document.warning(path, message, "convert it, for example with dos2unix")
 
 
@@ -58,17 +58,17 @@ def _check_image(document: Document, path: str, text: str) -> None:
     if file.is_dir():
         if not any((file / name).is_file() for name in _OF_IMAGE_DIRECTORIES):
             names = ", ".join(_OF_IMAGE_DIRECTORIES)
-            document.error(path, f"{quoted(text)} is no image: it has none of {names}", "name the image itself")
+            document.error(path, f"{quoted_path(text)} is no image: it has none of {names}", "name the image itself")
         return
     try:
         archive = tarfile.is_tarfile(file)
     except OSError as error:
-        document.error(path, f"{quoted(text)} cannot be read: {error.strerror}")
+        document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
         return
     if not archive:
-        document.error(path, f"{quoted(text)} is not a tar archive", "make one with docker save -o FILE IMAGE")
+        document.error(path, f"{quoted_path(text)} is not a tar archive", "make one with docker save -o FILE IMAGE")
     elif _is_truncated(file):
-        document.error(path, f"{quoted(text)} is truncated", "write or download it again")
+        document.error(path, f"{quoted_path(text)} is truncated", "write or download it again")
 
 
 def _is_truncated(file: Path) -> bool:
@@ -86,9 +86,9 @@ def _find(document: Document, path: str, text: str) -> Path | None:
         if file.exists():
             return file
     except (OSError, ValueError) as error:
-        document.error(path, f"{quoted(text)} cannot be looked up: {error}")
+        document.error(path, f"{quoted_path(text)} cannot be looked up: {error}")
         return None
-    document.error(path, f"{quoted(text)} does not exist in {file.parent}", _neighbour(file))
+    document.error(path, f"{quoted_path(text)} does not exist in {file.parent}", _neighbour(file))
     return None
 
 

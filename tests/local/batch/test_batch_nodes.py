@@ -1,5 +1,7 @@
 """Multi-node jobs: nodes run together, and end with the main one."""
 
+import os
+import signal
 import uuid
 from typing import Any
 
@@ -25,12 +27,14 @@ def test_nodes_know_of_each_other_and_end_with_the_main_one(batch: Batch, queue:
     echo $AWS_BATCH_JOB_ID node $AWS_BATCH_JOB_NODE_INDEX of $AWS_BATCH_JOB_NUM_NODES, main \\
         $AWS_BATCH_JOB_MAIN_NODE_INDEX at ${{AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS:-me}} $EVENT
     test $AWS_BATCH_JOB_NODE_INDEX = 1 || exec sleep {nap}
-    sleep 1"""
+    sleep {nap}1 2>/dev/null || true"""
     overrides = {"environment": [{"name": "EVENT", "value": "given"}]}
     property_overrides = [{"targetNodes": "0:", "containerOverrides": overrides}]
     identifier = batch.submit(queue, nodes(batch, script, main=1),
                               nodeOverrides={"nodePropertyOverrides": property_overrides})  # fmt: skip
     wait_for(lambda: len(images.sleeping(nap)) == 2)
+    (process,) = wait_for(lambda: images.sleeping(f"{nap}1"))
+    os.kill(int(process.name), signal.SIGTERM)
     job = batch.end(identifier)
     assert (job["status"], job["nodeProperties"]["numNodes"]) == ("SUCCEEDED", 3)
     assert not images.sleeping(nap)

@@ -35,3 +35,9 @@ def test_a_layer_that_is_cut_off_is_told_with_the_place_of_its_image(
     file.write_bytes(file.read_bytes()[:kept])
     said = "functions.aws[0].lambda.container.image_file: 'image.tar' is truncated; write or download it again"
     assert mistakes(LAMBDA) == [f"5:31 {said}"]
+
+
+def test_a_file_of_a_long_path_is_told_by_its_name(mistakes: Callable[[str], list[str]]) -> None:
+    folder = "/".join(["images"] * 20)
+    (said,) = mistakes(LAMBDA.replace("image.tar", f"{folder}/image.tar"))
+    assert "/images/image.tar' does not exist" in said
