@@ -19,10 +19,12 @@ _READ = 64 * 1024
 _DRAIN = 4  # pieces: more than a pipe holds, yet an end even for a function that never stops writing
 _TAIL = 4096
 _INTERVAL = 0.2
-# Per event: the emulator of CloudWatch Logs holds every line in memory, for good, and each takes 600 bytes beside its
-# text, so that a line counts for at least so many.
+# Per invocation: the emulator of CloudWatch Logs holds every log event in memory, for good, and each takes 600 bytes
+# beside its text. So one counts for at least so many, and what is printed after the first lines is taken as it comes,
+# many lines to a log event.
 _KEPT = 64 * 1024 * 1024
-_LINE = 256
+_LOG_EVENT = 256
+_SINGLE_LINES = 10_000
 _LINE_BREAK = b"\n"
 
 
@@ -48,7 +50,7 @@ class ContainerLog:
         self._size = 0
         self._tail: deque[str] = deque()
         self._tail_size = 0
-        self._taken = 0
+        self._taken = self._lines = 0
         self._lock = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
         self._pipe = -1
@@ -61,7 +63,7 @@ class ContainerLog:
     def begin(self) -> None:
         """Start a new tail and a new count: those of the next invocation."""
         self._tail.clear()
-        self._tail_size = self._taken = 0
+        self._tail_size = self._taken = self._lines = 0
 
     def tail(self) -> bytes:
         """Return the last 4 KB since `begin`."""
@@ -117,6 +119,9 @@ class ContainerLog:
 
     def _split(self, data: bytes) -> None:
         *lines, self._partial = (self._partial + data).split(_LINE_BREAK)
+        if self._lines > _SINGLE_LINES and lines:
+            lines = [_LINE_BREAK.join(lines)]
+        self._lines += len(lines)
         for line in lines:
             self._add_bytes(line + _LINE_BREAK)
         while len(self._partial) > _EVENT_BYTES:
@@ -129,11 +134,11 @@ class ContainerLog:
             self._partial = b""
 
     def _add_bytes(self, line: bytes) -> None:
-        kept, self._taken = self._taken < _KEPT, self._taken + max(len(line), _LINE)
+        kept, self._taken = self._taken < _KEPT, self._taken + max(len(line), _LOG_EVENT)
         if not kept:
             return
         if self._taken >= _KEPT:
-            line = b"[output beyond %d MB or %d lines per event is not kept]\n" % (_KEPT // 1024**2, _KEPT // _LINE)
+            line = b"[output beyond %d MB or %d log events is not kept]\n" % (_KEPT // 1024**2, _KEPT // _LOG_EVENT)
         text = line.decode("utf-8", "replace")
         step = _EVENT_BYTES if len(text) * 3 <= _EVENT_BYTES or len(line) <= _EVENT_BYTES else _EVENT_BYTES // 3
         for start in range(0, len(text), step):

@@ -66,9 +66,9 @@ def test_endless_output_neither_fills_memory_nor_stops_the_timeout(local: Local,
 
 
 def test_all_output_of_a_large_event_is_kept_in_order(local: Local, function: Configure) -> None:
-    assert local.invoke(function(timeout=60), "seq 1 200000 >&2").error is None
+    assert local.invoke(function(timeout=60), "seq 1 400000 >&2").error is None
     lines = [line for line in local.sink.text(function().log_group).splitlines() if line.isdecimal()]
-    assert lines == [str(number) for number in range(1, 200_001)]
+    assert lines == [str(number) for number in range(1, 400_001)]
 
 
 def test_output_beyond_a_bound_is_left_out_and_that_is_told(
@@ -79,7 +79,7 @@ def test_output_beyond_a_bound_is_left_out_and_that_is_told(
     for _ in range(2):
         local.invoke(function(), f"yes {line} | head -n 9000 >&2; echo end >&2")
     text = local.sink.text(function().log_group)
-    assert text.count("[output beyond 1 MB or 4096 lines per event is not kept]\n") == 2
+    assert text.count("[output beyond 1 MB or 4096 log events is not kept]\n") == 2
     assert text.count(line) > 2 * 2000
     assert "end" not in text.splitlines()
     assert len(text) < 2.1 * 1024 * 1024
@@ -93,4 +93,15 @@ def test_of_short_lines_no_more_are_kept_than_memory_can_hold(
     local.invoke(function(), "yes | head -n 100000 >&2")
     lines = local.sink.text(function().log_group).splitlines()
     assert lines.count("y") == 4095
-    assert "[output beyond 1 MB or 4096 lines per event is not kept]" in lines
+    assert "[output beyond 1 MB or 4096 log events is not kept]" in lines
+
+
+def test_of_many_lines_a_log_event_holds_many(
+    local: Local, function: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever keeps the log keeps each log event in memory."""
+    monkeypatch.setattr(log, "_SINGLE_LINES", 100)
+    local.invoke(function(), "yes | head -n 500000 >&2")
+    group = function().log_group
+    assert local.sink.text(group).splitlines().count("y") == 500_000
+    assert sum(len(events) for (found, _), events in local.sink.events.items() if found == group) < 100_000
