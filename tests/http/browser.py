@@ -101,7 +101,9 @@ class Browser:
         return str(self.run(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     def click(self, selector: str) -> None:
-        """Press the mouse's button in the middle of an element."""
+        """Press the mouse's button in the middle of an element, once no picture to come can move it."""
+        self.run("Promise.allSettled([...document.images].map(image => image.src && image.decode()))")
+        self.run("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         place = self.run(
             f"(e => (e.scrollIntoView({{block: 'center'}}), (r => [r.x + r.width / 2, r.y + r.height / 2])"
             f"(e.getBoundingClientRect())))(document.querySelector({json.dumps(selector)}))"

@@ -74,7 +74,7 @@ def test_all_mistakes_are_told_at_once_before_anything_is_declared(recorder: Rec
         "expose": {"api_port": 80, "cpu_threshold": 101, "max_scale": 0},
     }
     with pytest.raises(pulumi.RunError) as caught:
-        OscarService("plants", args)
+        run_program(lambda: OscarService("plants", args))
     assert [line.split(";")[0].removeprefix("service Plants: ") for line in str(caught.value).splitlines()] == [
         "name: 'Plants' is not a name that OSCAR accepts",
         "memory: '512 MB' is not an amount that Kubernetes accepts",
@@ -88,4 +88,4 @@ def test_all_mistakes_are_told_at_once_before_anything_is_declared(recorder: Rec
     ]
     args["script"] = "/nowhere/script.sh"
     with pytest.raises(pulumi.RunError, match=r"script /nowhere/script\.sh: No such file or directory; check the path"):
-        OscarService("plants", args)
+        run_program(lambda: OscarService("plants", args))
