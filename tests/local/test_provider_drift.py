@@ -1,7 +1,6 @@
 """The stand-in aws provider and what others do: drift, deletion, import, existing resources; and edits in place."""
 
 import gc
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,8 @@ import pytest
 
 from tests.local.provider_harness import Bench, ministack
 from tests.local.provider_harness import aws as client
+from tests.local.provider_programs import ASSUME, DIGEST, function
 from tests.stand_ins import changes
-
-ASSUME = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
-ALLOW = json.dumps(
-    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
-)
-DIGEST = "sha256:" + "0" * 64
-SECRET = "a-password-of-the-test"
-
 
 # The SDK leaves event loops, sockets and coroutines of inline programs that failed to the garbage collector.
 pytestmark = [
@@ -39,19 +31,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def bench(cloud: str, tmp_path: Path) -> Iterator[Bench]:
     yield Bench(tmp_path, cloud)
     gc.collect()
-
-
-def function(name: str, memory: int = 512, **more: Any) -> aws.lambda_.Function:
-    role = aws.iam.Role(f"{name}-role", assume_role_policy=ASSUME)
-    return aws.lambda_.Function(
-        name,
-        name=name,
-        role=role.arn,
-        package_type="Image",
-        image_uri=f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{name}@{DIGEST}",
-        memory_size=memory,
-        **more,
-    )
 
 
 def void(_: object) -> None:

@@ -17,10 +17,10 @@ import pytest
 
 from tests.local.provider_harness import Bench, Plugin, ministack
 from tests.local.provider_harness import aws as client
+from tests.local.provider_programs import ASSUME
 from tests.waiting import wait_for
 
 ROLE = "arn:aws:iam::000000000000:role/any"
-ASSUME = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
 
 
 class Between(http.server.ThreadingHTTPServer):

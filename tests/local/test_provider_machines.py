@@ -1,7 +1,6 @@
 """What compute environments stand on, under the genuine SDK and the real engine: networks, templates, profiles."""
 
 import gc
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import pytest
 
 from tests.local.provider_harness import Bench, ministack
 from tests.local.provider_harness import aws as client
+from tests.local.provider_programs import ASSUME
 from tests.stand_ins import changes
-
-ASSUME = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
 
 # The SDK leaves event loops, sockets and coroutines of inline programs to the garbage collector.
 pytestmark = [
