@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scar_components._directories import cache_directory
+from scar_foundation.directories import cache_directory
 
 VERSION = "1.5.8"
 # Its own metadata cannot be read by today's installers, so that its dependencies are named here.

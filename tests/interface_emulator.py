@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_components._directories import cache_directory
+from scar_foundation.directories import cache_directory
 
 _PACKAGE = "aws-sam-cli==1.170.0"
 _NAMES = {"x86_64": "aws-lambda-rie-x86_64", "aarch64": "aws-lambda-rie-arm64"}

@@ -4,7 +4,7 @@ import os
 
 from pulumi.dynamic import ConfigureRequest, ResourceProvider
 
-from scar_components._aws_session import AwsSession, configured_session
+from scar_foundation.aws_session import AwsSession, configured_session
 
 
 class AwsResourceProvider(ResourceProvider):

@@ -9,10 +9,10 @@ import pulumi
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from scar_components._aws_session import error_code
 from scar_components._dynamic import AwsResourceProvider
 from scar_components._naming import digest, stack_identity
 from scar_components._region import configured_region
+from scar_foundation.aws_session import error_code
 
 OBJECT_CREATED = "s3:ObjectCreated:*"
 _KINDS = ("LambdaFunctionConfigurations", "QueueConfigurations", "TopicConfigurations")

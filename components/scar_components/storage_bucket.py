@@ -7,10 +7,10 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from scar_components._aws_session import error_code
 from scar_components._dynamic import AwsResourceProvider
 from scar_components._naming import stack_identity
 from scar_components._region import configured_region
+from scar_foundation.aws_session import error_code
 
 OWNER_TAG = "scar-pulumi:stack"
 """Tag of a bucket that a stack has made; its value is `project/stack`."""

@@ -5,9 +5,9 @@ from typing import NotRequired, Optional, TypedDict
 import pulumi
 import pulumi.dynamic
 
-from scar_components._aws_session import configured_session
-from scar_components._image import ImageError, plan_image, save_plan
-from scar_components._image._provider import SupervisedImageProvider
+from scar_components.images import ImageError, plan_image, save_plan
+from scar_components.images.provider import SupervisedImageProvider
+from scar_foundation.aws_session import configured_session
 
 
 class BaseImageArgs(TypedDict):

@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from scar_pulumi.errors import InputError
+from scar_foundation.errors import InputError
 
 VARIABLE = "SCAR_TOKEN"
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from scar_foundation.errors import InputError
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import stack_hint
-from scar_pulumi.dataplane.invocation import Invocation
-from scar_pulumi.errors import InputError
+from scar_pulumi.client.invocation import Invocation
 
 
 def show_answer(invocation: Invocation, output: Path | None, console: Console) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import boto3.exceptions
 import botocore.exceptions as aws
 
-from scar_pulumi.errors import ScarError
+from scar_foundation.errors import ScarError
 
 _CREDENTIALS = "the cloud does not accept these credentials; `aws sts get-caller-identity` shows whose they are"
 _EXPIRED = "the credentials have expired; sign in again"

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._deployed_from import files_of
 from scar_pulumi.cli._target import DeployedStack, deployed_stacks, is_local, open_clients
-from scar_pulumi.dataplane.clusters import MASKED, Cluster, read_clusters
-from scar_pulumi.dataplane.location import Location
-from scar_pulumi.dataplane.oscar import ClusterClient
-from scar_pulumi.errors import InputError, ScarError
+from scar_pulumi.client.clusters import MASKED, Cluster, read_clusters
+from scar_pulumi.client.location import Location
+from scar_pulumi.client.oscar import ClusterClient
 
 _OF_BUCKETS = ("minio", "s3")
 
@@ -61,14 +61,15 @@ def _settings(provider: str, arguments: argparse.Namespace, console: Console) ->
 
 def local_storage() -> dict[str, Any]:
     """Return the settings of the MinIO that all clusters of the local cloud have."""
-    from scar_components._directories import state_directory  # noqa: PLC0415 - only local stacks need it
-    from scar_pulumi.local import LocalCloud, oscar_address  # noqa: PLC0415
+    from scar_foundation.directories import state_directory  # noqa: PLC0415 - only local stacks need it
+    from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415
+    from scar_pulumi.cloud.oscar import address  # noqa: PLC0415
 
     return {
-        "endpoint": oscar_address.minio_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"]),
-        "region": oscar_address.REGION,
-        "access_key": oscar_address.USER,
-        "secret_key": oscar_address.password(state_directory() / "local"),
+        "endpoint": address.minio_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"]),
+        "region": address.REGION,
+        "access_key": address.USER,
+        "secret_key": address.password(state_directory() / "local"),
     }
 
 
@@ -87,9 +88,9 @@ def _clients(arguments: argparse.Namespace, console: Console) -> Iterator[Cluste
 
 def _on_this_machine(cluster: Cluster) -> Cluster | None:
     """Return a cluster of the local cloud, where that is now, with its password; None for one elsewhere."""
-    from scar_components._directories import state_directory  # noqa: PLC0415 - only local stacks need it
-    from scar_pulumi.local import LocalCloud  # noqa: PLC0415
-    from scar_pulumi.local.oscar_address import OSCAR_PATH, USER, cluster_endpoint, password  # noqa: PLC0415
+    from scar_foundation.directories import state_directory  # noqa: PLC0415 - only local stacks need it
+    from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415
+    from scar_pulumi.cloud.oscar.address import OSCAR_PATH, USER, cluster_endpoint, password  # noqa: PLC0415
 
     address = urlsplit(cluster.endpoint)
     if address.hostname != "127.0.0.1" or not address.path.startswith(f"{OSCAR_PATH}/"):
@@ -105,8 +106,8 @@ def _on_this_machine(cluster: Cluster) -> Cluster | None:
 
 def _revealed(stack: DeployedStack, console: Console) -> dict[str, Cluster]:
     """Return the stack's clusters with their secrets, which takes the engine and the stack's passphrase or key."""
+    from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415
     from scar_pulumi.engine import Stack  # noqa: PLC0415 - takes a second
-    from scar_pulumi.local import LocalCloud  # noqa: PLC0415
 
     for file in [None, *files_of(stack.name)]:
         try:

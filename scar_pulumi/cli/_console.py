@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from scar_pulumi.errors import InputError
+from scar_foundation.errors import InputError
 
 # Shorter work needs no words.
 _PATIENCE = 2.0

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from scar_components._directories import state_directory
-from scar_components._whole_files import write_whole
-from scar_pulumi.local import is_local_stack
+from scar_foundation.directories import state_directory
+from scar_foundation.files import write_whole
+from scar_pulumi.cloud import is_local_stack
 
 
 def note(project: str, stack: str, fdl: Path) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scar_foundation.errors import ScarError
 from scar_pulumi.cli._console import count
-from scar_pulumi.errors import ScarError
 
 # Full disks and folders without permission are nobody's bug.
 _OF_THE_MACHINE = {errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENOSPC, errno.EPERM, errno.EROFS}
@@ -63,7 +63,7 @@ def _summary(error: Exception) -> str:
 
 
 def _saved(error: Exception) -> Path:
-    from scar_components._directories import cache_directory  # noqa: PLC0415 - not needed when all goes well
+    from scar_foundation.directories import cache_directory  # noqa: PLC0415 - not needed when all goes well
 
     folder = cache_directory() / "errors"
     folder.mkdir(mode=0o700, exist_ok=True)

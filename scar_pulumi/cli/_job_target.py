@@ -4,13 +4,13 @@ from argparse import Namespace
 from dataclasses import dataclass
 from typing import Any
 
+from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import DeployedStack, deployed_stacks, find_function, open_clients, stack_hint
-from scar_pulumi.dataplane.clients import Clients
-from scar_pulumi.dataplane.deployed import Function
-from scar_pulumi.dataplane.jobs import Job, belongs_to, find_job, list_jobs, no_jobs
-from scar_pulumi.errors import InputError, ScarError
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.client.deployed import Function
+from scar_pulumi.client.jobs import Job, belongs_to, find_job, list_jobs, no_jobs
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import DeployedStack, deployed_stacks, is_local, open_clients
-from scar_pulumi.dataplane.clusters import Service
-from scar_pulumi.dataplane.deployed import Function
-from scar_pulumi.dataplane.storage_path import StoragePath
+from scar_pulumi.client.clusters import Service
+from scar_pulumi.client.deployed import Function
+from scar_pulumi.client.storage_path import StoragePath
 
 
 def overview(arguments: Namespace, console: Console) -> Mapping[str, Any]:

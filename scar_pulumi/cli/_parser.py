@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from scar_foundation.errors import InputError
 from scar_pulumi.cli._verbs import GROUPS, VERBS, Verb
-from scar_pulumi.errors import InputError
 
 _PROGRAM = "scar-pulumi"
 

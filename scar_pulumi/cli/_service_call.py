@@ -4,13 +4,13 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
+from scar_foundation.errors import InputError
 from scar_pulumi.cli._answer import log_hint, show_answer
 from scar_pulumi.cli._clusters import open_cluster
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import DeployedService
-from scar_pulumi.dataplane.call import Call
-from scar_pulumi.dataplane.service_call import ServiceFailed, begin_job, call_service, event_of
-from scar_pulumi.errors import InputError
+from scar_pulumi.client.call import Call
+from scar_pulumi.client.service_call import ServiceFailed, begin_job, call_service, event_of
 
 
 def invoke_service(found: DeployedService, call: Call, arguments: Namespace, console: Console) -> Mapping[str, Any]:

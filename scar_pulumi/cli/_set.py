@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Iterable
 
-from scar_pulumi.errors import InputError
+from scar_foundation.errors import InputError
 
 
 def set_option(parser: ArgumentParser) -> None:

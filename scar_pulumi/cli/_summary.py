@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from scar_pulumi.dataplane.clusters import Service
-from scar_pulumi.dataplane.deployed import Deployed, Function
-from scar_pulumi.dataplane.storage_path import StoragePath
+from scar_pulumi.client.clusters import Service
+from scar_pulumi.client.deployed import Deployed, Function
+from scar_pulumi.client.storage_path import StoragePath
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Changes, Step

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._deployed_from import files_of
-from scar_pulumi.dataplane.clients import Clients
-from scar_pulumi.dataplane.clusters import Service
-from scar_pulumi.dataplane.deployed import Deployed, Function, unknown_function
-from scar_pulumi.errors import InputError, ScarError
-from scar_pulumi.local import is_local_stack
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.client.clusters import Service
+from scar_pulumi.client.deployed import Deployed, Function, unknown_function
+from scar_pulumi.cloud import is_local_stack
 
 if TYPE_CHECKING:
-    from scar_components._aws_session import AwsSession
+    from scar_foundation.aws_session import AwsSession
 
 DEFAULT_STACK = "local"
 
@@ -73,7 +73,7 @@ def open_clients(stack: str, console: Console) -> Clients:
     """Return clients for a stack's cloud; the local one is started if it does not run."""
     if not is_local(stack):
         return Clients(session=_configured_session(stack))
-    from scar_pulumi.local import LocalCloud  # noqa: PLC0415 - the user's own cloud needs nothing of it
+    from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415 - the user's own cloud needs nothing of it
 
     cloud = LocalCloud()
     cloud.start(console.note)
@@ -82,7 +82,7 @@ def open_clients(stack: str, console: Console) -> Clients:
 
 def _configured_session(stack: str) -> "AwsSession":
     """Return the account as the stack's configuration has it: in this project, or where it was deployed from."""
-    from scar_components._aws_session import configured_session  # noqa: PLC0415 - brings pulumi
+    from scar_foundation.aws_session import configured_session  # noqa: PLC0415 - brings pulumi
     from scar_pulumi.engine._target import find_target  # noqa: PLC0415 - reads YAML
 
     settings: Mapping[str, Any] = {}

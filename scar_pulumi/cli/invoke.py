@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scar_foundation.errors import InputError, InvocationError
 from scar_pulumi.cli._access_token import access_token, token_options
 from scar_pulumi.cli._answer import log_hint, show_answer
 from scar_pulumi.cli._cloud_errors import about
@@ -13,7 +14,7 @@ from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._parser import json_option
 from scar_pulumi.cli._service_call import invoke_service
 from scar_pulumi.cli._target import DeployedService, find_called, stack_options
-from scar_pulumi.dataplane.call import (
+from scar_pulumi.client.call import (
     Body,
     Call,
     binary_body,
@@ -23,13 +24,12 @@ from scar_pulumi.dataplane.call import (
     read_parameters,
     text_body,
 )
-from scar_pulumi.dataplane.clients import Clients
-from scar_pulumi.dataplane.deployed import Function
-from scar_pulumi.dataplane.event import event_of
-from scar_pulumi.dataplane.http_call import EndpointFailed, call_over_http
-from scar_pulumi.dataplane.invocation import FunctionFailed, Invocation, invoke, invoke_later
-from scar_pulumi.dataplane.limits import check_size
-from scar_pulumi.errors import InputError, InvocationError
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.client.deployed import Function
+from scar_pulumi.client.event import event_of
+from scar_pulumi.client.http_call import EndpointFailed, call_over_http
+from scar_pulumi.client.invocation import FunctionFailed, Invocation, invoke, invoke_later
+from scar_pulumi.client.limits import check_size
 
 
 def configure(_verb: str, parser: ArgumentParser) -> None:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scar_foundation.errors import ScarError
 from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._console import Console, count
 from scar_pulumi.cli._job_logs import show_job_logs
@@ -13,9 +14,8 @@ from scar_pulumi.cli._job_target import FoundJob, functions_with_jobs, is_functi
 from scar_pulumi.cli._overview import table
 from scar_pulumi.cli._parser import json_option, yes_option
 from scar_pulumi.cli._target import deployed_stacks, stack_options
-from scar_pulumi.dataplane.clients import Clients
-from scar_pulumi.dataplane.jobs import ENDED, STATUSES, Job, cancel, job_of, parts_of
-from scar_pulumi.errors import ScarError
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.client.jobs import ENDED, STATUSES, Job, cancel, job_of, parts_of
 
 _ACTIONS = {
     "ls": "list jobs, the newest first",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli._console import Console
-from scar_pulumi.errors import InputError, ScarError
 from scar_pulumi.fdl import Fdl, Function, load
 
 SUMMARY = "run one function on one file in its container, without a stack or a cloud"
@@ -33,7 +33,7 @@ def run(arguments: Namespace, console: Console) -> Mapping[str, Any]:
     folder = arguments.output or Path(tempfile.mkdtemp(prefix=f"{function.name}-"))
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output: {folder} is not a folder; give another one")
-    from scar_pulumi.local.single_run import run_function  # noqa: PLC0415 - brings the runner
+    from scar_pulumi.cloud.single_run.run import run_function  # noqa: PLC0415 - brings the runner
 
     outcome = run_function(function, arguments.input, folder, console.note, console.note)
     for path in outcome.stored:

@@ -7,13 +7,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scar_foundation.errors import InputError
 from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._clusters import open_cluster
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import DeployedService, find_called, is_local, stack_options
-from scar_pulumi.dataplane import job_logs
-from scar_pulumi.dataplane.logs import LogLine, attributed, follow, of_request, only_request, read
-from scar_pulumi.errors import InputError
+from scar_pulumi.client import job_logs
+from scar_pulumi.client.logs import LogLine, attributed, follow, of_request, only_request, read
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LOOK_BACK = "1d"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._deployed_from import file_of, forget, note
 from scar_pulumi.cli._parser import json_option, yes_option
@@ -16,7 +17,6 @@ from scar_pulumi.cli._remaining import remaining_buckets, show_remaining
 from scar_pulumi.cli._set import overrides, set_option
 from scar_pulumi.cli._summary import changes_document, done, next_steps, output_lines, seconds, step_document, to_do
 from scar_pulumi.cli._target import stack_hint, stack_option
-from scar_pulumi.errors import InputError, ScarError
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Stack
@@ -160,7 +160,7 @@ def _check(arguments: Namespace, console: Console) -> frozenset[str]:
     """Read the FDL file before anything else happens; returns the names of its functions."""
     if arguments.file is None:
         return frozenset()
-    from scar_pulumi.deployable import undeployable  # noqa: PLC0415 - other verbs need no file
+    from scar_pulumi.deploy.deployable import undeployable  # noqa: PLC0415 - other verbs need no file
     from scar_pulumi.fdl import FdlError, load  # noqa: PLC0415 - likewise
 
     fdl = load(arguments.file, overrides(arguments.set))

@@ -2,9 +2,9 @@
 
 import sys
 
+from scar_foundation.errors import EngineError
 from scar_pulumi.engine._find import find_engine
 from scar_pulumi.engine._shims import engine_directory
-from scar_pulumi.errors import EngineError
 
 
 def main() -> int:

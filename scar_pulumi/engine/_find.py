@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from scar_components._directories import cache_directory
+from scar_foundation.directories import cache_directory
+from scar_foundation.errors import EngineError
 from scar_pulumi.engine import _go_build, _installer
 from scar_pulumi.engine._file_lock import exclusive
 from scar_pulumi.engine._release import BUILT_VERSION, SDK_FILES, Engine, is_supported, parse_version
 from scar_pulumi.engine._stamp import is_complete, write_stamp
-from scar_pulumi.errors import EngineError
 
 Progress = Callable[[str], None]
 Build = Callable[[Path, Progress], None]

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from scar_foundation.errors import EngineError
 from scar_pulumi.engine._release import (
     BUILT_VERSION,
     GO_VERSION,
@@ -20,7 +21,6 @@ from scar_pulumi.engine._release import (
     VERSION_VARIABLE,
 )
 from scar_pulumi.engine._watched_process import Watched, run_watched
-from scar_pulumi.errors import EngineError
 
 Progress = Callable[[str], None]
 

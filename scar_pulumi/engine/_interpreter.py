@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scar_pulumi.errors import EngineError
+from scar_foundation.errors import EngineError
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 _UNHANDLED = "an unhandled error occurred: "
 
 # `package.module.SomeError: text`: the class only says what the text says better.
-_OWN_ERROR = re.compile(r"^(?:scar_components|scar_pulumi|pulumi)(?:\.\w+)*\.\w+: (?=.)", re.DOTALL)
+_OWN_ERROR = re.compile(r"^(?:scar_components|scar_foundation|scar_pulumi|pulumi)(?:\.\w+)*\.\w+: (?=.)", re.DOTALL)
 
 # About what a local stack itself put on PATH, and what only says that something before it has failed.
 _NOISE = (

@@ -1,6 +1,6 @@
 """How an operation on a stack can end other than well."""
 
-from scar_pulumi.errors import EngineError
+from scar_foundation.errors import EngineError
 
 
 class OperationCancelledError(EngineError):

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from scar_components._directories import state_directory
-from scar_components._whole_files import write_whole
-from scar_pulumi.errors import InputError
+from scar_foundation.directories import state_directory
+from scar_foundation.errors import InputError
+from scar_foundation.files import write_whole
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scar_foundation.errors import EngineError
 from scar_pulumi.engine._backend import FileBackend, Lock, is_held
-from scar_pulumi.errors import EngineError
 
 _LOCK_WAIT = 600.0
 

@@ -30,7 +30,7 @@ exec {python} -u -m scar_pulumi.engine.dynamic_provider "$@"
 """
 
 _STAND_IN_SCRIPT = """#!/bin/sh
-exec {python} -P -m scar_pulumi.local.{package}_provider "$@"
+exec {python} -P -m scar_pulumi.stand_ins.{package} "$@"
 """
 
 

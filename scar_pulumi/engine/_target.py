@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scar_components._directories import state_directory
-from scar_pulumi._configuration import check_configuration
+from scar_foundation.directories import state_directory
+from scar_foundation.errors import InputError
+from scar_pulumi.deploy.configuration import check_configuration
 from scar_pulumi.engine._backend import FileBackend
 from scar_pulumi.engine._project import Project, find_project, generate, read_yaml
 from scar_pulumi.engine.environment import backend_directory, is_local
-from scar_pulumi.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Target:
         fdl = load(path, {**configured, **self.overrides})
 
         def declare() -> None:
-            from scar_pulumi.program import deploy  # noqa: PLC0415 - brings pulumi-aws, which takes a second
+            from scar_pulumi.deploy.program import deploy  # noqa: PLC0415 - brings pulumi-aws, which takes a second
 
             deploy(fdl)
 

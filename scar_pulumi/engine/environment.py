@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from scar_components._directories import state_directory
-from scar_components._whole_files import write_first
+from scar_foundation.directories import state_directory
+from scar_foundation.errors import InputError
+from scar_foundation.files import write_first
 from scar_pulumi.engine._find import find_engine
 from scar_pulumi.engine._release import Engine
 from scar_pulumi.engine._shims import engine_directory, stand_in_directory
-from scar_pulumi.errors import InputError
 
 _UNSET_FOR_LOCAL = (
     "AWS_PROFILE",
@@ -44,7 +44,7 @@ class Cloud(Protocol):
 
 def local_cloud() -> Cloud:
     """Return the local cloud, started or not."""
-    from scar_pulumi.local import LocalCloud  # noqa: PLC0415 - the extra `local` may not be installed
+    from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415 - the extra `local` may not be installed
 
     cloud: Cloud = LocalCloud()
     return cloud
@@ -76,7 +76,7 @@ def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | N
 
 def is_local(stack: str) -> bool:
     """Whether a stack of that name lives on the local cloud."""
-    from scar_pulumi.local import is_local_stack  # noqa: PLC0415 - imported while that package may import this one
+    from scar_pulumi.cloud import is_local_stack  # noqa: PLC0415 - imported while that package may import this one
 
     return is_local_stack(stack)
 

@@ -23,12 +23,12 @@ from google.protobuf import empty_pb2, json_format
 from pulumi.runtime.proto import language_pb2 as language
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
+from scar_foundation.errors import EngineError
 from scar_pulumi.engine._children import Children, output_of
 from scar_pulumi.engine._dependencies import install_commands, installed_packages, required_plugins
 from scar_pulumi.engine._interpreter import Interpreter, choose_interpreter
 from scar_pulumi.engine._processes import exit_with_parent
 from scar_pulumi.engine._release import BUILT_VERSION, PROGRAM_RUNNER
-from scar_pulumi.errors import EngineError
 
 _ERROR_SHOWN = 32
 """Exit code of the runner after it has shown the error itself."""

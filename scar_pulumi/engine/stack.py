@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from pulumi import automation
 from pulumi.automation.errors import CommandError, StackNotFoundError
 
+from scar_foundation.errors import EngineError, InputError
 from scar_pulumi.engine._backend import stack_outputs
 from scar_pulumi.engine._command import Command
 from scar_pulumi.engine._display import Display
@@ -26,7 +27,6 @@ from scar_pulumi.engine._results import Result
 from scar_pulumi.engine._target import Target, find_target
 from scar_pulumi.engine._workspace import QuietStack, Workspace
 from scar_pulumi.engine.environment import Cloud, base_environment, local_cloud, stack_environment
-from scar_pulumi.errors import EngineError, InputError
 
 _Operation = Callable[[QuietStack, dict[str, Any]], object]
 
@@ -243,4 +243,4 @@ class Stack:
 
 def _import_early() -> None:
     """Import what the program needs while the engine starts: it takes a second, and the engine another."""
-    threading.Thread(target=importlib.import_module, args=("scar_pulumi.program",), daemon=True).start()
+    threading.Thread(target=importlib.import_module, args=("scar_pulumi.deploy.program",), daemon=True).start()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from scar_pulumi.errors import InputError
+from scar_foundation.errors import InputError
 
 Severity = Literal["error", "warning"]
 

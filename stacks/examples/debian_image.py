@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from scar_components._directories import cache_directory
+from scar_foundation.directories import cache_directory
 
 SUITE = "bookworm"
 EPOCH = "1700000000"

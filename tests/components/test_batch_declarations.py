@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 import pytest
 
+from scar_pulumi.deploy.program import deploy
 from scar_pulumi.fdl import load
-from scar_pulumi.program import deploy
 
 from .conftest import Recorder, run_program
 
@@ -92,7 +92,7 @@ def declare(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for name in ("SCAR_DEFAULTS", "SCAR_CONFIG_FOLDER", "PULUMI_CONFIG"):
         monkeypatch.setenv(name, "{}" if name == "PULUMI_CONFIG" else "")
     monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
-    monkeypatch.setattr("scar_pulumi.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
 
     def run(*functions: tuple[str, str, str], text: str = "") -> dict[str, Any]:
         path = tmp_path / "video.yaml"

@@ -7,11 +7,11 @@ import pulumi
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from scar_components._aws_session import AwsSession, configured_session
 from scar_components._dynamic import AwsResourceProvider
 from scar_components.bucket_notification import BucketNotificationProvider
 from scar_components.storage_bucket import OWNER_TAG, StorageBucketProvider
-from scar_pulumi.local import LocalCloud
+from scar_foundation.aws_session import AwsSession, configured_session
+from scar_pulumi.cloud import LocalCloud
 
 OWNER = "organization/photos/dev"
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:theirs"

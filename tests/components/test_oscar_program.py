@@ -7,10 +7,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from scar_pulumi.declarations.oscar import creation_order
+from scar_pulumi.cloud.oscar import address
+from scar_pulumi.deploy.oscar import creation_order
+from scar_pulumi.deploy.program import deploy
 from scar_pulumi.fdl import load
-from scar_pulumi.local import oscar_address
-from scar_pulumi.program import deploy
 from tests.components.conftest import Recorder, run_program
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -141,7 +141,7 @@ def test_on_local_stacks_every_cluster_is_the_local_clouds(
     (tmp_path / "state" / "local" / "port").write_text("4567")
     exported = outputs(monkeypatch, path)
     first = plain(mocks.inputs("first-service"))
-    password = oscar_address.password(tmp_path / "state" / "local")
+    password = address.password(tmp_path / "state" / "local")
     assert (first["endpoint"], first["password"]) == ("http://127.0.0.1:4567/_scar/oscar/mine", password)
     assert first["definition"]["storage_providers"]["s3"]["archive"]["access_key"] == "test"
     cluster = exported["oscar"]["mine"]

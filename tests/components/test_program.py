@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 import pytest
 
+from scar_pulumi.deploy.program import deploy
 from scar_pulumi.fdl import load
-from scar_pulumi.program import deploy
 
 from .conftest import Recorder, run_program
 
@@ -52,7 +52,7 @@ def test_network_file_system_and_references_reach_the_function(
     recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
-    monkeypatch.setattr("scar_pulumi.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
     run_program(lambda: deploy(load(path)))
     inputs = recorder.inputs("a-function")
     assert inputs["vpcConfig"] == {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]}
@@ -92,7 +92,7 @@ def test_settings_of_storages_are_secret_parameters_that_their_function_alone_ma
     recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
-    monkeypatch.setattr("scar_pulumi.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
     path.write_text(STORAGES)
     run_program(lambda: deploy(load(path)))
     declared = {name: recorder.inputs(f"{name}-settings") for name in ("s3.other", "minio.möve")}

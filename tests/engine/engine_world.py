@@ -56,8 +56,8 @@ def _world() -> Path:
 
 
 def main(verb: str, count: str, seconds: str) -> None:
+    from scar_foundation.errors import ScarError
     from scar_pulumi.engine import Stack, _recovery
-    from scar_pulumi.errors import ScarError
 
     _recovery.IDENTITIES[TYPE] = "{thing}"  # type: ignore[index]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from scar_foundation.errors import EngineError
 from scar_pulumi.engine import _find, _installer
 from scar_pulumi.engine._find import find_engine
 from scar_pulumi.engine._release import BUILT_VERSION, MODULE_DIRECTORY, MODULE_FILES, SDK_FILES
-from scar_pulumi.errors import EngineError
 
 _NO_INTERNET = {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
 

@@ -11,8 +11,8 @@ import pulumi
 import pytest
 import yaml
 
+from scar_foundation.errors import InputError
 from scar_pulumi.engine import Changes, OperationFailedError, Stack
-from scar_pulumi.errors import InputError
 from tests.engine.engine_world import NoCloud, Thing
 
 Open = Callable[..., Stack]

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from scar_pulumi.local.plugin.wire import UNKNOWN, as_secret, reveal
+from scar_pulumi.stand_ins.plugin.wire import UNKNOWN, as_secret, reveal
 from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
 from tests.kubernetes.resource import Resource
@@ -42,7 +42,7 @@ def deployment(**changes: Any) -> dict[str, Any]:
 def plugin(cluster: Client, controllers: Controllers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugin]:
     kubeconfig = tmp_path_factory.mktemp("plugin") / "kubeconfig"
     kubeconfig.write_text(cluster.kubeconfig())
-    with Plugin("scar_pulumi.local.kubernetes_provider", {"KUBECONFIG": str(kubeconfig)}) as running:
+    with Plugin("scar_pulumi.stand_ins.kubernetes", {"KUBECONFIG": str(kubeconfig)}) as running:
         yield running
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from scar_pulumi.local import LocalCloud
+from scar_pulumi.cloud import LocalCloud
 
 FAKE_DAEMON = (sys.executable, "-P", str(Path(__file__).with_name("fake_daemon.py")))
 ROLE = "arn:aws:iam::000000000000:role/any"

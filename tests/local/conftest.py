@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.local import launch
+from scar_pulumi.cloud.client import launch
 from tests.local.cloud_support import FAKE_DAEMON, FakeCloud
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scar_pulumi.local import server
-from scar_pulumi.local.runner import InvocationResult, RunnerStoppedError
+from scar_pulumi.cloud import server
+from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
 
 
 class FakeRunner:

@@ -82,7 +82,7 @@ class Bench(Stacks):
         shim = folder / "pulumi-resource-aws"
         shim.write_text(
             f"#!/bin/sh\necho $$ > {shlex.quote(str(self.process_file))}\n"
-            f'exec {shlex.quote(sys.executable)} -m scar_pulumi.local.aws_provider "$@"\n'
+            f'exec {shlex.quote(sys.executable)} -m scar_pulumi.stand_ins.aws "$@"\n'
         )
         shim.chmod(0o755)
         return str(folder)
@@ -95,7 +95,7 @@ class Plugin(stand_ins.Plugin):
     """The aws plugin's process."""
 
     def __init__(self, endpoint: str, directory: Path) -> None:
-        super().__init__("scar_pulumi.local.aws_provider", _settings(endpoint, directory))
+        super().__init__("scar_pulumi.stand_ins.aws", _settings(endpoint, directory))
 
     def create(self, token: str, **inputs: Any) -> Any:
         """Check and create, as the engine does for a resource it does not know; returns the answer to Create."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from scar_pulumi.local import launch
+from scar_pulumi.cloud.client import launch
 from tests.local.cloud_support import FakeCloud, wait_for
 from tests.local.runner import images
 

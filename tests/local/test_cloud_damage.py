@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.errors import LocalCloudError
-from scar_pulumi.local import disk_room
-from scar_pulumi.local.asgi import Request
-from scar_pulumi.local.journal import Journal
-from scar_pulumi.local.layout import write_fully
+from scar_foundation.errors import LocalCloudError
+from scar_pulumi.cloud.asgi import Request
+from scar_pulumi.cloud.layout import write_fully
+from scar_pulumi.cloud.ministack.journal import Journal
+from scar_pulumi.cloud.s3 import disk_room
 from tests.local.cloud_support import FakeCloud
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scar_pulumi.local.deliveries import read_rules, uploads
+from scar_pulumi.cloud.s3.deliveries import read_rules, uploads
 from tests.local.cloud_support import FakeCloud, wait_for
 
 _RULES = b"""<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">

@@ -8,22 +8,16 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.local import is_local_stack
-from scar_pulumi.local.asgi import Request
-from scar_pulumi.local.credentials import Caller, authorization, caller_of
-from scar_pulumi.local.event_hook import is_asynchronous, is_http
-from scar_pulumi.local.gateway import is_local_origin
-from scar_pulumi.local.journal import Journal
-from scar_pulumi.local.lambda_documents import (
-    hide_concurrency,
-    parse_image_uri,
-    pin_image,
-    restore,
-    sink_log_group,
-)
-from scar_pulumi.local.mutations import is_data_plane, is_journaled
-from scar_pulumi.local.registry import is_registry_path
-from scar_pulumi.local.upstream import json_request, query_request, rest_request
+from scar_pulumi.cloud import is_local_stack
+from scar_pulumi.cloud.asgi import Request
+from scar_pulumi.cloud.credentials import Caller, authorization, caller_of
+from scar_pulumi.cloud.ecr.registry import is_registry_path
+from scar_pulumi.cloud.gateway import is_local_origin
+from scar_pulumi.cloud.lambda_.documents import hide_concurrency, parse_image_uri, pin_image, restore, sink_log_group
+from scar_pulumi.cloud.ministack.event_hook import is_asynchronous, is_http
+from scar_pulumi.cloud.ministack.journal import Journal
+from scar_pulumi.cloud.ministack.mutations import is_data_plane, is_journaled
+from scar_pulumi.cloud.ministack.upstream import json_request, query_request, rest_request
 
 DIGEST = "sha256:" + "a" * 64
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/tool"
@@ -40,7 +34,7 @@ def test_any_other_stack_is_not(name: str) -> None:
 
 
 def test_importing_the_package_brings_neither_boto3_nor_the_emulator() -> None:
-    program = "import sys, scar_pulumi.local; print([m for m in ('boto3', 'ministack', 'asyncio') if m in sys.modules])"
+    program = "import sys, scar_pulumi.cloud; print([m for m in ('boto3', 'ministack', 'asyncio') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.errors import LocalCloudError
-from scar_pulumi.local import LocalCloud, cloud, launch
-from scar_pulumi.local.launch import clean_environment
+from scar_foundation.errors import LocalCloudError
+from scar_pulumi.cloud import LocalCloud
+from scar_pulumi.cloud.client import launch, local_cloud
+from scar_pulumi.cloud.client.launch import clean_environment
 from tests.local.cloud_support import FakeCloud, wait_for
 
 
@@ -32,7 +33,7 @@ def test_two_starts_at_once_give_one_daemon(own_cloud: FakeCloud) -> None:
 
 def test_the_daemon_outlives_the_process_that_started_it(own_cloud: FakeCloud) -> None:
     program = (
-        "import sys; from pathlib import Path; from scar_pulumi.local import LocalCloud, launch;"
+        "import sys; from pathlib import Path; from scar_pulumi.cloud import LocalCloud, launch;"
         "launch.COMMAND = tuple(sys.argv[2:]); print(LocalCloud(Path(sys.argv[1])).start().pid)"
     )
     command = [sys.executable, "-c", program, str(own_cloud.state), *launch.COMMAND]
@@ -82,7 +83,7 @@ def test_a_stale_process_id_is_never_signalled(own_cloud: FakeCloud) -> None:
 
 def test_a_daemon_that_hangs_is_stopped_all_the_same(own_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     pid = own_cloud.start().pid
-    monkeypatch.setattr(cloud, "_STOP_SECONDS", 0.3)
+    monkeypatch.setattr(local_cloud, "_STOP_SECONDS", 0.3)
     os.kill(pid, signal.SIGSTOP)
     own_cloud.stop()
     wait_for(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])

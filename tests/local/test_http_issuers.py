@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.local.http_endpoint.issuers import Issuers
+from scar_pulumi.cloud.api_gateway.issuers import Issuers
 from tests.local.token_issuer import issuer_of, make_key
 from tests.loopback_server import QuietHandler, serving
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from scar_pulumi.local.kubernetes_provider._check import check
-from scar_pulumi.local.kubernetes_provider._compare import changed_paths, drifted
-from scar_pulumi.local.kubernetes_provider._configuration import Configuration, Connection, read
-from scar_pulumi.local.kubernetes_provider._hiding import hide
-from scar_pulumi.local.kubernetes_provider._objects import foreseen, manifest_of
-from scar_pulumi.local.kubernetes_provider._readiness import FailedError, unready
-from scar_pulumi.local.kubernetes_provider._replacements import replaces, replacing_fields
-from scar_pulumi.local.plugin.errors import UnservedError
-from scar_pulumi.local.plugin.wire import as_secret
+from scar_pulumi.stand_ins.kubernetes.check import check
+from scar_pulumi.stand_ins.kubernetes.compare import changed_paths, drifted
+from scar_pulumi.stand_ins.kubernetes.configuration import Configuration, Connection, read
+from scar_pulumi.stand_ins.kubernetes.hiding import hide
+from scar_pulumi.stand_ins.kubernetes.objects import foreseen, manifest_of
+from scar_pulumi.stand_ins.kubernetes.readiness import FailedError, unready
+from scar_pulumi.stand_ins.kubernetes.replacements import replaces, replacing_fields
+from scar_pulumi.stand_ins.plugin.errors import UnservedError
+from scar_pulumi.stand_ins.plugin.wire import as_secret
 
 HERE = Configuration(Connection("https://127.0.0.1:6443"))
 
@@ -145,8 +145,8 @@ def test_objects_are_ready_when_they_do_their_job() -> None:
 
 def test_the_plugin_starts_without_the_rest_of_the_sdk() -> None:
     program = (
-        "from scar_pulumi.local.plugin import stubs; stubs.load()\n"
-        "import sys; from scar_pulumi.local.kubernetes_provider import _server\n"
+        "from scar_pulumi.stand_ins.plugin import stubs; stubs.load()\n"
+        "import sys; from scar_pulumi.stand_ins.kubernetes import _server\n"
         "print(sorted({'pulumi.automation', 'pulumi_kubernetes', 'botocore'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

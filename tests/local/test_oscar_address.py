@@ -4,13 +4,13 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scar_pulumi.local import oscar_address
+from scar_pulumi.cloud.oscar import address
 
 
 def test_everybody_who_asks_gets_one_password_that_only_the_owner_can_read(tmp_path: Path) -> None:
     directory = tmp_path / "local"
     with ThreadPoolExecutor(8) as pool:
-        passwords = set(pool.map(lambda _: oscar_address.password(directory), range(16)))
+        passwords = set(pool.map(lambda _: address.password(directory), range(16)))
     assert len(passwords) == 1
     assert len(passwords.pop()) >= 32
     assert [path.name for path in directory.iterdir()] == ["oscar-password"]
@@ -18,5 +18,5 @@ def test_everybody_who_asks_gets_one_password_that_only_the_owner_can_read(tmp_p
 
 
 def test_clusters_have_paths_of_their_own() -> None:
-    assert oscar_address.cluster_endpoint("http://127.0.0.1:1/", "mine") == "http://127.0.0.1:1/_scar/oscar/mine"
-    assert oscar_address.minio_endpoint("http://127.0.0.1:1") == "http://127.0.0.1:1/_scar/minio"
+    assert address.cluster_endpoint("http://127.0.0.1:1/", "mine") == "http://127.0.0.1:1/_scar/oscar/mine"
+    assert address.minio_endpoint("http://127.0.0.1:1") == "http://127.0.0.1:1/_scar/minio"

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from scar_pulumi.reference_values import with_values
+from scar_pulumi.deploy.reference_values import with_values
 from tests.local.provider_harness import Bench, ministack
 from tests.local.provider_harness import aws as client
 from tests.local.provider_programs import ASSUME, DIGEST, function

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 
 import pytest
 
-from scar_pulumi.local.aws_provider._check import check
-from scar_pulumi.local.aws_provider._configuration import read
-from scar_pulumi.local.aws_provider._diff import baseline, difference
-from scar_pulumi.local.aws_provider._documents import properties, request
-from scar_pulumi.local.aws_provider._model import AutoName
-from scar_pulumi.local.aws_provider._naming import automatic_name
-from scar_pulumi.local.aws_provider._outputs import foresee_create
-from scar_pulumi.local.aws_provider._patterns import fill, parse
-from scar_pulumi.local.aws_provider._schema import schema
-from scar_pulumi.local.aws_provider.types import TYPES, find
-from scar_pulumi.local.plugin.errors import UnservedError
-from scar_pulumi.local.plugin.wire import UNKNOWN, conceal, from_struct, reveal, to_struct
+from scar_pulumi.stand_ins.aws.check import check
+from scar_pulumi.stand_ins.aws.configuration import read
+from scar_pulumi.stand_ins.aws.diff import baseline, difference
+from scar_pulumi.stand_ins.aws.documents import properties, request
+from scar_pulumi.stand_ins.aws.model import AutoName
+from scar_pulumi.stand_ins.aws.naming import automatic_name
+from scar_pulumi.stand_ins.aws.outputs import foresee_create
+from scar_pulumi.stand_ins.aws.patterns import fill, parse
+from scar_pulumi.stand_ins.aws.schema import schema
+from scar_pulumi.stand_ins.aws.types import TYPES, find
+from scar_pulumi.stand_ins.plugin.errors import UnservedError
+from scar_pulumi.stand_ins.plugin.wire import UNKNOWN, conceal, from_struct, reveal, to_struct
 
 FUNCTION = find("aws:lambda/function:Function")
 QUEUE = find("aws:sqs/queue:Queue")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scar_components._directories import cache_directory
+from scar_foundation.directories import cache_directory
 from tests.supervisor import roots
 
 FDL = """

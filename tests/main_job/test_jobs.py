@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.dataplane.clients import Clients
-from scar_pulumi.local import LocalCloud
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.cloud import LocalCloud
 from tests.local.runner import images
 from tests.waiting import wait_for
 

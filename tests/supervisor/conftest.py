@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import boto3
 import pytest
 
-from scar_components._directories import cache_directory
+from scar_foundation.directories import cache_directory
 from tests.supervisor import roots
 from tests.supervisor.container import Container, Deployment
 from tests.waiting import wait_for

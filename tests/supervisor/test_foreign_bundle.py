@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scar_components._directories import cache_directory
+from scar_foundation.directories import cache_directory
 from tests.supervisor import roots
 from tests.supervisor.conftest import BUNDLE, Bundle
 from tests.supervisor.container import Container, Deployment, printed, s3_event

@@ -4,8 +4,8 @@ import time
 import uuid
 from typing import Any
 
-from scar_pulumi.dataplane.deployed import BatchPlace, Function
-from scar_pulumi.dataplane.jobs import belongs_to, cancel, follow_lines, job_of, list_jobs, parts_of, read_lines
+from scar_pulumi.client.deployed import BatchPlace, Function
+from scar_pulumi.client.jobs import belongs_to, cancel, follow_lines, job_of, list_jobs, parts_of, read_lines
 from tests.local.batch.conftest import Batch
 from tests.local.batch.test_batch_nodes import nodes
 

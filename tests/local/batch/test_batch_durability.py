@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.errors import LocalCloudError
+from scar_foundation.errors import LocalCloudError
 from tests.local.batch.conftest import Batch
 from tests.local.batch.test_batch_scheduling import folder, shared
 from tests.local.cloud_support import wait_for

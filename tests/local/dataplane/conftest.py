@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.dataplane.clients import Clients
+from scar_pulumi.client.clients import Clients
 from tests.waiting import wait_for
 
 

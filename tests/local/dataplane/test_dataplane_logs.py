@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.dataplane.logs import attributed, follow, of_request, read
+from scar_pulumi.client.logs import attributed, follow, of_request, read
 
 Write = Callable[..., None]
 

@@ -5,12 +5,12 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from scar_pulumi.dataplane.download import Fetched, download, plan_downloads
-from scar_pulumi.dataplane.listing import objects
-from scar_pulumi.dataplane.location import Location
-from scar_pulumi.dataplane.removal import remove_bucket, remove_contents, remove_object
-from scar_pulumi.dataplane.upload import plan_uploads, upload
-from scar_pulumi.errors import InputError
+from scar_foundation.errors import InputError
+from scar_pulumi.client.download import Fetched, download, plan_downloads
+from scar_pulumi.client.listing import objects
+from scar_pulumi.client.location import Location
+from scar_pulumi.client.removal import remove_bucket, remove_contents, remove_object
+from scar_pulumi.client.upload import plan_uploads, upload
 
 ODD = [
     "a b.txt",

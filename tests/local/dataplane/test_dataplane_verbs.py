@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scar_pulumi.cli import _clusters, _overview, _target, main
-from scar_pulumi.dataplane.clients import Clients
+from scar_pulumi.client.clients import Clients
 
 
 @dataclass(frozen=True)

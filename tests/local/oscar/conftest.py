@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from scar_pulumi.local.oscar_address import MINIO_PATH, OSCAR_PATH, USER, password
+from scar_pulumi.cloud.oscar.address import MINIO_PATH, OSCAR_PATH, USER, password
 from tests.local.cloud_support import FakeCloud, wait_for
 from tests.main_job.conftest import busybox_files, make_image
 

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.dataplane import job_logs
-from scar_pulumi.dataplane.call import Call, binary_body, json_body, text_body
-from scar_pulumi.dataplane.clients import Clients
-from scar_pulumi.dataplane.clusters import read_clusters
-from scar_pulumi.dataplane.download import download, plan_downloads
-from scar_pulumi.dataplane.listing import objects
-from scar_pulumi.dataplane.location import Location
-from scar_pulumi.dataplane.oscar import ClusterClient
-from scar_pulumi.dataplane.removal import remove_bucket, remove_contents
-from scar_pulumi.dataplane.service_call import ServiceFailed, begin_job, call_service
-from scar_pulumi.dataplane.upload import plan_uploads, upload
-from scar_pulumi.errors import InputError, ScarError
-from scar_pulumi.local.oscar_address import USER, cluster_endpoint
+from scar_foundation.errors import InputError, ScarError
+from scar_pulumi.client import job_logs
+from scar_pulumi.client.call import Call, binary_body, json_body, text_body
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.client.clusters import read_clusters
+from scar_pulumi.client.download import download, plan_downloads
+from scar_pulumi.client.listing import objects
+from scar_pulumi.client.location import Location
+from scar_pulumi.client.oscar import ClusterClient
+from scar_pulumi.client.removal import remove_bucket, remove_contents
+from scar_pulumi.client.service_call import ServiceFailed, begin_job, call_service
+from scar_pulumi.client.upload import plan_uploads, upload
+from scar_pulumi.cloud.oscar.address import USER, cluster_endpoint
 from tests.local.cloud_support import wait_for
 from tests.local.oscar.conftest import CLUSTER, Oscar
 

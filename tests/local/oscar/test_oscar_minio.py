@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
-from scar_pulumi.local.oscar_address import MINIO_PATH, USER
+from scar_pulumi.cloud.oscar.address import MINIO_PATH, USER
 from tests.local.cloud_support import wait_for
 from tests.local.oscar.conftest import Oscar
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from scar_pulumi.local.runner import FunctionConfiguration, InvocationResult, Limits, Runner
+from scar_pulumi.cloud.runner import FunctionConfiguration, InvocationResult, Limits, Runner
 
 from . import images
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from scar_pulumi.local.runner.runtime_api import Event, RuntimeApi
+from scar_pulumi.cloud.runner.runtime_api import Event, RuntimeApi
 
 RUNTIME = "/2018-06-01/runtime/"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.local.runner._architecture import check_architecture
-from scar_pulumi.local.runner.executors.interface import LaunchError
+from scar_pulumi.cloud.runner._architecture import check_architecture
+from scar_pulumi.cloud.runner.executors.interface import LaunchError
 
 HERE, OTHER, MACHINE = {
     "x86_64": ("x86_64", "arm64", "aarch64"),

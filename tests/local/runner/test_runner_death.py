@@ -16,7 +16,7 @@ from tests.waiting import wait_for
 _DAEMON = """
 import asyncio, dataclasses, sys
 from pathlib import Path
-from scar_pulumi.local.runner import FunctionConfiguration, Runner
+from scar_pulumi.cloud.runner import FunctionConfiguration, Runner
 from tests.local.runner.images import Store
 
 class Sink:

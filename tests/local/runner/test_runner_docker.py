@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from docker.errors import DockerException, ImageNotFound
 
-from scar_pulumi.errors import LocalCloudError
-from scar_pulumi.local.runner.executors import choose_executor
-from scar_pulumi.local.runner.executors.docker import Docker, container_options, write_archive
-from scar_pulumi.local.runner.executors.interface import Sandbox
-from scar_pulumi.local.runner.image import Image, read_image
+from scar_foundation.errors import LocalCloudError
+from scar_pulumi.cloud.runner.executors import choose_executor
+from scar_pulumi.cloud.runner.executors.docker import Docker, container_options, write_archive
+from scar_pulumi.cloud.runner.executors.interface import Sandbox
+from scar_pulumi.cloud.runner.image import Image, read_image
 from tests.local.runner import images
 
 
@@ -191,7 +191,7 @@ def test_containers_of_a_killed_predecessor_are_swept_and_no_others(
 def test_docker_is_taken_where_bubblewrap_cannot_work(
     fake: FakeDocker, store: images.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scar_pulumi.local.runner.executors._bubblewrap_program._candidates", lambda: iter(()))
+    monkeypatch.setattr("scar_pulumi.cloud.runner.executors._bubblewrap_program._candidates", lambda: iter(()))
     chosen = asyncio.run(choose_executor("auto", tmp_path, store))
     assert chosen.name == "docker"
     assert chosen.describe()["program"] == "Docker 1.2.3"
@@ -204,7 +204,7 @@ def test_with_neither_the_reasons_and_the_way_out_are_told(
         raise DockerException("no socket")
 
     monkeypatch.setattr("docker.from_env", refuse)
-    monkeypatch.setattr("scar_pulumi.local.runner.executors._bubblewrap_program._candidates", lambda: iter(()))
+    monkeypatch.setattr("scar_pulumi.cloud.runner.executors._bubblewrap_program._candidates", lambda: iter(()))
     with pytest.raises(LocalCloudError, match=r"no usable bwrap.*no socket.*install Docker"):
         asyncio.run(choose_executor("auto", tmp_path, store))
     with pytest.raises(LocalCloudError, match="there is no executor 'podman'"):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.errors import LocalCloudError
-from scar_pulumi.local.runner import ImageError
+from scar_foundation.errors import LocalCloudError
+from scar_pulumi.cloud.runner import ImageError
 from tests.local.runner import images
 from tests.local.runner.conftest import Configure, Local
 from tests.waiting import wait_for
@@ -145,7 +145,7 @@ def test_the_time_a_start_takes_does_not_count_for_the_timeout(local: Local, fun
 def test_a_start_that_takes_longer_than_lambda_allows_eats_the_timeout(
     local: Local, function: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scar_pulumi.local.runner.container.INIT_SECONDS", 0.5)
+    monkeypatch.setattr("scar_pulumi.cloud.runner.container.INIT_SECONDS", 0.5)
     result = local.invoke(function(timeout=1, entry_point=("/bin/sleep", "60")), "")
     assert json.loads(result.payload)["errorType"] == "Sandbox.Timedout"
 

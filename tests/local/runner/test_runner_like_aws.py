@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scar_pulumi.local.runner.runtime_api import PAYLOAD_LIMIT, RuntimeApi
+from scar_pulumi.cloud.runner.runtime_api import PAYLOAD_LIMIT, RuntimeApi
 from tests.interface_emulator import Emulator, program
 from tests.local.runner.runtime_client import RUNTIME, event
 from tests.waiting import wait_for

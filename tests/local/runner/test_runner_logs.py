@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from scar_pulumi.local.runner import log
+from scar_pulumi.cloud.runner import log
 from tests.local.runner.conftest import Configure, Local
 
 

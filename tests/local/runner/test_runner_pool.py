@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.errors import LocalCloudError
+from scar_foundation.errors import LocalCloudError
 from tests.local.runner import images
 from tests.local.runner.conftest import Configure, Local
 from tests.waiting import wait_for

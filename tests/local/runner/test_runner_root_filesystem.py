@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.local.runner._layer import Marks, unpack
-from scar_pulumi.local.runner.image import Image, ImageError, Layer, read_image
-from scar_pulumi.local.runner.root_filesystem import RootFilesystem, RootFilesystems
+from scar_pulumi.cloud.runner._layer import Marks, unpack
+from scar_pulumi.cloud.runner.image import Image, ImageError, Layer, read_image
+from scar_pulumi.cloud.runner.root_filesystem import RootFilesystem, RootFilesystems
 from tests.local.runner import images
 from tests.local.runner.conftest import Configure, Local
 from tests.local.runner.images import Entry, directory, link

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from scar_pulumi.local.runner.runtime_api import PAYLOAD_LIMIT, Answer, Event, RuntimeApi
+from scar_pulumi.cloud.runner.runtime_api import PAYLOAD_LIMIT, Answer, Event, RuntimeApi
 from tests.local.runner.runtime_client import RUNTIME, Connect, event, served
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.local.runner import Task, TaskResult
-from scar_pulumi.local.runner.executors import _mounts
-from scar_pulumi.local.runner.executors._bubblewrap_program import Mounts, arguments, gpu_devices
-from scar_pulumi.local.runner.executors._temporary_storage import TemporaryStorage
-from scar_pulumi.local.runner.executors.docker import container_options
-from scar_pulumi.local.runner.executors.interface import Confinement, Sandbox, Volume
-from scar_pulumi.local.runner.image import Image
+from scar_pulumi.cloud.runner import Task, TaskResult
+from scar_pulumi.cloud.runner.executors import _mounts
+from scar_pulumi.cloud.runner.executors._bubblewrap_program import Mounts, arguments, gpu_devices
+from scar_pulumi.cloud.runner.executors._temporary_storage import TemporaryStorage
+from scar_pulumi.cloud.runner.executors.docker import container_options
+from scar_pulumi.cloud.runner.executors.interface import Confinement, Sandbox, Volume
+from scar_pulumi.cloud.runner.image import Image
 from tests.local.runner import images
 from tests.local.runner.conftest import Local
 

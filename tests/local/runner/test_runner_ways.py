@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.errors import LocalCloudError
-from scar_pulumi.local.runner.executors import _mounts, choose_executor
-from scar_pulumi.local.runner.executors._bubblewrap_program import Program
-from scar_pulumi.local.runner.executors._cgroups import ControlGroup, Controller, find_controllers
-from scar_pulumi.local.runner.executors._temporary_storage import TemporaryStorage
+from scar_foundation.errors import LocalCloudError
+from scar_pulumi.cloud.runner.executors import _mounts, choose_executor
+from scar_pulumi.cloud.runner.executors._bubblewrap_program import Program
+from scar_pulumi.cloud.runner.executors._cgroups import ControlGroup, Controller, find_controllers
+from scar_pulumi.cloud.runner.executors._temporary_storage import TemporaryStorage
 from tests.local.runner import images
 from tests.local.runner.conftest import Configure, Local
 
@@ -60,7 +60,7 @@ def test_without_loop_devices_tmp_is_memory_that_does_not_count(
 def test_without_control_groups_functions_run_unlimited_and_that_is_told(
     store: images.Store, tmp_path: Path, function: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scar_pulumi.local.runner.executors.bubblewrap.find_controllers", dict)
+    monkeypatch.setattr("scar_pulumi.cloud.runner.executors.bubblewrap.find_controllers", dict)
     local = Local(store, tmp_path / "runner")
     try:
         assert str(local.runner.describe()["memory_limit"]).startswith("not limited")
@@ -88,7 +88,7 @@ def test_groups_of_version_2_are_limited_by_its_files(tmp_path: Path) -> None:
 
 
 def test_the_nearest_group_above_that_can_limit_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scar_pulumi.local.runner.executors._cgroups._mounted", lambda: {"": tmp_path})
+    monkeypatch.setattr("scar_pulumi.cloud.runner.executors._cgroups._mounted", lambda: {"": tmp_path})
     (tmp_path / "user" / "session").mkdir(parents=True)
     (tmp_path / "user" / "cgroup.subtree_control").write_text("memory pids\n")
     found = find_controllers("0::/user/session\n")
@@ -107,7 +107,7 @@ assert libc.capset(header, data) == 0
 libc.prctl(4, 1, 0, 0, 0)  # else /proc/self belongs to root
 sys.argv = ["-", *sys.argv[1:]]
 from pathlib import Path
-from scar_pulumi.local.runner import FunctionConfiguration, Runner, Task
+from scar_pulumi.cloud.runner import FunctionConfiguration, Runner, Task
 from tests.local.runner.images import Store
 
 class Sink:
@@ -140,7 +140,7 @@ def test_what_bwrap_says_when_it_cannot_begin_is_told(tmp_path: Path, store: ima
 
 async def _start_with(program: Program, folder: Path, store: images.Store) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scar_pulumi.local.runner.executors.bubblewrap.find_program", lambda _: program)
+        patch.setattr("scar_pulumi.cloud.runner.executors.bubblewrap.find_program", lambda _: program)
         await choose_executor("bubblewrap", folder / "runner", store)
 
 

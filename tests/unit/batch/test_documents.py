@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.local.batch.capacity import Allocation, Capacity, Machine, could_fit, most_gpus
-from scar_pulumi.local.batch.errors import ClientError
-from scar_pulumi.local.batch.model import check, operation_name
-from scar_pulumi.local.batch.retries import is_retried
-from scar_pulumi.local.batch.specification import node_containers, overridden, required, requirements, specification
+from scar_pulumi.cloud.batch.capacity import Allocation, Capacity, Machine, could_fit, most_gpus
+from scar_pulumi.cloud.batch.errors import ClientError
+from scar_pulumi.cloud.batch.model import check, operation_name
+from scar_pulumi.cloud.batch.retries import is_retried
+from scar_pulumi.cloud.batch.specification import node_containers, overridden, required, requirements, specification
 
 CONTAINER = {"image": "i", "resourceRequirements": [{"type": "VCPU", "value": "0.5"}], "memory": 100}
 HOST = {"statusReason": "Host EC2 (instance i-0) terminated."}

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 import scar_pulumi.engine
+from scar_foundation.errors import InputError
 from scar_pulumi.cli import main
 from scar_pulumi.engine import Changes, Result, Step
-from scar_pulumi.errors import InputError
 
 FUNCTION = {
     "arn": "arn:aws:lambda:us-east-1:000000000000:function:upper",

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from scar_pulumi.dataplane.clients import Clients
-from scar_pulumi.dataplane.deployed import Deployed
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.client.deployed import Deployed
 from tests.loopback_server import QuietHandler, serving
 
 from .conftest import FUNCTION, Answer, Scar

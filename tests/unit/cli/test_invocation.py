@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.dataplane.deployed import Function
-from scar_pulumi.dataplane.invocation import FunctionFailed, read_answer
+from scar_pulumi.client.deployed import Function
+from scar_pulumi.client.invocation import FunctionFailed, read_answer
 
 REQUEST = "6f1b7a3e-2f0a-4c5e-9b0a-3d1f0c9d2a11"
 FUNCTION = Function(

@@ -9,10 +9,10 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from scar_foundation.errors import ScarError
 from scar_pulumi.cli import stack
 from scar_pulumi.cli._cloud_errors import about, translated
 from scar_pulumi.cli._verbs import VERBS
-from scar_pulumi.errors import ScarError
 from tests.waiting import wait_for
 
 from .conftest import Scar

@@ -6,7 +6,7 @@ import pytest
 
 from scar_pulumi.cli import _target
 from scar_pulumi.cli._deployed_from import file_of, files_of, forget, forget_local, note
-from scar_pulumi.dataplane.clients import Clients
+from scar_pulumi.client.clients import Clients
 
 from .conftest import FUNCTION, FakeEngine, Scar, write_fdl
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli._console import count, printable, size
 from scar_pulumi.cli.logs import since
-from scar_pulumi.dataplane.call import (
+from scar_pulumi.client.call import (
     Body,
     Call,
     binary_body,
@@ -16,11 +17,10 @@ from scar_pulumi.dataplane.call import (
     read_parameters,
     text_body,
 )
-from scar_pulumi.dataplane.deployed import Deployed
-from scar_pulumi.dataplane.event import event_of
-from scar_pulumi.dataplane.location import Location
-from scar_pulumi.dataplane.upload import content_type
-from scar_pulumi.errors import InputError, ScarError
+from scar_pulumi.client.deployed import Deployed
+from scar_pulumi.client.event import event_of
+from scar_pulumi.client.location import Location
+from scar_pulumi.client.upload import content_type
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_components._image import ImagePlan, plan_image
+from scar_components.images import ImagePlan, plan_image
 from tests.unit.image import images
 from tests.unit.image.servers import Registry, running_registry
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from scar_components._image import ImageError
-from scar_components._image._credentials import Credentials, docker_credentials
-from scar_components._image._ecr import _base_url, ecr_region
+from scar_components.images import ImageError
+from scar_components.images.credentials import Credentials, docker_credentials
+from scar_components.images.ecr import _base_url, ecr_region
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 

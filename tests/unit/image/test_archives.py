@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from scar_components._image import ImageError
-from scar_components._image._archive import read_archive
-from scar_components._image._parts import FileRange
+from scar_components.images import ImageError
+from scar_components.images.archive import read_archive
+from scar_components.images.parts import FileRange
 from tests.unit.image import images
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_components._image import ImageError, plan_image
+from scar_components.images import ImageError, plan_image
 from tests.unit.image import images
 
 

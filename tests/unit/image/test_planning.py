@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from scar_components._image import FileRange, ImageError, ImagePlan, _layers, load_plan, plan_image, save_plan
-from scar_components._image._gzip import gunzip_chunks, gzip_chunks
+from scar_components.images import FileRange, ImageError, ImagePlan, layers, load_plan, plan_image, save_plan
+from scar_components.images.gzip import gunzip_chunks, gzip_chunks
 from tests.unit.image import images
 
 
@@ -125,7 +125,7 @@ def test_twenty_functions_on_one_base_compress_it_once(
         compressed.append(1)
         return gzip_chunks(chunks)
 
-    monkeypatch.setattr(_layers, "gzip_chunks", counted)
+    monkeypatch.setattr(layers, "gzip_chunks", counted)
 
     def one(number: int) -> str:
         script = tmp_path / f"{number}.sh"
@@ -141,7 +141,7 @@ def test_twenty_functions_on_one_base_compress_it_once(
 def test_processes_that_plan_at_once_agree_and_share(tmp_path: Path, bundler: Path, cache: Path) -> None:
     archive = str(images.docker_old(tmp_path / "base.tar", [images.tar({"big": os.urandom(8 << 20)})]))
     code = (
-        "import sys, pathlib, scar_components._image as i;"
+        "import sys, pathlib, scar_components.images as i;"
         "print(i.plan_image(image_file=sys.argv[1], bundle=pathlib.Path(sys.argv[2])).digest)"
     )
     command = [sys.executable, "-c", code, archive, str(bundler)]
@@ -232,7 +232,7 @@ def test_mistakes_are_refused_before_anything_is_pushed(
 def test_an_image_beyond_lambdas_limit_is_refused(
     tmp_path: Path, bundler: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scar_components._image._base.LAMBDA_IMAGE_LIMIT", 100_000)
+    monkeypatch.setattr("scar_components.images.base.LAMBDA_IMAGE_LIMIT", 100_000)
     archive = images.docker_old(tmp_path / "base.tar")
 
     with pytest.raises(ImageError, match="Lambda takes 10 GB at most, make it smaller"):

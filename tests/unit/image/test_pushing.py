@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scar_components._image import FileRange, ImageError, ImagePlan, is_pushed, plan_image, push
+from scar_components.images import FileRange, ImageError, ImagePlan, is_pushed, plan_image, push
 from tests.unit.image import images
 from tests.unit.image.servers import Registry
 

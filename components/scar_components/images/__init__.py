@@ -1,0 +1,26 @@
+"""Container images without a daemon: read a base, add the supervisor and the script, push the result.
+
+`plan_image` says what the image will be, digest included, before anything is written anywhere; `push` makes a
+repository hold it. In between, a plan travels from the Pulumi program to the provider process as a file in the cache.
+"""
+
+from scar_components.images.errors import ImageError
+from scar_components.images.parts import FileRange, ImagePlan, Layer, RemoteBlob
+from scar_components.images.plan import plan_image
+from scar_components.images.push import PushReport, is_pushed, load_blob, push
+from scar_components.images.recipe import load_plan, save_plan
+
+__all__ = [
+    "FileRange",
+    "ImageError",
+    "ImagePlan",
+    "Layer",
+    "PushReport",
+    "RemoteBlob",
+    "is_pushed",
+    "load_blob",
+    "load_plan",
+    "plan_image",
+    "push",
+    "save_plan",
+]

@@ -1,0 +1,130 @@
+"""Layers of images on disk, as the gzip layers that Lambda takes; each is read, checked and compressed once."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from scar_components.images.cache import cache_folder, locked, sweep, used
+from scar_components.images.errors import ImageError
+from scar_components.images.gzip import gunzip_chunks, gzip_chunks
+from scar_components.images.parts import FileRange, Layer
+from scar_foundation.files import written
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+Progress = Callable[[str], None]
+
+
+def gzip_layer(where: str, found: FileRange, diff_id: str, digest: str | None, progress: Progress) -> Layer:
+    """Make a layer in a file into one that can be pushed, and check it against what the image says of it.
+
+    `diff_id` is the digest that the image's configuration gives for the uncompressed layer, `digest` the one that its
+    manifest gives for the file, if there is one. Gzip layers stay where they are, uncompressed ones are compressed
+    into the cache. A file seen before is not read again.
+    """
+    key = hashlib.sha256(f"{found.path.resolve()}:{found.offset}:{found.size}:{found.stamp}".encode()).hexdigest()
+    record = cache_folder("layers") / f"{key}.seen.json"
+    layer = _remembered(record, found)
+    if layer is None:
+        if found.size > 64 << 20:
+            progress(f"{where}: reading a layer of {found.size >> 20} MB, this once")
+        layer = _examined(where, found, diff_id)
+        _save(record, layer)
+    _check(where, diff_id, {layer.diff_id})
+    if digest:
+        _check(where, digest, {layer.digest, layer.diff_id})
+    return layer
+
+
+def _examined(where: str, found: FileRange, diff_id: str) -> Layer:
+    magic = next(found.chunks(), b"")[:4]
+    if magic.startswith(_ZSTD):
+        raise ImageError(f"{where}: has zstd layers, which Lambda does not take; {ZSTD_ADVICE}")
+    return _of_gzip(where, found) if magic.startswith(_GZIP) else _of_tar(where, found, diff_id)
+
+
+def _of_gzip(where: str, found: FileRange) -> Layer:
+    """Read a gzip layer through, for the digests of what is in the file and of what it unpacks to."""
+    packed, unpacked = _Meter(), _Meter()
+    try:
+        for _ in unpacked.measure(gunzip_chunks(packed.measure(found.chunks()))):
+            pass
+    except (zlib.error, EOFError):
+        raise ImageError(f"{where}: has a damaged gzip layer; save the image again") from None
+    return Layer(packed.digest, packed.length, unpacked.digest, found, unpacked.length)
+
+
+def _of_tar(where: str, found: FileRange, diff_id: str) -> Layer:
+    """Compress an uncompressed layer into the cache, once for all images that have it."""
+    path = _cached_path(diff_id)
+    record = path.with_suffix(".json")
+    tar = _Meter()
+    with locked(path):
+        if layer := _remembered(record, None):
+            for _ in tar.measure(found.chunks()):
+                pass
+            _check(where, diff_id, {tar.digest})
+            return layer
+        sweep(path.parent)
+        packed = _Meter()
+        with written(path) as file:
+            file.writelines(packed.measure(gzip_chunks(tar.measure(found.chunks()))))
+            _check(where, diff_id, {tar.digest})
+        layer = Layer(packed.digest, packed.length, diff_id, FileRange.cached(path), tar.length)
+        _save(record, layer)
+    return layer
+
+
+def _check(where: str, expected: str, actual: set[str]) -> None:
+    if expected not in actual:
+        raise ImageError(f"{where}: layer {expected} is damaged, its content has another digest; save the image again")
+
+
+def _cached_path(diff_id: str) -> Path:
+    return cache_folder("layers") / f"{diff_id.removeprefix('sha256:')}.tar.gz"
+
+
+def _save(record: Path, layer: Layer) -> None:
+    facts = {"digest": layer.digest, "size": layer.size, "diff_id": layer.diff_id, "unpacked": layer.unpacked}
+    in_cache = layer.source == FileRange.cached(_cached_path(layer.diff_id), layer.size)
+    with written(record) as file:
+        file.write(json.dumps({"in_cache": in_cache, **facts}).encode())
+
+
+def _remembered(record: Path, found: FileRange | None) -> Layer | None:
+    """Return what was found out before, if the gzip layer is still where it was: in `found` or in the cache."""
+    if not used(record):
+        return None
+    facts: dict[str, Any] = json.loads(record.read_text())
+    if not facts.pop("in_cache"):
+        assert found
+        return Layer(**facts, source=found)
+    path = _cached_path(facts["diff_id"])
+    if not used(path) or path.stat().st_size != facts["size"]:
+        return None
+    return Layer(**facts, source=FileRange.cached(path))
+
+
+class _Meter:
+    """Digest and length of a stream that passes by."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.length = 0
+
+    def measure(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._hash.update(chunk)
+            self.length += len(chunk)
+            yield chunk
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+ZSTD_ADVICE = "convert it: skopeo copy --dest-compress-format gzip --dest-force-compress-format FROM oci:FOLDER"

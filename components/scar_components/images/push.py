@@ -1,0 +1,137 @@
+"""Make a repository hold an image, sending nothing that its registry has already."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256 as hash_of
+from pathlib import Path
+
+from scar_components.images.cache import cache_folder, used
+from scar_components.images.parts import FileRange, ImagePlan, Layer, sha256
+from scar_components.images.reference import parse_repository_url
+from scar_components.images.registry import Repository, open_repository
+from scar_foundation.aws_session import AwsSession
+from scar_foundation.files import written
+
+_locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+
+_sent: dict[tuple[str, str], str] = {}
+_refusing: set[str] = set()
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """What a push had to do."""
+
+    uploaded: tuple[str, ...] = ()
+    """Digests of the blobs whose bytes were sent."""
+    mounted: tuple[str, ...] = ()
+    """Digests of the blobs taken over from other repositories of the registry."""
+    bytes_sent: int = 0
+    """Bytes of the blobs that were sent."""
+
+
+def is_pushed(repository_url: str, digest: str, session: AwsSession | None = None) -> bool:
+    """Whether a repository has an image, looking at the registry."""
+    return open_repository(*parse_repository_url(repository_url), session).manifest_digest(digest) is not None
+
+
+def load_blob(layer: Layer, session: AwsSession | None = None) -> Iterable[bytes]:
+    """Return the bytes of a layer, from its file or the registry that has it."""
+    if isinstance(layer.source, FileRange):
+        return layer.source.chunks()
+    base = open_repository(layer.source.registry, layer.source.repository, session)
+    return base.blob(layer.digest, layer.size)
+
+
+def push(plan: ImagePlan, repository_url: str, session: AwsSession | None = None) -> PushReport:
+    """Push an image. Blobs first and the manifest last, so that an interrupted push leaves no broken image behind."""
+    repository = open_repository(*parse_repository_url(repository_url), session)
+    if repository.manifest_digest(plan.digest):
+        return PushReport()
+    with ThreadPoolExecutor(4) as pool:
+        configuration = pool.submit(_store_configuration, repository, plan.config)
+        reports = list(pool.map(lambda layer: _store_layer(repository, layer, session), set(plan.layers)))
+    repository.put_manifest(plan.manifest, _tag(plan.digest))
+    return _total([configuration.result(), *reports])
+
+
+def _store_configuration(repository: Repository, configuration: bytes) -> PushReport:
+    digest = sha256(configuration)
+    if repository.has_blob(digest):
+        return PushReport()
+    repository.upload(digest, len(configuration), lambda: [configuration])
+    return PushReport((digest,), (), len(configuration))
+
+
+def _store_layer(repository: Repository, layer: Layer, session: AwsSession | None) -> PushReport:
+    if repository.has_blob(layer.digest):
+        _remember(repository, layer.digest)
+        return PushReport()
+    # Functions that share a base are pushed at the same time: the first one sends it, the others wait and mount it.
+    # Where mounts are refused waiting is in vain; ECR does so unless BLOB_MOUNTING is enabled for the account:
+    # https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html
+    with _locks[repository.registry, layer.digest]:
+        report = _mount(repository, layer, session)
+        if report is None and repository.registry not in _refusing:
+            report = _upload(repository, layer, session)
+        _remember(repository, layer.digest)
+    return report or _upload(repository, layer, session)
+
+
+def _mount(repository: Repository, layer: Layer, session: AwsSession | None) -> PushReport | None:
+    """Mount a layer from where it was seen last, or from its base's repository if that is in the same registry."""
+    origins = [_holder(repository, layer.digest)]
+    if not isinstance(layer.source, FileRange):
+        base = open_repository(layer.source.registry, layer.source.repository, session)
+        origins += [base.name] if base.registry == repository.registry else []
+    for origin in origins:
+        if origin is None or origin == repository.name:
+            continue
+        if repository.mount(layer.digest, origin):
+            return PushReport((), (layer.digest,), 0)
+        if _sent.get((repository.registry, layer.digest)) == origin:
+            _refusing.add(repository.registry)
+    return None
+
+
+def _upload(repository: Repository, layer: Layer, session: AwsSession | None) -> PushReport:
+    source = layer.source
+    if isinstance(source, FileRange):
+        repository.upload(layer.digest, layer.size, source.chunks)
+    else:
+        base = open_repository(source.registry, source.repository, session)
+        repository.upload(layer.digest, layer.size, lambda: base.blob(layer.digest, layer.size))
+    _sent[repository.registry, layer.digest] = repository.name
+    return PushReport((layer.digest,), (), layer.size)
+
+
+def _holder(repository: Repository, digest: str) -> str | None:
+    path = _note(repository, digest)
+    return path.read_text() if used(path) else None
+
+
+def _remember(repository: Repository, digest: str) -> None:
+    """Note which repository has a blob: a mount must name one. A note that is wrong by now costs one request."""
+    with written(_note(repository, digest)) as file:
+        file.write(repository.name.encode())
+
+
+def _note(repository: Repository, digest: str) -> Path:
+    registry = hash_of(repository.registry.encode()).hexdigest()[:16]
+    return cache_folder("holders") / f"{registry}-{digest.removeprefix('sha256:')}"
+
+
+def _tag(digest: str) -> str:
+    # Not `sha256-…`: that form of tag means "what refers to this digest" to the OCI tools.
+    return f"scar-{digest.removeprefix('sha256:')[:32]}"
+
+
+def _total(reports: list[PushReport]) -> PushReport:
+    return PushReport(
+        tuple(digest for report in reports for digest in report.uploaded),
+        tuple(digest for report in reports for digest in report.mounted),
+        sum(report.bytes_sent for report in reports),
+    )

@@ -1,0 +1,36 @@
+"""What can go wrong, as one tree.
+
+    ScarError               says where, what and what to do; exit code 1
+    ├── InputError          the user's input is wrong; exit code 2
+    │   └── FdlError        mistakes in an FDL file (scar_pulumi.fdl)
+    ├── EngineError         the Pulumi engine cannot be had or has failed
+    ├── LocalCloudError     the local cloud cannot start or has failed
+    └── InvocationError     a function was called and failed
+
+`pulumi` is not imported here, which keeps checking a file fast. Inside a Pulumi program
+`scar_pulumi.deploy.program.deploy` raises them as `pulumi.RunError`, which the engine prints without a traceback.
+"""
+
+
+class ScarError(Exception):
+    """Base of every error that is told to the user as a sentence, not as a traceback."""
+
+    exit_code = 1
+
+
+class InputError(ScarError):
+    """The user's input is wrong; nothing was changed."""
+
+    exit_code = 2
+
+
+class EngineError(ScarError):
+    """The Pulumi engine cannot be found, built or run, or an operation of it failed."""
+
+
+class LocalCloudError(ScarError):
+    """The local cloud cannot be started or has failed."""
+
+
+class InvocationError(ScarError):
+    """A function was called and failed; the message holds what its container printed."""

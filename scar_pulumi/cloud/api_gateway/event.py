@@ -1,0 +1,144 @@
+"""A request as a function behind an HTTP API gets it: the payload of format 2.0.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+"""
+
+import base64
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from scar_pulumi.cloud.api_gateway.routing import Route
+from scar_pulumi.cloud.asgi import Request, find_header
+
+# What a gateway takes for text was told by trying; everything else, forms and no type at all included, is binary.
+# https://github.com/ministackorg/ministack/pull/766
+_TEXT = frozenset({"application/json", "application/xml", "application/javascript"})
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request as it came in; `time` is seconds since the epoch."""
+
+    request: Request
+    id: str
+    time: float
+    protocol: str = "HTTP/1.1"
+    source: str = "127.0.0.1"
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that has found its route. `path` begins with the stage."""
+
+    arrival: Arrival
+    api: str
+    account: str
+    stage: str
+    path: str
+    route: Route
+    variables: Mapping[str, str]
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    authorizer: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def request(self) -> Request:
+        """What the client sent."""
+        return self.arrival.request
+
+
+def payload(call: Call) -> dict[str, Any]:
+    """The event."""
+    request = call.request
+    cookies = [cookie for header in _all(request, "cookie") for cookie in header.split("; ")]
+    body, encoded = body_of(request)
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": call.route.key,
+        "rawPath": call.path,
+        "rawQueryString": request.query,
+        "cookies": cookies,
+        "headers": headers_of(call),
+        "queryStringParameters": _joined(parse_qsl(request.query, keep_blank_values=True)),
+        "requestContext": context(call),
+        "pathParameters": dict(call.variables),
+        "stageVariables": dict(call.stage_variables),
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+    # What a request does not have is left out, but for its query as text.
+    return {key: value for key, value in event.items() if value not in (None, [], {})}
+
+
+def context(call: Call) -> dict[str, Any]:
+    """What a gateway knows of a request beside the request."""
+    domain = find_header(call.request.headers, "host")
+    http = {
+        "method": call.request.method,
+        "path": call.path,
+        "protocol": call.arrival.protocol,
+        "sourceIp": call.arrival.source,
+        "userAgent": call.request.header("user-agent"),
+    }
+    found = {
+        "accountId": call.account,
+        "apiId": call.api,
+        "domainName": domain,
+        "domainPrefix": domain.partition(".")[0],
+        "http": http,
+        "requestId": call.arrival.id,
+        "routeKey": call.route.key,
+        "stage": call.stage,
+        "time": request_time(call.arrival.time),
+        "timeEpoch": int(call.arrival.time * 1000),
+    }
+    return {**found, "authorizer": dict(call.authorizer)} if call.authorizer else found
+
+
+def request_time(seconds: float) -> str:
+    """A time as events and access logs write it."""
+    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(seconds))
+
+
+def is_text(content_type: str) -> bool:
+    """Whether a gateway hands on a body of this type as text."""
+    media = content_type.partition(";")[0].strip().lower()
+    return media.startswith("text/") or media in _TEXT
+
+
+def body_of(request: Request) -> tuple[str | None, bool]:
+    """The body as text, and whether that is base64; None where there is no body."""
+    if not request.body:
+        return None, False
+    if is_text(request.header("content-type")):
+        return request.body.decode("utf-8", "replace"), False
+    return base64.b64encode(request.body).decode(), True
+
+
+def headers_of(call: Call) -> dict[str, str]:
+    """The client's headers and the gateway's, by their names in lower case; cookies are apart."""
+    given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in call.request.headers]
+    headers = _joined((name, value) for name, value in given if name not in ("cookie", "transfer-encoding"))
+    forwarded = headers.get("x-forwarded-for")
+    return {
+        **headers,
+        "content-length": str(len(call.request.body)),
+        "x-amzn-trace-id": headers.get("x-amzn-trace-id") or call.arrival.trace,
+        "x-forwarded-for": f"{forwarded}, {call.arrival.source}" if forwarded else call.arrival.source,
+        "x-forwarded-port": headers.get("host", "").partition(":")[2] or "80",
+        "x-forwarded-proto": "http",
+    }
+
+
+def _all(request: Request, name: str) -> list[str]:
+    return [value.decode("latin-1") for key, value in request.headers if key.lower() == name.encode()]
+
+
+def _joined(pairs: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found

@@ -1,0 +1,8 @@
+"""AWS Batch on this machine: its interface as boto3 expects it, and jobs that run as containers.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/
+"""
+
+from scar_pulumi.cloud.batch.service import BatchService
+
+__all__ = ["BatchService"]

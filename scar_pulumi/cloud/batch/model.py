@@ -1,0 +1,54 @@
+"""Batch's operations and documents, from the service description that botocore has of them."""
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.loaders import Loader
+from botocore.model import ServiceModel, Shape
+from botocore.validate import ParamValidator
+
+from scar_pulumi.cloud.batch.errors import ClientError
+
+TAGS_PATH = "/v1/tags/"
+_TAG_OPERATIONS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
+
+
+def operation_name(method: str, path: str) -> str:
+    """The operation that a request is for; the empty string when Batch has none like that."""
+    if path.startswith(TAGS_PATH):
+        return _TAG_OPERATIONS.get(method, "")
+    return _paths().get(path, "") if method == "POST" else ""
+
+
+def check(operation: str, document: Mapping[str, Any]) -> None:
+    """Compares a request with the operation's description. Raises ClientError with all that is wrong."""
+    shape = _service().operation_model(operation).input_shape
+    report = ParamValidator().validate(document, shape)
+    if report.has_errors():
+        raise ClientError(str(report.generate_report()))
+    if wrong := list(_wrong_words(shape, document, "")):
+        raise ClientError("; ".join(wrong))
+
+
+def _wrong_words(shape: Shape, value: Any, place: str) -> Iterator[str]:
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            if value.get(name) is not None:
+                yield from _wrong_words(member, value[name], f"{place}.{name}".lstrip("."))
+    elif shape.type_name == "list":
+        for number, item in enumerate(value):
+            yield from _wrong_words(shape.member, item, f"{place}[{number}]")
+    elif shape.type_name == "string" and shape.enum and value not in shape.enum:
+        yield f"{place}: {value} is not one of {', '.join(shape.enum)}"
+
+
+@functools.cache
+def _service() -> Any:
+    return ServiceModel(Loader().load_service_model("batch", "service-2"))
+
+
+@functools.cache
+def _paths() -> dict[str, str]:
+    models = (_service().operation_model(name) for name in _service().operation_names)
+    return {model.http["requestUri"]: model.name for model in models}

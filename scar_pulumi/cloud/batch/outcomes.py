@@ -1,0 +1,125 @@
+"""What the end of an attempt means: for the job, for those that wait for it, and for the array that it belongs to."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from scar_pulumi.cloud.batch.retries import is_retried
+from scar_pulumi.cloud.batch.store import Job, Store
+from scar_pulumi.cloud.batch.submission import milliseconds
+
+_ENDED = ("SUCCEEDED", "FAILED")
+_OPEN = "('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING')"
+
+_RELEASE = (
+    "UPDATE jobs SET status = 'RUNNABLE' WHERE id = ? AND status = 'PENDING' "
+    "AND NOT EXISTS (SELECT 1 FROM waits WHERE job = jobs.id)"
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an attempt ended; `final` when it must not be repeated whatever the job's retry strategy says."""
+
+    exit_code: int | None
+    reason: str = ""
+    status_reason: str = "Essential container in task exited"
+    final: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """As a container's document has it."""
+        found = {"exitCode": self.exit_code, "reason": self.reason or None}
+        return {key: value for key, value in found.items() if value is not None}
+
+
+class Outcomes:
+    """Stores them; `changed` is called when other jobs may run now."""
+
+    def __init__(self, store: Store, changed: Callable[[], None]) -> None:
+        self._store = store
+        self._changed = changed
+        self.ended = {"SUCCEEDED": 0, "FAILED": 0}
+
+    def attempted(self, identifier: str, ended: Ended) -> None:
+        """Notes the end of an attempt: the job is done, or runnable again."""
+        with self._store.transaction():
+            job = self._store.job(identifier)
+            assert job is not None, identifier
+            self._note(job, ended)
+            terminated = job.state.get("isTerminated", False)
+            failed = ended.exit_code != 0
+            if failed and not terminated and not ended.final and self._is_retried(job, ended):
+                job.status = "RUNNABLE"
+                job.state.pop("startedAt", None)
+                self._store.save(job)
+                self._store.execute("UPDATE jobs SET status = 'RUNNABLE', stopped = NULL WHERE parent = ?", job.id)
+            else:
+                self._store.save(job)
+                reason = job.state["terminationReason"] if terminated else ended.status_reason
+                self._finish(job.id, "FAILED" if failed or terminated else "SUCCEEDED", reason)
+        self._changed()
+
+    def failed(self, jobs: Iterable[Job], reason: str) -> None:
+        """Ends jobs that have not started."""
+        with self._store.transaction():
+            for job in jobs:
+                self._store.save(job)
+                self._finish(job.id, "FAILED", reason)
+        self._changed()
+
+    def _note(self, job: Job, ended: Ended) -> None:
+        container = job.state.get("container", {}) | ended.document()
+        attempt: dict[str, Any] = {"container": {**container, "networkInterfaces": []}}
+        attempt["statusReason"] = ended.status_reason
+        times = {"startedAt": job.state.get("startedAt"), "stoppedAt": milliseconds()}
+        attempt |= {key: value for key, value in times.items() if value is not None}
+        job.state["container"] = container
+        job.state.setdefault("attempts", []).append(attempt)
+
+    def _is_retried(self, job: Job, ended: Ended) -> bool:
+        spec = job.spec
+        if job.parent and (parent := self._store.job(job.parent)):
+            spec = parent.spec
+        words = {**ended.document(), "statusReason": ended.status_reason}
+        return is_retried(spec["retryStrategy"], len(job.state["attempts"]), words)
+
+    def _finish(self, identifier: str, status: str, reason: str) -> None:
+        """Ends a job, and what ends because of it."""
+        pending = deque([(identifier, status, reason)])
+        while pending:
+            job = self._store.job(pending[0][0])
+            _, status, reason = pending.popleft()
+            if job is not None and job.status not in _ENDED:
+                pending.extend(self._end(job, status, reason))
+
+    def _end(self, job: Job, status: str, reason: str) -> Iterator[tuple[str, str, str]]:
+        """Ends one job; yields what is to end after it."""
+        job.status, job.stopped = status, milliseconds()
+        job.state["statusReason"] = reason
+        self._store.save(job)
+        if job.kind in ("job", "child", "multinode"):
+            self.ended[status] += 1
+        if job.kind == "multinode":
+            self._end_nodes(job)
+        waiting = self._store.waiting_for(job.id)
+        self._store.execute("DELETE FROM waits WHERE awaited = ? OR job = ?", job.id, job.id)
+        for other in waiting:
+            if status == "FAILED":
+                yield other.id, "FAILED", "Dependent Job failed"
+            else:
+                self._store.execute(_RELEASE, other.id)
+        if job.kind == "child" and job.parent:
+            yield from self._end_of_array(job.parent)
+
+    def _end_of_array(self, parent: str) -> Iterator[tuple[str, str, str]]:
+        if self._store.any(f"parent = ? AND status IN {_OPEN}", parent):
+            return
+        failed = self._store.any("parent = ? AND status = 'FAILED'", parent)
+        yield parent, "FAILED" if failed else "SUCCEEDED", "Array Child Job failed" if failed else ""
+
+    def _end_nodes(self, job: Job) -> None:
+        for node in self._store.jobs(f"parent = ? AND status IN {_OPEN}", job.id):
+            node.status, node.stopped = job.status, job.stopped
+            node.state["statusReason"] = job.state["statusReason"]
+            self._store.save(node)

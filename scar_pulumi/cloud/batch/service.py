@@ -1,0 +1,193 @@
+"""The Batch service as a whole: put together, started, stopped, and told about."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from scar_pulumi.cloud.asgi import Receive, Request, Response, Scope, Send, read_body, request_of
+from scar_pulumi.cloud.asgi import send_response as respond
+from scar_pulumi.cloud.batch import model
+from scar_pulumi.cloud.batch.attempts import Attempts
+from scar_pulumi.cloud.batch.capacity import Capacity, Machine
+from scar_pulumi.cloud.batch.control import Control
+from scar_pulumi.cloud.batch.definitions import JobDefinitions
+from scar_pulumi.cloud.batch.environments import ComputeEnvironments
+from scar_pulumi.cloud.batch.errors import ClientError
+from scar_pulumi.cloud.batch.listing import Listing
+from scar_pulumi.cloud.batch.outcomes import Outcomes
+from scar_pulumi.cloud.batch.queues import JobQueues
+from scar_pulumi.cloud.batch.resources import Tags
+from scar_pulumi.cloud.batch.scheduler import Scheduler
+from scar_pulumi.cloud.batch.scheduling_policies import SchedulingPolicies
+from scar_pulumi.cloud.batch.secret_values import SecretValues
+from scar_pulumi.cloud.batch.store import Store
+from scar_pulumi.cloud.batch.submission import Submission, milliseconds
+from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.ecr.image_store import ImageStore
+from scar_pulumi.cloud.logs.log_sink import CloudLogSink
+from scar_pulumi.cloud.ministack.upstream import Upstream
+from scar_pulumi.cloud.runner import Runner
+
+_log = logging.getLogger(__name__)
+_TRANSITION = 0.05  # seconds that CREATING, UPDATING and DELETING last
+_KEPT = 7 * 24 * 3600 * 1000  # milliseconds for which Batch shows a job that has ended
+Operation = Callable[[Caller, dict[str, Any]], dict[str, Any]]
+
+
+class BatchService:
+    """Serves everything signed for `batch`, and runs its jobs. `directory` keeps its state."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        runner: Runner,
+        images: ImageStore,
+        logs: CloudLogSink,
+        *,
+        endpoint: Mapping[str, str],
+        directory: Path,
+    ) -> None:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        self._store = store = Store(directory / "batch.sqlite")
+        capacity = Capacity(Machine())
+        self._outcomes = Outcomes(store, self._wake)
+        values = SecretValues(upstream)
+        volumes = directory / "volumes"
+        self._attempts = Attempts(
+            store,
+            self._outcomes,
+            capacity,
+            runner=runner,
+            images=images,
+            logs=logs,
+            values=values,
+            endpoint=endpoint,
+            folder=volumes,
+        )
+        self._scheduler = Scheduler(store, capacity, self._attempts.begin)
+        control = Control(store, self._outcomes, self._attempts.kill)
+        self._environments = ComputeEnvironments(store, self._later)
+        self._queues = JobQueues(store, self._later, control.end_queue)
+        self._operations = _operations(store, self._environments, self._queues, control)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Takes up what a predecessor left: its running jobs lost their machine, all others wait as before."""
+        self._store.execute("DELETE FROM jobs WHERE stopped < ?", milliseconds() - _KEPT)
+        self._environments.restore()
+        self._queues.restore()
+        running = "kind IN ('job', 'child', 'multinode') AND status IN ('STARTING', 'RUNNING')"
+        for job in list(self._store.jobs(running)):
+            self._outcomes.attempted(job.id, self._attempts.lost())
+        self._tasks.append(asyncio.create_task(self._scheduler.run()))
+        self._wake()
+
+    async def close(self) -> None:
+        """Stops; what runs is ended as if its machine had gone, what waits stays."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._attempts.close()
+        self._store.close()
+
+    def describe(self) -> dict[str, Any]:
+        """How many jobs there are of each status, and have ended since the start; those that run are in containers."""
+        counts = self._store.counts("kind NOT IN ('array', 'node') AND status NOT IN ('SUCCEEDED', 'FAILED')")
+        ended = {status.lower(): count for status, count in self._outcomes.ended.items()}
+        return {**{status.lower(): count for status, count in counts.items()}, **ended}
+
+    async def __call__(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        request = request_of(scope, await read_body(receive))
+        try:
+            answer = self._answer(caller, request)
+        except ClientError as error:
+            await respond(send, _response(400, {"message": str(error)}, "ClientException"))
+        except Exception as error:  # noqa: BLE001 - the client has to hear of it
+            _log.exception("%s %s", request.method, request.path)
+            await respond(send, _response(500, {"message": f"local cloud: {error}"}, "ServerException"))
+        else:
+            await respond(send, _response(200, answer))
+
+    def _answer(self, caller: Caller, request: Request) -> dict[str, Any]:
+        operation = model.operation_name(request.method, request.path)
+        if operation not in self._operations:
+            raise ClientError(f"{operation or request.path}: the local cloud's Batch does not have this operation")
+        document = _document(request)
+        model.check(operation, document)
+        answer = self._operations[operation](caller, document)
+        if request.method == "POST":
+            self._wake()
+        return answer
+
+    def _wake(self) -> None:
+        self._scheduler.wake()
+
+    def _later(self, change: Callable[[], None]) -> None:
+        def settle() -> None:
+            with contextlib.suppress(Exception):  # the store is closed: the next start settles it
+                change()
+                self._wake()
+
+        asyncio.get_running_loop().call_later(_TRANSITION, settle)
+
+
+def _operations(
+    store: Store, environments: ComputeEnvironments, queues: JobQueues, control: Control
+) -> dict[str, Operation]:
+    definitions, policies, tags, listing = JobDefinitions(store), SchedulingPolicies(store), Tags(store), Listing(store)
+    return {
+        "CreateComputeEnvironment": environments.create,
+        "DescribeComputeEnvironments": environments.describe,
+        "UpdateComputeEnvironment": environments.update,
+        "DeleteComputeEnvironment": environments.delete,
+        "CreateJobQueue": queues.create,
+        "DescribeJobQueues": queues.describe,
+        "UpdateJobQueue": queues.update,
+        "DeleteJobQueue": queues.delete,
+        "CreateSchedulingPolicy": policies.create,
+        "DescribeSchedulingPolicies": policies.describe,
+        "ListSchedulingPolicies": policies.list,
+        "UpdateSchedulingPolicy": policies.update,
+        "DeleteSchedulingPolicy": policies.delete,
+        "RegisterJobDefinition": definitions.register,
+        "DescribeJobDefinitions": definitions.describe,
+        "DeregisterJobDefinition": definitions.deregister,
+        "SubmitJob": Submission(store, definitions).submit,
+        "DescribeJobs": listing.describe,
+        "ListJobs": listing.summaries,
+        "CancelJob": control.cancel,
+        "CancelJobs": control.cancel_all,
+        "TerminateJob": control.terminate,
+        "TerminateJobs": control.terminate_all,
+        "ListTagsForResource": lambda _, document: tags.list(document["resourceArn"]),
+        "TagResource": lambda _, document: tags.tag(document["resourceArn"], document["tags"]),
+        "UntagResource": lambda _, document: tags.untag(document["resourceArn"], document["tagKeys"]),
+    }
+
+
+def _document(request: Request) -> dict[str, Any]:
+    try:
+        document = json.loads(request.body or b"{}")
+    except ValueError:
+        raise ClientError("the request is not JSON") from None
+    if not isinstance(document, dict):
+        raise ClientError("the request is not a JSON object")
+    if request.path.startswith(model.TAGS_PATH):
+        document["resourceArn"] = unquote(request.path.removeprefix(model.TAGS_PATH))
+        if request.method == "DELETE":
+            document["tagKeys"] = request.parameters("tagKeys")
+    return document
+
+
+def _response(status: int, document: Mapping[str, Any], kind: str = "") -> Response:
+    headers = [(b"content-type", b"application/json"), (b"x-amzn-requestid", str(uuid.uuid4()).encode())]
+    if kind:
+        headers.append((b"x-amzn-errortype", kind.encode()))
+    return Response(status, json.dumps(document).encode(), headers)

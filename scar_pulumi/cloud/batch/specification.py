@@ -1,0 +1,160 @@
+"""From a job definition and what SubmitJob overrides to what is run: pure functions on Batch's documents.
+
+https://docs.aws.amazon.com/batch/latest/userguide/job_definition_parameters.html
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scar_pulumi.cloud.batch.errors import ClientError
+
+Document = Mapping[str, Any]
+
+_REFERENCE = re.compile(r"Ref::(?P<name>[A-Za-z0-9_-]+)")
+_MOST_ATTEMPTS = 10
+_MOST_NODES = 1000
+# What tests of the local cloud may lower: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
+_SHORTEST_TIMEOUT = int(os.environ.get("SCAR_LOCAL_SHORTEST_JOB_TIMEOUT", "60"))
+
+
+def check_container(container: Document, where: str) -> None:
+    """Raises ClientError for a container that Batch, or this machine, cannot run."""
+    if not container.get("image"):
+        raise ClientError(f"{where}: image is missing")
+    for key, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
+        if required(container, kind) <= 0:
+            raise ClientError(f"{where}: {key} is missing; give a resource requirement of type {kind}")
+    driver = (container.get("logConfiguration") or {}).get("logDriver", "awslogs")
+    if driver != "awslogs":
+        raise ClientError(f"{where}: logDriver {driver}: the local cloud has awslogs only")
+    names = {volume.get("name") for volume in container.get("volumes") or ()}
+    if missing := [mount["sourceVolume"] for mount in container.get("mountPoints") or ()
+                   if mount.get("sourceVolume") not in names]:  # fmt: skip
+        raise ClientError(f"{where}: mountPoints: there is no volume {', '.join(map(str, missing))}")
+
+
+def check_retries(strategy: Document) -> None:
+    """Raises ClientError for a retry strategy that Batch does not take."""
+    if not 1 <= strategy.get("attempts", 1) <= _MOST_ATTEMPTS:
+        raise ClientError(f"retryStrategy: attempts must be between 1 and {_MOST_ATTEMPTS}")
+    if len(strategy.get("evaluateOnExit") or ()) > 5:
+        raise ClientError("retryStrategy: evaluateOnExit takes up to 5 conditions")
+
+
+def check_timeout(timeout: Document) -> None:
+    """Raises ClientError for a timeout that Batch does not take."""
+    if timeout.get("attemptDurationSeconds", _SHORTEST_TIMEOUT) < _SHORTEST_TIMEOUT:
+        raise ClientError(f"timeout: attemptDurationSeconds must be at least {_SHORTEST_TIMEOUT}")
+
+
+def required(container: Document, kind: str) -> float:
+    """How much of a resource (VCPU, MEMORY in MiB, GPU) a container asks for, in whichever of the two forms."""
+    listed = [item["value"] for item in container.get("resourceRequirements") or () if item["type"] == kind]
+    older = {"VCPU": "vcpus", "MEMORY": "memory"}.get(kind, "")
+    try:
+        return float(listed[0] if listed else container.get(older) or 0)
+    except ValueError:
+        raise ClientError(f"resourceRequirements: {kind}: {listed[0]!r} is not a number") from None
+
+
+def specification(definition: Document, request: Document) -> dict[str, Any]:
+    """All that is to be run for a request: the definition with the request's overrides. Raises ClientError."""
+    parameters = {**(definition.get("parameters") or {}), **(request.get("parameters") or {})}
+    retries = request.get("retryStrategy") or definition.get("retryStrategy") or {}
+    timeout = request.get("timeout") or definition.get("timeout") or {}
+    check_retries(retries)
+    check_timeout(timeout)
+    merged: dict[str, Any] = {
+        "jobDefinition": definition["jobDefinitionArn"],
+        "parameters": parameters,
+        "retryStrategy": {"attempts": 1, "evaluateOnExit": [], **retries},
+        "timeout": timeout,
+        "tags": request.get("tags") or {},
+        "dependsOn": request.get("dependsOn") or [],
+        "platformCapabilities": definition.get("platformCapabilities", ["EC2"]),
+        "propagateTags": bool(request.get("propagateTags", definition.get("propagateTags", False))),
+        "schedulingPriority": request.get("schedulingPriorityOverride", definition.get("schedulingPriority", 0)),
+    }
+    for key in ("shareIdentifier", "arrayProperties"):
+        if request.get(key):
+            merged[key] = request[key]
+    return merged | _containers(definition, request, parameters)
+
+
+def _containers(definition: Document, request: Document, parameters: Mapping[str, str]) -> dict[str, Any]:
+    if definition["type"] == "container":
+        container = overridden(definition["containerProperties"], request.get("containerOverrides") or {})
+        return {"container": _substituted(container, parameters)}
+    nodes = definition["nodeProperties"]
+    containers = node_containers(nodes, request.get("nodeOverrides") or {})
+    if not 0 <= nodes["mainNode"] < len(containers):
+        raise ClientError(f"nodeProperties: there is no node {nodes['mainNode']} to be the main one")
+    return {
+        "nodeProperties": {**nodes, "numNodes": len(containers)},
+        "mainNode": nodes["mainNode"],
+        "nodes": [_substituted(container, parameters) for container in containers],
+    }
+
+
+def overridden(container: Document, overrides: Document) -> dict[str, Any]:
+    """A container with what a request changes in it."""
+    merged = dict(container)
+    if overrides.get("command"):
+        merged["command"] = overrides["command"]
+    if overrides.get("environment"):
+        both = [*(container.get("environment") or ()), *overrides["environment"]]
+        variables = {entry.get("name", ""): entry.get("value", "") for entry in both}
+        merged["environment"] = [{"name": name, "value": value} for name, value in variables.items()]
+    resources = {item["type"]: item["value"] for item in container.get("resourceRequirements") or ()}
+    older = {kind: str(overrides[key]) for key, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")) if key in overrides}
+    resources |= older | {item["type"]: item["value"] for item in overrides.get("resourceRequirements") or ()}
+    merged["resourceRequirements"] = [{"type": kind, "value": value} for kind, value in resources.items()]
+    return merged
+
+
+def node_containers(properties: Document, overrides: Document) -> list[dict[str, Any]]:
+    """The container of each node of a multi-node job, in order. Raises ClientError where a node has none."""
+    count = overrides.get("numNodes") or properties["numNodes"]
+    if not 1 <= count <= _MOST_NODES:
+        raise ClientError(f"numNodes must be between 1 and {_MOST_NODES}")
+    containers: list[dict[str, Any]] = [{} for _ in range(count)]
+    for entry in properties["nodeRangeProperties"]:
+        if "container" not in entry:
+            raise ClientError("nodeRangeProperties: the local cloud runs nodes with a `container` only")
+        for number in _targets(entry["targetNodes"], count):
+            containers[number] = entry["container"]
+    if missing := [number for number, container in enumerate(containers) if not container]:
+        raise ClientError(f"nodeRangeProperties: node {missing[0]} has no container")
+    for entry in overrides.get("nodePropertyOverrides") or ():
+        for number in _targets(entry["targetNodes"], count):
+            containers[number] = overridden(containers[number], entry.get("containerOverrides") or {})
+    return containers
+
+
+def _targets(text: str, count: int) -> range:
+    """The nodes that `0:3`, `:3`, `2:` or `2` means."""
+    first, colon, last = text.partition(":")
+    try:
+        start = int(first or 0)
+        end = (int(last) if last else count - 1) if colon else start
+    except ValueError:
+        raise ClientError(f"targetNodes: {text!r} is no range of nodes such as 0:3 or 2:") from None
+    return range(max(0, start), min(end, count - 1) + 1)
+
+
+def _substituted(container: Document, parameters: Mapping[str, str]) -> dict[str, Any]:
+    command: Sequence[str] = container.get("command") or ()
+    return {**container, "command": [_replaced(word, parameters) for word in command]}
+
+
+def _replaced(word: str, parameters: Mapping[str, str]) -> str:
+    return _REFERENCE.sub(lambda match: parameters.get(match["name"], match[0]), word)
+
+
+def requirements(spec: Document) -> list[dict[str, float]]:
+    """What each container of a job asks for: vcpus, memory (MiB), gpus."""
+    containers = spec["nodes"] if "nodes" in spec else [spec["container"]]
+    kinds = {"vcpus": "VCPU", "memory": "MEMORY", "gpus": "GPU"}
+    return [{name: required(container, kind) for name, kind in kinds.items()} for container in containers]

@@ -1,0 +1,1 @@
+"""Amazon ECR on this machine: its API, the registry, and the images on disk."""

@@ -1,0 +1,152 @@
+"""Images on disk: repositories with their manifests and tags over one store of blobs. The runner reads from it."""
+
+import json
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from scar_foundation.files import write_whole
+from scar_pulumi.cloud.credentials import DEFAULT_ACCOUNT, DEFAULT_REGION
+from scar_pulumi.cloud.ecr.blob_store import DIGEST, BlobStore
+
+
+class MissingBlobError(Exception):
+    """A manifest refers to a blob or a manifest that is not here."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository's full name."""
+
+    account: str
+    region: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.account}.dkr.ecr.{self.region}.amazonaws.com/{self.name}"
+
+
+class ImageStore:
+    """Manifests by digest and tag; a repository's directory mirrors one that ECR knows."""
+
+    def __init__(self, directory: Path) -> None:
+        self.blobs = BlobStore(directory)
+        self._repositories = directory / "repositories"
+        self._repositories.mkdir(mode=0o700, exist_ok=True)
+        self.collect()
+
+    def manifest(self, digest: str) -> bytes:
+        """A manifest's bytes; raises KeyError."""
+        return self.blobs.path(digest).read_bytes()
+
+    def blob_path(self, digest: str) -> Path:
+        """A blob's file; raises KeyError."""
+        return self.blobs.path(digest)
+
+    def create(self, repository: Repository) -> None:
+        """Notes a repository; an existing one is left alone."""
+        for folder in ("manifests", "tags"):
+            (self._directory(repository) / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def find(self, name: str) -> Repository:
+        """The repository that a push without credentials means: the default scope's, else the only one of that name."""
+        default = Repository(DEFAULT_ACCOUNT, DEFAULT_REGION, name)
+        named = [repository for repository in self.repositories() if repository.name == name]
+        return named[0] if len(named) == 1 else default
+
+    def repositories(self) -> Iterator[Repository]:
+        """All repositories that are known here."""
+        for path in self._repositories.glob("*/*/*"):
+            account, region, name = path.relative_to(self._repositories).parts
+            yield Repository(account, region, unquote(name))
+
+    def put_manifest(self, repository: Repository, data: bytes, media_type: str, tag: str | None = None) -> str:
+        """Stores a manifest with all it refers to; raises MissingBlobError, or ValueError when it is no manifest."""
+        wanted = references(data)
+        if missing := [digest for digest in wanted if digest not in self.blobs]:
+            raise MissingBlobError(", ".join(missing))
+        digest = self.blobs.put(data)
+        self.create(repository)
+        write_whole(self._directory(repository) / "manifests" / digest, media_type.encode())
+        if tag:
+            write_whole(self._directory(repository) / "tags" / tag, digest.encode())
+        self.blobs.release(str(repository), wanted)
+        return digest
+
+    def resolve(self, repository: Repository, reference: str) -> str | None:
+        """The manifest digest of a tag or digest, or None when the repository has no such image."""
+        directory = self._directory(repository)
+        digest = reference
+        if not DIGEST.fullmatch(reference):
+            path = directory / "tags" / quote(reference, safe="")
+            digest = path.read_text() if path.is_file() else ""
+        return digest if digest and (directory / "manifests" / digest).is_file() else None
+
+    def media_type(self, repository: Repository, digest: str) -> str:
+        """The media type that a manifest was pushed with."""
+        return (self._directory(repository) / "manifests" / digest).read_text()
+
+    def tags(self, repository: Repository) -> list[str]:
+        """The tags of a repository, sorted."""
+        return sorted(unquote(path.name) for path in (self._directory(repository) / "tags").glob("[!.]*"))
+
+    def size(self, digest: str) -> int:
+        """Compressed bytes of an image: config and layers, as ECR counts."""
+        document = json.loads(self.manifest(digest))
+        return sum(int(part.get("size", 0)) for part in (document.get("config", {}), *document.get("layers", ())))
+
+    def keep(self, repository: Repository, digests: Collection[str], tags: Collection[str]) -> None:
+        """Removes all manifests and tags but these, then the blobs that nothing refers to any more."""
+        directory = self._directory(repository)
+        for folder, kept in (("manifests", set(digests)), ("tags", {quote(tag, safe="") for tag in tags})):
+            for path in (directory / folder).glob("*"):
+                if path.name not in kept:
+                    path.unlink(missing_ok=True)
+        self.collect()
+
+    def drop(self, repository: Repository) -> None:
+        """Removes a repository and the blobs that nothing refers to any more."""
+        shutil.rmtree(self._directory(repository), ignore_errors=True)
+        self.collect()
+
+    def collect(self) -> int:
+        """Removes unreferenced blobs that no running push counts on; returns how many bytes went."""
+        wanted: set[str] = set()
+        pending = [path.name for path in self._repositories.glob("*/*/*/manifests/sha256:*")]
+        while pending:
+            digest = pending.pop()
+            if digest not in wanted and digest in self.blobs:
+                wanted.add(digest)
+                pending.extend(_manifests(self.manifest(digest), wanted))
+        return self.blobs.collect(wanted)
+
+    def describe(self) -> dict[str, Any]:
+        """How many repositories, images and bytes there are."""
+        count, size = self.blobs.usage()
+        images = sum(1 for _ in self._repositories.glob("*/*/*/manifests/sha256:*"))
+        return {"repositories": sum(1 for _ in self.repositories()), "images": images, "blobs": count, "bytes": size}
+
+    def _directory(self, repository: Repository) -> Path:
+        return self._repositories / repository.account / repository.region / quote(repository.name, safe="")
+
+
+def references(data: bytes) -> list[str]:
+    """The digests that a manifest or an index refers to; raises ValueError when it is neither."""
+    document = json.loads(data)
+    if not isinstance(document, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - one error for one wrong document
+    parts = [document.get("config"), *document.get("layers", ()), *document.get("manifests", ())]
+    digests = [part["digest"] for part in parts if isinstance(part, dict) and "digest" in part and "urls" not in part]
+    if not digests or not all(DIGEST.fullmatch(digest) for digest in digests):
+        raise ValueError("it names no config, layers or manifests by sha256 digest")
+    return digests
+
+
+def _manifests(data: bytes, wanted: set[str]) -> list[str]:
+    """Adds a manifest's blobs to what is wanted; returns the manifests of an index, to be looked into as well."""
+    document = json.loads(data)
+    wanted.update(part["digest"] for part in (document.get("config"), *document.get("layers", ())) if part)
+    return [part["digest"] for part in document.get("manifests", ())]

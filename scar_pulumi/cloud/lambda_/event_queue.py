@@ -1,0 +1,134 @@
+"""The asynchronous event queue, with Lambda's rules: retries under one request id, maximum age, destinations.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from typing import Any
+
+from scar_pulumi.cloud.asgi import Response
+from scar_pulumi.cloud.lambda_.destinations import Destinations, Outcome
+from scar_pulumi.cloud.lambda_.functions import Function, Functions, Reference
+from scar_pulumi.cloud.lambda_.invocations import Invocations, ThrottledError
+from scar_pulumi.cloud.lambda_.spool import Spool, SpooledEvent
+from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
+
+_log = logging.getLogger(__name__)
+
+# A function's events that are handed to the runner at once: enough to keep it busy, little enough to stay in memory.
+_AT_ONCE = 64
+_THROTTLE_SECONDS = 0.2
+
+
+class EventQueue:
+    """Every event is a task; what waits is on disk. Where AWS waits minutes to retry, here it is `back_off` seconds."""
+
+    back_off = (1.0, 2.0)
+
+    def __init__(
+        self, spool: Spool, functions: Functions, invocations: Invocations, destinations: Destinations
+    ) -> None:
+        self._spool = spool
+        self._functions = functions
+        self._invocations = invocations
+        self._destinations = destinations
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
+        self._tasks: dict[asyncio.Task[None], SpooledEvent] = {}
+        self._counts = {"running": 0, "delivered": 0, "retried": 0, "failed": 0}
+
+    def start(self) -> None:
+        """Takes up what a predecessor left."""
+        for event in self._spool.restore():
+            self._begin(event)
+
+    def put(self, function: Reference, payload: bytes, request_id: str) -> None:
+        """Accepts an event: it is on disk when this returns, and will be tried until it is done."""
+        event = SpooledEvent(request_id, function, time.time())
+        self._spool.put(event, payload)
+        self._begin(event)
+
+    async def close(self) -> None:
+        """Stops; what is not done stays on disk."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def describe(self) -> dict[str, Any]:
+        """How many events wait, run, and went which way since the start; the oldest one's age in seconds."""
+        oldest = min((event.created for event in self._tasks.values()), default=time.time())
+        waiting = len(self._tasks) - self._counts["running"]
+        return {"waiting": waiting, **self._counts, "oldest_seconds": round(max(0.0, time.time() - oldest), 1)}
+
+    def _begin(self, event: SpooledEvent) -> None:
+        task = asyncio.create_task(self._deliver(event))
+        self._tasks[task] = event
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        event = self._tasks.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, RunnerStoppedError):
+            _log.error("event %s for %s stays queued", event.request_id, event.function.name, exc_info=error)
+
+    async def _deliver(self, event: SpooledEvent) -> None:
+        while True:
+            outcome = await self._attempt(event)
+            if outcome is None:
+                await asyncio.sleep(_THROTTLE_SECONDS)
+                continue
+            function, result = outcome
+            if function is None:
+                self._spool.remove(event)
+                return
+            event = self._spool.tried(event)
+            if result is not None and result.error is None:
+                await self._finish(function, event, "Success", result)
+                return
+            waited = self.back_off[min(event.attempts, len(self.back_off)) - 1]
+            expired = time.time() - event.created + waited > function.events.max_age
+            if result is None or expired or event.attempts > function.events.retries:
+                reason = "EventAgeExceeded" if result is None or expired else "RetriesExhausted"
+                await self._finish(function, event, reason, result)
+                return
+            self._counts["retried"] += 1
+            await asyncio.sleep(waited)
+
+    async def _attempt(self, event: SpooledEvent) -> tuple[Function | None, InvocationResult | None] | None:
+        """One attempt: the function (None when it is gone) and its result (None when the event is too old).
+
+        None as a whole: throttled, which is not an attempt.
+        """
+        async with self._slots[event.function.arn]:
+            function = await self._functions.find(event.function)
+            if isinstance(function, Response) or function.configuration is None:
+                _log.warning("event %s: the function %s is gone", event.request_id, event.function.name)
+                return None, None
+            if time.time() - event.created > function.events.max_age:
+                return function, None
+            if not self._invocations.admits(function):
+                return None
+            return await self._invoke(function, event)
+
+    async def _invoke(self, function: Function, event: SpooledEvent) -> tuple[Function, InvocationResult] | None:
+        self._counts["running"] += 1
+        try:
+            payload = self._spool.payload(event)
+            return function, await self._invocations.invoke(function, payload, event.request_id, background=True)
+        except ThrottledError:
+            return None
+        finally:
+            self._counts["running"] -= 1
+
+    async def _finish(
+        self, function: Function, event: SpooledEvent, condition: str, result: InvocationResult | None
+    ) -> None:
+        self._counts["delivered" if condition == "Success" else "failed"] += 1
+        if function.events.has_destination(condition):
+            payload = self._spool.payload(event)
+            await self._destinations.send(
+                Outcome(function, event.request_id, condition, event.attempts, payload, result)
+            )
+        self._spool.remove(event)

@@ -1,0 +1,140 @@
+"""Log lines of functions on their way into CloudWatch Logs, in order and in batches."""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from scar_pulumi.cloud.asgi import Response
+from scar_pulumi.cloud.credentials import DEFAULT_ACCOUNT, DEFAULT_REGION
+from scar_pulumi.cloud.lambda_.documents import LOG_SINK
+from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
+
+_log = logging.getLogger(__name__)
+_TARGET = "Logs_20140328"
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+_BATCH_BYTES = 1_000_000
+_BATCH_EVENTS = 10_000
+_EVENT_OVERHEAD = 26
+
+Entry = tuple[str, str, int, str]
+
+
+class CloudLogSink:
+    """The runner's LogSink. A group that its owner deleted is not made again by lines that come late."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._lock = threading.Lock()
+        self._entries: list[Entry] = []
+        self._deleted: set[str] = set()
+        self._streams: set[tuple[str, str]] = set()
+        self._scopes: dict[str, tuple[str, str]] = {}
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._run())
+
+    def put(self, log_group: str, log_stream: str, events: Sequence[tuple[int, str]]) -> None:
+        """Takes lines (milliseconds since the epoch, text); may be called from any thread and never raises."""
+        with self._lock:
+            self._entries.extend((log_group, log_stream, time, message) for time, message in events)
+        try:
+            self._loop.call_soon_threadsafe(self._wake.set)
+        except RuntimeError:
+            _log.warning("%s: %d log lines came after the end", log_group, len(events))
+
+    def forget(self, log_group: str) -> None:
+        """The group was deleted by its owner."""
+        self._deleted.add(log_group)
+        self._streams = {key for key in self._streams if key[0] != log_group}
+
+    def expect(self, log_group: str, account: str, region: str) -> None:
+        """The group was made, or a function that logs there was made or invoked, in this account and region."""
+        group = log_group.removeprefix(LOG_SINK)
+        self._deleted.discard(group)
+        self._scopes[group] = account, region
+
+    async def trim(self) -> None:
+        """Throws away what MiniStack wrote into the groups that stand in for the functions'."""
+        for account, region in set(self._scopes.values()):
+            answer = await self._ask("DescribeLogGroups", {"logGroupNamePrefix": LOG_SINK}, account, region)
+            for group in json.loads(answer.body).get("logGroups", ()) if answer.succeeded else ():
+                await self._ask("DeleteLogGroup", {"logGroupName": group["logGroupName"]}, account, region)
+
+    async def close(self) -> None:
+        """Delivers what is left."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._flush()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await asyncio.shield(self._flush())
+            except Exception:  # noqa: BLE001 - the next lines may fare better
+                _log.exception("log lines were lost")
+
+    async def _flush(self) -> None:
+        with self._lock:
+            entries, self._entries = self._entries, []
+        for (group, stream), lines in groupby(
+            sorted(entries, key=lambda entry: entry[:2]), key=lambda entry: entry[:2]
+        ):
+            for batch in _batches(lines):
+                await self._deliver(group, stream, batch)
+
+    async def _deliver(self, group: str, stream: str, batch: list[dict[str, Any]]) -> None:
+        if group in self._deleted:
+            return
+        if (group, stream) not in self._streams:
+            await self._create(group, stream)
+        document = {"logGroupName": group, "logStreamName": stream, "logEvents": batch}
+        answer = await self._write("PutLogEvents", document)
+        if not answer.succeeded and b"ResourceNotFound" in answer.body:
+            await self._create(group, stream)
+            answer = await self._write("PutLogEvents", document)
+        if not answer.succeeded:
+            _log.error("%s: %d log lines were refused: %s", group, len(batch), answer.body[:300].decode())
+
+    async def _create(self, group: str, stream: str) -> None:
+        # The streams of a day are few per group; those that exist answer so, which is just as well.
+        await self._write("CreateLogGroup", {"logGroupName": group})
+        await self._write("CreateLogStream", {"logGroupName": group, "logStreamName": stream})
+        self._streams.add((group, stream))
+
+    async def _write(self, action: str, document: dict[str, Any]) -> Response:
+        account, region = self._scopes.get(document["logGroupName"], (DEFAULT_ACCOUNT, DEFAULT_REGION))
+        request = json_request("logs", f"{_TARGET}.{action}", document, account=account, region=region)
+        return await self._upstream.request(request)
+
+    async def _ask(self, action: str, document: dict[str, Any], account: str, region: str) -> Response:
+        request = json_request("logs", f"{_TARGET}.{action}", document, account=account, region=region)
+        return await self._upstream.request(request, lasting=False)
+
+
+def without_sinks(body: bytes) -> bytes:
+    """A DescribeLogGroups answer without the groups that only MiniStack writes to."""
+    document = json.loads(body)
+    groups = document.get("logGroups", [])
+    document["logGroups"] = [group for group in groups if not group["logGroupName"].startswith(LOG_SINK)]
+    return json.dumps(document).encode()
+
+
+def _batches(lines: Any) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for _, _, time, message in lines:
+        cost = len(message.encode()) + _EVENT_OVERHEAD
+        if batch and (size + cost > _BATCH_BYTES or len(batch) == _BATCH_EVENTS):
+            yield batch
+            batch, size = [], 0
+        batch.append({"timestamp": time, "message": message})
+        size += cost
+    if batch:
+        yield batch

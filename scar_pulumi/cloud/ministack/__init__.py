@@ -1,0 +1,1 @@
+"""MiniStack, which serves the AWS APIs, and all that works around it."""

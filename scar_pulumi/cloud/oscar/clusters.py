@@ -1,0 +1,84 @@
+"""Everything of the local OSCAR clusters, put together, started and stopped in order."""
+
+from pathlib import Path
+from typing import Any
+
+from scar_pulumi.cloud.asgi import Receive, Scope, Send
+from scar_pulumi.cloud.ecr.image_store import ImageStore
+from scar_pulumi.cloud.ministack.upstream import Upstream
+from scar_pulumi.cloud.oscar.address import OSCAR_PATH, minio_endpoint, password
+from scar_pulumi.cloud.oscar.answers import storage_settings
+from scar_pulumi.cloud.oscar.api import OscarApi
+from scar_pulumi.cloud.oscar.buckets import Buckets
+from scar_pulumi.cloud.oscar.calls import Calls
+from scar_pulumi.cloud.oscar.changes import Changes
+from scar_pulumi.cloud.oscar.containers import Containers
+from scar_pulumi.cloud.oscar.definitions import starts
+from scar_pulumi.cloud.oscar.images import ServiceImages
+from scar_pulumi.cloud.oscar.jobs import Jobs
+from scar_pulumi.cloud.oscar.minio import Minio
+from scar_pulumi.cloud.oscar.queue import JobQueue
+from scar_pulumi.cloud.oscar.services import Services
+from scar_pulumi.cloud.runner import Runner
+from scar_pulumi.cloud.s3.ranged_reads import RangedReads
+
+
+class OscarClusters:
+    """The clusters of the local cloud in the state directory `root`, whose address is `endpoint`."""
+
+    def __init__(
+        self, root: Path, endpoint: str, *, upstream: Upstream, images: ImageStore, runner: Runner, parts: RangedReads
+    ) -> None:
+        directory, secret = root / "oscar", password(root)
+        storage = minio_endpoint(endpoint)
+        containers = Containers(runner, endpoint)
+        self._services = Services(directory / "services")
+        self._jobs = Jobs(directory / "jobs")
+        self._queue = JobQueue(self._jobs, self._services, containers)
+        calls = Calls(directory / "calls", containers)
+        buckets = Buckets(upstream)
+        changes = Changes(
+            services=self._services,
+            images=ServiceImages(images),
+            buckets=buckets,
+            jobs=self._jobs,
+            queue=self._queue,
+            minio=storage_settings(storage, secret),
+        )
+        self._api = OscarApi(
+            services=self._services,
+            jobs=self._jobs,
+            queue=self._queue,
+            calls=calls,
+            changes=changes,
+            buckets=buckets,
+            endpoint=endpoint,
+            password=secret,
+        )
+        self._minio = Minio(upstream, parts, directory=root, endpoint=storage, secret=secret, arrived=self._arrived)
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is for a cluster or its storage."""
+        return scope["path"].startswith(f"{OSCAR_PATH}/") or self._minio.takes(scope)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        application = self._api if scope["path"].startswith(f"{OSCAR_PATH}/") else self._minio
+        await application(scope, receive, send)
+
+    def start(self) -> None:
+        """Takes up what a predecessor left."""
+        self._queue.start()
+
+    async def close(self) -> None:
+        """Stops; what is not done stays on disk."""
+        await self._queue.close()
+
+    def describe(self) -> dict[str, Any]:
+        """How many services there are, and jobs in which state."""
+        return {"services": len(self._services.all()), "jobs": self._jobs.counts()}
+
+    def _arrived(self, bucket: str, key: str, event: bytes) -> None:
+        for service in self._services.all():
+            if starts(service.definition, bucket, key):
+                self._queue.put(service, event)

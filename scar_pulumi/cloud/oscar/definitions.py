@@ -1,0 +1,128 @@
+"""Definitions of services: checked and completed as OSCAR does, and as it shows them again.
+
+https://docs.oscar.grycap.net/api/ has the keys; those that mean nothing on one machine are kept and answered.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scar_pulumi.cloud.oscar.quantities import amount, megabytes
+
+Definition = dict[str, Any]
+
+OWNER = "cluster_admin"
+NAMESPACE = "oscar-svc"
+OWN_STORAGE = "minio.default"
+_DEFAULTS: Mapping[str, Any] = {"memory": "256Mi", "cpu": "0.2", "log_level": "INFO", "script": ""}
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,37}[a-z0-9])?")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_STARTS_SERVICES = ("minio",)
+# What OSCAR's own answers have and a client sends back.
+_ANSWERED = ("token", "owner", "namespace", "bucket_list", "volume_status", "deployment")
+
+
+class DefinitionError(Exception):
+    """A definition that cannot be used: what is wrong and what to do."""
+
+
+def completed(document: Any, minio: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Definition:
+    """The whole definition of what a client sent; `minio` are the settings of the cluster's own storage.
+
+    An update keeps the token of `before`. Raises DefinitionError.
+    """
+    if not isinstance(document, dict):
+        raise DefinitionError("the definition is not a JSON object")
+    given = {key: value for key, value in document.items() if key not in _ANSWERED and value is not None}
+    found = {**_DEFAULTS, **given}
+    _check_name(found)
+    _check_amounts(found)
+    found["environment"] = _environment(found.get("environment"))
+    providers = _providers(found.get("storage_providers"))
+    providers["minio"] = {**providers.get("minio", {}), "default": dict(minio)}
+    found["storage_providers"] = providers
+    for direction in ("input", "output"):
+        found[direction] = [_place(found["name"], entry, direction, providers) for entry in found.get(direction) or ()]
+    token = before["token"] if before else secrets.token_hex(32)
+    return {**found, "token": token, "owner": OWNER, "namespace": NAMESPACE}
+
+
+def shown(definition: Mapping[str, Any]) -> Definition:
+    """The definition as OSCAR answers it: without secrets, with the token and the script."""
+    own = dict.fromkeys(definition["storage_providers"]["minio"]["default"], "hidden")
+    minio = {**definition["storage_providers"]["minio"], "default": own}
+    environment = definition["environment"]
+    return {
+        **definition,
+        "storage_providers": {**definition["storage_providers"], "minio": minio},
+        "environment": {**environment, "secrets": dict.fromkeys(environment["secrets"], "")},
+    }
+
+
+def buckets(definition: Mapping[str, Any], kind: str) -> Iterator[tuple[str, str]]:
+    """Provider and bucket of every input and output in storage of a kind."""
+    for entry in (*definition["input"], *definition["output"]):
+        if entry["storage_provider"].partition(".")[0] == kind:
+            yield entry["storage_provider"], entry["path"].partition("/")[0]
+
+
+def starts(definition: Mapping[str, Any], bucket: str, key: str) -> bool:
+    """Whether a new object of the cluster's storage starts the service."""
+    return any(_covers(entry, bucket, key) for entry in definition["input"])
+
+
+def _covers(entry: Mapping[str, Any], bucket: str, key: str) -> bool:
+    place, _, folder = entry["path"].partition("/")
+    inside = key.startswith(f"{folder}/") if folder else True
+    name = key.removeprefix(f"{folder}/")
+    of_us = entry["storage_provider"] == OWN_STORAGE and place == bucket
+    begins = not entry["prefix"] or name.startswith(tuple(entry["prefix"]))
+    ends = not entry["suffix"] or name.endswith(tuple(entry["suffix"]))
+    return of_us and inside and bool(name) and not key.endswith("/") and begins and ends
+
+
+def _check_name(found: Mapping[str, Any]) -> None:
+    name = found.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise DefinitionError(f"name: {name!r} is no name of a service; use up to 39 of a-z, 0-9 and '-'")
+    if not found.get("image") and not found.get("image_file"):
+        raise DefinitionError("image: is missing; name the service's image")
+
+
+def _check_amounts(found: Mapping[str, Any]) -> None:
+    for key, read in (("cpu", amount), ("memory", megabytes)):
+        value = found[key]
+        if not isinstance(value, str):
+            raise DefinitionError(f"{key}: {value!r} is not a string; quote it")
+        try:
+            read(value)
+        except ValueError as error:
+            raise DefinitionError(f"{key}: {error}") from None
+
+
+def _environment(value: Any) -> dict[str, dict[str, str]]:
+    # The keys are those of a Go structure, which does not tell upper from lower case.
+    given = {str(key).lower(): entry for key, entry in (value or {}).items()}
+    return {key: {str(k): str(v) for k, v in (given.get(key) or {}).items()} for key in ("variables", "secrets")}
+
+
+def _providers(value: Any) -> dict[str, dict[str, Any]]:
+    return {kind: dict(entries) for kind, entries in (value or {}).items() if isinstance(entries, dict)}
+
+
+def _place(service: str, entry: Any, direction: str, providers: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str) or not entry["path"].strip("/"):
+        raise DefinitionError(f"{direction}: {entry!r} has no path; write bucket/folder")
+    kind, _, identifier = str(entry.get("storage_provider") or OWN_STORAGE).partition(".")
+    provider, path = f"{kind}.{identifier or 'default'}", entry["path"].strip("/")
+    if direction == "input" and kind not in _STARTS_SERVICES:
+        raise DefinitionError(f"input: {provider} starts no service of a local cluster; use {OWN_STORAGE}")
+    if (identifier or "default") not in providers.get(kind, {}):
+        raise DefinitionError(f"{direction}: storage provider {provider} is not defined; add it to storage_providers")
+    if kind == "minio" and "/" not in path:
+        path = f"{service}/{path}"
+    if kind in ("minio", "s3") and not _BUCKET.fullmatch(path.partition("/")[0]):
+        raise DefinitionError(f"{direction}: {path!r} names no bucket that can exist; names have 3 to 63 characters")
+    filters = {key: [str(text) for text in entry.get(key) or ()] for key in ("prefix", "suffix")}
+    return {**entry, "storage_provider": provider, "path": path, **filters}

@@ -1,0 +1,212 @@
+"""Containers through Docker's interface: Docker itself, or Podman's socket (DOCKER_HOST).
+
+It is the second choice: /tmp is memory, and containers of a killed daemon live until the next start sweeps them.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from scar_pulumi.cloud.runner.configuration import Images
+from scar_pulumi.cloud.runner.executors._docker_process import DockerProcess
+from scar_pulumi.cloud.runner.executors.interface import GROUP, USER, ExecutorUnavailable, LaunchError, Sandbox
+from scar_pulumi.cloud.runner.image import Image
+
+_REPOSITORY = "scar-pulumi-local"
+_LABEL = "scar-pulumi.runner"
+
+
+class Docker:
+    """Runs containers with Docker."""
+
+    name = "docker"
+
+    def __init__(self, directory: Path, images: Images) -> None:
+        self._directory = directory
+        self._images = images
+        # Only this runner's own leftovers are swept, not those of another state directory.
+        self._owner = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
+        self._client: docker.DockerClient | None = None
+        self._version = ""
+
+    async def start(self) -> None:
+        """Reach the daemon and sweep. Raises ExecutorUnavailable."""
+        try:
+            await asyncio.to_thread(self._connect)
+        except (DockerException, requests.RequestException, OSError) as error:
+            raise ExecutorUnavailable(f"docker: no daemon answers ({error})") from error
+
+    def _connect(self) -> None:
+        self._client = docker.from_env()
+        self._version = str(self._client.version().get("Version", ""))
+        for container in self._docker.containers.list(all=True, filters={"label": f"{_LABEL}={self._owner}"}):
+            with contextlib.suppress(APIError):
+                container.remove(force=True)
+
+    @property
+    def _docker(self) -> docker.DockerClient:
+        assert self._client is not None
+        return self._client
+
+    async def prepare(self, image: Image) -> None:
+        """Load an image that the daemon does not have yet."""
+        try:
+            await asyncio.to_thread(self._load, image)
+        except DockerException as error:
+            raise LaunchError(f"image {image.digest}: Docker cannot load it: {error}") from error
+
+    def _load(self, image: Image) -> None:
+        try:
+            self._docker.images.get(_tag(image))
+        except ImageNotFound:
+            with tempfile.TemporaryFile(dir=self._directory) as archive:
+                write_archive(image, _tag(image), archive)
+                archive.seek(0)
+                self._docker.images.load(archive)
+
+    async def launch(self, sandbox: Sandbox) -> DockerProcess:
+        """Start a container."""
+        try:
+            container = await asyncio.to_thread(self._create, sandbox)
+            process = DockerProcess(container)
+            await process.start()
+        except DockerException as error:
+            raise LaunchError(f"{sandbox.function}: Docker cannot start the container: {error}") from error
+        return process
+
+    def _create(self, sandbox: Sandbox) -> Any:
+        return self._docker.containers.create(
+            _tag(sandbox.image),
+            command=[],
+            labels={_LABEL: self._owner, "scar-pulumi.function": sandbox.function},
+            **container_options(sandbox),
+        )
+
+    async def collect(self, in_use: Iterable[str]) -> None:
+        """Remove loaded images that have left the store."""
+        await asyncio.to_thread(self._collect, set(in_use))
+
+    def _collect(self, in_use: set[str]) -> None:
+        with contextlib.suppress(DockerException, requests.RequestException):
+            for found in self._docker.images.list(_REPOSITORY):
+                for tag in found.tags:
+                    digest = "sha256:" + tag.rpartition(":")[2]
+                    if digest not in in_use and not self._exists(digest):
+                        self._docker.images.remove(tag)
+
+    def _exists(self, digest: str) -> bool:
+        try:
+            self._images.manifest(digest)
+        except KeyError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        if self._client is not None:
+            await asyncio.to_thread(self._client.close)
+
+    def describe(self) -> dict[str, object]:
+        """Say what is used."""
+        return {
+            "program": f"Docker {self._version}",
+            "root_filesystem": "Docker's",
+            "temporary_storage": "memory",
+            "user": f"{USER}:{GROUP}",
+            "memory_limit": "Docker's",
+            "process_limit": "Docker's",
+        }
+
+
+def container_options(sandbox: Sandbox) -> dict[str, Any]:
+    """Return what makes a container Lambda-like, or a job's where it is less confined."""
+    confinement = sandbox.confinement
+    return {
+        "name": f"scar-{sandbox.function[:40]}-{sandbox.name[:12]}",
+        "entrypoint": list(sandbox.command),
+        "working_dir": sandbox.working_directory,
+        "environment": dict(sandbox.environment),
+        "user": f"{confinement.user}:{confinement.group}",
+        "network_mode": "host",  # the local cloud listens on this machine's loopback
+        "pids_limit": confinement.processes,
+        "ulimits": [_limit("nofile", confinement.open_files), _limit("core", 0)],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "init": True,
+        "auto_remove": True,
+        **(_job_options(sandbox) if confinement.writable else _confined_options(sandbox)),
+        **_memory(sandbox.memory + (0 if confinement.writable else sandbox.ephemeral_storage)),
+    }
+
+
+def _memory(megabytes: int) -> dict[str, str]:
+    return {"mem_limit": f"{megabytes}m", "memswap_limit": f"{megabytes}m"}
+
+
+def _confined_options(sandbox: Sandbox) -> dict[str, Any]:
+    """Only /tmp can be written, which counts against the memory: the limit has room for it."""
+    owner = f"uid={sandbox.confinement.user},gid={sandbox.confinement.group}"
+    options = f"size={sandbox.ephemeral_storage}m,mode=0700,{owner},exec"
+    return {"read_only": True, "tmpfs": {"/tmp": options}, **_shared(sandbox)}  # noqa: S108
+
+
+def _job_options(sandbox: Sandbox) -> dict[str, Any]:
+    capabilities = [name.removeprefix("CAP_") for name in sandbox.confinement.capabilities]
+    return {"read_only": False, "cap_add": capabilities, **_shared(sandbox)}
+
+
+def _shared(sandbox: Sandbox) -> dict[str, Any]:
+    """What of this machine a container shares: memory, folders, GPUs."""
+    memory = sandbox.confinement.shared_memory
+    options: dict[str, Any] = {}
+    if memory:
+        options["shm_size"] = f"{memory}m"
+    if sandbox.volumes:
+        modes = {True: "ro", False: "rw"}
+        options["volumes"] = {
+            str(volume.source): {"bind": volume.target, "mode": modes[volume.read_only]} for volume in sandbox.volumes
+        }
+    if sandbox.gpus:
+        numbers = [str(number) for number in sandbox.gpus]
+        options["device_requests"] = [
+            docker.types.DeviceRequest(driver="nvidia", device_ids=numbers, capabilities=[["gpu"]])
+        ]
+    return options
+
+
+def _limit(name: str, value: int) -> docker.types.Ulimit:
+    return docker.types.Ulimit(name=name, soft=value, hard=value)
+
+
+def write_archive(image: Image, tag: str, target: Any) -> None:
+    """Write an image as `docker save` does; Docker takes compressed layers as they are."""
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        names = [f"{layer.digest.partition(':')[2]}.tar" for layer in image.layers]
+        for name, layer in dict(zip(names, image.layers, strict=True)).items():
+            archive.add(layer.path, name, filter=_plain)
+        archive.add(image.config_path, "config.json", filter=_plain)
+        content = json.dumps([{"Config": "config.json", "RepoTags": [tag], "Layers": names}]).encode()
+        entry = tarfile.TarInfo("manifest.json")
+        entry.size = len(content)
+        archive.addfile(entry, BytesIO(content))
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.mode, entry.uid, entry.gid, entry.uname, entry.gname = 0o644, 0, 0, "", ""
+    return entry
+
+
+def _tag(image: Image) -> str:
+    return f"{_REPOSITORY}:{image.digest.partition(':')[2]}"

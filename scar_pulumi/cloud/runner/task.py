@@ -1,0 +1,142 @@
+"""One container that runs once, to its end, as Docker runs it: what AWS Batch and ECS call a task."""
+
+import asyncio
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor as Threads
+from dataclasses import dataclass, field
+
+from scar_pulumi.cloud.runner._reports import setup_failure
+from scar_pulumi.cloud.runner.configuration import LogSink
+from scar_pulumi.cloud.runner.executors.interface import Confinement, Executor, Process, Sandbox, Volume
+from scar_pulumi.cloud.runner.image import Image, ImageError, command_line
+from scar_pulumi.cloud.runner.log import ContainerLog
+
+# What Docker leaves to a container's root user: https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities
+_CAPABILITIES = (
+    *("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD", "CAP_NET_BIND_SERVICE"),
+    *("CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT"),
+)
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PROCESSES = 4096
+_OPEN_FILES = 1024
+_NOT_FOUND = 127
+_BEGINNING = 0.02  # seconds between two looks whether a container that has just been started has its command yet
+_LAST_WORDS = 5.0  # seconds for what a killed container has printed to be read
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to run. `memory`, `storage` and `shared_memory` are megabytes, `image` is a digest in the local store.
+
+    `command` and `entry_point` replace the image's, as Docker's options do; `user` is a number or a pair of them
+    (`1000:1000`), by default the image's or root.
+    `grace` is the seconds that it has to end after SIGTERM, by default as many as ECS gives it.
+    """
+
+    name: str
+    image: str
+    memory: int
+    storage: int
+    log_group: str
+    log_stream: str
+    command: tuple[str, ...] | None = None
+    entry_point: tuple[str, ...] | None = None
+    user: str = ""
+    shared_memory: int = 64
+    open_files: int = _OPEN_FILES
+    grace: float = 30.0
+    read_only: bool = False
+    volumes: tuple[Volume, ...] = ()
+    gpus: tuple[int, ...] = ()
+    architecture: str = "x86_64"
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How it ended: the exit code as Docker has it, and whether the kernel killed a process for want of memory.
+
+    `setup_failure` says why there was nothing to execute.
+    """
+
+    exit_code: int
+    out_of_memory: bool = False
+    setup_failure: str = ""
+
+
+async def run_task(
+    task: Task, image: Image, executor: Executor, *, sink: LogSink, threads: Threads, started: Callable[[], None]
+) -> TaskResult:
+    """Run it to its end, calling `started` when it has begun. Raises LaunchError, ImageError.
+
+    Cancelled, it asks the command to end and kills what is left after the time of grace; cancelled again, at once.
+    """
+    process = await executor.launch(_sandbox(task, image))
+    log = ContainerLog(sink, task.log_group, task.log_stream, threads)
+    try:
+        log.follow(process.output)
+        started()
+        code = await asyncio.shield(process.exited)
+        out_of_memory = process.out_of_memory()
+        failure = setup_failure(await _last_words(process, log)) if code == 1 else None
+        return TaskResult(_NOT_FOUND if failure else code, out_of_memory and code != 0, failure.text if failure else "")
+    except asyncio.CancelledError:
+        await _ask_to_end(process, task.grace)
+        raise
+    finally:
+        await asyncio.shield(_end(process, log))
+
+
+async def _ask_to_end(process: Process, grace: float) -> None:
+    until = asyncio.get_running_loop().time() + grace
+    while not process.terminate() and asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(_BEGINNING)
+    await asyncio.wait({process.exited}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
+
+
+async def _last_words(process: Process, log: ContainerLog) -> bytes:
+    await process.kill()  # what its first process has left behind
+    await log.flush()
+    return log.tail()
+
+
+async def _end(process: Process, log: ContainerLog) -> None:
+    await process.kill()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(log.close(), _LAST_WORDS)
+
+
+def _sandbox(task: Task, image: Image) -> Sandbox:
+    user, group = _user(task.user or image.user, image)
+    return Sandbox(
+        uuid.uuid4().hex,
+        task.name,
+        image,
+        command_line(image, task.entry_point, task.command),
+        image.working_directory,
+        task.memory,
+        task.storage,
+        {"PATH": _PATH, "HOME": "/root" if user == 0 else "/", **dict(image.environment), **task.environment},
+        Confinement(
+            user,
+            group,
+            _CAPABILITIES if user == 0 and os.geteuid() == 0 else (),
+            _PROCESSES,
+            task.open_files,
+            writable=not task.read_only,
+            shared_memory=task.shared_memory,
+        ),
+        task.volumes,
+        task.gpus,
+    )
+
+
+def _user(text: str, image: Image) -> tuple[int, int]:
+    """Return the numbers of `user`, `user:group` or nothing, which is root."""
+    user, _, group = text.partition(":")
+    if (user and not user.isdecimal()) or (group and not group.isdecimal()):
+        raise ImageError(f"image {image.digest}: its user {text} is a name; give the user's number")
+    return int(user or 0), int(group or 0)

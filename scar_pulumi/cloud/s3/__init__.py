@@ -1,0 +1,1 @@
+"""What the local cloud adds to MiniStack's S3."""

@@ -1,0 +1,141 @@
+"""Holds the answer to an object's upload until the events that it causes are spooled: no kill loses them then.
+
+MiniStack answers an upload first and posts its events to functions a moment later, from memory only.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_NotificationConfiguration.html
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import quote, unquote_plus
+from xml.etree import ElementTree
+
+from scar_pulumi.cloud.asgi import Message, Receive, Scope, Send, find_header
+from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.ministack.mutations import is_bucket_path
+from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
+
+_log = logging.getLogger(__name__)
+
+# In case MiniStack makes less of a bucket's configuration than is read here.
+_PATIENCE = 1.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of a bucket's notification configuration that calls a function."""
+
+    function: str
+    events: tuple[str, ...]
+    prefix: str = ""
+    suffix: str = ""
+
+    def covers(self, event: str, key: str) -> bool:
+        """Whether what happened to an object is told to the function."""
+        is_told = any(fnmatchcase(event, pattern) for pattern in self.events)
+        return is_told and key.startswith(self.prefix) and key.endswith(self.suffix)
+
+
+class _Expected:
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.spooled = asyncio.Event()
+
+
+class Deliveries:
+    """Passes requests for S3 on; `is_ours` tells whether a function's events come to our queue."""
+
+    def __init__(self, upstream: Upstream, is_ours: Callable[[str], bool]) -> None:
+        self._upstream = upstream
+        self._is_ours = is_ours
+        self._rules: dict[tuple[str, str], list[Rule]] = {}
+        self._expected: dict[tuple[str, str], list[_Expected]] = {}
+
+    async def __call__(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        event = uploads(scope)
+        bucket, _, key = scope["path"].lstrip("/").partition("/")
+        count = await self._count(caller, bucket, key, event) if event else 0
+        if count:
+            await self._hold(count, (bucket, key), scope, receive, send)
+            return
+        await self._upstream(scope, receive, send)
+        if scope["method"] != "GET" and is_bucket_path(scope["path"]):
+            self._rules = {place: rules for place, rules in self._rules.items() if place[1] != bucket}
+
+    def spooled(self, event: Any) -> None:
+        """Notes that an event of a bucket is on disk."""
+        for record in event.get("Records", ()) if isinstance(event, dict) else ():
+            document = record.get("s3") or {}
+            if document:
+                place = document["bucket"]["name"], unquote_plus(document["object"]["key"])
+                self._arrived(self._expected.get(place, ()))
+
+    def _arrived(self, waiting: Any) -> None:
+        for expected in waiting:
+            if expected.count:
+                expected.count -= 1
+                if not expected.count:
+                    expected.spooled.set()
+                return
+
+    async def _hold(self, count: int, place: tuple[str, str], scope: Scope, receive: Receive, send: Send) -> None:
+        expected = _Expected(count)
+        self._expected.setdefault(place, []).append(expected)
+
+        async def send_once_spooled(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                try:
+                    await asyncio.wait_for(expected.spooled.wait(), _PATIENCE)
+                except TimeoutError:
+                    _log.warning("%s/%s: %d events did not come", *place, expected.count)
+            await send(message)
+
+        try:
+            await self._upstream(scope, receive, send_once_spooled)
+        finally:
+            self._expected[place].remove(expected)
+            if not self._expected[place]:
+                del self._expected[place]
+
+    async def _count(self, caller: Caller, bucket: str, key: str, event: str) -> int:
+        place = caller.account, bucket
+        if place not in self._rules:
+            request = rest_request(
+                "s3",
+                "GET",
+                f"/{quote(bucket)}",
+                query={"notification": ""},
+                account=caller.account,
+                region=caller.region,
+            )
+            answer = await self._upstream.request(request)
+            self._rules[place] = list(read_rules(answer.body)) if answer.succeeded else []
+        return sum(rule.covers(event, key) and self._is_ours(rule.function) for rule in self._rules[place])
+
+
+def uploads(scope: Scope) -> str:
+    """The event that a request causes when it brings an object; the empty string for every other request."""
+    if is_bucket_path(scope["path"]):
+        return ""
+    names = {part.partition("=")[0] for part in scope["query_string"].decode("latin-1").split("&")} - {"", "x-id"}
+    names = {name for name in names if not name.lower().startswith("x-amz-")}
+    if scope["method"] == "PUT" and not names:
+        kind = "Copy" if find_header(scope["headers"], "x-amz-copy-source") else "Put"
+        return f"s3:ObjectCreated:{kind}"
+    return "s3:ObjectCreated:CompleteMultipartUpload" if scope["method"] == "POST" and names == {"uploadId"} else ""
+
+
+def read_rules(document: bytes) -> Iterator[Rule]:
+    """The rules of a NotificationConfiguration."""
+    root = ElementTree.fromstring(document)  # noqa: S314 - MiniStack's, in this process
+    for entry in root.findall("{*}CloudFunctionConfiguration"):
+        names = (item.findtext("{*}Name", "").lower() for item in entry.iterfind(".//{*}FilterRule"))
+        values = (item.findtext("{*}Value", "") for item in entry.iterfind(".//{*}FilterRule"))
+        wanted = dict(zip(names, values, strict=True))
+        events = tuple(item.text or "" for item in entry.findall("{*}Event"))
+        name = entry.findtext("{*}CloudFunction", "").partition(":function:")[2].partition(":")[0]
+        yield Rule(name, events, wanted.get("prefix", ""), wanted.get("suffix", ""))

@@ -1,0 +1,221 @@
+"""One function on one file, in its container, in this process: no cloud, no stack, nothing left but its outputs."""
+
+import asyncio
+import base64
+import binascii
+import fcntl
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+from scar_components.images import FileRange, ImageError, ImagePlan, Layer, load_blob, plan_image
+from scar_foundation.directories import cache_directory
+from scar_foundation.errors import InputError
+from scar_foundation.files import written
+from scar_pulumi.cloud.runner import FunctionConfiguration, InvocationResult, Runner
+from scar_pulumi.cloud.single_run.object_folder import ObjectFolder, serving
+from scar_pulumi.fdl import Function, StoragePath
+
+_INPUTS, _OUTPUTS = "inputs", "outputs"
+_REGION, _ACCOUNT = "us-east-1", "000000000000"
+
+Write = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run ended: what callers would be answered, and the files that it stored."""
+
+    request_id: str
+    answer: bytes
+    error: str | None
+    duration_ms: float
+    max_memory_mb: int
+    stored: tuple[Path, ...]
+
+
+def run_function(function: Function, file: Path | None, folder: Path, log: Write, progress: Write) -> Outcome:
+    """Run the function on a file, as if it had been put under its input path; outputs land in `folder`.
+
+    `log` gets the lines that would be in the function's log. Raises ScarError when there is no container to be had.
+    """
+    plan = _plan(function, progress)
+    folder.mkdir(parents=True, exist_ok=True)
+    key = "" if file is None else _input_key(function, file)
+    objects = ObjectFolder(folder, _OUTPUTS, {} if file is None else {f"{_INPUTS}/{key}": file})
+    event = b"{}" if file is None else json.dumps(_event(key)).encode()
+    with _workplace() as place, serving(objects):
+        request_id = str(uuid.uuid4())
+        runner = Runner(_Images(plan, place / "blobs"), _Sink(log), place / "runner", _endpoint(objects.endpoint))
+        result = asyncio.run(_invoke(runner, _configuration(function, plan), event, request_id))
+    return _outcome(result, request_id, objects)
+
+
+def _plan(function: Function, progress: Write) -> ImagePlan:
+    try:
+        return plan_image(
+            image=function.image,
+            image_file=None if function.image_file is None else str(function.image_file),
+            script=None if function.init_script is None else str(function.init_script),
+            architecture=function.architecture,
+            progress=progress,
+        )
+    except ImageError as error:
+        raise InputError(f"function {function.name}: {error}") from None
+
+
+async def _invoke(
+    runner: Runner, configuration: FunctionConfiguration, event: bytes, request_id: str
+) -> InvocationResult:
+    try:
+        await runner.start()
+        return await runner.invoke(configuration, event, request_id)
+    finally:
+        await runner.close()
+
+
+def _configuration(function: Function, plan: ImagePlan) -> FunctionConfiguration:
+    supervisor = {
+        "name": function.name,
+        "log_level": function.log_level,
+        "timeout_threshold": function.timeout_threshold,
+        "outputs": [_output(path) for path in function.output] or [{"path": _OUTPUTS}],
+    }
+    return FunctionConfiguration(
+        name=function.name,
+        arn=f"arn:aws:lambda:{_REGION}:{_ACCOUNT}:function:{function.name}",
+        version="$LATEST",
+        region=_REGION,
+        account=_ACCOUNT,
+        image=plan.digest,
+        memory=function.memory,
+        timeout=function.timeout,
+        ephemeral_storage=function.ephemeral_storage,
+        environment={
+            **function.environment,
+            **function.container_environment,
+            "SCAR_FUNCTION": json.dumps(supervisor),
+        },
+        log_group=f"/aws/lambda/{function.name}",
+        architecture=function.architecture,
+    )
+
+
+def _output(path: StoragePath) -> dict[str, Any]:
+    # Wherever the files would go: here they all go into the one folder, by the same filters.
+    return {"path": _OUTPUTS, "prefix": list(path.prefix), "suffix": list(path.suffix)}
+
+
+def _endpoint(address: str) -> dict[str, str]:
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    return {"AWS_ENDPOINT_URL": address, "AWS_EC2_METADATA_DISABLED": "true", **keys}
+
+
+def _input_key(function: Function, file: Path) -> str:
+    folder = function.input[0].key_prefix if function.input else ""
+    return f"{folder}{file.name}"
+
+
+def _event(key: str) -> dict[str, Any]:
+    stored = {"bucket": {"name": _INPUTS, "arn": f"arn:aws:s3:::{_INPUTS}"}, "object": {"key": quote_plus(key)}}
+    return {
+        "Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": _REGION, "s3": stored}]
+    }
+
+
+def _outcome(result: InvocationResult, request_id: str, objects: ObjectFolder) -> Outcome:
+    document = _document(result.payload)
+    error = None
+    if result.error is not None:
+        error = str(document.get("errorMessage") or result.payload.decode("utf-8", "replace"))
+    answer = b"" if error is not None else _body(document, result.payload)
+    stored = tuple(dict.fromkeys(objects.stored))
+    return Outcome(request_id, answer, error, result.duration_ms, result.max_memory_mb, stored)
+
+
+def _document(payload: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(payload)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _body(document: dict[str, Any], payload: bytes) -> bytes:
+    body = document.get("body")
+    if not isinstance(body, str):
+        return payload
+    try:
+        return base64.b64decode(body) if document.get("isBase64Encoded") else body.encode()
+    except binascii.Error:
+        return body.encode()
+
+
+class _Sink:
+    """Passes on the lines of the log."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def put(self, _log_group: str, _log_stream: str, events: Sequence[tuple[int, str]]) -> None:
+        for _, message in events:
+            self._write(message.rstrip("\n"))
+
+
+class _Images:
+    """The one image of a plan, as the runner reads images: each blob is a file of its own."""
+
+    def __init__(self, plan: ImagePlan, folder: Path) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._layers = {layer.digest: layer for layer in plan.layers}
+        self._config = str(json.loads(plan.manifest)["config"]["digest"])
+
+    def manifest(self, digest: str) -> bytes:
+        if digest != self._plan.digest:
+            raise KeyError(digest)
+        return self._plan.manifest
+
+    def blob_path(self, digest: str) -> Path:
+        layer = self._layers.get(digest)
+        if layer is not None and _is_a_file(layer):
+            return layer.source.path  # type: ignore[union-attr] # that is what it is
+        path = self._folder / digest.replace(":", "-")
+        if not path.exists():
+            if digest != self._config and layer is None:
+                raise KeyError(digest)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with written(path) as file:
+                file.writelines([self._plan.config] if layer is None else load_blob(layer))
+        return path
+
+
+def _is_a_file(layer: Layer) -> bool:
+    """Whether a layer is all of a file, and not a part of an archive or in a registry."""
+    source = layer.source
+    return isinstance(source, FileRange) and not source.offset and source.path.stat().st_size == layer.size
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder for unpacked images, kept from run to run; a run beside another one gets its own for the time being."""
+    kept = cache_directory() / "local-run"
+    kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (kept / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            own = Path(tempfile.mkdtemp(prefix="scar-local-run-"))
+            try:
+                yield own
+            finally:
+                shutil.rmtree(own, ignore_errors=True)
+        else:
+            yield kept

@@ -1,0 +1,40 @@
+"""The keys of the namespace `scar` in a stack's configuration, checked wherever a stack is operated on.
+
+The engine checks only keys of the project's own namespace: without this, a mistyped one of ours would do nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scar_foundation.errors import InputError
+
+KEYS = ("clusters", "deleteBuckets", "fdl", "overrides")
+_CLUSTER_KEYS = ("adopt", "auth_password", "auth_user", "deploy", "endpoint", "ssl_verify")
+_BOOLEANS = (True, False, "true", "false")
+
+
+def check_configuration(stack: str, config: Mapping[str, Any]) -> None:
+    """Check configuration by full key, such as `scar:fdl`. Raises InputError for an unknown key or a wrong value."""
+    for key in config:
+        namespace, _, name = key.partition(":")
+        if namespace == "scar" and name not in KEYS:
+            raise InputError(
+                f"stack {stack}: configuration key {key} is unknown; known are scar:{', scar:'.join(KEYS)}"
+            )
+    value = config.get("scar:deleteBuckets", False)
+    if value not in _BOOLEANS:
+        raise InputError(f"stack {stack}: scar:deleteBuckets is {value!r}; it is true or false")
+
+
+def check_clusters(stack: str, clusters: Any) -> None:
+    """Check the value of `scar:clusters`: by id, how a cluster is reached, or what is deployed as one."""
+    if not isinstance(clusters, Mapping) or not all(isinstance(one, Mapping) for one in clusters.values()):
+        raise InputError(f"stack {stack}: scar:clusters has a map for each cluster's id; write {{my_oscar: {{…}}}}")
+    for name, settings in clusters.items():
+        where = f"stack {stack}: scar:clusters.{name}"
+        if unknown := sorted(set(settings) - set(_CLUSTER_KEYS)):
+            raise InputError(f"{where}: {', '.join(unknown)} unknown; known are {', '.join(_CLUSTER_KEYS)}")
+        if "deploy" in settings and (
+            set(settings) - {"deploy", "adopt"} or not isinstance(settings["deploy"], Mapping)
+        ):
+            raise InputError(f"{where}: 'deploy' takes the arguments of an OscarCluster, and no endpoint beside it")

@@ -1,0 +1,98 @@
+"""From an FDL file to a stack: what `pulumi up` in the project and `scar-pulumi up FILE` both run."""
+
+import json
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pulumi
+
+from scar_components import LambdaContainerFunction
+from scar_components.function_arguments import base_image
+from scar_components.supervised_image import planned_digest
+from scar_foundation.errors import InputError, ScarError
+from scar_foundation.loopback import is_loopback
+from scar_pulumi.cloud import is_local_stack
+from scar_pulumi.deploy.batch import batch_arguments, batch_outputs, declare_environments
+from scar_pulumi.deploy.buckets import declare_buckets, declare_triggers
+from scar_pulumi.deploy.configuration import check_configuration
+from scar_pulumi.deploy.deployable import undeployable
+from scar_pulumi.deploy.endpoints import declare_endpoints
+from scar_pulumi.deploy.functions import function_arguments, function_outputs
+from scar_pulumi.deploy.local_storage import with_local_storage
+from scar_pulumi.deploy.oscar import DeclaredServices
+from scar_pulumi.deploy.storage_providers import declare_storage_providers
+from scar_pulumi.fdl import Fdl, FdlError, load
+
+
+def deploy(fdl: Fdl | None = None) -> None:
+    """Declare every resource of an FDL file and export the stack's outputs.
+
+    Without a file given, `scar:fdl` of the stack configuration names it, relative to the project's root directory, and
+    `scar:overrides` changes values in it.
+
+    Raises:
+        pulumi.RunError: A mistake in the file or the configuration; the engine prints it without a traceback.
+    """
+    try:
+        _deploy(fdl or _configured())
+    except ScarError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _deploy(fdl: Fdl) -> None:
+    if problems := undeployable(fdl, pulumi.get_stack()):
+        raise FdlError(problems)
+    for warning in fdl.warnings:
+        pulumi.log.warn(str(warning))
+    arguments = {function.name: function_arguments(function) for function in fdl.functions}
+    for name, argument in arguments.items():
+        planned_digest(name, base_image(argument))  # a broken image is told before anything is made
+    services = DeclaredServices(fdl)
+    buckets = declare_buckets(fdl)
+    storages = declare_storage_providers(with_local_storage(fdl) if is_local_stack(pulumi.get_stack()) else fdl)
+    environments = declare_environments(fdl)
+    functions = {
+        function.name: LambdaContainerFunction(
+            function.name,
+            storages[function.name].given_to(arguments[function.name]) | batch_arguments(function, environments),
+            storages[function.name].options,
+        )
+        for function in fdl.functions
+    }
+    declare_triggers(fdl, buckets, functions)
+    endpoints = declare_endpoints(fdl, functions)
+    outputs = {
+        function.name: function_outputs(function, functions[function.name])
+        | batch_outputs(function, environments, functions[function.name])
+        | endpoints.get(function.name, {})
+        for function in fdl.functions
+    }
+    if fdl.oscar:
+        pulumi.export("oscar", services.declare())
+    pulumi.export("functions", outputs)
+    pulumi.export("buckets", [{"name": name, "managed": bucket.managed} for name, bucket in buckets.items()])
+
+
+def _configured() -> Fdl:
+    _check_stack()
+    config = pulumi.Config("scar")
+    path = config.get("fdl")
+    if path is None:
+        raise InputError(
+            f"stack {pulumi.get_stack()}: scar:fdl is missing; say which FDL file it deploys, such as "
+            "`pulumi config set scar:fdl stacks/examples/cowsay/cowsay.yaml`"
+        )
+    root = Path(pulumi.get_root_directory() or Path.cwd())
+    return load(root / path, config.get_object("overrides"), overrides_from="scar:overrides")
+
+
+def _check_stack() -> None:
+    """Check what `scar-pulumi` checks by itself and plain `pulumi` cannot."""
+    check_configuration(pulumi.get_stack(), json.loads(os.environ.get("PULUMI_CONFIG", "{}")))
+    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
+    if is_local_stack(pulumi.get_stack()) and not is_loopback(host):
+        raise InputError(
+            f"stack {pulumi.get_stack()}: it belongs on the local cloud, which this shell does not lead to; run "
+            'eval "$(scar-pulumi local env)" first'
+        )

@@ -1,5 +1,0 @@
-"""A stand-in for the `aws` Pulumi plugin, for machines on which the genuine one cannot be had.
-
-It serves the resource types in `types/` over boto3, under the genuine `pulumi-aws` SDK, and only ever against an
-endpoint on loopback: it never talks to AWS. The engine starts it as `python -m scar_pulumi.local.aws_provider`.
-"""

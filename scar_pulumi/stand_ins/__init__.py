@@ -1,0 +1,1 @@
+"""Provider plugins that stand in for the genuine ones on local stacks."""

@@ -1,0 +1,188 @@
+"""Check, diff, create, read, update and delete of any type, by its table."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from scar_pulumi.stand_ins.aws import outputs, tags
+from scar_pulumi.stand_ins.aws.calls import Cloud
+from scar_pulumi.stand_ins.aws.check import DEFAULTS, Checked, check
+from scar_pulumi.stand_ins.aws.diff import Difference, baseline, difference
+from scar_pulumi.stand_ins.aws.documents import dig, place_in
+from scar_pulumi.stand_ins.aws.errors import CallError
+from scar_pulumi.stand_ins.aws.journal import Begun, Journal
+from scar_pulumi.stand_ins.aws.model import ResourceType
+from scar_pulumi.stand_ins.aws.naming import automatic_name, resource_name
+from scar_pulumi.stand_ins.aws.operations import ask, perform
+from scar_pulumi.stand_ins.aws.patterns import fields, fill
+from scar_pulumi.stand_ins.aws.reading import Live, fetch, read
+from scar_pulumi.stand_ins.aws.updating import apply_settings, update
+from scar_pulumi.stand_ins.plugin.errors import IncompleteError, ProviderError
+from scar_pulumi.stand_ins.plugin.wire import Properties
+
+_DEFAULT_TIMEOUT = 300.0
+# Clocks of this process and of the cloud are the same machine's; AWS rounds some times down to seconds.
+_ROUNDING = 1.0
+
+
+class Lifecycle:
+    """The operations of the engine on resources, against one cloud."""
+
+    def __init__(self, cloud: Cloud, journal: Journal) -> None:
+        self._cloud = cloud
+        self._journal = journal
+
+    def check(
+        self, type_: ResourceType, urn: str, olds: Properties, news: Properties, *, seed: bytes, proposed: str | None
+    ) -> Checked:
+        """The inputs with defaults and an automatic name, which stays the same for as long as the resource lives."""
+        checked = check(type_, news)
+        rule = type_.name
+        if rule is None or rule.property in checked.inputs or checked.failures:
+            return checked
+        automatic = DEFAULTS not in olds or rule.property in olds[DEFAULTS]
+        name = olds.get(rule.property) if automatic else None
+        if name is None and (begun := self._journal.begun(urn)) and not olds:
+            name = begun.names.get(rule.property)
+        if not name and proposed == "":
+            checked.failures.append((rule.property, "automatic names are turned off (pulumi:autonaming); give a name"))
+        fresh = proposed or automatic_name(rule, resource_name(urn), checked.inputs, seed)
+        checked.inputs[rule.property] = name or fresh
+        checked.inputs[DEFAULTS].append(rule.property)
+        return checked
+
+    def diff(
+        self, type_: ResourceType, urn: str, olds: Properties, old_inputs: Properties, news: Properties
+    ) -> tuple[Difference, bool]:
+        """What changes, and whether the old resource must go before its replacement comes."""
+        self._journal.known(urn, str(fill(type_.key, olds)))
+        found = difference(type_, baseline(type_, olds, old_inputs), news)
+        if type_.tags and not found.paths and tags.all_tags(self._cloud, news.get("tags")) != olds.get("tagsAll"):
+            found.paths["tagsAll"] = "update"
+        key = fields(type_.key)
+        renamed = (
+            type_.name is not None and type_.name.property in key and type_.name.property in news.get(DEFAULTS, [])
+        )
+        stays = all(news.get(name) == olds.get(name) for name in key)
+        return found, bool(found.replaces) and stays and not renamed
+
+    def create(self, type_: ResourceType, urn: str, inputs: Properties, timeout: float) -> tuple[str, Properties]:
+        """Create the resource; take over the one that an interrupted create of the same resource left."""
+        values = self._values(inputs)
+        key = str(fill(type_.key, values))
+        begun = self._journal.begun(urn)
+        mine = begun if begun and begun.key == key else None
+        if mine is None:
+            self._look_first(type_, urn, values)
+            chosen = type_.name.property if type_.name else ""
+            names = {chosen: inputs[chosen]} if chosen in inputs.get(DEFAULTS, []) else {}
+            self._journal.begin(urn, key, names)
+        try:
+            if type_.idempotent and mine and (live := self._left_behind(type_, values, mine)):
+                return self._take_over(type_, live, inputs, timeout)
+            return self._create(type_, values, inputs, timeout or _DEFAULT_TIMEOUT)
+        except CallError as error:
+            if error.taken and mine and (live := self._left_behind(type_, values, mine)):
+                return self._take_over(type_, live, inputs, timeout)
+            if mine is None:
+                self._journal.forget(urn)
+            raise _with_way_out(error, type_, urn, values) if error.taken else error from None
+
+    def read(self, type_: ResourceType, urn: str, id_: str, state: Properties, inputs: Properties) -> Live | None:
+        """The live resource, or None when it does not exist."""
+        live = read(self._cloud, type_, id_, state, inputs)
+        if live:
+            self._journal.known(urn, str(fill(type_.key, live.outputs)))
+        return live
+
+    def update(
+        self,
+        type_: ResourceType,
+        urn: str,
+        olds: Properties,
+        old_inputs: Properties,
+        news: Properties,
+        *,
+        timeout: float,
+    ) -> Properties:
+        """Change the resource in place."""
+        self._journal.known(urn, str(fill(type_.key, olds)))
+        if not difference(type_, baseline(type_, olds, old_inputs), news).paths:
+            # The engine asks nevertheless: a create was incomplete, so what is really there decides.
+            id_ = str(fill(type_.identity, olds))
+            if live := read(self._cloud, type_, id_, olds, old_inputs):
+                olds, old_inputs = live.outputs, live.inputs
+        return update(self._cloud, type_, olds, old_inputs or olds, news, timeout=timeout or _DEFAULT_TIMEOUT)
+
+    def delete(self, type_: ResourceType, urn: str, state: Properties, timeout: float) -> None:
+        """Delete the resource; one that is gone already is fine."""
+        if state.get("skipDestroy"):
+            return
+        values = self._values(state)
+        try:
+            if type_.empty:
+                type_.empty(self._cloud, values)
+            ask(self._cloud, type_, type_.delete, values)
+            if type_.gone:
+                type_.gone(self._cloud, values, timeout or _DEFAULT_TIMEOUT)
+        except CallError as error:
+            if not error.missing:
+                raise
+        self._journal.known(urn, str(fill(type_.key, state)))
+
+    def _values(self, properties: Mapping[str, Any]) -> Properties:
+        return {**outputs.facts(self._cloud, properties.get("region")), **properties}
+
+    def _create(
+        self, type_: ResourceType, values: Properties, inputs: Properties, timeout: float
+    ) -> tuple[str, Properties]:
+        members = self._cloud.members(type_.service, type_.create.operation)
+        wanted_tags = tags.all_tags(self._cloud, inputs.get("tags"))
+        document = perform(self._cloud, type_, type_.create, values, tags.for_create(type_, wanted_tags, members))
+        foreseen = outputs.compose(self._cloud, type_, inputs, document, {})
+        id_ = str(fill(type_.identity, foreseen))
+        known = {**values, **foreseen}
+        try:
+            if type_.settle:
+                document = type_.settle(self._cloud, known, timeout) or document
+            set_by_itself = {s.property for s in type_.settings if not place_in(type_, s.property, members)}
+            apply_settings(self._cloud, type_, set_by_itself & inputs.keys(), known, fresh=True)
+            if not tags.taken_at_create(type_, members):
+                tags.write(self._cloud, type_, {}, wanted_tags, known)
+        except ProviderError as error:
+            raise IncompleteError(str(error), id_, foreseen) from None
+        return id_, outputs.compose(self._cloud, type_, inputs, document, foreseen)
+
+    def _look_first(self, type_: ResourceType, urn: str, values: Properties) -> None:
+        """Before the journal has a note: with one, a resource of somebody else's would pass for ours."""
+        if type_.idempotent and fetch(self._cloud, type_, values) is not None:
+            raise _with_way_out(
+                CallError(f"{fill(type_.key, values)} exists already", "AlreadyExists"), type_, urn, values
+            )
+
+    def _take_over(self, type_: ResourceType, live: Live, inputs: Properties, timeout: float) -> tuple[str, Properties]:
+        wait = timeout or _DEFAULT_TIMEOUT
+        return live.id, update(self._cloud, type_, live.outputs, live.inputs, inputs, timeout=wait)
+
+    def _left_behind(self, type_: ResourceType, values: Properties, begun: Begun) -> Live | None:
+        id_ = str(fill(type_.lookup or type_.identity, values))
+        live = read(self._cloud, type_, id_, values, {})
+        if live is None or type_.created is None:
+            return live
+        created = _seconds(dig(live.document, type_.created))
+        return live if created is None or created >= begun.time - _ROUNDING else None
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, str) and not value.isdigit():
+        return datetime.fromisoformat(value.replace("Z", "+00:00").replace("+0000", "+00:00")).timestamp()
+    return None if value is None else float(value) / (1000 if float(value) > 1e11 else 1)
+
+
+def _with_way_out(error: CallError, type_: ResourceType, urn: str, values: Properties) -> CallError:
+    id_ = fill(type_.lookup or type_.identity, values)
+    name = resource_name(urn)
+    way_out = f"; to manage it from here run: pulumi import {type_.token} {name} {id_!r}, or choose another name"
+    return CallError(f"{error}{way_out}", error.code, error.status)

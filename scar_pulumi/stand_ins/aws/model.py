@@ -1,0 +1,180 @@
+"""The words in which a resource type is described; `types/` holds the descriptions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from scar_pulumi.stand_ins.aws.patterns import fields
+from scar_pulumi.stand_ins.plugin.wire import Properties
+
+if TYPE_CHECKING:
+    from scar_pulumi.stand_ins.aws.calls import Cloud
+
+Kind = Literal["string", "integer", "boolean", "json", "list", "map", "object", "asset"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Property:
+    """One property of a type, or one field of an object.
+
+    `at` says where AWS's documents have it ("Attributes.DelaySeconds"; a number is a place in a list); several places
+    are tried in order. Nothing means the property's own name in the type's case.
+    """
+
+    kind: Kind
+    at: tuple[str, ...] = ()
+    required: bool = False
+    replace: bool = False
+    """A change replaces the resource."""
+    computed: bool = False
+    """AWS chooses a value when none is given, so leaving it out is no change."""
+    output: bool = False
+    local: bool = False
+    """Lives in the engine's state only: not sent to AWS and not read from it."""
+    unread: bool = False
+    """Sent to AWS, which does not give it back."""
+    default: Any = None
+    template: str | None = None
+    """How an output follows from others, so that previews show it: "arn:{partition}:s3:::{bucket}"."""
+    volatile: str | None = None
+    """An output that any update may change ("always"), or one only while the named input is true."""
+    fields: Mapping[str, "Property"] = field(default_factory=dict)
+    unordered: bool = False
+    wrapped: bool = False
+    """A list of at most one object in Pulumi, an object in AWS."""
+    many: bool = False
+    """A list of objects."""
+    words: tuple[str, str] | None = None
+    """What AWS says for false and true."""
+    text: bool = False
+    """AWS takes and gives it as text."""
+    part: str | None = None
+    """The expression whose group is the value in what AWS gives."""
+    one_of: tuple[Any, ...] = ()
+    between: tuple[int, int] | None = None
+
+
+def _property(kind: Kind, at: str | tuple[str, ...] = (), /, **details: Any) -> Property:
+    return Property(kind=kind, at=(at,) if isinstance(at, str) else at, **details)
+
+
+string = partial(_property, "string")
+integer = partial(_property, "integer")
+boolean = partial(_property, "boolean")
+json_text = partial(_property, "json")
+strings = partial(_property, "list")
+mapping = partial(_property, "map")
+output = partial(_property, "string", output=True)
+
+
+def nested(fields: Mapping[str, Property], at: str | tuple[str, ...] = (), **details: Any) -> Property:
+    """An object with its own properties, whose `at` count from the object."""
+    return _property("object", at, fields=fields, **details)
+
+
+@dataclass(frozen=True)
+class AutoName:
+    """The property that gets `<resource name>-<7 hex digits>` when the program gives none."""
+
+    property: str
+    limit: int
+    lower: bool = False
+    prefix: str | None = None
+    """The property that replaces the resource's name in it."""
+    bare: bool = False
+    """The resource's name as it is, without digits."""
+    suffix: tuple[str, str] | None = None
+    """A boolean property and the ending that it asks for."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation. Its parameters are the properties that its input shape has, and `extra` ("{name}" is one too)."""
+
+    operation: str
+    result: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    where: tuple[str, str] | None = None
+    """Picks from a list of results the one whose field equals the property template."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A property with an operation of its own, called after creation and when it changes."""
+
+    property: str
+    put: str
+    clear: str | None = None
+    get: Call | None = None
+    unset: Any = None
+    """The value that stands for "not set"."""
+
+
+@dataclass(frozen=True)
+class Tags:
+    """How a resource's tags are read and written."""
+
+    by: Mapping[str, Any]
+    get: str
+    add: str
+    remove: str | None
+    at: str = "Tags"
+    pairs: tuple[str, str] | None = None
+    """The names of key and value where tags are a list; None where they are a map."""
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """A resource type: what the program sees, and the calls behind it."""
+
+    token: str
+    _: KW_ONLY
+    service: str
+    documentation: str
+    properties: Mapping[str, Property]
+    identity: str
+    """The id, made of properties; "[...]" is left out when its property is not set."""
+    create: Call
+    read: Call
+    delete: Call
+    updates: tuple[str, ...] = ()
+    """Operations that change it; each is called when something that it takes has changed."""
+    rewrite: bool = False
+    """Any change is made by calling `create` again, which writes the whole."""
+    settings: tuple[Setting, ...] = ()
+    tags: Tags | None = None
+    name: AutoName | None = None
+    lookup: str | None = None
+    """The id that `pulumi import` takes where it differs."""
+    unique: str | None = None
+    """What tells two resources of the type apart, where the ids above are only known afterwards."""
+    camel: bool = False
+    """AWS's documents use camelCase for this service, else PascalCase."""
+    regional: bool = True
+    created: str | None = None
+    """Where the answer to `read` has the time of creation."""
+    idempotent: bool = False
+    """`create` succeeds on a resource that exists already and would seize it: look first."""
+    amend: "Callable[[str, Properties, Properties], Properties] | None" = None
+    """(operation, request, properties) -> request, for what the table cannot say."""
+    adapt: "Callable[[Cloud, Properties, Properties], Properties | None] | None" = None
+    """(cloud, answer to read, properties) -> document; None when the resource does not exist."""
+    settle: "Callable[[Cloud, Properties, float], Properties] | None" = None
+    """(cloud, properties, seconds) -> document, once the last change is in effect."""
+    empty: "Callable[[Cloud, Properties], None] | None" = None
+    """Removes what would keep the resource from being deleted."""
+    gone: "Callable[[Cloud, Properties, float], None] | None" = None
+    """(cloud, properties, seconds): waits until a deleted resource is away, where that takes longer than the call."""
+    replaced: "Callable[[Mapping[str, Any], Mapping[str, Any]], frozenset[str]] | None" = None
+    """(old inputs, new inputs) -> the properties that need a replacement, where that depends on their values."""
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The properties that name the resource."""
+        return frozenset(fields(f"{self.identity}{self.key}{self.lookup or ''}"))
+
+    @property
+    def key(self) -> str:
+        """The pattern that tells two resources of this type apart."""
+        return self.unique or self.lookup or self.identity

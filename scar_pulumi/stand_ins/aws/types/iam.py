@@ -1,0 +1,131 @@
+"""Identity and Access Management: roles and what they may do."""
+
+from scar_pulumi.stand_ins.aws.calls import Cloud
+from scar_pulumi.stand_ins.aws.model import (
+    AutoName,
+    Call,
+    ResourceType,
+    Setting,
+    Tags,
+    boolean,
+    integer,
+    json_text,
+    output,
+    string,
+)
+from scar_pulumi.stand_ins.plugin.wire import Properties
+
+
+def _detach_policies(cloud: Cloud, role: Properties) -> None:
+    """IAM refuses to delete a role that has policies."""
+    name = role["name"]
+    for policy in cloud.call("iam", "list_role_policies", RoleName=name)["PolicyNames"]:
+        cloud.call("iam", "delete_role_policy", RoleName=name, PolicyName=policy)
+    if role.get("forceDetachPolicies"):
+        for attached in cloud.call("iam", "list_attached_role_policies", RoleName=name)["AttachedPolicies"]:
+            cloud.call("iam", "detach_role_policy", RoleName=name, PolicyArn=attached["PolicyArn"])
+
+
+ROLE = ResourceType(
+    "aws:iam/role:Role",
+    service="iam",
+    regional=False,
+    documentation="https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html",
+    identity="{name}",
+    name=AutoName("name", 64, prefix="namePrefix"),
+    properties={
+        "name": string("RoleName", computed=True, replace=True),
+        "namePrefix": string(local=True, computed=True, replace=True),
+        "path": string(default="/", replace=True),
+        "assumeRolePolicy": json_text(("AssumeRolePolicyDocument", "PolicyDocument"), required=True),
+        "description": string(),
+        "maxSessionDuration": integer(default=3600, between=(3600, 43200)),
+        "permissionsBoundary": string(("PermissionsBoundary", "PermissionsBoundary.PermissionsBoundaryArn")),
+        "forceDetachPolicies": boolean(local=True, default=False),
+        "arn": output(template="arn:{partition}:iam::{account}:role{path}{name}"),
+        "createDate": output(),
+        "uniqueId": output("RoleId"),
+    },
+    create=Call("create_role", "Role"),
+    read=Call("get_role", "Role"),
+    updates=("update_assume_role_policy", "update_role"),
+    settings=(Setting("permissionsBoundary", "put_role_permissions_boundary", "delete_role_permissions_boundary"),),
+    delete=Call("delete_role"),
+    empty=_detach_policies,
+    tags=Tags({"RoleName": "{name}"}, "list_role_tags", "tag_role", "untag_role", pairs=("Key", "Value")),
+    created="CreateDate",
+)
+
+ROLE_POLICY = ResourceType(
+    "aws:iam/rolePolicy:RolePolicy",
+    service="iam",
+    regional=False,
+    documentation="https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html",
+    identity="{role}:{name}",
+    name=AutoName("name", 128, prefix="namePrefix"),
+    properties={
+        "role": string("RoleName", required=True, replace=True),
+        "name": string("PolicyName", computed=True, replace=True),
+        "namePrefix": string(local=True, computed=True, replace=True),
+        "policy": json_text("PolicyDocument", required=True),
+    },
+    create=Call("put_role_policy"),
+    read=Call("get_role_policy"),
+    rewrite=True,
+    delete=Call("delete_role_policy"),
+)
+
+ROLE_POLICY_ATTACHMENT = ResourceType(
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    service="iam",
+    regional=False,
+    documentation="https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html",
+    identity="{role}/{policyArn}",
+    properties={
+        "role": string("RoleName", required=True, replace=True),
+        "policyArn": string(required=True, replace=True),
+    },
+    create=Call("attach_role_policy"),
+    read=Call("list_attached_role_policies", "AttachedPolicies", where=("PolicyArn", "{policyArn}")),
+    delete=Call("detach_role_policy"),
+)
+
+
+def _without_roles(cloud: Cloud, profile: Properties) -> None:
+    """IAM refuses to delete a profile that has a role."""
+    name = profile["name"]
+    found = cloud.call("iam", "get_instance_profile", InstanceProfileName=name)["InstanceProfile"]
+    for role in found["Roles"]:
+        cloud.call("iam", "remove_role_from_instance_profile", InstanceProfileName=name, RoleName=role["RoleName"])
+
+
+INSTANCE_PROFILE = ResourceType(
+    "aws:iam/instanceProfile:InstanceProfile",
+    service="iam",
+    regional=False,
+    documentation="https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html",
+    identity="{name}",
+    name=AutoName("name", 128, prefix="namePrefix"),
+    properties={
+        "name": string("InstanceProfileName", computed=True, replace=True),
+        "namePrefix": string(local=True, computed=True, replace=True),
+        "path": string(default="/", replace=True),
+        "role": string(("RoleName", "Roles.0.RoleName"), replace=True),
+        "arn": output(template="arn:{partition}:iam::{account}:instance-profile{path}{name}"),
+        "createDate": output(),
+        "uniqueId": output("InstanceProfileId"),
+    },
+    create=Call("create_instance_profile", "InstanceProfile"),
+    read=Call("get_instance_profile", "InstanceProfile"),
+    settings=(Setting("role", "add_role_to_instance_profile"),),
+    delete=Call("delete_instance_profile"),
+    empty=_without_roles,
+    tags=Tags(
+        {"InstanceProfileName": "{name}"},
+        "list_instance_profile_tags",
+        "tag_instance_profile",
+        "untag_instance_profile",
+        pairs=("Key", "Value"),
+    ),
+    created="CreateDate",
+)

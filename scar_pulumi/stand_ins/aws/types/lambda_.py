@@ -1,0 +1,248 @@
+"""Lambda: functions, who may call them, what becomes of failed events, and their URLs."""
+
+import json
+import time
+from typing import Any
+
+from scar_pulumi.stand_ins.aws.calls import Cloud
+from scar_pulumi.stand_ins.aws.model import (
+    AutoName,
+    Call,
+    ResourceType,
+    Setting,
+    Tags,
+    boolean,
+    integer,
+    mapping,
+    nested,
+    output,
+    string,
+    strings,
+)
+from scar_pulumi.stand_ins.plugin.errors import ProviderError
+from scar_pulumi.stand_ins.plugin.wire import Properties
+
+_INVOKE = "arn:{partition}:apigateway:{region}:lambda:path"
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+
+
+def _function_document(cloud: Cloud, answer: Properties, values: Properties) -> Properties:
+    """GetFunction's answer as CreateFunction gives it, with what is beside it."""
+    document = {**answer["Configuration"], "Code": answer.get("Code", {}), "Tags": answer.get("Tags", {})}
+    document |= answer.get("Concurrency", {})
+    if values.get("publish"):
+        versions = cloud.call(
+            "lambda", "list_versions_by_function", values.get("region"), FunctionName=document["FunctionName"]
+        )["Versions"]
+        document["Version"] = versions[-1]["Version"]
+    return document
+
+
+def _wait_until_ready(cloud: Cloud, values: Properties, timeout: float) -> Properties:
+    """Both creation and updates go on after their calls: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html."""
+    deadline, pause = time.monotonic() + timeout, 0.02
+    while True:
+        state = cloud.call("lambda", "get_function_configuration", values.get("region"), FunctionName=values["name"])
+        states = (state.get("State"), state.get("LastUpdateStatus"))
+        if "Failed" in states:
+            reason = state.get("StateReason") or state.get("LastUpdateStatusReason") or "no reason given"
+            raise ProviderError(f"function {values['name']} did not become ready: {reason}")
+        if states[0] != "Pending" and states[1] != "InProgress":
+            # The version that an operation published is in its own answer, not here.
+            return {} if values.get("publish") else state
+        if time.monotonic() > deadline:
+            raise ProviderError(f"function {values['name']} was not ready after {timeout:g} s: {states}")
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)
+
+
+FUNCTION = ResourceType(
+    "aws:lambda/function:Function",
+    service="lambda",
+    documentation="https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html",
+    identity="{name}",
+    name=AutoName("name", 64),
+    properties={
+        "name": string("FunctionName", computed=True, replace=True),
+        "role": string(required=True),
+        "packageType": string(default="Zip", one_of=("Image", "Zip"), replace=True),
+        "imageUri": string(("Code.ImageUri", "ImageUri")),
+        "imageConfig": nested(
+            {"commands": strings("Command"), "entryPoints": strings("EntryPoint"), "workingDirectory": string()},
+            ("ImageConfig", "ImageConfigResponse.ImageConfig"),
+        ),
+        "s3Bucket": string(("Code.S3Bucket", "S3Bucket"), unread=True),
+        "s3Key": string(("Code.S3Key", "S3Key"), unread=True),
+        "s3ObjectVersion": string(("Code.S3ObjectVersion", "S3ObjectVersion"), unread=True),
+        "handler": string(),
+        "runtime": string(),
+        "architectures": strings(computed=True),
+        "description": string(),
+        "memorySize": integer(default=128, between=(128, 10240)),
+        "timeout": integer(default=3, between=(1, 900)),
+        "ephemeralStorage": nested({"size": integer(between=(512, 10240))}, computed=True),
+        "environment": nested({"variables": mapping()}),
+        "loggingConfig": nested(
+            {
+                "logFormat": string(required=True, one_of=("JSON", "Text")),
+                "logGroup": string(computed=True),
+                "applicationLogLevel": string(computed=True, one_of=_LEVELS),
+                "systemLogLevel": string(computed=True, one_of=_LEVELS),
+            },
+            computed=True,
+        ),
+        "vpcConfig": nested(
+            {
+                "subnetIds": strings(required=True, unordered=True),
+                "securityGroupIds": strings(required=True, unordered=True),
+                "ipv6AllowedForDualStack": boolean(computed=True),
+                "vpcId": string(computed=True, output=True),
+            }
+        ),
+        "fileSystemConfig": nested(
+            {"arn": string(required=True), "localMountPath": string(required=True)}, "FileSystemConfigs.0"
+        ),
+        "deadLetterConfig": nested({"targetArn": string(required=True)}),
+        "tracingConfig": nested({"mode": string(required=True)}, computed=True),
+        "kmsKeyArn": string("KMSKeyArn"),
+        "reservedConcurrentExecutions": integer(default=-1),
+        "publish": boolean(default=False, unread=True),
+        "skipDestroy": boolean(local=True, default=False),
+        "sourceCodeHash": string(local=True, computed=True),
+        "arn": output(template="arn:{partition}:lambda:{region}:{account}:function:{name}"),
+        "invokeArn": output(template=f"{_INVOKE}/2015-03-31/functions/{{arn}}/invocations"),
+        "responseStreamingInvokeArn": output(
+            template=f"{_INVOKE}/2021-11-15/functions/{{arn}}/response-streaming-invocations"
+        ),
+        "version": output(volatile="publish"),
+        "qualifiedArn": output(template="{arn}:{version}", volatile="publish"),
+        "qualifiedInvokeArn": output(
+            template=f"{_INVOKE}/2015-03-31/functions/{{qualifiedArn}}/invocations", volatile="publish"
+        ),
+        "lastModified": output(volatile="always"),
+        "codeSha256": output(volatile="always"),
+        "sourceCodeSize": integer("CodeSize", output=True),
+        "signingJobArn": output(),
+        "signingProfileVersionArn": output(),
+    },
+    create=Call("create_function"),
+    read=Call("get_function"),
+    updates=("update_function_code", "update_function_configuration"),
+    settings=(
+        Setting("reservedConcurrentExecutions", "put_function_concurrency", "delete_function_concurrency", unset=-1),
+    ),
+    delete=Call("delete_function"),
+    tags=Tags({"Resource": "{arn}"}, "list_tags", "tag_resource", "untag_resource"),
+    adapt=_function_document,
+    settle=_wait_until_ready,
+    created="LastModified",
+)
+
+
+def _statement(cloud: Cloud, answer: Properties, values: Properties) -> Properties | None:  # noqa: ARG001
+    """One statement of a function's policy in AddPermission's words."""
+    statements = json.loads(answer["Policy"]).get("Statement", [])
+    found = next((item for item in statements if item.get("Sid") == values["statementId"]), None)
+    return found and {
+        "FunctionName": values["function"],
+        "StatementId": found["Sid"],
+        "Action": found["Action"],
+        "Principal": _principal(found.get("Principal")),
+        "SourceArn": _condition(found, "aws:SourceArn"),
+        "SourceAccount": _condition(found, "aws:SourceAccount"),
+        "PrincipalOrgID": _condition(found, "aws:PrincipalOrgID"),
+        "EventSourceToken": _condition(found, "lambda:EventSourceToken"),
+        "FunctionUrlAuthType": _condition(found, "lambda:FunctionUrlAuthType"),
+    }
+
+
+def _principal(principal: Any) -> Any:
+    return next(iter(principal.values())) if isinstance(principal, dict) else principal
+
+
+def _condition(statement: Properties, key: str) -> Any:
+    tests = statement.get("Condition", {}).values()
+    return next((test[name] for test in tests for name in test if name.lower() == key.lower()), None)
+
+
+PERMISSION = ResourceType(
+    "aws:lambda/permission:Permission",
+    service="lambda",
+    documentation="https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html",
+    identity="{statementId}",
+    lookup="{function}/{statementId}[:{qualifier}]",
+    name=AutoName("statementId", 100, prefix="statementIdPrefix"),
+    properties={
+        "function": string("FunctionName", required=True, replace=True),
+        "statementId": string(computed=True, replace=True),
+        "statementIdPrefix": string(local=True, computed=True, replace=True),
+        "qualifier": string(replace=True),
+        "action": string(required=True, replace=True),
+        "principal": string(required=True, replace=True),
+        "principalOrgId": string("PrincipalOrgID", replace=True),
+        "sourceArn": string(replace=True),
+        "sourceAccount": string(replace=True),
+        "eventSourceToken": string(replace=True),
+        "functionUrlAuthType": string(replace=True),
+        "invokedViaFunctionUrl": boolean(replace=True, unread=True),
+    },
+    create=Call("add_permission"),
+    read=Call("get_policy"),
+    delete=Call("remove_permission"),
+    adapt=_statement,
+)
+
+EVENT_INVOKE_CONFIG = ResourceType(
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+    service="lambda",
+    documentation="https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html",
+    identity="{functionName}[:{qualifier}]",
+    properties={
+        "functionName": string("FunctionName", required=True, replace=True),
+        "qualifier": string(replace=True),
+        "maximumRetryAttempts": integer(default=2, between=(0, 2)),
+        "maximumEventAgeInSeconds": integer(computed=True, between=(60, 21600)),
+        "destinationConfig": nested(
+            {
+                "onFailure": nested({"destination": string(required=True)}),
+                "onSuccess": nested({"destination": string(required=True)}),
+            }
+        ),
+    },
+    create=Call("put_function_event_invoke_config"),
+    read=Call("get_function_event_invoke_config"),
+    rewrite=True,
+    delete=Call("delete_function_event_invoke_config"),
+    adapt=lambda _, answer, values: {**answer, "FunctionName": values["functionName"]},
+)
+
+FUNCTION_URL = ResourceType(
+    "aws:lambda/functionUrl:FunctionUrl",
+    service="lambda",
+    documentation="https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunctionUrlConfig.html",
+    identity="{functionName}[:{qualifier}]",
+    properties={
+        "functionName": string("FunctionName", required=True, replace=True),
+        "qualifier": string(replace=True),
+        "authorizationType": string("AuthType", required=True, one_of=("AWS_IAM", "NONE")),
+        "invokeMode": string(default="BUFFERED", one_of=("BUFFERED", "RESPONSE_STREAM")),
+        "cors": nested(
+            {
+                "allowCredentials": boolean(),
+                "allowHeaders": strings(unordered=True),
+                "allowMethods": strings(unordered=True),
+                "allowOrigins": strings(unordered=True),
+                "exposeHeaders": strings(unordered=True),
+                "maxAge": integer(),
+            }
+        ),
+        "functionArn": output(),
+        "functionUrl": output(),
+        "urlId": output("FunctionUrl", part=r"//([^.]+)"),
+    },
+    create=Call("create_function_url_config"),
+    read=Call("get_function_url_config"),
+    updates=("update_function_url_config",),
+    delete=Call("delete_function_url_config"),
+    adapt=lambda _, answer, values: {**answer, "FunctionName": values["functionName"]},
+)

@@ -1,0 +1,50 @@
+"""Simple Queue Service: queues, whose settings are all text attributes."""
+
+from functools import partial
+
+from scar_pulumi.stand_ins.aws.model import (
+    AutoName,
+    Call,
+    ResourceType,
+    Tags,
+    boolean,
+    integer,
+    json_text,
+    output,
+    string,
+)
+
+_number = partial(integer, text=True)
+_switch = partial(boolean, text=True)
+
+QUEUE = ResourceType(
+    "aws:sqs/queue:Queue",
+    service="sqs",
+    documentation="https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html",
+    identity="{url}",
+    unique="{name}",
+    name=AutoName("name", 80, prefix="namePrefix", suffix=("fifoQueue", ".fifo")),
+    properties={
+        "name": string("QueueName", computed=True, replace=True),
+        "namePrefix": string(local=True, computed=True, replace=True),
+        "delaySeconds": _number("Attributes.DelaySeconds", default=0, between=(0, 900)),
+        "maxMessageSize": _number("Attributes.MaximumMessageSize", computed=True, between=(1024, 1048576)),
+        "messageRetentionSeconds": _number("Attributes.MessageRetentionPeriod", default=345600, between=(60, 1209600)),
+        "receiveWaitTimeSeconds": _number("Attributes.ReceiveMessageWaitTimeSeconds", default=0, between=(0, 20)),
+        "visibilityTimeoutSeconds": _number("Attributes.VisibilityTimeout", default=30, between=(0, 43200)),
+        "fifoQueue": _switch("Attributes.FifoQueue", replace=True),
+        "contentBasedDeduplication": _switch("Attributes.ContentBasedDeduplication"),
+        "policy": json_text("Attributes.Policy", computed=True),
+        "redrivePolicy": json_text("Attributes.RedrivePolicy"),
+        "redriveAllowPolicy": json_text("Attributes.RedriveAllowPolicy"),
+        "sqsManagedSseEnabled": _switch("Attributes.SqsManagedSseEnabled", computed=True),
+        "url": output("QueueUrl"),
+        "arn": output(template="arn:{partition}:sqs:{region}:{account}:{name}"),
+    },
+    create=Call("create_queue"),
+    read=Call("get_queue_attributes", extra={"AttributeNames": ["All"]}),
+    updates=("set_queue_attributes",),
+    delete=Call("delete_queue"),
+    adapt=lambda _, answer, __: {**answer, "QueueName": answer["Attributes"]["QueueArn"].rpartition(":")[2]},
+    tags=Tags({"QueueUrl": "{url}"}, "list_queue_tags", "tag_queue", "untag_queue"),
+)

@@ -1,0 +1,53 @@
+"""Systems Manager: parameters of the Parameter Store."""
+
+from scar_pulumi.stand_ins.aws.calls import Cloud
+from scar_pulumi.stand_ins.aws.model import AutoName, Call, ResourceType, Tags, output, string
+from scar_pulumi.stand_ins.plugin.wire import Properties
+
+
+def _overwriting(operation: str, request: Properties, parameter: Properties) -> Properties:
+    """Only a parameter that this stack has made, and so has a version, may be overwritten."""
+    return {**request, "Overwrite": True} if operation == "put_parameter" and "version" in parameter else request
+
+
+def _stored(cloud: Cloud, parameter: Properties, _seconds: float) -> Properties:
+    """What `put_parameter` does not tell: the ARN."""
+    answer = cloud.call("ssm", "get_parameter", parameter.get("region"), Name=parameter["name"], WithDecryption=True)
+    found: Properties = answer["Parameter"]
+    return found
+
+
+PARAMETER = ResourceType(
+    "aws:ssm/parameter:Parameter",
+    service="ssm",
+    documentation="https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html",
+    identity="{name}",
+    name=AutoName("name", 1011),
+    properties={
+        "name": string(computed=True, replace=True),
+        "type": string(required=True, one_of=("String", "StringList", "SecureString")),
+        "value": string(required=True),
+        "description": string(unread=True),
+        "tier": string(unread=True, computed=True, one_of=("Standard", "Advanced", "Intelligent-Tiering")),
+        "keyId": string(unread=True, computed=True),
+        "allowedPattern": string(unread=True),
+        "dataType": string(computed=True),
+        "arn": output("ARN"),
+        "version": output(volatile="always"),
+    },
+    create=Call("put_parameter"),
+    read=Call("get_parameter", "Parameter", {"WithDecryption": True}),
+    rewrite=True,
+    delete=Call("delete_parameter"),
+    amend=_overwriting,
+    settle=_stored,
+    tags=Tags(
+        {"ResourceType": "Parameter", "ResourceId": "{name}"},
+        "list_tags_for_resource",
+        "add_tags_to_resource",
+        "remove_tags_from_resource",
+        at="TagList",
+        pairs=("Key", "Value"),
+    ),
+    created="LastModifiedDate",
+)

@@ -1,0 +1,114 @@
+"""When an object does its job: by kind, why it does not yet."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from scar_pulumi.stand_ins.kubernetes.api import Object
+from scar_pulumi.stand_ins.plugin.errors import ProviderError
+
+Reason = str | None
+
+
+class FailedError(ProviderError):
+    """An object that will never do its job, whatever one waits."""
+
+
+def unready(live: Object) -> Reason:
+    """Why an object is not ready, or None when it is. Raises FailedError when it never will be."""
+    group = str(live.get("apiVersion")).rpartition("/")[0]
+    rule = _RULES.get((group, str(live.get("kind"))))
+    return rule(live) if rule else None
+
+
+def _status(live: Object) -> Mapping[str, Any]:
+    return live.get("status") or {}
+
+
+def _condition(live: Object, kind: str) -> Mapping[str, Any]:
+    found = (entry for entry in _status(live).get("conditions") or () if entry.get("type") == kind)
+    return next(found, {})
+
+
+def _observed(live: Object) -> bool:
+    return int(_status(live).get("observedGeneration") or 0) >= int(live["metadata"].get("generation") or 0)
+
+
+def _deployment(live: Object) -> Reason:
+    wanted = live["spec"].get("replicas", 1)
+    if not _observed(live):
+        return "its controller has not seen it yet"
+    progress = _condition(live, "Progressing")
+    if progress.get("reason") == "ProgressDeadlineExceeded":
+        return f"it makes no progress: {progress.get('message', '')}"
+    updated, available = (_status(live).get(name, 0) for name in ("updatedReplicas", "availableReplicas"))
+    if min(updated, available) < wanted:
+        return f"{available} of its {wanted} pods are available, {updated} of them up to date"
+    return None
+
+
+def _daemon_set(live: Object) -> Reason:
+    status = _status(live)
+    wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberAvailable", 0)
+    if not _observed(live) or status.get("updatedNumberScheduled", 0) < wanted or ready < wanted:
+        return f"{ready} of its {wanted} pods are available"
+    return None
+
+
+def _stateful_set(live: Object) -> Reason:
+    wanted, ready = live["spec"].get("replicas", 1), _status(live).get("readyReplicas", 0)
+    return None if _observed(live) and ready >= wanted else f"{ready} of its {wanted} pods are ready"
+
+
+def _job(live: Object) -> Reason:
+    failed = _condition(live, "Failed")
+    if failed.get("status") == "True":
+        raise FailedError(f"the job failed: {failed.get('reason', '')}: {failed.get('message', '')}")
+    done = _condition(live, "Complete").get("status") == "True" or live["spec"].get("suspend")
+    return None if done else "it is not complete"
+
+
+def _claim(live: Object) -> Reason:
+    return None if _status(live).get("phase") == "Bound" else "no volume is bound to it"
+
+
+def _pod(live: Object) -> Reason:
+    phase = _status(live).get("phase")
+    if phase == "Failed":
+        raise FailedError(f"the pod failed: {_status(live).get('message', '')}")
+    ready = phase == "Succeeded" or _condition(live, "Ready").get("status") == "True"
+    return None if ready else f"it is {phase or 'not scheduled'}"
+
+
+def _service(live: Object) -> Reason:
+    waits = live["spec"].get("type") == "LoadBalancer"
+    return "it has no address yet" if waits and not _addresses(live) else None
+
+
+def _ingress(live: Object) -> Reason:
+    return None if _addresses(live) else "it has no address yet"
+
+
+def _addresses(live: Object) -> list[Any]:
+    return list((_status(live).get("loadBalancer") or {}).get("ingress") or ())
+
+
+def _namespace(live: Object) -> Reason:
+    return None if _status(live).get("phase") == "Active" else "it is not active"
+
+
+def _definition(live: Object) -> Reason:
+    return None if _condition(live, "Established").get("status") == "True" else "it is not established"
+
+
+_RULES: Mapping[tuple[str, str], Callable[[Object], Reason]] = {
+    ("", "Namespace"): _namespace,
+    ("", "PersistentVolumeClaim"): _claim,
+    ("", "Pod"): _pod,
+    ("", "Service"): _service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
+    ("apps", "DaemonSet"): _daemon_set,
+    ("apps", "Deployment"): _deployment,
+    ("apps", "StatefulSet"): _stateful_set,
+    ("batch", "Job"): _job,
+    ("networking.k8s.io", "Ingress"): _ingress,
+}

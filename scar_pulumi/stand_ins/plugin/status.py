@@ -1,0 +1,52 @@
+"""Failures as gRPC statuses: one sentence each, without the secrets of the request that failed."""
+
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import provider_pb2, status_pb2
+
+from scar_pulumi.stand_ins.plugin.errors import IncompleteError, ProviderError, UnservedError
+from scar_pulumi.stand_ins.plugin.wire import conceal, from_struct, secrets, texts, to_struct
+
+_HIDDEN = "[secret]"
+
+
+def abort(context: Any, error: Exception, request: Any) -> NoReturn:
+    """End a call with an error that the engine can show as it stands."""
+    message = _without_secrets(_sentence(error), request)
+    if isinstance(error, IncompleteError):
+        details = _incomplete(error, message, request).SerializeToString()
+        context.set_trailing_metadata((("grpc-status-details-bin", details),))
+    wrong_input = isinstance(error, UnservedError)
+    context.abort(grpc.StatusCode.INVALID_ARGUMENT if wrong_input else grpc.StatusCode.UNKNOWN, message)
+    raise AssertionError("abort returned")
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ProviderError | OSError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"the stand-in provider failed in {where}: {type(error).__name__}: {error}; please report this"
+
+
+def _without_secrets(message: str, request: Any) -> str:
+    for _, value in request.ListFields():
+        if isinstance(value, Struct):
+            for secret in secrets(from_struct(value)):
+                for text in filter(None, texts(secret)):
+                    message = message.replace(text, _HIDDEN)
+    return message
+
+
+def _incomplete(error: IncompleteError, message: str, request: Any) -> Any:
+    """The resource exists: the engine records it, marked as to be updated."""
+    raw = from_struct(request.news if "news" in request.DESCRIPTOR.fields_by_name else request.properties)
+    outputs = to_struct(conceal(error.outputs, raw))
+    detail = provider_pb2.ErrorResourceInitFailed(id=error.id, properties=outputs, reasons=[message])
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
+    status.details.add().Pack(detail)
+    return status
