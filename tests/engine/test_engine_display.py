@@ -5,7 +5,7 @@ import io
 from pulumi.automation import EngineEvent
 
 from scar_pulumi.engine._display import Display
-from tests.waiting import wait_for
+from tests.world.waiting import wait_for
 
 QUEUE = "urn:pulumi:local::video::scar:index:BatchGpuEnvironment$aws:batch/jobQueue:JobQueue::split-queue"
 

@@ -13,8 +13,8 @@ from pulumi import automation
 
 from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
 from scar_pulumi.engine import find_engine, stack_environment
-from tests.unit.image import images
-from tests.unit.image.servers import Registry, running_registry
+from tests.images import images
+from tests.images.servers import Registry, running_registry
 
 TYPE = "pulumi-python:dynamic/scar:SupervisedImage"
 

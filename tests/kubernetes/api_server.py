@@ -13,8 +13,8 @@ from typing import Any
 import urllib3
 import yaml
 
-from tests.local.provider_harness import free_port
-from tests.waiting import wait_for
+from tests.world.provider_harness import free_port
+from tests.world.waiting import wait_for
 
 ADMIN = "token-of-the-administrator"
 MERGE = "application/merge-patch+json"

@@ -6,7 +6,7 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2
 
 from scar_pulumi.stand_ins.plugin.wire import from_struct
-from tests.stand_ins import Plugin
+from tests.world.plugins import Plugin
 
 
 class Resource:

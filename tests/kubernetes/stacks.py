@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from scar_pulumi.engine import find_engine
 from scar_pulumi.engine._shims import engine_directory, stand_in_directory
-from tests import stand_ins
+from tests.world import plugins
 
 
 @dataclass(frozen=True)
-class Stacks(stand_ins.Stacks):
+class Stacks(plugins.Stacks):
     """Stacks on the cluster of a kubeconfig."""
 
     kubeconfig: str

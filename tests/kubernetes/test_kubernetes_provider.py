@@ -12,7 +12,7 @@ from scar_pulumi.stand_ins.plugin.wire import UNKNOWN, as_secret, reveal
 from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
 from tests.kubernetes.resource import Resource
-from tests.stand_ins import Plugin
+from tests.world.plugins import Plugin
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"

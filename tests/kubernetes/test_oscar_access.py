@@ -8,7 +8,7 @@ import pytest
 from tests.kubernetes.api_server import Client, RefusedError
 from tests.kubernetes.controllers import Controllers
 from tests.kubernetes.manifests import manifests
-from tests.waiting import wait_for
+from tests.world.waiting import wait_for
 
 NAMESPACES = ("oscar", "oscar-svc", "minio", "yunikorn")
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

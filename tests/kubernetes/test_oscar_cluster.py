@@ -11,7 +11,7 @@ from scar_components import OscarCluster, OscarClusterArgs
 from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
 from tests.kubernetes.stacks import Stacks
-from tests.stand_ins import changes
+from tests.world.plugins import changes
 
 SERVER = "/apis/apps/v1/namespaces/oscar/deployments/oscar"
 SERVICE = "/api/v1/namespaces/oscar/services/oscar"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tests.loopback_server import QuietHandler, serving
+from tests.world.loopback_server import QuietHandler, serving
 
 _LARGEST = 30 * 1024  # https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 

@@ -21,7 +21,7 @@ import pytest
 from scar_foundation.directories import cache_directory
 from tests.supervisor import roots
 from tests.supervisor.container import Container, Deployment
-from tests.waiting import wait_for
+from tests.world.waiting import wait_for
 
 BUNDLE = Path(__file__).resolve().parents[2] / "supervisor_image" / "bundle.py"
 

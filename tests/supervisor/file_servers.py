@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import unquote
 
-from tests import loopback_server
-from tests.loopback_server import QuietHandler
+from tests.world import loopback_server
+from tests.world.loopback_server import QuietHandler
 
 
 @dataclass

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tests.loopback_server import QuietHandler, serving
+from tests.world.loopback_server import QuietHandler, serving
 
 
 @dataclass

@@ -11,7 +11,7 @@ from tests.supervisor.conftest import Launch
 from tests.supervisor.container import Container
 from tests.supervisor.lambda_service import Queue, lambda_service
 from tests.supervisor.test_http import answer, received, request
-from tests.waiting import wait_for
+from tests.world.waiting import wait_for
 
 EVENT_HEADER = {"X-Amz-Invocation-Type": "Event"}
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.supervisor.conftest import Launch
 from tests.supervisor.container import Container
-from tests.waiting import wait_for
+from tests.world.waiting import wait_for
 
 
 def request(body: str = "", **more: Any) -> dict[str, Any]:

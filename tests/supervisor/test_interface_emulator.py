@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.interface_emulator import Emulator, program
 from tests.supervisor.conftest import Bundle
 from tests.supervisor.container import Container, Deployment, encoded, s3_event
 from tests.supervisor.objects import body, bucket, to
+from tests.world.interface_emulator import Emulator, program
 
 SCRIPT = '#!/bin/sh\ncat "$INPUT_FILE_PATH"; cat "$INPUT_FILE_PATH" >"$TMP_OUTPUT_DIR/copy"\n'
 

@@ -9,7 +9,7 @@ from tests.supervisor.conftest import Launch
 from tests.supervisor.container import printed
 from tests.supervisor.objects import body, bucket, keys, to
 from tests.supervisor.unreliable import unreliable
-from tests.waiting import wait_for
+from tests.world.waiting import wait_for
 
 FILES = ("a.txt", "b.jpg", "result-c.txt", "sub/result-d.txt", "sub/deep/e.jpg", "a b/f+%.txt")
 MAKE = "cd $TMP_OUTPUT_DIR && mkdir -p sub/deep 'a b'" + "".join(f" && echo x >'{file}'" for file in FILES)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.supervisor.conftest import Launch
 from tests.supervisor.container import printed
-from tests.waiting import wait_for
+from tests.world.waiting import wait_for
 
 
 def with_argument(word: str) -> list[int]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.supervisor.conftest import Launch
 from tests.supervisor.container import USER, printed
-from tests.waiting import wait_for
+from tests.world.waiting import wait_for
 
 BROKEN = {"PYTHONHOME": "/rubbish", "PYTHONPATH": "/rubbish", "LD_LIBRARY_PATH": "/rubbish", "PYTHONSTARTUP": "/x"}
 

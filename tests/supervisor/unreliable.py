@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from tests.loopback_server import QuietHandler, serving
+from tests.world.loopback_server import QuietHandler, serving
 
 # What storages do: refuse in three ways, hang up before or after the work is done, and stop in the middle.
 WAYS = ("500 InternalError", "503 ServiceUnavailable", "503 SlowDown", "hang up", "lose the answer", "break off")

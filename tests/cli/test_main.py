@@ -1,0 +1,174 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import pytest
+
+from scar_foundation.errors import ScarError
+from scar_pulumi.cli import stack
+from scar_pulumi.cli._cloud_errors import about, translated
+from scar_pulumi.cli._verbs import VERBS
+from tests.world.waiting import wait_for
+
+from .conftest import Scar
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_describes_itself(verb: str, scar: Scar) -> None:
+    answer = scar(verb, "--help")
+    assert answer.status == 0
+    assert f"usage: scar-pulumi {verb}" in answer.stdout
+    if verb not in {"fdl", "jobs", "local"}:  # their actions have it
+        assert "--json" in answer.stdout
+
+
+def test_help_lists_the_verbs_and_the_version_is_the_packages(scar: Scar) -> None:
+    answer = scar("--help")
+    assert answer.status == 0
+    for name, verb in VERBS.items():
+        assert name in answer.stdout
+        assert verb.summary in answer.stdout
+    assert scar("--version").stdout.split()[0] == "scar-pulumi"
+
+
+def test_help_imports_nothing_that_takes_long() -> None:
+    script = (
+        "import sys\nfrom scar_pulumi.cli import main\nmain(['--help'])\n"
+        "heavy = {'boto3', 'botocore', 'pulumi', 'yaml', 'asyncio', 'ssl'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "no verb is given"),
+        (["uup"], "did you mean up?"),
+        (["invoke"], "the following arguments are required: NAME"),
+        (["invoke", "f", "--dat", "x"], "unrecognized arguments"),
+        (["invoke", "f", "--data", "x", "--file", "y"], "not allowed with argument"),
+        (["local"], "the following arguments are required: ACTION"),
+        (["put", "bucket"], "the following arguments are required: FILE"),
+        (["put", "/x", __file__], "no bucket is named"),
+        (["put", "bucket", "/no/such/file"], "/no/such/file: no such file or folder"),
+        (["invoke", "f", "--file", "/no/such/file"], "/no/such/file: No such file"),
+        (["invoke", "f", "--async", "--output", "x"], "--output"),
+        (["logs", "f", "--since", "yesterday"], "--since: yesterday is no time"),
+        (["ls", "--fdl", "/no/such/file"], "/no/such/file: no such file"),
+        (["local", "env", "--stack", "prod"], "prod is not local"),
+        (["up", "/no/such/file.yaml"], "/no/such/file.yaml"),
+    ],
+)
+def test_wrong_input_is_told_with_exit_code_two(arguments: list[str], told: str, scar: Scar) -> None:
+    answer = scar(*arguments)
+    assert answer.status == 2, answer.stderr
+    assert told in answer.stderr
+    assert answer.stdout == ""
+
+
+def test_wrong_input_is_one_json_document_as_well(scar: Scar) -> None:
+    answer = scar("logs", "f", "--since", "yesterday", "--json")
+    assert answer.status == 2
+    assert answer.json["error"]["message"].startswith("--since: yesterday is no time")
+    assert scar("logs", "--json").json["error"]["problems"] == []
+
+
+def failing(error: BaseException) -> Any:
+    def run(*_: object) -> None:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(("error", "status"), [(ScarError("f: it broke; mend it"), 1), (KeyboardInterrupt(), 130)])
+def test_errors_have_their_exit_codes(
+    error: BaseException, status: int, scar: Scar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "run", failing(error))
+    answer = scar("outputs", "f.yaml")
+    assert answer.status == status
+    assert "Traceback" not in answer.stderr
+    if status == 1:
+        assert answer.stderr == "error: f: it broke; mend it\n"
+
+
+def test_a_bug_is_one_line_and_its_traceback_a_private_file(
+    scar: Scar, monkeypatch: pytest.MonkeyPatch, directories: Path
+) -> None:
+    monkeypatch.setattr(stack, "run", failing(ZeroDivisionError("by\nzero")))
+    answer = scar("outputs", "f.yaml", "--json")
+    assert answer.status == 1
+    assert answer.json["error"]["message"].startswith("ZeroDivisionError: by zero; this is a bug in scar-pulumi")
+    assert len(answer.stderr.splitlines()) == 1
+    (saved,) = (directories / "cache" / "errors").iterdir()
+    assert str(saved) in answer.stderr
+    assert "Traceback" in saved.read_text()
+    assert saved.stat().st_mode & 0o777 == 0o600
+
+
+def test_mistakes_in_a_file_are_all_told_and_listed_in_the_document(scar: Scar, directories: Path) -> None:
+    file = directories / "wrong.yaml"
+    file.write_text("functions:\n  aws:\n  - lambda:\n      name: f\n      memory: 64\n      timout: 3\n")
+    answer = scar("up", file)
+    assert answer.status == 2
+    assert "wrong.yaml:5:" in answer.stderr
+    assert "wrong.yaml:6:" in answer.stderr
+    assert "nothing was changed" in answer.stderr
+    problems = scar("up", file, "--json").json["error"]["problems"]
+    assert {problem["line"] for problem in problems} >= {5, 6}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["logs", "f", "--since", "x", "--json"]])
+def test_a_reader_that_goes_away_is_no_traceback(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "scar_pulumi", *arguments]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+    assert process.returncode == 141
+    assert "Traceback" not in told
+    assert "Exception ignored" not in told
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_a_verb_cleanly(number: signal.Signals, status: int, directories: Path) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom scar_pulumi.cli import main, stack\n"
+        "def wait(*_):\n    Path('ready').touch()\n    time.sleep(60)\n"
+        "stack.run = wait\nsys.exit(main(['up', 'x.yaml', '--json']))"
+    ).replace("import main, stack", "import main\nfrom scar_pulumi.cli import stack")
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for((directories / "ready").exists, 30, "the verb runs")
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert b"Traceback" not in stderr
+    assert "error" in json.loads(stdout)
+
+
+def client_error(code: str, message: str = "") -> botocore.exceptions.ClientError:
+    return botocore.exceptions.ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+def test_errors_of_the_cloud_are_sentences() -> None:
+    with (
+        pytest.raises(ScarError, match="bucket b: does not exist; `scar-pulumi ls` lists what there is"),
+        about("bucket b"),
+    ):
+        raise client_error("NoSuchBucket")
+    assert str(translated(client_error("Odd", "It is so."))) == "Operation: It is so. (Odd)"
+    assert "aws configure" in str(translated(botocore.exceptions.NoCredentialsError()))
+    unreachable = botocore.exceptions.EndpointConnectionError(endpoint_url="https://s3")
+    assert "the cloud cannot be reached" in str(translated(unreachable))
+    assert translated(ValueError()) is None
+    with pytest.raises(ValueError, match="not the cloud's"), about("bucket b"):
+        raise ValueError("not the cloud's")

@@ -1,0 +1,93 @@
+"""Versions of OSCAR, what its server refuses, and how it is reached."""
+
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from scar_components._oscar_service._provider import RegisteredServiceProvider
+from tests.components.oscar_service.asking import minio, properties, raw
+from tests.components.oscar_service.cluster import Cluster
+from tests.components.oscar_service.server import Server, running
+
+
+@pytest.fixture
+def old_server() -> Iterator[Server]:
+    with running(Cluster("4.0.3", "knative")) as server:
+        yield server
+
+
+def test_version_4_0_has_one_port_replicas_and_buckets_that_exist(
+    provider: RegisteredServiceProvider, old_server: Server
+) -> None:
+    cluster = old_server.cluster
+    cluster.minio.make("photos")
+    members = [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]
+    federation = {"members": members, "delegation": "random"}
+    asked = properties(old_server, "plants", "photos/in", expose={"api_port": [8080]}, federation=federation)
+    made = provider.create(asked)
+    service = cluster.services["plants"]
+    assert service["expose"]["api_port"] == 8080
+    assert (service["replicas"], service["delegation"]) == (members, "random")
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
+    outs = made.outs or {}
+    assert (outs["version"], outs["synchronous"]) == ("4.0.3", False)  # it is exposed
+    assert provider.read("plants", outs).inputs is None
+    provider.delete("plants", {**outs, "delete_buckets": True})
+    assert "photos" in cluster.minio.buckets  # who made it is not told
+    with pytest.raises(pulumi.RunError, match=r"expose\.api_port: OSCAR 4\.0\.3 takes one port"):
+        provider.create(properties(old_server, "more", expose={"api_port": [80, 81]}))
+
+
+def test_version_4_1_has_federations(provider: RegisteredServiceProvider, server: Server, cluster: Cluster) -> None:
+    members = [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]
+    provider.create(properties(server, "plants", "photos/in", replicas=members, rescheduler_threshold=30))
+    federation = cluster.services["plants"]["federation"]
+    expected = {"group_id": "plants", "topology": "star", "members": members, "rescheduler_threshold": 30}
+    assert federation == expected
+
+
+def test_the_server_is_as_strict_as_the_real_one(cluster: Cluster) -> None:
+    assert cluster.create(raw("a", cpu=0.5))[0] == 400
+    assert cluster.create(raw("a", expose={"api_port": 80}))[0] == 400
+    assert cluster.create({"name": "a", "image": "debian"})[0] == 400
+    assert cluster.create(raw("a", expose={"api_port": [80]}))[0] == 500
+    assert cluster.create(raw("a", input=[minio("ab/in")]))[0] == 500
+    assert cluster.create(raw("a", input=[{"storage_provider": "s3.x", "path": "b/in"}]))[0] == 400
+    assert cluster.create(raw("a", output=[{"storage_provider": "s3.x", "path": "bucket/in"}]))[0] == 500
+    assert cluster.services == {}
+    assert cluster.create(raw("a")) == (201, None)
+    assert cluster.create(raw("a"))[0] == 400
+    assert cluster.update(raw("b")) == (404, None)
+
+
+def test_wrong_credentials_and_addresses_are_told(provider: RegisteredServiceProvider, server: Server) -> None:
+    wrong = {**properties(server, "plants"), "password": "wrong horse"}
+    with pytest.raises(pulumi.RunError, match="refuses user 'oscar'; check the user and the password") as refused:
+        provider.create(wrong)
+    assert "wrong horse" not in str(refused.value)
+    away = {**properties(server, "plants"), "endpoint": "http://127.0.0.1:9", "timeout": 0.2}
+    with pytest.raises(pulumi.RunError, match=r"http://127\.0\.0\.1:9: cannot be reached \(.*refused.*\); check"):
+        provider.create(away)
+    with pytest.raises(pulumi.RunError, match="is not an address of OSCAR"):
+        provider.create({**away, "endpoint": "127.0.0.1:x"})
+
+
+def test_certificates_are_verified_unless_the_service_says_otherwise(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster, tmp_path: Path
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=oscar", "-days", "1"]
+    subprocess.run([*command, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    asked = {**properties(server, "plants"), "endpoint": server.endpoint.replace("http:", "https:")}
+    with pytest.raises(pulumi.RunError, match=r"its certificate is not accepted .*; use one that is trusted"):
+        provider.create(asked)
+    provider.create({**asked, "verify_certificate": False})
+    assert "plants" in cluster.services

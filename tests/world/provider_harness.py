@@ -1,0 +1,115 @@
+"""What the tests of the stand-in aws provider share: a bare MiniStack, the real engine, the plugin on PATH."""
+
+import contextlib
+import functools
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import botocore.session
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import provider_pb2
+
+from tests.world import plugins
+from tests.world.plugins import Stacks
+from tests.world.waiting import wait_for
+
+REGION = "us-east-1"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def ministack(directory: Path) -> Iterator[str]:
+    """The cloud's AWS interfaces alone; yields the endpoint."""
+    port = free_port()
+    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "GATEWAY_PORT": str(port)}
+    command = [sys.executable, "-m", "hypercorn", "-w", "0", "ministack.app:app", "-b", f"127.0.0.1:{port}"]
+    with (directory / "ministack.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=directory, env={**os.environ, **settings}, stdout=log, stderr=log)
+    try:
+        endpoint = f"http://127.0.0.1:{port}"
+        wait_for(lambda: process.poll() is not None or _answers(endpoint), 60, "MiniStack answers")
+        assert process.poll() is None, (directory / "ministack.log").read_text()
+        yield endpoint
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5):
+            return True
+    except (URLError, ConnectionError):
+        return False
+
+
+@functools.cache
+def aws(endpoint: str, service: str) -> Any:
+    """A client that stands for somebody else who changes things."""
+    return botocore.session.Session().create_client(
+        service, REGION, endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
+@dataclass(frozen=True)
+class Bench(Stacks):
+    """Stacks on one endpoint."""
+
+    endpoint: str
+
+    @property
+    def process_file(self) -> Path:
+        """Where the plugin that was started last leaves its process id."""
+        return self.directory / "plugin.pid"
+
+    def plugins(self) -> str:
+        folder = self.directory / "plugins"
+        folder.mkdir(exist_ok=True)
+        shim = folder / "pulumi-resource-aws"
+        shim.write_text(
+            f"#!/bin/sh\necho $$ > {shlex.quote(str(self.process_file))}\n"
+            f'exec {shlex.quote(sys.executable)} -m scar_pulumi.stand_ins.aws "$@"\n'
+        )
+        shim.chmod(0o755)
+        return str(folder)
+
+    def settings(self) -> dict[str, str]:
+        return _settings(self.endpoint, self.directory)
+
+
+class Plugin(plugins.Plugin):
+    """The aws plugin's process."""
+
+    def __init__(self, endpoint: str, directory: Path) -> None:
+        super().__init__("scar_pulumi.stand_ins.aws", _settings(endpoint, directory))
+
+    def create(self, token: str, **inputs: Any) -> Any:
+        """Check and create, as the engine does for a resource it does not know; returns the answer to Create."""
+        urn = f"urn:pulumi:local::project::{token}::resource"
+        news = Struct()
+        news.update(inputs)
+        checked = self.stub.Check(
+            provider_pb2.CheckRequest(urn=urn, type=token, name="resource", news=news, randomSeed=os.urandom(32))
+        )
+        assert not checked.failures
+        return self.stub.Create(
+            provider_pb2.CreateRequest(urn=urn, type=token, name="resource", properties=checked.inputs)
+        )
+
+
+def _settings(endpoint: str, directory: Path) -> dict[str, str]:
+    return {"SCAR_STATE_DIR": str(directory / "state"), "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
