@@ -1,0 +1,99 @@
+"""Limits and defaults of AWS, and the defaults of this project: each once, with the page that states it.
+
+Sizes are bytes and durations are seconds unless the name or the comment says otherwise.
+"""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True)
+class Range:
+    """The whole numbers that a setting takes, and the one that it has by default."""
+
+    least: int
+    most: int
+    default: int | None = None
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int) and self.least <= value <= self.most
+
+
+# Lambda: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LAMBDA_MEMORY = Range(128, 10_240, default=512)
+"""MB."""
+LAMBDA_TIMEOUT = Range(1, 900, default=300)
+LAMBDA_EPHEMERAL_STORAGE = Range(512, 10_240, default=512)
+"""Size of `/tmp` in MB."""
+LAMBDA_ENVIRONMENT_BYTES = 4 * KIB
+"""All environment variables of a function together, as JSON."""
+LAMBDA_PAYLOAD_BYTES = 6 * MIB
+"""Input or result of a synchronous invocation."""
+LAMBDA_ASYNC_PAYLOAD_BYTES = 1 * MIB
+"""Input of an asynchronous invocation."""
+LAMBDA_IMAGE_BYTES = 10 * GIB
+"""An image with all layers uncompressed."""
+# https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+LAMBDA_NAME_CHARACTERS = 64
+LAMBDA_NAME_PATTERN = r"[a-zA-Z0-9_-]+"
+LAMBDA_DESCRIPTION_CHARACTERS = 256
+LAMBDA_ARCHITECTURES = ("x86_64", "arm64")
+"""The first one is the default."""
+# https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html
+LAMBDA_SUBNETS = Range(1, 16)
+LAMBDA_SECURITY_GROUPS = Range(1, 5)
+# https://docs.aws.amazon.com/lambda/latest/api/API_FileSystemConfig.html
+LAMBDA_MOUNT_PATH_CHARACTERS = 160
+LAMBDA_MOUNT_PATH_PATTERN = r"/mnt/[a-zA-Z0-9\-_.]+"
+# https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
+LAMBDA_RETRY_ATTEMPTS = Range(0, 2, default=2)
+
+# API Gateway's HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+HTTP_API_TIMEOUT = 30
+"""Seconds until a call is answered with 504. (REST APIs wait for 29.)"""
+HTTP_API_PAYLOAD_BYTES = 10 * MIB
+HTTP_API_HEADER_BYTES = 10_240
+
+# AWS Batch: https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
+BATCH_REQUEST_BYTES = 30 * KIB
+"""A SubmitJob request."""
+BATCH_ARRAY_SIZE = Range(2, 10_000)
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html
+BATCH_VCPUS = Range(1, 1000, default=1)
+BATCH_MEMORY = Range(4, 25_000_000, default=1024)
+"""MB of a job on instances."""
+BATCH_FARGATE_MEMORY = {
+    0.25: (512, 1024, 2048),
+    0.5: tuple(range(1024, 4097, 1024)),
+    1: tuple(range(2048, 8193, 1024)),
+    2: tuple(range(4096, 16385, 1024)),
+    4: tuple(range(8192, 30721, 1024)),
+    8: tuple(range(16384, 61441, 4096)),
+    16: tuple(range(32768, 122881, 8192)),
+}
+"""MB that a job on Fargate may have, by its vCPUs."""
+BATCH_FARGATE_DEFAULT_MEMORY = 2048
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_NodeProperties.html
+BATCH_NODES = Range(1, 1000)
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html
+BATCH_ATTEMPTS = Range(1, 10, default=1)
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_JobTimeout.html
+BATCH_LEAST_TIMEOUT = 60
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_EphemeralStorage.html
+BATCH_EPHEMERAL_STORAGE = Range(21, 200, default=20)
+"""GiB of a job on Fargate; the default cannot be asked for."""
+
+# CloudWatch Logs: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+LOG_BATCH_EVENTS = 10_000
+LOG_RETENTION_DAYS = 30
+"""Default of this project; CloudWatch Logs itself keeps logs for ever."""
+
+# IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+IAM_ROLE_NAME_CHARACTERS = 64
+
+# Registries: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html and
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests
+MANIFEST_BYTES = 4 * MIB
