@@ -2,6 +2,6 @@
 
 import sys
 
-from scar_pulumi.cli import main
+from scar_pulumi.cli.main import main
 
 sys.exit(main())

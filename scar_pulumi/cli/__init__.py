@@ -1,5 +1,1 @@
-"""The command line `scar-pulumi`."""
-
-from scar_pulumi.cli._main import main
-
-__all__ = ["main"]
+"""The command line `scar-pulumi`: it parses and prints; all else is asked of `scar_pulumi.deployments`."""

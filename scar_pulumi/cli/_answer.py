@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from scar_foundation.errors import InputError
-from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import stack_hint
+from scar_pulumi.cli.console import Console
 from scar_pulumi.client.invocation import Invocation
 
 

@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._console import Console
-from scar_pulumi.cli._deployed_from import files_of
 from scar_pulumi.cli._target import DeployedStack, deployed_stacks, is_local, open_clients
-from scar_pulumi.client.clusters import MASKED, Cluster, read_clusters
-from scar_pulumi.client.location import Location
+from scar_pulumi.cli.console import Console
+from scar_pulumi.client.objects import Location
 from scar_pulumi.client.oscar import ClusterClient
+from scar_pulumi.client.outputs import MASKED, DeployedCluster, read_clusters
+from scar_pulumi.deployments.source_files import files_of
 
 _OF_BUCKETS = ("minio", "s3")
 
@@ -86,7 +86,7 @@ def _clients(arguments: argparse.Namespace, console: Console) -> Iterator[Cluste
             yield open_cluster(stack, name, console)
 
 
-def _on_this_machine(cluster: Cluster) -> Cluster | None:
+def _on_this_machine(cluster: DeployedCluster) -> DeployedCluster | None:
     """Return a cluster of the local cloud, where that is now, with its password; None for one elsewhere."""
     from scar_foundation.directories import state_directory  # noqa: PLC0415 - only local stacks need it
     from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415
@@ -104,7 +104,7 @@ def _on_this_machine(cluster: Cluster) -> Cluster | None:
     return replace(cluster, endpoint=endpoint, user=USER, password=secret, services=services, storage={})
 
 
-def _revealed(stack: DeployedStack, console: Console) -> dict[str, Cluster]:
+def _revealed(stack: DeployedStack, console: Console) -> dict[str, DeployedCluster]:
     """Return the stack's clusters with their secrets, which takes the engine and the stack's passphrase or key."""
     from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415
     from scar_pulumi.engine import Stack  # noqa: PLC0415 - takes a second

@@ -4,10 +4,10 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from scar_pulumi.cli._cloud_errors import about
-from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._job_target import one_job
+from scar_pulumi.cli.console import Console
 from scar_pulumi.cli.logs import pause_for, pause_of, show_followed, text_of
+from scar_pulumi.client.cloud_errors import about
 from scar_pulumi.client.jobs import find_job, follow_lines, parts_of, read_lines
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._cloud_errors import about
-from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import DeployedStack, deployed_stacks, find_function, open_clients, stack_hint
+from scar_pulumi.cli.console import Console
 from scar_pulumi.client.clients import Clients
-from scar_pulumi.client.deployed import Function
-from scar_pulumi.client.jobs import Job, belongs_to, find_job, list_jobs, no_jobs
+from scar_pulumi.client.cloud_errors import about
+from scar_pulumi.client.jobs import BatchJob, belongs_to, find_job, list_jobs, no_jobs
+from scar_pulumi.client.outputs import DeployedFunction
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,9 @@ class FoundJob:
     clients: Clients
 
 
-def functions_with_jobs(arguments: Namespace, console: Console, name: str | None) -> tuple[list[Function], Clients]:
+def functions_with_jobs(
+    arguments: Namespace, console: Console, name: str | None
+) -> tuple[list[DeployedFunction], Clients]:
     """Return the functions that use Batch, or the named one.
 
     Raises:
@@ -47,7 +49,7 @@ def is_function(name: str, stacks: list[DeployedStack]) -> bool:
     return any(name in stack.deployed.functions for stack in stacks)
 
 
-def jobs_of(function: Function, clients: Clients) -> list[Job]:
+def jobs_of(function: DeployedFunction, clients: Clients) -> list[BatchJob]:
     """Return the jobs of a function, newest first."""
     with about(f"jobs of {function.name}"):
         return list_jobs(clients.client("batch", function.region), function)

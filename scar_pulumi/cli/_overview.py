@@ -5,12 +5,10 @@ from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from scar_pulumi.cli._cloud_errors import about
-from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import DeployedStack, deployed_stacks, is_local, open_clients
-from scar_pulumi.client.clusters import Service
-from scar_pulumi.client.deployed import Function
-from scar_pulumi.client.storage_path import StoragePath
+from scar_pulumi.cli.console import Console
+from scar_pulumi.client.cloud_errors import about
+from scar_pulumi.client.outputs import DeployedFunction, DeployedService, StoragePath
 
 
 def overview(arguments: Namespace, console: Console) -> Mapping[str, Any]:
@@ -41,7 +39,7 @@ def _local_buckets(arguments: Namespace, console: Console) -> list[str]:
         return sorted(bucket["Name"] for bucket in s3.list_buckets()["Buckets"])
 
 
-def _document(stack: DeployedStack, function: Function) -> dict[str, Any]:
+def _document(stack: DeployedStack, function: DeployedFunction) -> dict[str, Any]:
     return {
         "name": function.name,
         "project": stack.project,
@@ -58,7 +56,7 @@ def _document(stack: DeployedStack, function: Function) -> dict[str, Any]:
     }
 
 
-def _service(stack: DeployedStack, service: Service) -> dict[str, Any]:
+def _service(stack: DeployedStack, service: DeployedService) -> dict[str, Any]:
     return {
         "name": service.name,
         "cluster": service.cluster,
@@ -71,7 +69,7 @@ def _service(stack: DeployedStack, service: Service) -> dict[str, Any]:
 
 
 def _show(
-    functions: Sequence[tuple[DeployedStack, Function | Service]],
+    functions: Sequence[tuple[DeployedStack, DeployedFunction | DeployedService]],
     buckets: Sequence[Mapping[str, Any]],
     console: Console,
 ) -> None:
@@ -88,12 +86,12 @@ def _show(
         console.say(line)
 
 
-def _name(item: Function | Service) -> str:
-    return f"{item.cluster}/{item.name}" if isinstance(item, Service) else item.name
+def _name(item: DeployedFunction | DeployedService) -> str:
+    return f"{item.cluster}/{item.name}" if isinstance(item, DeployedService) else item.name
 
 
-def _url(item: Function | Service) -> str:
-    return (item.url if isinstance(item, Function) else "") or "-"
+def _url(item: DeployedFunction | DeployedService) -> str:
+    return (item.url if isinstance(item, DeployedFunction) else "") or "-"
 
 
 def _paths(paths: Iterable[StoragePath]) -> str:

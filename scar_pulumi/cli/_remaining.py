@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scar_pulumi.cli._clusters import local_storage
-from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._target import is_local, open_clients, stack_hint
-from scar_pulumi.client.clusters import read_clusters
+from scar_pulumi.cli.console import Console
+from scar_pulumi.client.outputs import read_clusters
 
 
 def remaining_buckets(outputs: Mapping[str, Any], stack: str, console: Console) -> list[dict[str, Any]]:

@@ -7,13 +7,13 @@ from typing import Any
 from scar_foundation.errors import InputError
 from scar_pulumi.cli._answer import log_hint, show_answer
 from scar_pulumi.cli._clusters import open_cluster
-from scar_pulumi.cli._console import Console
-from scar_pulumi.cli._target import DeployedService
+from scar_pulumi.cli._target import CalledService
+from scar_pulumi.cli.console import Console
 from scar_pulumi.client.call import Call
-from scar_pulumi.client.service_call import ServiceFailed, begin_job, call_service, event_of
+from scar_pulumi.client.oscar import ServiceFailed, begin_job, call_service, service_event
 
 
-def invoke_service(found: DeployedService, call: Call, arguments: Namespace, console: Console) -> Mapping[str, Any]:
+def invoke_service(found: CalledService, call: Call, arguments: Namespace, console: Console) -> Mapping[str, Any]:
     """Call a service, or make a job of the call where the cluster cannot answer; returns what `--json` prints."""
     service = found.service
     as_job = call.later or not service.synchronous
@@ -22,7 +22,7 @@ def invoke_service(found: DeployedService, call: Call, arguments: Namespace, con
             f"--output: cluster {service.cluster} answers no calls, it makes jobs of them; "
             "their results are where the outputs of the service go"
         )
-    event_of(call)  # what is wrong with it is told before anything else happens
+    service_event(call)  # what is wrong with it is told before anything else happens
     client = open_cluster(found.stack, service.cluster, console)
     service = client.cluster.services[service.name]
     token = service.token or client.token(service.name)

@@ -4,9 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from scar_pulumi.client.clusters import Service
-from scar_pulumi.client.deployed import Deployed, Function
-from scar_pulumi.client.storage_path import StoragePath
+from scar_pulumi.client.outputs import DeployedFunction, DeployedService, StackOutputs, StoragePath
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Changes, Step
@@ -41,7 +39,7 @@ def step_document(step: "Step") -> dict[str, Any]:
 def output_lines(outputs: Mapping[str, Any]) -> Iterator[str]:
     """Describe a stack's outputs: functions and services with where their files come from and go, and what else."""
     if "functions" in outputs:
-        deployed = Deployed.read(outputs)
+        deployed = StackOutputs.read(outputs)
         for function in deployed.functions.values():
             yield f"function {function.name}{_flow(function)}"
             yield from (f"  {what} {url}" for what, url in (("url", function.url), ("page", function.page)) if url)
@@ -56,8 +54,8 @@ def output_lines(outputs: Mapping[str, Any]) -> Iterator[str]:
 
 def next_steps(outputs: Mapping[str, Any]) -> Iterator[str]:
     """Suggest what to try on a stack that was just deployed."""
-    deployed = Deployed.read(outputs) if "functions" in outputs else Deployed({}, ())
-    called: list[Function | Service] = [*deployed.functions.values(), *deployed.services()]
+    deployed = StackOutputs.read(outputs) if "functions" in outputs else StackOutputs({}, ())
+    called: list[DeployedFunction | DeployedService] = [*deployed.functions.values(), *deployed.services()]
     for function in called:
         if function.inputs:
             yield f"scar-pulumi put {function.inputs[0].place} FILE"
@@ -79,7 +77,7 @@ def _counted(changes: "Changes", words: Mapping[str, str]) -> str:
     return ", ".join(f"{numbers[name]} {word}" for name, word in words.items() if numbers[name])
 
 
-def _flow(function: Function | Service) -> str:
+def _flow(function: DeployedFunction | DeployedService) -> str:
     paths = [" ".join(map(_path, paths)) for paths in (function.inputs, function.outputs)]
     return f"  {' → '.join(part or '-' for part in paths)}" if any(paths) else ""
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._console import Console
-from scar_pulumi.cli._deployed_from import files_of
+from scar_pulumi.cli.console import Console
 from scar_pulumi.client.clients import Clients
-from scar_pulumi.client.clusters import Service
-from scar_pulumi.client.deployed import Deployed, Function, unknown_function
+from scar_pulumi.client.outputs import DeployedFunction, DeployedService, StackOutputs, unknown_function
 from scar_pulumi.cloud import is_local_stack
+from scar_pulumi.deployments.source_files import files_of
 
 if TYPE_CHECKING:
     from scar_foundation.aws_session import AwsSession
@@ -31,16 +30,16 @@ class DeployedStack:
 
     project: str
     name: str
-    deployed: Deployed
+    deployed: StackOutputs
     near: bool = False
 
 
 @dataclass(frozen=True)
-class DeployedService:
+class CalledService:
     """A service on an OSCAR cluster, and the stack that has it."""
 
     stack: DeployedStack
-    service: Service
+    service: DeployedService
 
 
 def stack_options(parser: argparse.ArgumentParser, *, search: bool) -> None:
@@ -100,7 +99,7 @@ def _configured_session(stack: str) -> "AwsSession":
     return configured_session(get)
 
 
-def find_function(name: str, arguments: argparse.Namespace, console: Console) -> tuple[Function, Clients]:
+def find_function(name: str, arguments: argparse.Namespace, console: Console) -> tuple[DeployedFunction, Clients]:
     """Find a function and the way to it.
 
     Raises:
@@ -108,14 +107,14 @@ def find_function(name: str, arguments: argparse.Namespace, console: Console) ->
         ScarError: Nothing is deployed.
     """
     found, clients = find_called(name, arguments, console)
-    if isinstance(found, DeployedService):
+    if isinstance(found, CalledService):
         raise InputError(f"{name}: is a service on the OSCAR cluster {found.service.cluster}, not a function")
     return found, clients
 
 
 def find_called(
     name: str, arguments: argparse.Namespace, console: Console
-) -> tuple[Function | DeployedService, Clients]:
+) -> tuple[DeployedFunction | CalledService, Clients]:
     """Find a function, or a service on an OSCAR cluster by `NAME` or `CLUSTER/NAME`, and the way to it.
 
     Raises:
@@ -124,10 +123,10 @@ def find_called(
     """
     stack, found = _find(name, arguments)
     clients = open_clients(arguments.stack, console)
-    return (DeployedService(stack, found) if isinstance(found, Service) else found), clients
+    return (CalledService(stack, found) if isinstance(found, DeployedService) else found), clients
 
 
-def _find(name: str, arguments: argparse.Namespace) -> tuple[DeployedStack, Function | Service]:
+def _find(name: str, arguments: argparse.Namespace) -> tuple[DeployedStack, DeployedFunction | DeployedService]:
     stacks = deployed_stacks(arguments)
     if not stacks:
         command = f"scar-pulumi up FILE{stack_hint(arguments.stack)}"
@@ -141,12 +140,12 @@ def _find(name: str, arguments: argparse.Namespace) -> tuple[DeployedStack, Func
         projects = ", ".join(stack.project for stack, _ in chosen)
         raise InputError(f"{name}: several projects have such a function ({projects}); say which with --project NAME")
     if len(chosen) > 1:
-        names = ", ".join(f"{found.cluster}/{name}" for _, found in chosen if isinstance(found, Service))
+        names = ", ".join(f"{found.cluster}/{name}" for _, found in chosen if isinstance(found, DeployedService))
         raise InputError(f"{name}: several have this name; write {names}")
     return chosen[0]
 
 
-def _called(deployed: Deployed, name: str = "") -> list[Function | Service]:
+def _called(deployed: StackOutputs, name: str = "") -> list[DeployedFunction | DeployedService]:
     """Return what has a name; a function comes before services, which can be named with their cluster."""
     functions = [function for function in deployed.functions.values() if name in ("", function.name)]
     return [*functions, *([] if name and functions else deployed.services(name))]
@@ -198,7 +197,7 @@ def _read_local(stack: str, named: str | None) -> Iterator[DeployedStack]:
     for project in projects:
         outputs = stack_outputs(FileBackend(root, project, stack).deployment())
         if "functions" in outputs:
-            yield DeployedStack(project, stack, Deployed.read(outputs), project == near)
+            yield DeployedStack(project, stack, StackOutputs.read(outputs), project == near)
 
 
 def _read_remote(stack: str, named: str | None) -> Iterator[DeployedStack]:
@@ -217,6 +216,6 @@ def _read_remote(stack: str, named: str | None) -> Iterator[DeployedStack]:
         except InputError:  # the file is gone, or the stack is
             continue
         if "functions" in outputs:
-            deployed = Deployed.read(outputs)
+            deployed = StackOutputs.read(outputs)
             candidates[found.project] = DeployedStack(found.project, stack, deployed, found.project == near)
     yield from candidates.values()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from scar_pulumi.cli._console import Console
+from scar_pulumi.cli.console import Console
 
 
 class VerbModule(Protocol):

@@ -4,8 +4,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._parser import json_option
+from scar_pulumi.cli.console import Console
 from scar_pulumi.engine import find_engine
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scar_pulumi.cli._console import Console, count
 from scar_pulumi.cli._parser import json_option
 from scar_pulumi.cli._set import overrides, set_option
+from scar_pulumi.cli.console import Console, count
 from scar_pulumi.fdl import Problem, load
 
 _ACTIONS = {

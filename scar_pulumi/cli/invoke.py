@@ -9,27 +9,33 @@ from typing import Any
 from scar_foundation.errors import InputError, InvocationError
 from scar_pulumi.cli._access_token import access_token, token_options
 from scar_pulumi.cli._answer import log_hint, show_answer
-from scar_pulumi.cli._cloud_errors import about
-from scar_pulumi.cli._console import Console
 from scar_pulumi.cli._parser import json_option
 from scar_pulumi.cli._service_call import invoke_service
-from scar_pulumi.cli._target import DeployedService, find_called, stack_options
+from scar_pulumi.cli._target import CalledService, find_called, stack_options
+from scar_pulumi.cli.console import Console
 from scar_pulumi.client.call import (
     Body,
     Call,
     binary_body,
+    check_size,
     json_body,
+    lambda_event,
     mixed_body,
     read_file,
     read_parameters,
     text_body,
 )
 from scar_pulumi.client.clients import Clients
-from scar_pulumi.client.deployed import Function
-from scar_pulumi.client.event import event_of
-from scar_pulumi.client.http_call import EndpointFailed, call_over_http
-from scar_pulumi.client.invocation import FunctionFailed, Invocation, invoke, invoke_later
-from scar_pulumi.client.limits import check_size
+from scar_pulumi.client.cloud_errors import about
+from scar_pulumi.client.invocation import (
+    EndpointFailed,
+    FunctionFailed,
+    Invocation,
+    call_over_http,
+    invoke,
+    invoke_later,
+)
+from scar_pulumi.client.outputs import DeployedFunction
 
 
 def configure(_verb: str, parser: ArgumentParser) -> None:
@@ -71,7 +77,7 @@ def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]
         raise InputError("--output: an asynchronous call has no answer to write; leave out one of the two")
     token = access_token(arguments)
     function, clients = find_called(arguments.name, arguments, console)
-    if isinstance(function, DeployedService):
+    if isinstance(function, CalledService):
         return invoke_service(function, call, arguments, console)
     over_http = bool(function.url) and not arguments.direct
     check_size(call, function, through_gateway=over_http)
@@ -93,9 +99,9 @@ def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]
     return invocation.document()
 
 
-def _call_directly(function: Function, call: Call, clients: Clients) -> Invocation:
+def _call_directly(function: DeployedFunction, call: Call, clients: Clients) -> Invocation:
     client = clients.client("lambda", function.region)
-    return (invoke_later if call.later else invoke)(client, function, event_of(call))
+    return (invoke_later if call.later else invoke)(client, function, lambda_event(call))
 
 
 def _body(arguments: Namespace) -> Body | None:
@@ -117,5 +123,5 @@ def _show_failure(invocation: Invocation, console: Console) -> None:
         console.note(invocation.log.rstrip("\n"))
 
 
-def _failure(function: Function, invocation: Invocation, *, over_http: bool) -> InvocationError:
+def _failure(function: DeployedFunction, invocation: Invocation, *, over_http: bool) -> InvocationError:
     return EndpointFailed(function, invocation) if over_http else FunctionFailed(invocation)

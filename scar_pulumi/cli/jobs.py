@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scar_foundation.errors import ScarError
-from scar_pulumi.cli._cloud_errors import about
-from scar_pulumi.cli._console import Console, count
 from scar_pulumi.cli._job_logs import show_job_logs
 from scar_pulumi.cli._job_target import FoundJob, functions_with_jobs, is_function, jobs_of, one_job
 from scar_pulumi.cli._overview import table
 from scar_pulumi.cli._parser import json_option, yes_option
 from scar_pulumi.cli._target import deployed_stacks, stack_options
+from scar_pulumi.cli.console import Console, count
 from scar_pulumi.client.clients import Clients
-from scar_pulumi.client.jobs import ENDED, STATUSES, Job, cancel, job_of, parts_of
+from scar_pulumi.client.cloud_errors import about
+from scar_pulumi.client.jobs import ENDED, STATUSES, BatchJob, cancel, job_of, parts_of
 
 _ACTIONS = {
     "ls": "list jobs, the newest first",
@@ -82,7 +82,7 @@ def _ls(arguments: Namespace, console: Console) -> Mapping[str, Any]:
     return {"jobs": [job.document() for job in shown], "count": len(jobs)}
 
 
-def _row(job: Job, now: float) -> tuple[str, ...]:
+def _row(job: BatchJob, now: float) -> tuple[str, ...]:
     ran = f"{((job.stopped or now * 1000) - job.started) / 1000:.0f} s" if job.started else "-"
     code = "-" if job.exit_code is None else str(job.exit_code)
     return (
@@ -119,7 +119,7 @@ def _show(arguments: Namespace, console: Console) -> Mapping[str, Any]:
     return {"job": {**job.document(), **details, "attempts": attempts, "parts": [part.document() for part in parts]}}
 
 
-def _facts(job: Job, detail: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(job: BatchJob, detail: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = {
         "job": job.id,
         "function": job.function,
@@ -144,7 +144,7 @@ def _logs(arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
 
 def _cancel(arguments: Namespace, console: Console) -> Mapping[str, Any]:
     stacks = deployed_stacks(arguments)
-    chosen: dict[str, tuple[Job, Any]] = {}
+    chosen: dict[str, tuple[BatchJob, Any]] = {}
     for target in arguments.jobs:
         by_name = is_function(target, stacks)
         found = _all_of(target, arguments, console) if by_name else [_one(target, arguments, console)]
@@ -163,13 +163,13 @@ def _cancel(arguments: Namespace, console: Console) -> Mapping[str, Any]:
     return {"cancelled": list(waiting), "ended": [key for key in chosen if key not in waiting]}
 
 
-def _all_of(name: str, arguments: Namespace, console: Console) -> list[tuple[Job, Any]]:
+def _all_of(name: str, arguments: Namespace, console: Console) -> list[tuple[BatchJob, Any]]:
     functions, clients = functions_with_jobs(arguments, console, name)
     found = [(job, _client(clients, function.region)) for function in functions for job in jobs_of(function, clients)]
     return [(job, client) for job, client in found if job.status not in ENDED]
 
 
-def _one(target: str, arguments: Namespace, console: Console) -> tuple[Job, Any]:
+def _one(target: str, arguments: Namespace, console: Console) -> tuple[BatchJob, Any]:
     found = one_job(target, arguments, console)
     return job_of(found.detail, found.function), _batch(found)
 

@@ -13,10 +13,10 @@ from typing import Any
 from scar_foundation.directories import state_directory
 from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli import local_run
-from scar_pulumi.cli._console import Console
-from scar_pulumi.cli._deployed_from import forget_local
 from scar_pulumi.cli._parser import json_option, yes_option
+from scar_pulumi.cli.console import Console
 from scar_pulumi.cloud import LocalCloud, Status, is_local_stack
+from scar_pulumi.deployments.source_files import forget_local
 
 _ACTIONS = {
     "start": "start it, if it is not running; any verb on a local stack does that",

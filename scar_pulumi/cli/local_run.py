@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._console import Console
+from scar_pulumi.cli.console import Console
 from scar_pulumi.fdl import Fdl, Function, load
 
 SUMMARY = "run one function on one file in its container, without a stack or a cloud"

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scar_foundation.errors import InputError
-from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._clusters import open_cluster
-from scar_pulumi.cli._console import Console
-from scar_pulumi.cli._target import DeployedService, find_called, is_local, stack_options
-from scar_pulumi.client import job_logs
+from scar_pulumi.cli._target import CalledService, find_called, is_local, stack_options
+from scar_pulumi.cli.console import Console
+from scar_pulumi.client.cloud_errors import about
 from scar_pulumi.client.logs import LogLine, attributed, follow, of_request, only_request, read
+from scar_pulumi.client.oscar import follow_job_lines, read_job_lines
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LOOK_BACK = "1d"
@@ -47,7 +47,7 @@ def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]
         return _of_job(arguments, console)
     start = _start(arguments, time.time())
     function, clients = find_called(arguments.name, arguments, console)
-    if isinstance(function, DeployedService):
+    if isinstance(function, CalledService):
         group = f"{function.service.cluster}/{function.service.name}"
         lines = _service_lines(function, start, arguments, console)
     else:
@@ -110,13 +110,13 @@ def _lines(client: Any, group: str, start: int, arguments: Namespace) -> Iterato
     return attributed(read(client, group, start))
 
 
-def _service_lines(found: DeployedService, start: int, arguments: Namespace, console: Console) -> Iterator[LogLine]:
+def _service_lines(found: CalledService, start: int, arguments: Namespace, console: Console) -> Iterator[LogLine]:
     client, service = open_cluster(found.stack, found.service.cluster, console), found.service.name
     job = (arguments.request_id or "").rpartition("/")[2]
     if not arguments.follow:
-        return job_logs.read(client, service, start, job=job)
+        return read_job_lines(client, service, start, job=job)
     pause = pause_of(arguments.stack)
-    return job_logs.follow(client, service, start, wait=lambda: pause_for(pause), job=job)
+    return follow_job_lines(client, service, start, wait=lambda: pause_for(pause), job=job)
 
 
 def pause_of(stack: str) -> float:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._console import Console
-from scar_pulumi.cli._deployed_from import file_of, forget, note
 from scar_pulumi.cli._parser import json_option, yes_option
 from scar_pulumi.cli._remaining import remaining_buckets, show_remaining
 from scar_pulumi.cli._set import overrides, set_option
 from scar_pulumi.cli._summary import changes_document, done, next_steps, output_lines, seconds, step_document, to_do
 from scar_pulumi.cli._target import stack_hint, stack_option
+from scar_pulumi.cli.console import Console
+from scar_pulumi.deployments.source_files import file_of, forget, note
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Stack

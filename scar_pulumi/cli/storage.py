@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._cloud_errors import about
 from scar_pulumi.cli._clusters import open_storage
-from scar_pulumi.cli._console import Console, count, printable, size
 from scar_pulumi.cli._overview import overview
 from scar_pulumi.cli._parser import json_option, yes_option
 from scar_pulumi.cli._target import deployed_stacks, is_local, stack_options
-from scar_pulumi.client.deployed import Deployed
-from scar_pulumi.client.download import Fetched, download, plan_downloads
-from scar_pulumi.client.listing import objects
-from scar_pulumi.client.location import Location
-from scar_pulumi.client.removal import remove_bucket, remove_contents, remove_object
-from scar_pulumi.client.upload import plan_uploads, upload
+from scar_pulumi.cli.console import Console, count, printable, size
+from scar_pulumi.client.cloud_errors import about
+from scar_pulumi.client.objects import Location, objects, remove_bucket, remove_contents, remove_object
+from scar_pulumi.client.outputs import StackOutputs
+from scar_pulumi.client.transfer import Fetched, download, plan_downloads, plan_uploads, upload
 
 _PLACE = "BUCKET/PREFIX; the prefix is a folder, or one object's key; minio.default/BUCKET/PREFIX for an OSCAR cluster"
 
@@ -149,7 +146,7 @@ def _user(stack: str, location: Location) -> str:
     return ""
 
 
-def _buckets_used(deployed: Deployed, location: Location) -> set[str]:
+def _buckets_used(deployed: StackOutputs, location: Location) -> set[str]:
     if not location.provider:
         return {bucket.name for bucket in deployed.buckets}
     kind = location.provider.partition(".")[0]

@@ -1,5 +1,6 @@
-"""What a function is called with: the user's words on the command line, as data."""
+"""What a function is called with: a body and parameters, as the event that Lambda gets, and its size limits."""
 
+import base64
 import json
 import mimetypes
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from scar_foundation.errors import InputError
+from scar_pulumi.client.outputs import DeployedFunction
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -116,3 +118,80 @@ def _parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except ValueError:
         return _NONE
+
+
+def lambda_event(call: Call) -> bytes:
+    """Return the event: JSON as it stands, anything else wrapped so that the supervisor unpacks the input file."""
+    if call.parameters:
+        return _gateway_event(call)
+    if call.body is None:
+        return b"{}"
+    return call.body.content if call.body.is_json else json.dumps(_in_base64(call.body)).encode()
+
+
+def _gateway_event(call: Call) -> bytes:
+    """The event that a gateway would make of a call: only requests have parameters.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+    """
+    parameters: dict[str, str] = {}
+    for name, value in call.parameters:
+        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+    event = {
+        "version": "2.0",
+        "requestContext": {"http": {"method": "POST"}},
+        "headers": {"x-amz-invocation-type": "Event"} if call.later else {},
+        "queryStringParameters": parameters,
+        "body": _in_base64(call.body) if call.body else "",
+        "isBase64Encoded": call.body is not None,
+    }
+    return json.dumps(event).encode()
+
+
+def _in_base64(body: Body) -> str:
+    return base64.b64encode(body.content).decode()
+
+
+_WAITING = 6 * 1024 * 1024
+_LATER = 1024 * 1024
+# What a gateway says of a request beside its body: headers of 10 KB at most, its path, and who calls.
+_AROUND = 16 * 1024
+
+
+def check_size(call: Call, function: DeployedFunction, *, through_gateway: bool) -> None:
+    """Check that a call fits into an event.
+
+    Raises:
+        InputError: It does not; the message says how much does, and what else to do.
+    """
+    if call.body is None:
+        return
+    limit = _LATER if call.later else _WAITING
+    size = _gateway_size(call) if through_gateway else len(lambda_event(call))
+    if size <= limit:
+        return
+    room = limit - (size - _carried(call, through_gateway=through_gateway))
+    fits = room if call.body.is_text and (call.body.is_json or through_gateway) else room * 3 // 4
+    told = f"the input has {len(call.body.content):,} bytes, {'an asynchronous' if call.later else 'a'} call takes"
+    raise InputError(f"{function.name}: {told} {fits:,} of it; {_way(function)}")
+
+
+def _gateway_size(call: Call) -> int:
+    return _AROUND + _carried(call, through_gateway=True) + sum(map(len, map(str, call.parameters)))
+
+
+def _carried(call: Call, *, through_gateway: bool) -> int:
+    """Bytes of the event that the body takes."""
+    assert call.body
+    if call.body.is_json and not through_gateway and not call.parameters:
+        return len(call.body.content)
+    if call.body.is_text and through_gateway:
+        return len(json.dumps(call.body.content.decode(errors="replace"), ensure_ascii=False).encode())
+    return -(-len(call.body.content) // 3) * 4
+
+
+def _way(function: DeployedFunction) -> str:
+    place = next((path.path for path in function.inputs if path.provider.startswith("s3")), None)
+    if place is None:
+        return "give the function an `input` and put the file into that bucket"
+    return f"put the file into its bucket instead: `scar-pulumi put {place} FILE`"

@@ -1,13 +1,19 @@
-"""A function called, and its answer understood."""
+"""Functions called, through Lambda or their HTTP endpoint, and their answers understood."""
 
 import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from scar_foundation.errors import InvocationError
-from scar_pulumi.client.deployed import Function
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from scar_foundation.errors import InputError, InvocationError
+from scar_pulumi.client.call import Call
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.client.outputs import DeployedFunction
 
 _BAD_REQUEST = 400
 
@@ -68,19 +74,19 @@ class FunctionFailed(InvocationError):  # noqa: N818 - says what happened, as th
         return self.invocation.document()
 
 
-def invoke(client: Any, function: Function, event: bytes) -> Invocation:
+def invoke(client: Any, function: DeployedFunction, event: bytes) -> Invocation:
     """Call a function and wait for its answer; a failed call is returned, not raised."""
     answer = client.invoke(FunctionName=function.arn, Payload=event, LogType="Tail")
-    return read_answer(function, answer, answer["Payload"].read())
+    return read_lambda_response(function, answer, answer["Payload"].read())
 
 
-def invoke_later(client: Any, function: Function, event: bytes) -> Invocation:
+def invoke_later(client: Any, function: DeployedFunction, event: bytes) -> Invocation:
     """Hand an event to a function and don't wait."""
     answer = client.invoke(FunctionName=function.arn, Payload=event, InvocationType="Event")
-    return read_answer(function, answer, b"")
+    return read_lambda_response(function, answer, b"")
 
 
-def read_answer(function: Function, answer: Mapping[str, Any], payload: bytes) -> Invocation:
+def read_lambda_response(function: DeployedFunction, answer: Mapping[str, Any], payload: bytes) -> Invocation:
     """Understand Lambda's answer and the payload in it, whoever wrote that."""
     parsed = _json(payload)
     envelope = parsed if _is_envelope(parsed) else {}
@@ -136,3 +142,116 @@ def _failure(invocation: Invocation) -> str:
         known = [part for part in (invocation.error_type, invocation.error_message) if part]
         reason = ": ".join(known) or invocation.body.decode(errors="replace").strip() or invocation.function_error
     return f"{invocation.function}: {reason}"
+
+
+# Gateways wait for half a minute; a minute also covers the way there and back.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+_PATIENCE = 60
+_LATER = {"X-Amz-Invocation-Type": "Event"}
+
+
+def call_over_http(function: DeployedFunction, call: Call, clients: Clients, token: str = "") -> Invocation:
+    """Call a function at its address and return how it went, failed or not.
+
+    Raises:
+        InputError: The endpoint wants a token and none is given.
+        botocore.exceptions.BotoCoreError: There are no credentials to sign with, or the endpoint cannot be reached.
+    """
+    request = http_request(function, call, token)
+    if function.auth == "AWS_IAM":
+        SigV4Auth(clients.credentials(), "execute-api", function.region).add_auth(request)
+    session = clients.http(request.url, _PATIENCE)
+    try:
+        response = session.send(request.prepare())
+        return read_http_response(function, response.status_code, response.headers, response.content)
+    finally:
+        session.close()
+
+
+def http_request(function: DeployedFunction, call: Call, token: str = "") -> AWSRequest:
+    """Return the request that makes a call, not signed yet.
+
+    Its method is the endpoint's; where that takes each, GET, or POST if there is something to send.
+    """
+    if function.auth == "JWT" and not token:
+        raise InputError(
+            f"{function.name}: its endpoint wants an access token; give one with --token-file, or in SCAR_TOKEN"
+        )
+    url = (call.later and function.async_url) or function.url
+    # Signatures are over %20 and never +: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    query = f"?{urlencode(call.parameters, quote_via=quote)}" if call.parameters else ""
+    headers = {
+        **({"Content-Type": call.body.content_type} if call.body else {}),
+        **({"Authorization": f"Bearer {token}"} if token else {}),
+        **(_LATER if call.later else {}),
+    }
+    content = call.body.content if call.body else b""
+    method = function.method or ("POST" if call.body else "GET")
+    return AWSRequest(method, url + query, headers, content)
+
+
+def read_http_response(function: DeployedFunction, status: int, headers: Mapping[str, Any], body: bytes) -> Invocation:
+    """Understand what came back, from the function or from the gateway in front of it."""
+    named = {str(name).lower(): str(value) for name, value in headers.items()}
+    told = _fields(body) if status >= 400 or status == 202 else {}
+    return Invocation(
+        function=function.name,
+        status_code=status,
+        request_id=_request_id(named, told),
+        log_group=named.get("amz-log-group-name") or function.log_group,
+        log_stream=named.get("amz-log-stream-name", ""),
+        error_type=str(told.get("errorType") or ""),
+        error_message=str(told.get("errorMessage") or told.get("message") or ""),
+        body=body,
+        headers=named,
+    )
+
+
+def _request_id(headers: Mapping[str, str], told: Mapping[str, Any]) -> str:
+    """The function's own where it is known, else the gateway's, which the function's log names, too."""
+    own = headers.get("amz-lambda-request-id") or told.get("requestId")
+    return str(own or headers.get("apigw-requestid") or "")
+
+
+def _fields(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class EndpointFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
+    """A call over HTTP was answered with an error; `invocation` holds all that is known."""
+
+    def __init__(self, function: DeployedFunction, invocation: Invocation) -> None:
+        self.invocation = invocation
+        self.exit_code = 2 if invocation.status_code in _INPUT_WRONG else 1
+        super().__init__(f"{function.name}: {_reason(function, invocation)}")
+
+    def document(self) -> dict[str, Any]:
+        """Return the call as a JSON document."""
+        return self.invocation.document()
+
+
+_INPUT_WRONG = frozenset({400, 413, 414, 431})
+_REASONS: Mapping[int, str] = {
+    400: "the gateway does not understand the request; look at --parameters and the data",
+    401: "the access token is missing, has expired or is another one's; give one with --token-file, or in SCAR_TOKEN",
+    403: "access is denied; these credentials or this token may not call it",
+    404: "there is nothing at {url}; `scar-pulumi up FILE` deploys it again",
+    413: "the input is too large for a call; put the file into an input bucket instead",
+    429: "it runs as often at once as it may; try again, or raise its throttling",
+    500: "the gateway could not call it; its log may tell more",
+    502: "the gateway could not use its answer; its log may tell more",
+    503: "it did not answer in time, and may still run; -a does not wait, --direct waits up to 15 minutes",
+    504: "it took longer than the gateway waits, and may still run; -a does not wait, --direct waits up to 15 minutes",
+}
+
+
+def _reason(function: DeployedFunction, invocation: Invocation) -> str:
+    said = ": ".join(part for part in (invocation.error_type, invocation.error_message) if part)
+    if invocation.error_type:  # the function's own words
+        return said
+    known = _REASONS.get(invocation.status_code, "it answered with an error").format(url=function.url)
+    return f"{known} (status {invocation.status_code}{f', {said}' if said else ''})"

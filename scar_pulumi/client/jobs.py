@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scar_foundation.errors import InputError
-from scar_pulumi.client.deployed import Function
 from scar_pulumi.client.logs import LogLine, read
+from scar_pulumi.client.outputs import DeployedFunction
 
 ENDED = ("SUCCEEDED", "FAILED")
 STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", *ENDED)
@@ -20,7 +20,7 @@ _LAST_LOOKS = 2
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchJob:
     """A job; times in ms since the epoch, 0 while there is none. `parts` is how many children or nodes it has."""
 
     id: str
@@ -56,7 +56,7 @@ class Job:
         }
 
 
-def list_jobs(client: Any, function: Function) -> list[Job]:
+def list_jobs(client: Any, function: DeployedFunction) -> list[BatchJob]:
     """Return a function's jobs, newest first: those that its events became, and those of its present definition.
 
     The queue may be that of other functions, too. Batch keeps jobs that have ended for a week.
@@ -83,7 +83,7 @@ def find_job(client: Any, identifier: str) -> dict[str, Any] | None:
     return dict(found[0]) if found else None
 
 
-def belongs_to(detail: Mapping[str, Any], function: Function) -> bool:
+def belongs_to(detail: Mapping[str, Any], function: DeployedFunction) -> bool:
     """Tell whether a job is one of a function's."""
     place = function.batch
     if place is None or detail["jobQueue"] != place.job_queue:
@@ -91,7 +91,7 @@ def belongs_to(detail: Mapping[str, Any], function: Function) -> bool:
     return _is_mine(detail, _name(function), place.job_definition.rpartition("/")[2].partition(":")[0])
 
 
-def job_of(detail: Mapping[str, Any], function: str) -> Job:
+def job_of(detail: Mapping[str, Any], function: str) -> BatchJob:
     """Return a described job in short."""
     return _job(detail, function)
 
@@ -105,7 +105,7 @@ def parts_of(client: Any, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [part for chunk in chunks for part in client.describe_jobs(jobs=chunk)["jobs"]]
 
 
-def cancel(client: Any, job: Job, reason: str) -> None:
+def cancel(client: Any, job: BatchJob, reason: str) -> None:
     """End a job, whether it waits or runs; one that has ended stays as it is."""
     client.terminate_job(jobId=job.id, reason=reason)
 
@@ -147,7 +147,7 @@ def streams(detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield group, stream
 
 
-def no_jobs(function: Function) -> InputError:
+def no_jobs(function: DeployedFunction) -> InputError:
     """Say that a function has no jobs."""
     return InputError(
         f"{function.name}: has no jobs: its execution mode is {function.execution_mode}, "
@@ -155,7 +155,7 @@ def no_jobs(function: Function) -> InputError:
     )
 
 
-def _name(function: Function) -> str:
+def _name(function: DeployedFunction) -> str:
     return function.arn.partition(":function:")[2].partition(":")[0] or function.name
 
 
@@ -166,11 +166,11 @@ def _is_mine(item: Mapping[str, Any], name: str, definition: str) -> bool:
     return bool(definition) and item.get("jobDefinition", "").rpartition("/")[2].partition(":")[0] == definition
 
 
-def _job(item: Mapping[str, Any], function: str) -> Job:
+def _job(item: Mapping[str, Any], function: str) -> BatchJob:
     container = item.get("container") or {}
     code = container.get("exitCode")
     array, nodes = item.get("arrayProperties") or {}, item.get("nodeProperties") or {}
-    return Job(
+    return BatchJob(
         item["jobId"],
         item["jobName"],
         function,

@@ -10,8 +10,11 @@ import pytest
 
 import scar_pulumi.engine
 from scar_foundation.errors import InputError
-from scar_pulumi.cli import main
+from scar_pulumi.cli.main import main
 from scar_pulumi.engine import Changes, Result, Step
+from tests.world.ministack import bucket, clients, logs, s3
+
+__all__ = ["bucket", "clients", "logs", "s3"]
 
 FUNCTION = {
     "arn": "arn:aws:lambda:us-east-1:000000000000:function:upper",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from scar_pulumi.client.clients import Clients
-from scar_pulumi.client.deployed import Deployed
+from scar_pulumi.client.outputs import StackOutputs
 from tests.world.loopback_server import QuietHandler, serving
 
 from .conftest import FUNCTION, Answer, Scar
@@ -62,7 +62,7 @@ def call(endpoint: Endpoint, scar: Scar, monkeypatch: pytest.MonkeyPatch) -> Any
     monkeypatch.delenv("SCAR_TOKEN", raising=False)
 
     def run(*arguments: object, **outputs: str) -> Answer:
-        deployed = Deployed.read({"functions": {"upper": {**FUNCTION, "url": endpoint.url, **outputs}}})
+        deployed = StackOutputs.read({"functions": {"upper": {**FUNCTION, "url": endpoint.url, **outputs}}})
         found = deployed.function("upper"), Clients(LOCAL)
         monkeypatch.setattr("scar_pulumi.cli.invoke.find_called", lambda *_: found)
         return scar("invoke", "upper", *arguments)

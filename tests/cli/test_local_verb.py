@@ -6,8 +6,8 @@ import pytest
 
 import scar_pulumi.engine
 from scar_pulumi.cli import local
-from scar_pulumi.cli._deployed_from import file_of, note
 from scar_pulumi.cloud import Status
+from scar_pulumi.deployments.source_files import file_of, note
 
 from .conftest import Scar
 

@@ -11,8 +11,8 @@ import pytest
 
 from scar_foundation.errors import ScarError
 from scar_pulumi.cli import stack
-from scar_pulumi.cli._cloud_errors import about, translated
 from scar_pulumi.cli._verbs import VERBS
+from scar_pulumi.client.cloud_errors import about, translated
 from tests.world.waiting import wait_for
 
 from .conftest import Scar
@@ -38,7 +38,7 @@ def test_help_lists_the_verbs_and_the_version_is_the_packages(scar: Scar) -> Non
 
 def test_help_imports_nothing_that_takes_long() -> None:
     script = (
-        "import sys\nfrom scar_pulumi.cli import main\nmain(['--help'])\n"
+        "import sys\nfrom scar_pulumi.cli.main import main\nmain(['--help'])\n"
         "heavy = {'boto3', 'botocore', 'pulumi', 'yaml', 'asyncio', 'ssl'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
@@ -142,10 +142,11 @@ def test_a_reader_that_goes_away_is_no_traceback(arguments: list[str]) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_a_verb_cleanly(number: signal.Signals, status: int, directories: Path) -> None:
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom scar_pulumi.cli import main, stack\n"
+        "import sys, time\nfrom pathlib import Path\nfrom scar_pulumi.cli import stack\n"
+        "from scar_pulumi.cli.main import main\n"
         "def wait(*_):\n    Path('ready').touch()\n    time.sleep(60)\n"
         "stack.run = wait\nsys.exit(main(['up', 'x.yaml', '--json']))"
-    ).replace("import main, stack", "import main\nfrom scar_pulumi.cli import stack")
+    )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for((directories / "ready").exists, 30, "the verb runs")
     process.send_signal(number)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from scar_pulumi.cli import _remaining
-from scar_pulumi.cli._console import Console
+from scar_pulumi.cli.console import Console
 from scar_pulumi.engine import Changes, Step
 
 from .conftest import OUTPUTS, FakeEngine, Scar, write_fdl

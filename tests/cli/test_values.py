@@ -5,22 +5,22 @@ from pathlib import Path
 import pytest
 
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._console import count, printable, size
+from scar_pulumi.cli.console import count, printable, size
 from scar_pulumi.cli.logs import since
 from scar_pulumi.client.call import (
     Body,
     Call,
     binary_body,
     json_body,
+    lambda_event,
     mixed_body,
     read_file,
     read_parameters,
     text_body,
 )
-from scar_pulumi.client.deployed import Deployed
-from scar_pulumi.client.event import event_of
-from scar_pulumi.client.location import Location
-from scar_pulumi.client.upload import content_type
+from scar_pulumi.client.objects import Location
+from scar_pulumi.client.outputs import StackOutputs
+from scar_pulumi.client.transfer import content_type
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_a_location_holds_its_object_and_its_folder_and_no_neighbours() -> None:
 
 @pytest.mark.parametrize("text", ['{"a": 1}', "[1]", '"aGk="', "5", "null"])
 def test_json_text_is_the_event_as_it_stands(text: str) -> None:
-    assert event_of(Call(text_body(text))) == text.encode()
+    assert lambda_event(Call(text_body(text))) == text.encode()
 
 
 @pytest.mark.parametrize("text", ["x", "hello world", "{not json", "", "naïve"])
 def test_other_text_becomes_the_content_of_the_input_file(text: str) -> None:
-    assert base64.b64decode(json.loads(event_of(Call(text_body(text))))) == text.encode()
+    assert base64.b64decode(json.loads(lambda_event(Call(text_body(text))))) == text.encode()
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,20 @@ def test_other_text_becomes_the_content_of_the_input_file(text: str) -> None:
 def test_a_file_that_is_no_json_document_becomes_the_input_file(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(content)
-    assert base64.b64decode(json.loads(event_of(Call(mixed_body(read_file(file)))))) == content
+    assert base64.b64decode(json.loads(lambda_event(Call(mixed_body(read_file(file)))))) == content
 
 
 def test_a_json_document_is_the_event_as_it_stands() -> None:
-    assert event_of(Call(mixed_body(b'{"Records": []}\n'))) == b'{"Records": []}\n'
-    assert json.loads(event_of(Call(binary_body(b'{"Records": []}')))) == base64.b64encode(b'{"Records": []}').decode()
-    assert event_of(Call()) == b"{}"
+    assert lambda_event(Call(mixed_body(b'{"Records": []}\n'))) == b'{"Records": []}\n'
+    assert (
+        json.loads(lambda_event(Call(binary_body(b'{"Records": []}')))) == base64.b64encode(b'{"Records": []}').decode()
+    )
+    assert lambda_event(Call()) == b"{}"
 
 
 def test_a_call_with_parameters_is_the_request_that_a_gateway_would_pass_on() -> None:
     given = read_parameters(['{"size": 160, "name": ["a", "b"]}', "x=1&y="])
-    event = json.loads(event_of(Call(Body(b"\xff", "image/png"), given, later=True)))
+    event = json.loads(lambda_event(Call(Body(b"\xff", "image/png"), given, later=True)))
     assert event["queryStringParameters"] == {"size": "160", "name": "a,b", "x": "1", "y": ""}
     assert (event["body"], event["isBase64Encoded"]) == ("/w==", True)
     assert event["headers"] == {"x-amz-invocation-type": "Event"}
@@ -134,14 +136,16 @@ def test_since_says_what_it_understands(text: str) -> None:
 
 def test_outputs_are_read_with_what_is_missing_filled_in() -> None:
     arn = "arn:aws:lambda:eu-west-1:000000000000:function:f"
-    deployed = Deployed.read({"functions": {"f": {"arn": arn}}, "buckets": [{"name": "b", "managed": True}], "x": 1})
+    deployed = StackOutputs.read(
+        {"functions": {"f": {"arn": arn}}, "buckets": [{"name": "b", "managed": True}], "x": 1}
+    )
     function = deployed.function("f")
     assert (function.region, function.log_group, function.inputs) == ("eu-west-1", "/aws/lambda/f", ())
     assert [(bucket.name, bucket.managed) for bucket in deployed.buckets] == [("b", True)]
 
 
 def test_an_unknown_function_is_told_with_the_known_and_the_similar_ones() -> None:
-    deployed = Deployed.read({"functions": {"thumbnails": {}, "cowsay": {}}})
+    deployed = StackOutputs.read({"functions": {"thumbnails": {}, "cowsay": {}}})
     with pytest.raises(InputError) as caught:
         deployed.function("thumbnail")
     assert str(caught.value) == (
@@ -151,7 +155,7 @@ def test_an_unknown_function_is_told_with_the_known_and_the_similar_ones() -> No
 
 def test_a_stack_of_somebody_else_is_told_what_is_missing() -> None:
     with pytest.raises(ScarError, match="functions: the stack has no such output"):
-        Deployed.read({"url": "https://example.com"})
+        StackOutputs.read({"url": "https://example.com"})
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,17 @@ import time
 import uuid
 from typing import Any
 
-from scar_pulumi.client.deployed import BatchPlace, Function
 from scar_pulumi.client.jobs import belongs_to, cancel, follow_lines, job_of, list_jobs, parts_of, read_lines
+from scar_pulumi.client.outputs import BatchPlace, DeployedFunction
 from tests.cloud.batch.conftest import Batch
 from tests.cloud.batch.test_batch_nodes import nodes
 
 
-def function(batch: Batch, name: str, queue: str, definition: str) -> Function:
+def function(batch: Batch, name: str, queue: str, definition: str) -> DeployedFunction:
     found: Any = batch.client.describe_job_queues(jobQueues=[queue])["jobQueues"][0]
     place = BatchPlace(found["jobQueueArn"], definition, "/aws/batch/job")
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
-    return Function(name, arn, "us-east-1", f"/aws/lambda/{name}", "", "batch", (), (), batch=place)
+    return DeployedFunction(name, arn, "us-east-1", f"/aws/lambda/{name}", "", "batch", (), (), batch=place)
 
 
 def test_a_function_has_the_jobs_of_its_events_and_definition_and_no_others(batch: Batch) -> None:

@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.client import job_logs
 from scar_pulumi.client.call import Call, binary_body, json_body, text_body
 from scar_pulumi.client.clients import Clients
-from scar_pulumi.client.clusters import read_clusters
-from scar_pulumi.client.download import download, plan_downloads
-from scar_pulumi.client.listing import objects
-from scar_pulumi.client.location import Location
-from scar_pulumi.client.oscar import ClusterClient
-from scar_pulumi.client.removal import remove_bucket, remove_contents
-from scar_pulumi.client.service_call import ServiceFailed, begin_job, call_service
-from scar_pulumi.client.upload import plan_uploads, upload
+from scar_pulumi.client.objects import Location, objects, remove_bucket, remove_contents
+from scar_pulumi.client.oscar import (
+    ClusterClient,
+    ServiceFailed,
+    begin_job,
+    call_service,
+    follow_job_lines,
+    read_job_lines,
+)
+from scar_pulumi.client.outputs import read_clusters
+from scar_pulumi.client.transfer import download, plan_downloads, plan_uploads, upload
 from scar_pulumi.cloud.oscar.address import USER, cluster_endpoint
 from tests.cloud.oscar.conftest import CLUSTER, Oscar
 from tests.world.fake_cloud import wait_for
@@ -46,20 +48,20 @@ def test_a_service_is_called_and_its_jobs_tell_what_they_did(oscar: Oscar) -> No
     begun = begin_job(client, service, Call(json_body('{"to": "a job"}'), later=True), token)
     oscar.finished("talks")
     assert begun.request_id in oscar.jobs("talks")
-    lines = list(job_logs.read(client, "talks"))
+    lines = list(read_job_lines(client, "talks"))
     assert '{"TO": "A JOB"}' in [line.message for line in lines]
     assert {line.request_id for line in lines} == {begun.request_id}
-    assert list(job_logs.read(client, "talks", lines[-1].timestamp + 60_000)) == []
-    assert list(job_logs.read(client, "talks", job="none")) == []
+    assert list(read_job_lines(client, "talks", lines[-1].timestamp + 60_000)) == []
+    assert list(read_job_lines(client, "talks", job="none")) == []
 
 
 def test_a_followed_log_tells_each_line_once(oscar: Oscar) -> None:
     oscar.create("steps", "echo one; sleep 1; echo two")
     client = client_of(oscar, "steps")
     begin_job(client, client.cluster.services["steps"], Call(later=True), client.token("steps"))
-    lines = job_logs.follow(client, "steps", 0, wait=lambda: not oscar.finished("steps"))
+    lines = follow_job_lines(client, "steps", 0, wait=lambda: not oscar.finished("steps"))
     own = [line.message for line in lines if line.message in ("one", "two")]
-    followed = job_logs.follow(client, "steps", 0, wait=iter([True, True, False]).__next__)
+    followed = follow_job_lines(client, "steps", 0, wait=iter([True, True, False]).__next__)
     assert [line.message for line in followed if line.message in ("one", "two")] == ["one", "two"]
     assert own in (["one"], [], ["one", "two"])
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scar_foundation.errors import ScarError
-from scar_pulumi.cli._console import count
+from scar_pulumi.cli.console import count
 
 # Full disks and folders without permission are nobody's bug.
 _OF_THE_MACHINE = {errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENOSPC, errno.EPERM, errno.EROFS}
@@ -46,7 +46,7 @@ class Failure:
 def describe(error: Exception) -> Failure:
     """Say what went wrong; what nobody foresaw is a bug, whose traceback goes to a file."""
     if not isinstance(error, ScarError) and "botocore" in sys.modules:
-        from scar_pulumi.cli._cloud_errors import translated  # noqa: PLC0415 - takes a tenth of a second
+        from scar_pulumi.client.cloud_errors import translated  # noqa: PLC0415 - takes a tenth of a second
 
         error = translated(error) or error
     if isinstance(error, ScarError):

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from scar_pulumi.cli import _target
-from scar_pulumi.cli._deployed_from import file_of, files_of, forget, forget_local, note
 from scar_pulumi.client.clients import Clients
+from scar_pulumi.deployments.source_files import file_of, files_of, forget, forget_local, note
 
 from .conftest import FUNCTION, FakeEngine, Scar, write_fdl
 

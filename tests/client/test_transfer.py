@@ -6,11 +6,8 @@ import botocore.exceptions
 import pytest
 
 from scar_foundation.errors import InputError
-from scar_pulumi.client.download import Fetched, download, plan_downloads
-from scar_pulumi.client.listing import objects
-from scar_pulumi.client.location import Location
-from scar_pulumi.client.removal import remove_bucket, remove_contents, remove_object
-from scar_pulumi.client.upload import plan_uploads, upload
+from scar_pulumi.client.objects import Location, objects, remove_bucket, remove_contents, remove_object
+from scar_pulumi.client.transfer import Fetched, download, plan_downloads, plan_uploads, upload
 
 ODD = [
     "a b.txt",

@@ -1,22 +1,168 @@
-"""Objects of a bucket into a folder, which they never leave and where they replace nothing unasked."""
+"""Files into a bucket and back, several at once."""
 
 import contextlib
 import filecmp
 import hashlib
+import mimetypes
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from scar_pulumi.client._parallel import Meter, in_parallel
-from scar_pulumi.client.listing import StoredObject, objects
-from scar_pulumi.client.location import Location
+from scar_foundation.errors import InputError
+from scar_pulumi.client.objects import Location, StoredObject, objects
 
-_CHUNK = 1 << 20
+_Work = TypeVar("_Work")
+_Result = TypeVar("_Result")
+
+_AT_ONCE = 8
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: raised inside a transfer to end it
+    """Another transfer failed, or the user has had enough."""
+
+
+class Meter:
+    """Counts moved bytes, and stops the transfers that report to it.
+
+    boto3 aborts a transfer, multipart uploads included, when its callback raises.
+    """
+
+    def __init__(self, moved: Callable[[int], None]) -> None:
+        self._moved = moved
+        self._stop = threading.Event()
+
+    def __call__(self, count: int) -> None:
+        """Take note of more bytes."""
+        if self._stop.is_set():
+            raise Stopped
+        self._moved(count)
+
+    def stop(self) -> None:
+        """End every transfer at its next report."""
+        self._stop.set()
+
+
+def in_parallel(work: Iterable[_Work], do: Callable[[_Work], _Result], meter: Meter) -> Iterator[_Result]:
+    """Yield results as they come; the first error, or leaving early, stops the rest."""
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="transfer") as pool:
+        futures = [pool.submit(do, item) for item in work]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            meter.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+_LONGEST_KEY = 1024
 # boto3's own threshold, in bytes
 _PARTS_FROM = 8 << 20
+_ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file and the key it goes to; `size` in bytes."""
+
+    file: Path
+    key: str
+    size: int
+
+
+def plan_uploads(location: Location, paths: Sequence[Path]) -> list[Upload]:
+    """Find the files to upload: a file under its name, a folder's files under their paths in it.
+
+    Raises:
+        InputError: Something cannot be uploaded, or two files would get the same key; names them all.
+    """
+    uploads: dict[str, Upload] = {}
+    problems = []
+    for path in paths:
+        if not path.exists():
+            problems.append(f"{path}: no such file or folder")
+            continue
+        for file, name in _files(path):
+            upload, problem = _checked_upload(file, location.folder + name)
+            if upload is None:
+                problems.append(problem)
+            elif upload.key in uploads:
+                problems.append(f"{file}: would get the same key as {uploads[upload.key].file} ({upload.key})")
+            else:
+                uploads[upload.key] = upload
+    if problems:
+        raise InputError("\n".join(problems))
+    if not uploads:
+        raise InputError(f"{', '.join(map(str, paths))}: no files in there")
+    return list(uploads.values())
+
+
+def upload(
+    s3: Any, bucket: str, uploads: Sequence[Upload], moved: Callable[[int], None] = lambda _: None
+) -> Iterator[Upload]:
+    """Upload files, several at once and large ones in parts; yields each when it is there."""
+    meter = Meter(moved)
+
+    def send(item: Upload) -> Upload:
+        _send_file(s3, bucket, item, meter)
+        return item
+
+    return in_parallel(uploads, send, meter)
+
+
+def _send_file(s3: Any, bucket: str, item: Upload, meter: Meter) -> None:
+    described = {"ContentType": content_type(item.file.name)}
+    if item.size >= _PARTS_FROM:
+        s3.upload_file(str(item.file), bucket, item.key, ExtraArgs=described, Callback=meter)
+        return
+    # One call for a small file, where upload_file would start ten threads.
+    with item.file.open("rb") as body:
+        meter(0)
+        s3.put_object(Bucket=bucket, Key=item.key, Body=body, **described)
+    meter(item.size)
+
+
+def content_type(name: str) -> str:
+    """Guess the media type of a file from its name."""
+    kind, encoding = mimetypes.guess_type(name)
+    if encoding:
+        return _ENCODED.get(encoding, "application/octet-stream")
+    return kind or "application/octet-stream"
+
+
+def _files(path: Path) -> Iterator[tuple[Path, str]]:
+    if not path.is_dir():
+        yield path, path.name or path.resolve().name
+        return
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(folder, name)
+            yield file, file.relative_to(path).as_posix()
+
+
+def _checked_upload(file: Path, key: str) -> tuple[Upload | None, str]:
+    if not file.exists():
+        return None, f"{file}: a link to nothing"
+    if not file.is_file():
+        return None, f"{file}: not an ordinary file"
+    if not os.access(file, os.R_OK):
+        return None, f"{file}: cannot be read"
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError:
+        return None, f"{str(file)!r}: its name is not UTF-8, which keys are"
+    if length > _LONGEST_KEY:
+        return None, f"{file}: its key would have {length} bytes; {_LONGEST_KEY} are allowed"
+    return Upload(file, key, file.stat().st_size), ""
+
+
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from scar_pulumi.cli._console import Console
-from scar_pulumi.cli._failures import Failure, describe
 from scar_pulumi.cli._parser import parse
+from scar_pulumi.cli.console import Console
+from scar_pulumi.cli.errors import Failure, describe
 
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.cli import _clusters, _overview, _target, main
+from scar_pulumi.cli import _clusters, _overview, _target
+from scar_pulumi.cli.main import main
 from scar_pulumi.client.clients import Clients
 
 

@@ -1,0 +1,77 @@
+"""AWS's storage and logs as MiniStack serves them, without the rest of the local cloud."""
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scar_pulumi.client.clients import Clients
+from tests.world.waiting import wait_for
+
+
+@pytest.fixture(scope="session")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    """Clients of a MiniStack of this test process's own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    log = tmp_path_factory.mktemp("ministack") / "log.txt"
+    environment = {**os.environ, "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+    command = [sys.executable, "-m", "hypercorn", "--workers", "0", "ministack.app:app", "--bind", address]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=log.parent)
+    try:
+        wait_for(lambda: _answers(process, address, log), 60, "MiniStack answers")
+        yield Clients(
+            {
+                "AWS_ENDPOINT_URL": f"http://{address}",
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_REGION": "us-east-1",
+            }
+        )
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture
+def s3(clients: Clients) -> Iterator[Any]:
+    client = clients.client("s3")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    """A bucket of the test's own."""
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def logs(clients: Clients) -> Iterator[Any]:
+    client = clients.client("logs")
+    yield client
+    client.close()
+
+
+def _answers(process: subprocess.Popen[bytes], address: str, log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    try:
+        with urllib.request.urlopen(f"http://{address}/_ministack/health", timeout=5):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return True
+    except OSError:
+        return False
