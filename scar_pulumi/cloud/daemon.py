@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scar_foundation.errors import ScarError
-from scar_pulumi.cloud.api_gateway.service import HttpApis
+from scar_pulumi.cloud.api_gateway.endpoint import HttpApis
 from scar_pulumi.cloud.asgi import Application, Message, Receive, Scope, Send
 from scar_pulumi.cloud.batch import BatchService
 from scar_pulumi.cloud.ecr.api import EcrApi
@@ -16,14 +16,14 @@ from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.ecr.registry import Registry
 from scar_pulumi.cloud.gateway import Gateway
 from scar_pulumi.cloud.lambda_.api import LambdaApi
+from scar_pulumi.cloud.lambda_.async_events import EventQueue
 from scar_pulumi.cloud.lambda_.destinations import Destinations
-from scar_pulumi.cloud.lambda_.event_queue import EventQueue
 from scar_pulumi.cloud.lambda_.function_changes import FunctionChanges
 from scar_pulumi.cloud.lambda_.functions import Functions
 from scar_pulumi.cloud.lambda_.invocations import Invocations
 from scar_pulumi.cloud.lambda_.spool import Spool
 from scar_pulumi.cloud.layout import Layout
-from scar_pulumi.cloud.logs.log_sink import CloudLogSink
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.docker_host import DockerHost
 from scar_pulumi.cloud.ministack.event_hook import EventHook
 from scar_pulumi.cloud.ministack.journal import Journal
@@ -32,8 +32,8 @@ from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.oscar import OscarClusters
 from scar_pulumi.cloud.runner import Runner
-from scar_pulumi.cloud.s3.deliveries import Deliveries
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
+from scar_pulumi.cloud.s3.upload_events import UploadEvents
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Daemon:
             endpoint=self._environment,
             directory=self._layout.batch,
         )
-        deliveries = Deliveries(upstream, changes.is_image_function)
+        deliveries = UploadEvents(upstream, changes.is_image_function)
         ecr = EcrApi(upstream, self._images, endpoint)
         parts = RangedReads(self._application, self._layout.root)
         self._oscar = OscarClusters(

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scar_foundation.loopback import is_loopback
-from scar_pulumi.cloud.api_gateway.service import HttpApis
+from scar_pulumi.cloud.api_gateway.endpoint import HttpApis
 from scar_pulumi.cloud.asgi import (
     Application,
     ClientGoneError,
@@ -25,18 +25,18 @@ from scar_pulumi.cloud.asgi import (
 )
 from scar_pulumi.cloud.asgi import send_response as respond
 from scar_pulumi.cloud.batch import BatchService
-from scar_pulumi.cloud.credentials import Caller, caller_of
+from scar_pulumi.cloud.disk_space import refuse
 from scar_pulumi.cloud.ecr.api import TARGET as ECR_TARGET
 from scar_pulumi.cloud.ecr.api import EcrApi
 from scar_pulumi.cloud.ecr.registry import is_registry_path
 from scar_pulumi.cloud.lambda_.api import LambdaApi
-from scar_pulumi.cloud.logs.log_sink import CloudLogSink, without_sinks
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink, without_sinks
 from scar_pulumi.cloud.ministack.mutations import action_of
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.oscar import OscarClusters
-from scar_pulumi.cloud.s3.deliveries import Deliveries
-from scar_pulumi.cloud.s3.disk_room import refuse
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
+from scar_pulumi.cloud.s3.upload_events import UploadEvents
+from scar_pulumi.cloud.signature import Caller, caller_of
 
 _LAMBDA_PATH = re.compile(r"/20\d\d-\d\d-\d\d/functions(?:/|$)")
 _LOG_GROUPS = re.compile(r"Logs_20140328\.(?:Create|Delete|Describe)LogGroups?")
@@ -57,7 +57,7 @@ class Gateway:
         batch: BatchService,
         logs: CloudLogSink,
         hook: Application,
-        deliveries: Deliveries,
+        deliveries: UploadEvents,
         apis: HttpApis,
         directory: Path,
         parts: RangedReads,

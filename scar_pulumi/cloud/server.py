@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from scar_foundation.files import write_whole
-from scar_pulumi.cloud.credentials import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.layout import Layout
+from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 HOST = "127.0.0.1"
 ALREADY_RUNNING = 3

@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from scar_pulumi.cloud.api_gateway.configuration import Api, Stage
-from scar_pulumi.cloud.api_gateway.event import Arrival, Call, request_time
-from scar_pulumi.cloud.api_gateway.integration import Outcome
-from scar_pulumi.cloud.logs.log_sink import CloudLogSink
+from scar_pulumi.cloud.api_gateway.apis import HttpApi, Stage
+from scar_pulumi.cloud.api_gateway.lambda_integration import IntegrationResponse
+from scar_pulumi.cloud.api_gateway.payload_formats import Arrival, RoutedRequest, request_time
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 
 _VARIABLE = re.compile(r"\$context\.([A-Za-z]+(?:\.[A-Za-z]+)*)")
 
@@ -24,7 +24,7 @@ class AccessLog:
         self._logs = logs
         self._known: set[str] = set()
 
-    def write(self, api: Api, stage: Stage, arrival: Arrival, known: Mapping[str, Any]) -> None:
+    def write(self, api: HttpApi, stage: Stage, arrival: Arrival, known: Mapping[str, Any]) -> None:
         """One line, where the stage wants any."""
         if not stage.log_group:
             return
@@ -35,7 +35,9 @@ class AccessLog:
         self._logs.put(stage.log_group, stream, [(int(arrival.time * 1000), line(stage.log_format, known))])
 
 
-def variables(api: Api, stage: Stage, arrival: Arrival, call: Call | None, outcome: Outcome) -> dict[str, Any]:
+def variables(
+    api: HttpApi, stage: Stage, arrival: Arrival, call: RoutedRequest | None, outcome: IntegrationResponse
+) -> dict[str, Any]:
     """What is known of a request and its answer, by the names that formats use."""
     request, status = arrival.request, outcome.response.status
     return {

@@ -4,16 +4,17 @@ https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/api-reference.html
 """
 
 import json
+import secrets
+import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from scar_pulumi.cloud.api_gateway.identifiers import api_arn, domain_arn, new_id
 from scar_pulumi.cloud.api_gateway.store import Document, Entry, Store
 from scar_pulumi.cloud.asgi import Request, Response
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 
 @dataclass(frozen=True)
@@ -205,3 +206,21 @@ def _missing(message: str) -> Response:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+_LETTERS = string.ascii_lowercase + string.digits
+
+
+def new_id() -> str:
+    """A new id, in the letters that API Gateway uses."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(10))
+
+
+def api_arn(region: str, api: str) -> str:
+    """The ARN of an API."""
+    return f"arn:aws:apigateway:{region}::/apis/{api}"
+
+
+def domain_arn(region: str, name: str) -> str:
+    """The ARN of a domain."""
+    return f"arn:aws:apigateway:{region}::/domainnames/{name}"

@@ -1,27 +1,96 @@
-"""The HTTP APIs of the local cloud, as their clients see them.
+"""The HTTP APIs of the local cloud, as their clients see them: addresses, throttling, and each request's way.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html
 """
 
 import base64
+import re
 import secrets
 import time
-from dataclasses import replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from functools import partial
 
 from scar_pulumi.cloud.api_gateway import cors
 from scar_pulumi.cloud.api_gateway.access_log import AccessLog, variables
-from scar_pulumi.cloud.api_gateway.addresses import Address, address_of
-from scar_pulumi.cloud.api_gateway.answer import message
+from scar_pulumi.cloud.api_gateway.apis import Apis, HttpApi, Stage, choose_route, decoded_path
 from scar_pulumi.cloud.api_gateway.authorization import Authorization
-from scar_pulumi.cloud.api_gateway.configuration import Api, Apis, Stage
-from scar_pulumi.cloud.api_gateway.event import Arrival, Call, payload
-from scar_pulumi.cloud.api_gateway.first_event import first_payload
-from scar_pulumi.cloud.api_gateway.integration import LambdaIntegration, Outcome
-from scar_pulumi.cloud.api_gateway.routing import choose, decoded_path
+from scar_pulumi.cloud.api_gateway.control_plane import ControlPlane
+from scar_pulumi.cloud.api_gateway.json_web_tokens import IssuerKeys
+from scar_pulumi.cloud.api_gateway.lambda_integration import IntegrationResponse, LambdaIntegration, json_message
+from scar_pulumi.cloud.api_gateway.payload_formats import Arrival, RoutedRequest, payload_v1, payload_v2
 from scar_pulumi.cloud.api_gateway.store import Store
-from scar_pulumi.cloud.api_gateway.throttling import Throttle
-from scar_pulumi.cloud.asgi import BodyTooLargeError, Receive, Response, Scope, Send, read_body, request_of
+from scar_pulumi.cloud.asgi import (
+    BodyTooLargeError,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    find_header,
+    raw_path,
+    read_body,
+    request_of,
+)
 from scar_pulumi.cloud.asgi import send_response as respond
+from scar_pulumi.cloud.lambda_.functions import Functions
+from scar_pulumi.cloud.lambda_.invocations import Invocations
+from scar_pulumi.cloud.layout import Layout
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
+from scar_pulumi.cloud.ministack.upstream import Upstream
+
+_PATH = re.compile(r"/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<path>/.*)?", re.DOTALL)
+_HOST = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\..+")
+
+
+@dataclass(frozen=True)
+class Address:
+    """The API that a request is for, and its path there, percent-encoded; with a domain the stage is known as well."""
+
+    api: str
+    path: str
+    stage: str = ""
+
+
+def url_of(endpoint: str, api: str) -> str:
+    """The address of an API without its stage: one that every client resolves."""
+    return f"{endpoint}/_aws/execute-api/{api}"
+
+
+def address_of(scope: Scope, store: Store) -> Address | None:
+    """Where a request goes; None when it is for no HTTP API of ours."""
+    path = raw_path(scope)
+    if found := _PATH.fullmatch(path):
+        return _known(store, found["api"], found["path"] or "/")
+    host = find_header(scope["headers"], "host").rpartition(":")[0] or find_header(scope["headers"], "host")
+    if found := _HOST.fullmatch(host):
+        return _known(store, found["api"], path)
+    for start, api, stage in sorted(store.mapped(host), reverse=True):
+        below = f"/{start}" if start else ""
+        if path == below or path.startswith(f"{below}/"):
+            return Address(api, path.removeprefix(below) or "/", stage)
+    return None
+
+
+def _known(store: Store, api: str, path: str) -> Address | None:
+    return Address(api, path) if api in store.apis else None
+
+
+class Throttle:
+    """One bucket for each key."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[Hashable, tuple[float, float]] = {}
+
+    def admits(self, key: Hashable, rate: float, burst: int) -> bool:
+        """Whether one more call may pass now; `rate` is calls per second."""
+        now = self._clock()
+        tokens, since = self._buckets.get(key, (float(burst), now))
+        tokens = min(float(burst), tokens + (now - since) * rate)
+        admitted = tokens >= 1
+        self._buckets[key] = (tokens - admitted, now)
+        return admitted
+
 
 LIMIT = 10 * 1024 * 1024
 """Bytes of a request's body: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
@@ -63,7 +132,7 @@ class HttpEndpoint:
         api = self._apis.find(address.api)
         stage, path = _stage(api, address) if api else (None, "")
         if api is None or stage is None or (api.closed and not address.stage):
-            return message(404, "Not Found")
+            return json_message(404, "Not Found")
         if api.cors and cors.is_preflight(arrival.request):
             return cors.preflight(api.cors, arrival.request)
         call, outcome = await self._outcome(api, stage, path, arrival, receive)
@@ -72,29 +141,31 @@ class HttpEndpoint:
         return response
 
     async def _outcome(
-        self, api: Api, stage: Stage, path: str, arrival: Arrival, receive: Receive
-    ) -> tuple[Call | None, Outcome]:
+        self, api: HttpApi, stage: Stage, path: str, arrival: Arrival, receive: Receive
+    ) -> tuple[RoutedRequest | None, IntegrationResponse]:
         call = _call(api, stage, path, arrival)
         if call is None:
-            return None, Outcome(message(404, "Not Found"))
+            return None, IntegrationResponse(json_message(404, "Not Found"))
         rate = stage.rates.get(call.route.key, stage.rates.get(""))
         if rate and not self._throttle.admits((api.id, stage.name, call.route.key), *rate):
-            return call, Outcome(message(429, "Too Many Requests"))
+            return call, IntegrationResponse(json_message(429, "Too Many Requests"))
         try:
             body = await read_body(receive, LIMIT)
         except BodyTooLargeError:
-            return call, Outcome(_too_large())
+            return call, IntegrationResponse(_too_large())
         call = replace(call, arrival=replace(arrival, request=replace(arrival.request, body=body)))
         return call, await self._permitted(api, call)
 
-    async def _permitted(self, api: Api, call: Call) -> Outcome:
+    async def _permitted(self, api: HttpApi, call: RoutedRequest) -> IntegrationResponse:
         allowed = await self._authorization.check(api, call)
         if isinstance(allowed, Response):
-            return Outcome(allowed)
+            return IntegrationResponse(allowed)
         integration = api.integrations.get(call.route.integration)
         if integration is None or integration.get("integrationType") != "AWS_PROXY":
-            return Outcome(message(500, "Internal Server Error"), problem="the route leads to no function")
-        make = payload if integration.get("payloadFormatVersion") == "2.0" else first_payload
+            return IntegrationResponse(
+                json_message(500, "Internal Server Error"), problem="the route leads to no function"
+            )
+        make = payload_v2 if integration.get("payloadFormatVersion") == "2.0" else payload_v1
         event = make(replace(call, authorizer=allowed))
         seconds = float(integration.get("timeoutInMillis") or 30000) / 1000
         return await self._functions.call(integration["integrationUri"], _source(api, call), event, seconds)
@@ -112,7 +183,7 @@ def _arrival(scope: Scope) -> Arrival:
     )
 
 
-def _stage(api: Api, address: Address) -> tuple[Stage | None, str]:
+def _stage(api: HttpApi, address: Address) -> tuple[Stage | None, str]:
     """The stage of a request and the path below it."""
     if address.stage:
         return api.stages.get(address.stage), address.path
@@ -122,16 +193,16 @@ def _stage(api: Api, address: Address) -> tuple[Stage | None, str]:
     return api.stages.get("$default"), address.path
 
 
-def _call(api: Api, stage: Stage, path: str, arrival: Arrival) -> Call | None:
+def _call(api: HttpApi, stage: Stage, path: str, arrival: Arrival) -> RoutedRequest | None:
     inner = decoded_path(path)
-    found = choose(api.routes, arrival.request.method, inner)
+    found = choose_route(api.routes, arrival.request.method, inner)
     if found is None:
         return None
     whole = inner if stage.name == "$default" else f"/{stage.name}{inner}"
-    return Call(arrival, api.id, api.account, stage.name, whole, *found, stage.variables)
+    return RoutedRequest(arrival, api.id, api.account, stage.name, whole, *found, stage.variables)
 
 
-def _source(api: Api, call: Call) -> str:
+def _source(api: HttpApi, call: RoutedRequest) -> str:
     method = "*" if call.route.method == "ANY" else call.route.method
     where = call.route.path or f"/{call.route.key}"
     return f"arn:aws:execute-api:{api.region}:{api.account}:{api.id}/{call.stage}/{method}{where}"
@@ -139,4 +210,24 @@ def _source(api: Api, call: Call) -> str:
 
 def _too_large() -> Response:
     text = f"Request Entity Too Large: the limit is {LIMIT:,} bytes; put large files into the function's input bucket"
-    return message(413, text)
+    return json_message(413, text)
+
+
+class HttpApis:
+    """The parts that belong together; `address` is the local cloud's own."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        address: str,
+        *,
+        functions: Functions,
+        invocations: Invocations,
+        upstream: Upstream,
+        logs: CloudLogSink,
+    ) -> None:
+        store = Store(layout.apis)
+        integration = LambdaIntegration(functions, invocations, upstream)
+        authorization = Authorization(IssuerKeys(layout.token_keys))
+        self.control = ControlPlane(store, partial(url_of, address))
+        self.endpoint = HttpEndpoint(store, authorization, integration, AccessLog(logs))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scar_foundation.files import write_whole
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 Document = dict[str, Any]
 

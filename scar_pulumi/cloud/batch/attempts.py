@@ -17,9 +17,8 @@ from scar_pulumi.cloud.batch.resources import arn_of, caller_of_arn
 from scar_pulumi.cloud.batch.secret_values import SecretValues, SecretValuesError
 from scar_pulumi.cloud.batch.store import Job, Store
 from scar_pulumi.cloud.batch.submission import milliseconds
-from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository
-from scar_pulumi.cloud.lambda_.documents import parse_image_uri
-from scar_pulumi.cloud.logs.log_sink import CloudLogSink
+from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository, parse_image_uri
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.runner import ImageError, Runner, TaskResult
 
 _log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from typing import Any
 from scar_pulumi.cloud.batch.capacity import Allocation
 from scar_pulumi.cloud.batch.specification import required
 from scar_pulumi.cloud.batch.store import Job
-from scar_pulumi.cloud.credentials import Caller
 from scar_pulumi.cloud.runner import Task
 from scar_pulumi.cloud.runner.executors.interface import Volume
+from scar_pulumi.cloud.signature import Caller
 
 _LOG_GROUP = "/aws/batch/job"
 _STORAGE = 8192  # megabytes, where a job does not say: an instance's disk is 30 GB, which not every machine can spare

@@ -6,7 +6,7 @@ from typing import Any
 from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.outcomes import Outcomes
 from scar_pulumi.cloud.batch.store import Job, Store
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 _WAITING = ("SUBMITTED", "PENDING", "RUNNABLE")
 

@@ -8,7 +8,7 @@ from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.resources import DEFINITION, arn_of, check_name, page
 from scar_pulumi.cloud.batch.specification import check_container, check_retries, check_timeout, node_containers
 from scar_pulumi.cloud.batch.store import Store
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 _REFERENCE = re.compile(
     r"(?:arn:[^:]+:batch:[^:]+:[^:]+:job-definition/)?(?P<name>[A-Za-z0-9_-]+)(?::(?P<revision>\d+))?"

@@ -7,7 +7,7 @@ from typing import Any
 from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.resources import ENVIRONMENT, QUEUE
 from scar_pulumi.cloud.batch.transitions import Transitional
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 _RESOURCES = "computeResources"
 _SERVICE_ROLE = "arn:aws:iam::{}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch"

@@ -7,7 +7,7 @@ from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.resources import QUEUE, arn_of, bounds, caller_of_arn, full_arn, page_of
 from scar_pulumi.cloud.batch.specification import required
 from scar_pulumi.cloud.batch.store import Job, Store
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 _STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 _MOST_DESCRIBED = 100

@@ -7,7 +7,7 @@ from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.resources import ENVIRONMENT, QUEUE, full_arn
 from scar_pulumi.cloud.batch.store import Store
 from scar_pulumi.cloud.batch.transitions import Transitional
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 _SETTABLE = ("state", "schedulingPolicyArn", "priority", "jobStateTimeLimitActions")
 _MOST_ENVIRONMENTS = 3

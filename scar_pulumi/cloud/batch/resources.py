@@ -7,7 +7,7 @@ from typing import Any
 
 from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.store import Store
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 ENVIRONMENT, QUEUE, DEFINITION, POLICY = "compute-environment", "job-queue", "job-definition", "scheduling-policy"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")

@@ -5,7 +5,7 @@ from typing import Any
 from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.resources import POLICY, QUEUE, arn_of, check_name, page
 from scar_pulumi.cloud.batch.store import Store
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 
 class SchedulingPolicies:

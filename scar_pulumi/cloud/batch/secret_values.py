@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scar_pulumi.cloud.credentials import Caller
 from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
+from scar_pulumi.cloud.signature import Caller
 
 
 class SecretValuesError(Exception):

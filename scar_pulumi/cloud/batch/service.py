@@ -28,11 +28,11 @@ from scar_pulumi.cloud.batch.scheduling_policies import SchedulingPolicies
 from scar_pulumi.cloud.batch.secret_values import SecretValues
 from scar_pulumi.cloud.batch.store import Store
 from scar_pulumi.cloud.batch.submission import Submission, milliseconds
-from scar_pulumi.cloud.credentials import Caller
 from scar_pulumi.cloud.ecr.image_store import ImageStore
-from scar_pulumi.cloud.logs.log_sink import CloudLogSink
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.runner import Runner
+from scar_pulumi.cloud.signature import Caller
 
 _log = logging.getLogger(__name__)
 _TRANSITION = 0.05  # seconds that CREATING, UPDATING and DELETING last

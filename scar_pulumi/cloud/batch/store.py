@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS resources (

@@ -13,7 +13,7 @@ from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.resources import QUEUE, arn_of, full_arn
 from scar_pulumi.cloud.batch.specification import check_container, specification
 from scar_pulumi.cloud.batch.store import Job, Store
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 # https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 _LARGEST = 30 * 1024

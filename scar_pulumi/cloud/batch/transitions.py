@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from scar_pulumi.cloud.batch.errors import ClientError
 from scar_pulumi.cloud.batch.resources import arn_of, check_name, full_arn, page
 from scar_pulumi.cloud.batch.store import Store
-from scar_pulumi.cloud.credentials import Caller
+from scar_pulumi.cloud.signature import Caller
 
 
 class Transitional:

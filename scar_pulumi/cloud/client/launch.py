@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from scar_foundation.errors import LocalCloudError
+from scar_pulumi.cloud.disk_space import shortage
 from scar_pulumi.cloud.layout import Layout
-from scar_pulumi.cloud.s3.disk_room import shortage
 from scar_pulumi.cloud.server import endpoint_environment
 
 __all__ = ["endpoint_environment", "start"]

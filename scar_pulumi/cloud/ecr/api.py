@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from scar_pulumi.cloud.asgi import Request, Response
-from scar_pulumi.cloud.credentials import Caller
 from scar_pulumi.cloud.ecr.image_store import ImageStore, MissingBlobError, Repository
 from scar_pulumi.cloud.ecr.registry import token
 from scar_pulumi.cloud.ministack.mutations import action_of
 from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
+from scar_pulumi.cloud.signature import Caller
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921"
 

@@ -13,14 +13,13 @@ from urllib.parse import quote
 from scar_pulumi.cloud.asgi import BodyTooLargeError, Receive, Request, Response, Scope, Send, read_body, request_of
 from scar_pulumi.cloud.asgi import receive_body as replay_body
 from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.credentials import Caller
-from scar_pulumi.cloud.lambda_.documents import restore
-from scar_pulumi.cloud.lambda_.event_queue import EventQueue
+from scar_pulumi.cloud.lambda_.async_events import EventQueue
 from scar_pulumi.cloud.lambda_.function_changes import FunctionChanges
-from scar_pulumi.cloud.lambda_.functions import Function, Functions, parse_reference
+from scar_pulumi.cloud.lambda_.functions import DeployedFunction, Functions, parse_reference, restore
 from scar_pulumi.cloud.lambda_.invocations import Invocations, ThrottledError, failure
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.runner import RunnerStoppedError
+from scar_pulumi.cloud.signature import Caller
 
 _INVOKE = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/invocations/?")
 _MISTAKABLE = re.compile(r"(/20\d\d-\d\d-\d\d/functions/)(url[A-Za-z0-9_-]*)")
@@ -77,7 +76,7 @@ class LambdaApi:
         else:
             await respond(send, await self._run(function, request, receive))
 
-    async def _run(self, function: Function, request: Request, receive: Receive) -> Response:
+    async def _run(self, function: DeployedFunction, request: Request, receive: Receive) -> Response:
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
         limit = _ASYNCHRONOUS_LIMIT if kind == "Event" else _SYNCHRONOUS_LIMIT
         try:
@@ -104,7 +103,7 @@ class LambdaApi:
 
     async def _run_now(
         self,
-        function: Function,
+        function: DeployedFunction,
         payload: bytes,
         request_id: str,
         request: Request,

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 from urllib.parse import quote
 
 from scar_pulumi.cloud.asgi import Application, Request, Response, call
-from scar_pulumi.cloud.lambda_.functions import Function, Reference
+from scar_pulumi.cloud.lambda_.functions import DeployedFunction, FunctionReference
 from scar_pulumi.cloud.ministack.upstream import json_request, query_request, rest_request
 from scar_pulumi.cloud.runner import InvocationResult
 
@@ -21,10 +21,10 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EventOutcome:
     """What became of an event: `condition` is Success, RetriesExhausted or EventAgeExceeded."""
 
-    function: Function
+    function: DeployedFunction
     request_id: str
     condition: str
     attempts: int
@@ -37,7 +37,7 @@ class Destinations:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._senders: dict[str, Callable[[str, Outcome], Awaitable[Response]]] = {
+        self._senders: dict[str, Callable[[str, EventOutcome], Awaitable[Response]]] = {
             "events": self._to_bus,
             "lambda": self._to_function,
             "s3": self._to_bucket,
@@ -45,7 +45,7 @@ class Destinations:
             "sqs": self._to_queue,
         }
 
-    async def send(self, outcome: Outcome) -> None:
+    async def send(self, outcome: EventOutcome) -> None:
         """Sends what is configured; a destination that fails is logged, and the event counts as done, as on AWS."""
         events = outcome.function.events
         if outcome.condition == "Success":
@@ -55,33 +55,35 @@ class Destinations:
         if events.dead_letter:
             await self._to_dead_letter(events.dead_letter, outcome)
 
-    async def _send(self, arn: str, outcome: Outcome) -> None:
+    async def _send(self, arn: str, outcome: EventOutcome) -> None:
         if not arn:
             return
         sender = self._senders.get(_service(arn))
         answer = await sender(arn, outcome) if sender else Response(400, b"not a destination")
         _check(arn, outcome, answer)
 
-    async def _to_queue(self, arn: str, outcome: Outcome) -> Response:
-        return await self._ask(outcome, self._queue_message(arn, outcome, json.dumps(record(outcome)), {}))
+    async def _to_queue(self, arn: str, outcome: EventOutcome) -> Response:
+        return await self._ask(outcome, self._queue_message(arn, outcome, json.dumps(invocation_record(outcome)), {}))
 
-    async def _to_topic(self, arn: str, outcome: Outcome) -> Response:
+    async def _to_topic(self, arn: str, outcome: EventOutcome) -> Response:
         parameters = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": arn}
-        message = {"Message": json.dumps(record(outcome))}
+        message = {"Message": json.dumps(invocation_record(outcome))}
         return await self._ask(outcome, query_request("sns", {**parameters, **message}, **_scope(outcome)))
 
-    async def _to_function(self, arn: str, outcome: Outcome) -> Response:
+    async def _to_function(self, arn: str, outcome: EventOutcome) -> Response:
         path = f"/2015-03-31/functions/{quote(arn, safe='')}/invocations"
-        request = rest_request("lambda", "POST", path, body=json.dumps(record(outcome)).encode(), **_scope(outcome))
+        request = rest_request(
+            "lambda", "POST", path, body=json.dumps(invocation_record(outcome)).encode(), **_scope(outcome)
+        )
         headers = (*request.headers, (b"x-amz-invocation-type", b"Event"))
         return await self._ask(outcome, Request("POST", path, headers=headers, body=request.body))
 
-    async def _to_bus(self, arn: str, outcome: Outcome) -> Response:
+    async def _to_bus(self, arn: str, outcome: EventOutcome) -> Response:
         result = "Success" if outcome.condition == "Success" else "Failure"
         entry = {
             "Source": "lambda",
             "DetailType": f"Lambda Function Invocation Result - {result}",
-            "Detail": json.dumps(record(outcome)),
+            "Detail": json.dumps(invocation_record(outcome)),
             "Resources": [arn, _function_arn(outcome)],
             "EventBusName": arn.rpartition("/")[2],
         }
@@ -89,16 +91,17 @@ class Destinations:
             outcome, json_request("events", "AWSEvents.PutEvents", {"Entries": [entry]}, **_scope(outcome))
         )
 
-    async def _to_bucket(self, arn: str, outcome: Outcome) -> Response:
+    async def _to_bucket(self, arn: str, outcome: EventOutcome) -> Response:
         now = datetime.datetime.now(datetime.UTC)
         name = f"{now:%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
         key = f"aws/lambda/async/{outcome.function.reference.name}/{now:%Y/%m/%d}/{name}"
         path = f"/{arn.rpartition(':')[2]}/{key}"
         return await self._ask(
-            outcome, rest_request("s3", "PUT", path, body=json.dumps(record(outcome)).encode(), **_scope(outcome))
+            outcome,
+            rest_request("s3", "PUT", path, body=json.dumps(invocation_record(outcome)).encode(), **_scope(outcome)),
         )
 
-    async def _to_dead_letter(self, arn: str, outcome: Outcome) -> None:
+    async def _to_dead_letter(self, arn: str, outcome: EventOutcome) -> None:
         """Sends the event itself. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
         message = json.loads(outcome.result.payload or b"null") if outcome.result else None
         text = message.get("errorMessage", "") if isinstance(message, dict) else ""
@@ -110,7 +113,7 @@ class Destinations:
             request = query_request("sns", {**parameters, "Message": outcome.payload.decode()}, **_scope(outcome))
         _check(arn, outcome, await self._ask(outcome, request))
 
-    def _queue_message(self, arn: str, outcome: Outcome, body: str, attributes: dict[str, str]) -> Request:
+    def _queue_message(self, arn: str, outcome: EventOutcome, body: str, attributes: dict[str, str]) -> Request:
         account, name = arn.split(":")[4:6]
         document: dict[str, Any] = {"QueueUrl": f"http://127.0.0.1/{account}/{name}", "MessageBody": body}
         if name.endswith(".fifo"):
@@ -124,11 +127,11 @@ class Destinations:
             }
         return json_request("sqs", "AmazonSQS.SendMessage", document, version="1.0", **_scope(outcome))
 
-    async def _ask(self, _outcome: Outcome, request: Request) -> Response:
+    async def _ask(self, _outcome: EventOutcome, request: Request) -> Response:
         return await call(self._application, request)
 
 
-def record(outcome: Outcome) -> dict[str, Any]:
+def invocation_record(outcome: EventOutcome) -> dict[str, Any]:
     """The document that a destination gets."""
     now = datetime.datetime.now(datetime.UTC)
     document: dict[str, Any] = {
@@ -151,8 +154,8 @@ def record(outcome: Outcome) -> dict[str, Any]:
     return document
 
 
-def _function_arn(outcome: Outcome) -> str:
-    reference: Reference = outcome.function.reference
+def _function_arn(outcome: EventOutcome) -> str:
+    reference: FunctionReference = outcome.function.reference
     return f"{reference.arn}:{reference.qualifier or '$LATEST'}"
 
 
@@ -165,11 +168,11 @@ class _AccountAndRegion(TypedDict):
     region: str
 
 
-def _scope(outcome: Outcome) -> _AccountAndRegion:
+def _scope(outcome: EventOutcome) -> _AccountAndRegion:
     return {"account": outcome.function.reference.account, "region": outcome.function.reference.region}
 
 
-def _check(arn: str, outcome: Outcome, answer: Response) -> None:
+def _check(arn: str, outcome: EventOutcome, answer: Response) -> None:
     if not answer.succeeded:
         name = outcome.function.reference.name
         _log.error("%s: event %s: destination %s: %s", name, outcome.request_id, arn, answer.body[:500].decode())

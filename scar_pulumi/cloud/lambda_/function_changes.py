@@ -9,13 +9,20 @@ from typing import Any
 
 from scar_foundation.files import write_whole
 from scar_pulumi.cloud.asgi import Request, Response
-from scar_pulumi.cloud.credentials import Caller
-from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository
-from scar_pulumi.cloud.lambda_.documents import hide_concurrency, parse_image_uri, pin_image, sink_log_group
-from scar_pulumi.cloud.lambda_.functions import Function, Functions, Reference, parse_reference
-from scar_pulumi.cloud.logs.log_sink import CloudLogSink
+from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository, parse_image_uri
+from scar_pulumi.cloud.lambda_.functions import (
+    DeployedFunction,
+    FunctionReference,
+    Functions,
+    hide_concurrency,
+    parse_reference,
+    pin_image,
+    sink_log_group,
+)
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.mutations import READ_METHODS
 from scar_pulumi.cloud.runner import Runner
+from scar_pulumi.cloud.signature import Caller
 
 _PATH = re.compile(r"/20\d\d-\d\d-\d\d/functions(?:/(?P<function>[^/]+)(?:/(?P<part>[^/]+))?)?/?.*")
 
@@ -78,10 +85,10 @@ class FunctionChanges:
         if part == "code":
             await self._expect_events(reference)
 
-    async def _expect_events(self, reference: Reference) -> None:
+    async def _expect_events(self, reference: FunctionReference) -> None:
         """Lets the runner get the image ready: Lambda, too, does that before the first event."""
         function = await self._functions.find(reference)
-        if isinstance(function, Function) and function.configuration is not None:
+        if isinstance(function, DeployedFunction) and function.configuration is not None:
             self._runner.expect(function.configuration.image, function.configuration.architecture)
 
     def _prepare_create(self, request: Request, document: dict[str, Any]) -> Request | Response:
@@ -115,9 +122,9 @@ class FunctionChanges:
             return with_document(request, sink_log_group(document, reference.name))
         return request
 
-    async def _is_image(self, reference: Reference) -> bool:
+    async def _is_image(self, reference: FunctionReference) -> bool:
         function = await self._functions.find(reference)
-        return isinstance(function, Function) and function.configuration is not None
+        return isinstance(function, DeployedFunction) and function.configuration is not None
 
     def _digest(self, uri: str) -> str | None:
         image = parse_image_uri(uri)
@@ -136,7 +143,7 @@ class FunctionChanges:
         if name not in self._names:
             self._names.add(name)
             self._write_names()
-        await self._expect_events(Reference(caller.account, caller.region, name))
+        await self._expect_events(FunctionReference(caller.account, caller.region, name))
 
     def _unhook(self, name: str) -> None:
         os.environ.pop(_PROXY + name, None)

@@ -1,17 +1,23 @@
-"""The functions that MiniStack holds, as the runner and the event queue need them: looked up once per change."""
+"""The functions that MiniStack holds: how they are found, and how their settings are stored there.
+
+MiniStack writes log lines of its own for each event that it delivers, and throttles its own deliveries. Both would mix
+with what the runner and the event queue do, so a log group is stored under a prefix, and a reserved concurrency beyond
+anything that MiniStack could reach. An image is stored with the digest that its tag had, as Lambda pins it.
+"""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
 from scar_pulumi.cloud.asgi import Response
-from scar_pulumi.cloud.credentials import Caller
-from scar_pulumi.cloud.lambda_.documents import parse_image_uri, restore
+from scar_pulumi.cloud.ecr.image_store import parse_image_uri
+from scar_pulumi.cloud.logs.cloudwatch import LOG_SINK
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
 from scar_pulumi.cloud.runner import FunctionConfiguration
+from scar_pulumi.cloud.signature import Caller
 
 _REFERENCE = re.compile(
     r"(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?:(?P<account>[0-9]{12}):)?(?:function:)?"
@@ -22,7 +28,7 @@ _ASYNC_API = "/2019-09-25/functions"
 
 
 @dataclass(frozen=True)
-class Reference:
+class FunctionReference:
     """A function, or one of its versions or aliases, in an account and region."""
 
     account: str
@@ -52,22 +58,22 @@ class AsyncSettings:
 
 
 @dataclass(frozen=True)
-class Function:
+class DeployedFunction:
     """A function that can be invoked; `configuration` is None for one that MiniStack runs itself (a Zip)."""
 
-    reference: Reference
+    reference: FunctionReference
     version: str
     configuration: FunctionConfiguration | None
     reserved: int | None
     events: AsyncSettings
 
 
-def parse_reference(text: str, caller: Caller, qualifier: str = "") -> Reference | None:
+def parse_reference(text: str, caller: Caller, qualifier: str = "") -> FunctionReference | None:
     """A function's name, partial ARN or ARN, percent-encoded or not; None when it is none of these."""
     found = _REFERENCE.fullmatch(unquote(text))
     if not found:
         return None
-    return Reference(
+    return FunctionReference(
         found["account"] or caller.account,
         found["region"] or caller.region,
         found["name"],
@@ -80,7 +86,7 @@ class Functions:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._known: dict[Reference, Function] = {}
+        self._known: dict[FunctionReference, DeployedFunction] = {}
         self._generation = 0
 
     def forget(self, name: str) -> None:
@@ -88,7 +94,7 @@ class Functions:
         self._generation += 1
         self._known = {key: value for key, value in self._known.items() if key.name != name}
 
-    async def find(self, reference: Reference) -> Function | Response:
+    async def find(self, reference: FunctionReference) -> DeployedFunction | Response:
         """The function, or MiniStack's answer when there is none."""
         if known := self._known.get(reference):
             return known
@@ -105,18 +111,18 @@ class Functions:
             self._known[reference] = function
         return function
 
-    async def _get(self, reference: Reference, path: str) -> Response:
+    async def _get(self, reference: FunctionReference, path: str) -> Response:
         query = {"Qualifier": reference.qualifier} if reference.qualifier else {}
         account, region = reference.account, reference.region
         request = rest_request("lambda", "GET", path, query=query, account=account, region=region)
         return await self._upstream.request(request)
 
 
-def _function(reference: Reference, document: Mapping[str, Any], events: Mapping[str, Any]) -> Function:
+def _function(reference: FunctionReference, document: Mapping[str, Any], events: Mapping[str, Any]) -> DeployedFunction:
     configuration = document["Configuration"]
     image = parse_image_uri(document.get("Code", {}).get("ResolvedImageUri", ""))
     is_image = configuration.get("PackageType") == "Image" and image is not None and bool(image.digest)
-    return Function(
+    return DeployedFunction(
         reference,
         configuration["Version"],
         _configuration(reference, configuration, image.digest) if is_image and image else None,
@@ -125,7 +131,7 @@ def _function(reference: Reference, document: Mapping[str, Any], events: Mapping
     )
 
 
-def _configuration(reference: Reference, document: Mapping[str, Any], digest: str) -> FunctionConfiguration:
+def _configuration(reference: FunctionReference, document: Mapping[str, Any], digest: str) -> FunctionConfiguration:
     overrides = (document.get("ImageConfigResponse") or {}).get("ImageConfig") or {}
     return FunctionConfiguration(
         name=reference.name,
@@ -155,3 +161,68 @@ def _async_settings(document: Mapping[str, Any], configuration: Mapping[str, Any
         on_failure=(destinations.get("OnFailure") or {}).get("Destination", ""),
         dead_letter=(configuration.get("DeadLetterConfig") or {}).get("TargetArn", ""),
     )
+
+
+_CONCURRENCY_OFFSET = 1_000_000
+
+
+def pin_image(uri: str, digest: str) -> str:
+    """The URI with the digest that was deployed."""
+    return uri if "@" in uri else f"{uri}@{digest}"
+
+
+def sink_log_group(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """A request with its log group (by default the function's) moved to where MiniStack may write."""
+    logging = document.get("LoggingConfig") or {}
+    group = logging.get("LogGroup") or f"/aws/lambda/{name}"
+    return document | {"LoggingConfig": {"LogFormat": "Text", **logging, "LogGroup": LOG_SINK + group}}
+
+
+def hide_concurrency(document: dict[str, Any]) -> dict[str, Any]:
+    """A PutFunctionConcurrency request that MiniStack will never throttle on."""
+    reserved = document.get("ReservedConcurrentExecutions")
+    return (
+        document | {"ReservedConcurrentExecutions": reserved + _CONCURRENCY_OFFSET}
+        if type(reserved) is int
+        else document
+    )
+
+
+def restore(document: Any) -> Any:
+    """A response as Lambda gives it: undoes the above wherever it occurs."""
+    if isinstance(document, list):
+        return [restore(item) for item in document]
+    if not isinstance(document, dict):
+        return document
+    restored = {key: _RESTORERS.get(key, restore)(value) for key, value in document.items()}
+    if "CodeSha256" in restored and "@sha256:" in str(document.get("ImageUri", "")):
+        restored["CodeSha256"] = document["ImageUri"].rpartition("@sha256:")[2]
+    return restored
+
+
+def _log_group(value: Any) -> Any:
+    return value.removeprefix(LOG_SINK) if isinstance(value, str) else value
+
+
+def _concurrency(value: Any) -> Any:
+    return value - _CONCURRENCY_OFFSET if type(value) is int and value >= _CONCURRENCY_OFFSET else value
+
+
+def _image_uri(value: Any) -> Any:
+    image = parse_image_uri(value) if isinstance(value, str) else None
+    return value.partition("@")[0] if image and image.tag else value
+
+
+def _resolved_image_uri(value: Any) -> Any:
+    image = parse_image_uri(value) if isinstance(value, str) else None
+    return value.replace(f":{image.tag}@", "@") if image and image.tag and image.digest else value
+
+
+_RESTORERS: dict[str, Callable[[Any], Any]] = {
+    "ImageUri": _image_uri,
+    "LogGroup": _log_group,
+    "ReservedConcurrentExecutions": _concurrency,
+    "ResolvedImageUri": _resolved_image_uri,
+    # A function's variables are the user's, whatever their names.
+    "Variables": lambda value: value,
+}

@@ -6,8 +6,8 @@ import logging
 import time
 from collections import Counter
 
-from scar_pulumi.cloud.lambda_.functions import Function
-from scar_pulumi.cloud.logs.log_sink import CloudLogSink
+from scar_pulumi.cloud.lambda_.functions import DeployedFunction
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.runner import FunctionConfiguration, InvocationResult, Runner, RunnerStoppedError
 from scar_pulumi.cloud.runner.log import log_stream_name
 
@@ -27,13 +27,13 @@ class Invocations:
         self._running: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[InvocationResult]] = set()
 
-    def admits(self, function: Function) -> bool:
+    def admits(self, function: DeployedFunction) -> bool:
         """Whether one more invocation may run now."""
         return function.reserved is None or self._running[function.reference.arn] < function.reserved
 
     async def invoke(
         self,
-        function: Function,
+        function: DeployedFunction,
         payload: bytes,
         request_id: str,
         *,
@@ -54,7 +54,7 @@ class Invocations:
         return await asyncio.shield(task)
 
     async def _run(
-        self, function: Function, payload: bytes, request_id: str, client_context: str | None, background: bool
+        self, function: DeployedFunction, payload: bytes, request_id: str, client_context: str | None, background: bool
     ) -> InvocationResult:
         assert function.configuration is not None, function
         reference = function.reference

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scar_foundation.files import UNFINISHED, write_whole
-from scar_pulumi.cloud.lambda_.functions import Reference
+from scar_pulumi.cloud.lambda_.functions import FunctionReference
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class SpooledEvent:
     """An event that waits or runs; its payload stays on disk until needed. `created` is seconds since the epoch."""
 
     request_id: str
-    function: Reference
+    function: FunctionReference
     created: float
     attempts: int = 0
 
@@ -65,5 +65,5 @@ class Spool:
 def _read(path: Path) -> SpooledEvent:
     with path.open("rb") as file:
         head: dict[str, Any] = json.loads(file.readline())
-    function = Reference(**head.pop("function"))
+    function = FunctionReference(**head.pop("function"))
     return SpooledEvent(**head, function=function, attempts=int(path.name.split(".")[1]))

@@ -11,12 +11,12 @@ from typing import Any
 
 from scar_pulumi.cloud.asgi import Receive, Request, Response, Scope, Send, read_body, request_of
 from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.credentials import Caller
-from scar_pulumi.cloud.lambda_.event_queue import EventQueue
-from scar_pulumi.cloud.lambda_.functions import Function, Functions, Reference, parse_reference
+from scar_pulumi.cloud.lambda_.async_events import EventQueue
+from scar_pulumi.cloud.lambda_.functions import DeployedFunction, FunctionReference, Functions, parse_reference
 from scar_pulumi.cloud.lambda_.invocations import Invocations, ThrottledError
 from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
-from scar_pulumi.cloud.s3.deliveries import Deliveries
+from scar_pulumi.cloud.s3.upload_events import UploadEvents
+from scar_pulumi.cloud.signature import Caller
 
 # MiniStack gives up when it hears nothing for the function's timeout, of which a cold start takes its part. White space
 # before a JSON document means nothing, and keeps it listening.
@@ -29,7 +29,7 @@ class EventHook:
     """Serves the address that MiniStack's proxy variable names."""
 
     def __init__(
-        self, functions: Functions, invocations: Invocations, events: EventQueue, deliveries: Deliveries
+        self, functions: Functions, invocations: Invocations, events: EventQueue, deliveries: UploadEvents
     ) -> None:
         self._functions = functions
         self._invocations = invocations
@@ -56,7 +56,9 @@ class EventHook:
             return
         await self._answer(function, event, request, request_id, send)
 
-    async def _answer(self, function: Function, event: Any, request: Request, request_id: str, send: Send) -> None:
+    async def _answer(
+        self, function: DeployedFunction, event: Any, request: Request, request_id: str, send: Send
+    ) -> None:
         task = asyncio.create_task(self._run(function, request.body, request_id))
         if not is_http(event):
             await respond(send, _plain_answer(await task))
@@ -69,7 +71,7 @@ class EventHook:
         body = _http_answer(task.result())
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _run(self, function: Function, payload: bytes, request_id: str) -> InvocationResult | None:
+    async def _run(self, function: DeployedFunction, payload: bytes, request_id: str) -> InvocationResult | None:
         try:
             return await self._invocations.invoke(function, payload, request_id)
         except (ThrottledError, RunnerStoppedError):
@@ -95,7 +97,7 @@ def is_http(event: Any) -> bool:
     return isinstance(context, Mapping) and ("http" in context or "httpMethod" in event)
 
 
-def _reference(request: Request) -> Reference | None:
+def _reference(request: Request) -> FunctionReference | None:
     version = request.header("x-amzn-lambda-function-version")
     arn = request.header("x-amzn-lambda-function-arn")
     return parse_reference(arn, Caller(), "" if version == "$LATEST" else version)

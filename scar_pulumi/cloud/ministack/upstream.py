@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 from scar_pulumi.cloud import asgi
 from scar_pulumi.cloud.asgi import Application, Message, Receive, Request, Response, Scope, Send
-from scar_pulumi.cloud.credentials import DEFAULT_ACCOUNT, DEFAULT_REGION, Caller, authorization, caller_of
 from scar_pulumi.cloud.ministack.journal import Journal
 from scar_pulumi.cloud.ministack.mutations import action_of, is_data_plane, is_journaled
+from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION, Caller, authorization, caller_of
 
 _log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, unescape
 
 from scar_pulumi.cloud.asgi import Request, Response
-from scar_pulumi.cloud.credentials import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
 from scar_pulumi.cloud.oscar import names
 from scar_pulumi.cloud.oscar.definitions import OWN_STORAGE, DefinitionError, buckets
+from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 _KEY = re.compile(r"<Key>([^<]*)</Key>")
 _NAME = re.compile(rf"<Name>{names.PREFIX}([^<]*)</Name>")

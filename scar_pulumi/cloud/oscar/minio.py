@@ -11,15 +11,15 @@ from xml.sax.saxutils import escape
 
 from scar_pulumi.cloud.asgi import Application, Message, Receive, Response, Scope, Send, find_header
 from scar_pulumi.cloud.asgi import send_response as respond
+from scar_pulumi.cloud.disk_space import refuse
 from scar_pulumi.cloud.ministack.mutations import is_bucket_path
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
 from scar_pulumi.cloud.oscar import names
 from scar_pulumi.cloud.oscar.address import MINIO_PATH, USER
 from scar_pulumi.cloud.oscar.records import NewObject, event_of
 from scar_pulumi.cloud.oscar.signature import access_key, is_valid
-from scar_pulumi.cloud.s3.deliveries import uploads
-from scar_pulumi.cloud.s3.disk_room import refuse
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
+from scar_pulumi.cloud.s3.upload_events import upload_event
 
 Arrived = Callable[[str, str, bytes], None]
 
@@ -66,7 +66,7 @@ class Minio:
         await application(inner, receive, outgoing)
 
     def _telling(self, inner: Scope, path: str, send: Send) -> Send:
-        event = uploads(inner)
+        event = upload_event(inner)
         if not event:
             return send
         bucket, key = names.bucket_and_key(path)

@@ -7,8 +7,8 @@ import re
 from urllib.parse import parse_qsl, urlencode
 
 from scar_pulumi.cloud.asgi import Headers, Scope, raw_path
-from scar_pulumi.cloud.credentials import authorization
 from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION
+from scar_pulumi.cloud.signature import authorization
 
 ACCOUNT = "000000000900"
 PREFIX = "minio--"

@@ -26,7 +26,7 @@ from scar_pulumi.cloud.asgi import (
     scope_of,
 )
 from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.credentials import caller_of
+from scar_pulumi.cloud.signature import caller_of
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _LARGE = 8 * 1024 * 1024

@@ -10,8 +10,8 @@ from collections import defaultdict
 from typing import Any
 
 from scar_pulumi.cloud.asgi import Response
-from scar_pulumi.cloud.lambda_.destinations import Destinations, Outcome
-from scar_pulumi.cloud.lambda_.functions import Function, Functions, Reference
+from scar_pulumi.cloud.lambda_.destinations import Destinations, EventOutcome
+from scar_pulumi.cloud.lambda_.functions import DeployedFunction, FunctionReference, Functions
 from scar_pulumi.cloud.lambda_.invocations import Invocations, ThrottledError
 from scar_pulumi.cloud.lambda_.spool import Spool, SpooledEvent
 from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
@@ -44,7 +44,7 @@ class EventQueue:
         for event in self._spool.restore():
             self._begin(event)
 
-    def put(self, function: Reference, payload: bytes, request_id: str) -> None:
+    def put(self, function: FunctionReference, payload: bytes, request_id: str) -> None:
         """Accepts an event: it is on disk when this returns, and will be tried until it is done."""
         event = SpooledEvent(request_id, function, time.time())
         self._spool.put(event, payload)
@@ -96,7 +96,7 @@ class EventQueue:
             self._counts["retried"] += 1
             await asyncio.sleep(waited)
 
-    async def _attempt(self, event: SpooledEvent) -> tuple[Function | None, InvocationResult | None] | None:
+    async def _attempt(self, event: SpooledEvent) -> tuple[DeployedFunction | None, InvocationResult | None] | None:
         """One attempt: the function (None when it is gone) and its result (None when the event is too old).
 
         None as a whole: throttled, which is not an attempt.
@@ -112,7 +112,9 @@ class EventQueue:
                 return None
             return await self._invoke(function, event)
 
-    async def _invoke(self, function: Function, event: SpooledEvent) -> tuple[Function, InvocationResult] | None:
+    async def _invoke(
+        self, function: DeployedFunction, event: SpooledEvent
+    ) -> tuple[DeployedFunction, InvocationResult] | None:
         self._counts["running"] += 1
         try:
             payload = self._spool.payload(event)
@@ -123,12 +125,12 @@ class EventQueue:
             self._counts["running"] -= 1
 
     async def _finish(
-        self, function: Function, event: SpooledEvent, condition: str, result: InvocationResult | None
+        self, function: DeployedFunction, event: SpooledEvent, condition: str, result: InvocationResult | None
     ) -> None:
         self._counts["delivered" if condition == "Success" else "failed"] += 1
         if function.events.has_destination(condition):
             payload = self._spool.payload(event)
             await self._destinations.send(
-                Outcome(function, event.request_id, condition, event.attempts, payload, result)
+                EventOutcome(function, event.request_id, condition, event.attempts, payload, result)
             )
         self._spool.remove(event)

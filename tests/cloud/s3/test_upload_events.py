@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scar_pulumi.cloud.s3.deliveries import read_rules, uploads
+from scar_pulumi.cloud.s3.upload_events import notification_rules, upload_event
 from tests.world.fake_cloud import FakeCloud, wait_for
 
 _RULES = b"""<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
@@ -32,7 +32,7 @@ _RULES = b"""<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-
     ],
 )
 def test_rules_tell_which_functions_hear_of_an_object(event: str, key: str, told: list[str]) -> None:
-    assert [rule.function for rule in read_rules(_RULES) if rule.covers(event, key)] == told
+    assert [rule.function for rule in notification_rules(_RULES) if rule.covers(event, key)] == told
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_rules_tell_which_functions_hear_of_an_object(event: str, key: str, told
     ],
 )
 def test_an_upload_is_told_from_other_requests(method: str, path: str, query: str, event: str) -> None:
-    assert uploads({"method": method, "path": path, "query_string": query.encode(), "headers": []}) == event
+    assert upload_event({"method": method, "path": path, "query_string": query.encode(), "headers": []}) == event
 
 
 def test_no_event_of_an_acknowledged_object_is_lost_when_the_daemon_is_killed(own_cloud: FakeCloud) -> None:

@@ -9,19 +9,20 @@ from itertools import groupby
 from typing import Any
 
 from scar_pulumi.cloud.asgi import Response
-from scar_pulumi.cloud.credentials import DEFAULT_ACCOUNT, DEFAULT_REGION
-from scar_pulumi.cloud.lambda_.documents import LOG_SINK
 from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
+from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 _log = logging.getLogger(__name__)
 _TARGET = "Logs_20140328"
+LOG_SINK = "/_scar"
+"""Prefix of the groups that stand in for those of functions: MiniStack writes lines of its own there."""
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 _BATCH_BYTES = 1_000_000
 _BATCH_EVENTS = 10_000
 _EVENT_OVERHEAD = 26
 
-Entry = tuple[str, str, int, str]
+LogLine = tuple[str, str, int, str]
 
 
 class CloudLogSink:
@@ -30,7 +31,7 @@ class CloudLogSink:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._lock = threading.Lock()
-        self._entries: list[Entry] = []
+        self._entries: list[LogLine] = []
         self._deleted: set[str] = set()
         self._streams: set[tuple[str, str]] = set()
         self._scopes: dict[str, tuple[str, str]] = {}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
+from scar_pulumi.cloud.ecr.registry import is_registry_path
 from tests.world.fake_cloud import FakeCloud, digest_of, manifest_of, wait_for
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
@@ -176,3 +177,23 @@ def test_images_survive_a_restart(own_cloud: FakeCloud) -> None:
     own_cloud.start()
     assert own_cloud.http("HEAD", "/v2/kept/manifests/v1")[1]["docker-content-digest"] == digest
     assert wait_for(lambda: own_cloud.client("ecr").describe_images(repositoryName="kept")["imageDetails"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/",
+        "/v2",
+        "/v2/a/b/manifests/v1",
+        "/v2/a/blobs/sha256:" + "a" * 64,
+        "/v2/a/blobs/uploads/",
+        "/v2/a/tags/list",
+    ],
+)
+def test_registry_paths_are_known(path: str) -> None:
+    assert is_registry_path(path)
+
+
+@pytest.mark.parametrize("path", ["/v2/apis", "/v2/apis/x/routes", "/v2/email/identities", "/v2/tags/arn", "/v20/x"])
+def test_paths_of_other_services_are_not_the_registrys(path: str) -> None:
+    assert not is_registry_path(path)

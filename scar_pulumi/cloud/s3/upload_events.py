@@ -14,9 +14,9 @@ from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
 from scar_pulumi.cloud.asgi import Message, Receive, Scope, Send, find_header
-from scar_pulumi.cloud.credentials import Caller
 from scar_pulumi.cloud.ministack.mutations import is_bucket_path
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
+from scar_pulumi.cloud.signature import Caller
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _PATIENCE = 1.0
 
 
 @dataclass(frozen=True)
-class Rule:
+class NotificationRule:
     """One entry of a bucket's notification configuration that calls a function."""
 
     function: str
@@ -45,18 +45,18 @@ class _Expected:
         self.spooled = asyncio.Event()
 
 
-class Deliveries:
+class UploadEvents:
     """Passes requests for S3 on; `is_ours` tells whether a function's events come to our queue."""
 
     def __init__(self, upstream: Upstream, is_ours: Callable[[str], bool]) -> None:
         self._upstream = upstream
         self._is_ours = is_ours
-        self._rules: dict[tuple[str, str], list[Rule]] = {}
+        self._rules: dict[tuple[str, str], list[NotificationRule]] = {}
         self._expected: dict[tuple[str, str], list[_Expected]] = {}
 
     async def __call__(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        event = uploads(scope)
+        event = upload_event(scope)
         bucket, _, key = scope["path"].lstrip("/").partition("/")
         count = await self._count(caller, bucket, key, event) if event else 0
         if count:
@@ -113,11 +113,11 @@ class Deliveries:
                 region=caller.region,
             )
             answer = await self._upstream.request(request)
-            self._rules[place] = list(read_rules(answer.body)) if answer.succeeded else []
+            self._rules[place] = list(notification_rules(answer.body)) if answer.succeeded else []
         return sum(rule.covers(event, key) and self._is_ours(rule.function) for rule in self._rules[place])
 
 
-def uploads(scope: Scope) -> str:
+def upload_event(scope: Scope) -> str:
     """The event that a request causes when it brings an object; the empty string for every other request."""
     if is_bucket_path(scope["path"]):
         return ""
@@ -129,7 +129,7 @@ def uploads(scope: Scope) -> str:
     return "s3:ObjectCreated:CompleteMultipartUpload" if scope["method"] == "POST" and names == {"uploadId"} else ""
 
 
-def read_rules(document: bytes) -> Iterator[Rule]:
+def notification_rules(document: bytes) -> Iterator[NotificationRule]:
     """The rules of a NotificationConfiguration."""
     root = ElementTree.fromstring(document)  # noqa: S314 - MiniStack's, in this process
     for entry in root.findall("{*}CloudFunctionConfiguration"):
@@ -138,4 +138,4 @@ def read_rules(document: bytes) -> Iterator[Rule]:
         wanted = dict(zip(names, values, strict=True))
         events = tuple(item.text or "" for item in entry.findall("{*}Event"))
         name = entry.findtext("{*}CloudFunction", "").partition(":function:")[2].partition(":")[0]
-        yield Rule(name, events, wanted.get("prefix", ""), wanted.get("suffix", ""))
+        yield NotificationRule(name, events, wanted.get("prefix", ""), wanted.get("suffix", ""))

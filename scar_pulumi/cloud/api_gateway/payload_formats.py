@@ -1,4 +1,4 @@
-"""A request as a function behind an HTTP API gets it: the payload of format 2.0.
+"""A request as a function behind an HTTP API gets it: payload formats 2.0 and 1.0.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
-from scar_pulumi.cloud.api_gateway.routing import Route
+from scar_pulumi.cloud.api_gateway.apis import Route
 from scar_pulumi.cloud.asgi import Request, find_header
 
 # What a gateway takes for text was told by trying; everything else, forms and no type at all included, is binary.
@@ -31,7 +31,7 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Call:
+class RoutedRequest:
     """A request that has found its route. `path` begins with the stage."""
 
     arrival: Arrival
@@ -50,7 +50,7 @@ class Call:
         return self.arrival.request
 
 
-def payload(call: Call) -> dict[str, Any]:
+def payload_v2(call: RoutedRequest) -> dict[str, Any]:
     """The event."""
     request = call.request
     cookies = [cookie for header in _all(request, "cookie") for cookie in header.split("; ")]
@@ -63,7 +63,7 @@ def payload(call: Call) -> dict[str, Any]:
         "cookies": cookies,
         "headers": headers_of(call),
         "queryStringParameters": _joined(parse_qsl(request.query, keep_blank_values=True)),
-        "requestContext": context(call),
+        "requestContext": request_context(call),
         "pathParameters": dict(call.variables),
         "stageVariables": dict(call.stage_variables),
         "body": body,
@@ -73,7 +73,7 @@ def payload(call: Call) -> dict[str, Any]:
     return {key: value for key, value in event.items() if value not in (None, [], {})}
 
 
-def context(call: Call) -> dict[str, Any]:
+def request_context(call: RoutedRequest) -> dict[str, Any]:
     """What a gateway knows of a request beside the request."""
     domain = find_header(call.request.headers, "host")
     http = {
@@ -118,7 +118,7 @@ def body_of(request: Request) -> tuple[str | None, bool]:
     return base64.b64encode(request.body).decode(), True
 
 
-def headers_of(call: Call) -> dict[str, str]:
+def headers_of(call: RoutedRequest) -> dict[str, str]:
     """The client's headers and the gateway's, by their names in lower case; cookies are apart."""
     given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in call.request.headers]
     headers = _joined((name, value) for name, value in given if name not in ("cookie", "transfer-encoding"))
@@ -142,3 +142,44 @@ def _joined(pairs: Any) -> dict[str, str]:
     for name, value in pairs:
         found[name] = f"{found[name]},{value}" if name in found else value
     return found
+
+
+def payload_v1(call: RoutedRequest) -> dict[str, Any]:
+    """The event; what a request does not have is null."""
+    cookie = call.request.header("cookie")
+    headers = headers_of(call) | ({"cookie": cookie} if cookie else {})
+    query = parse_qs(call.request.query, keep_blank_values=True)
+    body, encoded = body_of(call.request)
+    return {
+        "version": "1.0",
+        "resource": call.route.path or call.route.key,
+        "path": call.path,
+        "httpMethod": call.request.method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "requestContext": _request_context_v1(call),
+        "pathParameters": dict(call.variables) or None,
+        "stageVariables": dict(call.stage_variables) or None,
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def _request_context_v1(call: RoutedRequest) -> dict[str, Any]:
+    known = request_context(call)
+    http = known.pop("http")
+    key = known.pop("routeKey")
+    return {
+        **known,
+        "extendedRequestId": known["requestId"],
+        "httpMethod": http["method"],
+        "identity": {"sourceIp": http["sourceIp"], "userAgent": http["userAgent"]},
+        "path": http["path"],
+        "protocol": http["protocol"],
+        "requestTime": known.pop("time"),
+        "requestTimeEpoch": known.pop("timeEpoch"),
+        "resourceId": key,
+        "resourcePath": call.route.path or key,
+    }

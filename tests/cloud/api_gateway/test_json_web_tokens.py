@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.cloud.api_gateway.issuers import Issuers
+from scar_pulumi.cloud.api_gateway.json_web_tokens import IssuerKeys
 from tests.world.loopback_server import QuietHandler, serving
 from tests.world.token_issuer import issuer_of, make_key
 
 
 def has_key(issuer: str, directory: Path) -> bool:
-    return asyncio.run(Issuers(directory / "token-keys.json").key(issuer, "one")) is not None
+    return asyncio.run(IssuerKeys(directory / "token-keys.json").key(issuer, "one")) is not None
 
 
 @contextmanager
