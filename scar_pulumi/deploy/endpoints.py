@@ -1,17 +1,14 @@
 """The HTTP endpoints of an FDL file: one API for all functions that name the same, in each region."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 from pulumi import Output
 
 from scar_components import ApiGatewayEndpoint, LambdaContainerFunction
-from scar_components.endpoint_arguments import ApiGatewayEndpointArgs, EndpointFunction
+from scar_pulumi.deploy.endpoint_arguments import api_of, endpoint_arguments
 from scar_pulumi.fdl import Fdl, Function
-from scar_pulumi.fdl.endpoint import ApiGateway
-
-_EVERYTHING = "{proxy+}"
 
 
 def declare_endpoints(fdl: Fdl, functions: Mapping[str, LambdaContainerFunction]) -> dict[str, dict[str, Any]]:
@@ -27,50 +24,8 @@ def declare_endpoints(fdl: Fdl, functions: Mapping[str, LambdaContainerFunction]
     return found
 
 
-def endpoint_arguments(
-    group: Sequence[Function], functions: Mapping[str, LambdaContainerFunction]
-) -> ApiGatewayEndpointArgs:
-    """Return what the component takes of the functions behind one API."""
-    apis = [_api(function) for function in group]
-    first = apis[0]
-    # What an API has once, one of its functions gives; the language has checked that they do not contradict each other.
-    tokens = next((api.tokens for api in apis if api.tokens), None)
-    domain = next((api.domain for api in apis if api.domain), None)
-    shared = sum(api.path_part == _EVERYTHING for api in apis) > 1
-    arguments = {
-        "api_name": first.name,
-        "stage": first.stage_name,
-        "functions": [_function(function, functions[function.name], shared=shared) for function in group],
-        "tokens": tokens and {"issuer": tokens.issuer, "audience": list(tokens.audience)},
-        "cors": next((api.cors for api in apis if api.cors), None),
-        "throttling": next((api.throttling for api in apis if api.throttling), None),
-        "domain": domain and {"name": domain["domain_name"], "certificate_arn": domain["certificate_arn"]},
-        "log_retention": group[0].log_retention,
-        "region": group[0].region,
-        "tags": {key: value for key, value in group[0].tags.items() if _all_have(group, key, value)},
-    }
-    return cast(ApiGatewayEndpointArgs, {key: value for key, value in arguments.items() if value})
-
-
-def _function(function: Function, component: LambdaContainerFunction, *, shared: bool) -> EndpointFunction:
-    """Return a function of an endpoint; of several that want every path, each has those below its name."""
-    api = _api(function)
-    given: EndpointFunction = {
-        "function_name": function.name,
-        "function_arn": component.arn,
-        "path": function.name if shared and api.path_part == _EVERYTHING else api.path_part,
-        "method": api.http_method,
-        "authorization": api.authorization,
-    }
-    if api.tokens and api.tokens.scopes:
-        given["scopes"] = list(api.tokens.scopes)
-    if api.ui:
-        given["page"] = True
-    return given
-
-
 def _outputs(function: Function, endpoint: ApiGatewayEndpoint) -> dict[str, Any]:
-    name, api = function.name, _api(function)
+    name, api = function.name, api_of(function)
     found: dict[str, Any] = {
         "url": endpoint.function_urls.apply(lambda urls: urls[name]),
         "asyncUrl": endpoint.async_urls.apply(lambda urls: urls[name]),
@@ -88,13 +43,4 @@ def _outputs(function: Function, endpoint: ApiGatewayEndpoint) -> dict[str, Any]
 
 
 def _place(function: Function) -> tuple[str, str]:
-    return _api(function).name, function.region or ""
-
-
-def _api(function: Function) -> ApiGateway:
-    assert function.api_gateway is not None, function.name
-    return function.api_gateway
-
-
-def _all_have(group: Sequence[Function], key: str, value: str) -> bool:
-    return all(function.tags.get(key) == value for function in group)
+    return api_of(function).name, function.region or ""

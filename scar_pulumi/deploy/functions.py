@@ -2,9 +2,8 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from scar_components import LambdaContainerFunction
 from scar_components.function_arguments import FunctionPage, LambdaContainerFunctionArgs
 from scar_pulumi.deploy.reference_values import with_values
 from scar_pulumi.deploy.storage_paths import function_storage
@@ -52,16 +51,3 @@ def _page(function: Function) -> FunctionPage | None:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def function_outputs(function: Function, component: LambdaContainerFunction) -> dict[str, Any]:
-    """Return what the data plane needs to know of a function; the contract of stack outputs."""
-    return {
-        "arn": component.arn,
-        "region": component.arn.apply(lambda arn: arn.split(":")[3]),
-        "logGroup": component.log_group,
-        "image": component.image_uri,
-        "executionMode": function.execution_mode,
-        "inputs": [function_storage(path) for path in function.input],
-        "outputs": [function_storage(path) for path in function.output],
-    }

@@ -18,7 +18,8 @@ from scar_pulumi.deploy.buckets import declare_buckets, declare_triggers
 from scar_pulumi.deploy.configuration import check_configuration
 from scar_pulumi.deploy.deployable import undeployable
 from scar_pulumi.deploy.endpoints import declare_endpoints
-from scar_pulumi.deploy.functions import function_arguments, function_outputs
+from scar_pulumi.deploy.function_outputs import function_outputs
+from scar_pulumi.deploy.functions import function_arguments
 from scar_pulumi.deploy.local_storage import with_local_storage
 from scar_pulumi.deploy.oscar import DeclaredServices
 from scar_pulumi.deploy.storage_providers import declare_storage_providers

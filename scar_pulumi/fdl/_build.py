@@ -3,7 +3,6 @@
 from typing import Any
 
 from scar_pulumi.fdl._document import Document, FunctionValues, ServiceValues
-from scar_pulumi.fdl._rules.files import resolve
 from scar_pulumi.fdl._storage_path import storage_path
 from scar_pulumi.fdl.endpoint import ApiGateway, Tokens
 from scar_pulumi.fdl.model import (
@@ -47,8 +46,8 @@ def _function(document: Document, function: FunctionValues) -> Function:
         log_format=settings["log_format"],
         execution_mode=settings["execution_mode"],
         image=container.get("image"),
-        image_file=resolve(document, image_file) if image_file is not None else None,
-        init_script=resolve(document, script) if script is not None else None,
+        image_file=document.absolute(image_file) if image_file is not None else None,
+        init_script=document.absolute(script) if script is not None else None,
         environment=_variables(settings),
         container_environment=_variables(container),
         timeout_threshold=container["timeout_threshold"],
@@ -76,8 +75,8 @@ def _service(document: Document, service: ServiceValues) -> OscarService:
         cluster=service.cluster,
         name=values["name"],
         path=service.path,
-        script=resolve(document, script) if script is not None else None,
-        image_file=resolve(document, image_file) if image_file is not None else None,
+        script=document.absolute(script) if script is not None else None,
+        image_file=document.absolute(image_file) if image_file is not None else None,
         input=_places(values["input"], service.name),
         output=_places(values["output"], service.name),
         definition={key: value for key, value in values.items() if key not in _NOT_SENT},

@@ -4,17 +4,19 @@ Returned are plain dicts, lists and scalars with defaults filled in. What was wr
 look at several values at once still see the rest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from scar_pulumi.fdl._check_scalars import Scalars
 from scar_pulumi.fdl._kinds import Anything, Choice, Flag, Items, Key, Kind, Section, Table, Text, Whole
-from scar_pulumi.fdl._nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, plain
+from scar_pulumi.fdl._nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_word, plain
 from scar_pulumi.fdl._references import Reference
-from scar_pulumi.fdl._suggest import closest, unknown_key_hint
+from scar_pulumi.fdl._suggest import closest, plain_word
 from scar_pulumi.fdl._values import ABSENT, INVALID
-from scar_pulumi.fdl._words import join, kind_word, quoted, shorten
+from scar_pulumi.fdl._words import join, quoted, shorten
 from scar_pulumi.fdl.problems import Mark, Report
+from scar_pulumi.fdl.tables import DOCUMENT
 
 
 class Checker:
@@ -205,6 +207,37 @@ def _default(key: Key) -> Any:
 
 def _is_reserved(name: str, reserved: frozenset[str]) -> bool:
     return name in reserved or any(r.endswith("*") and name.startswith(r[:-1]) for r in reserved)
+
+
+def unknown_key_hint(name: str, section: Section) -> str | None:
+    """What to do about a key that a section doesn't know."""
+    match = closest(name, section.keys)
+    if match is not None and plain_word(match) == plain_word(name):
+        return f"did you mean '{match}'?"
+    if homes := _homes().get(name):
+        return f"'{name}' belongs below {' or '.join(homes)}"
+    return f"did you mean '{match}'?" if match else section.unknown_hint
+
+
+@cache
+def _homes() -> Mapping[str, list[str]]:
+    homes: dict[str, list[str]] = {}
+    for path, name in _keys(DOCUMENT, ""):
+        homes.setdefault(name, []).append(path)
+    return homes
+
+
+def _keys(kind: Kind, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(kind, Section):
+        for name, key in kind.keys.items():
+            # What belongs to OSCAR alone is no advice for a function on AWS: it has its own keys of that name.
+            if path and key.note is None and not path.startswith("functions.oscar"):
+                yield path, name
+            yield from _keys(key.kind, f"{path}.{name}" if path else name)
+    elif isinstance(kind, Items):
+        yield from _keys(kind.of, f"{path}[]")
+    elif isinstance(kind, Table):
+        yield from _keys(kind.of, f"{path}.*")
 
 
 _CHECKS: dict[type, Callable[[Checker, Any, Node, str, bool], Any]] = {

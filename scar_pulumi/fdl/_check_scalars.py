@@ -3,11 +3,11 @@
 import re
 
 from scar_pulumi.fdl._kinds import Choice, Rule, Text, Whole
-from scar_pulumi.fdl._nodes import ScalarNode
+from scar_pulumi.fdl._nodes import ScalarNode, kind_word
 from scar_pulumi.fdl._references import FORMS, Reference, bad_reference, has_reference, split_references
 from scar_pulumi.fdl._suggest import closest
 from scar_pulumi.fdl._values import INVALID, Missing
-from scar_pulumi.fdl._words import kind_word, quoted, shorten
+from scar_pulumi.fdl._words import quoted, shorten
 from scar_pulumi.fdl.problems import Mark, Report
 
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})")

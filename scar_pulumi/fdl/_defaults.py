@@ -12,10 +12,10 @@ from scar_pulumi.fdl._compose import compose
 from scar_pulumi.fdl._merge import merge
 from scar_pulumi.fdl._nodes import MapNode, is_null
 from scar_pulumi.fdl._scar_cfg import read_scar_cfg
-from scar_pulumi.fdl._schema import DEFAULTS
 from scar_pulumi.fdl._suggest import closest
 from scar_pulumi.fdl._text import read_text
 from scar_pulumi.fdl.problems import Mark, Report
+from scar_pulumi.fdl.tables import DEFAULTS
 
 
 def defaults_file() -> Path | None:

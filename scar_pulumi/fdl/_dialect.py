@@ -1,8 +1,8 @@
 """Which of SCAR's formats a file is written in."""
 
 from scar_pulumi.fdl._nodes import MapNode
-from scar_pulumi.fdl._schema import FUNCTIONS
-from scar_pulumi.fdl._schema.format_2019 import FUNCTION_2019
+from scar_pulumi.fdl.tables import FUNCTIONS
+from scar_pulumi.fdl.tables.format_2019 import FUNCTION_2019
 
 
 def is_2019_format(root: MapNode) -> bool:

@@ -1,5 +1,6 @@
 """A checked document, as the rules and the builder see it: values, where they stand, and the report."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -132,6 +133,10 @@ class Document:
     def clusters(self) -> frozenset[str]:
         """Ids of all clusters that the file speaks of."""
         return frozenset((*(service.cluster for service in self.services()), *self.values.get("clusters", {})))
+
+    def absolute(self, text: str) -> Path:
+        """Return the absolute path that a path in the document means."""
+        return Path(os.path.abspath(self.path.parent / text))  # noqa: PTH100 - resolve() would follow links
 
     def error(self, path: str, message: str, hint: str | None = None) -> None:
         """Report an error at the value with this path."""

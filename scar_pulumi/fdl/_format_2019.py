@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 
 from scar_pulumi.fdl._nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null
-from scar_pulumi.fdl._schema.format_2019 import FUNCTION_2019
 from scar_pulumi.fdl._suggest import closest
 from scar_pulumi.fdl._words import join, quoted
 from scar_pulumi.fdl.problems import Mark, Report
+from scar_pulumi.fdl.tables.format_2019 import FUNCTION_2019
 
 _LAMBDA = {
     **{name: name for name in ("description", "memory", "execution_mode", "log_level", "init_script", "run_script")},

@@ -1,6 +1,11 @@
 """Laying one positioned tree over another: maps join, everything else, lists included, is replaced."""
 
-from scar_pulumi.fdl._nodes import Entry, MapNode, Node
+from collections.abc import Mapping
+from typing import Any
+
+from scar_pulumi.fdl._nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from scar_pulumi.fdl._scalars import plain_kind
+from scar_pulumi.fdl.problems import Mark
 
 
 def merge(below: Node, above: Node) -> Node:
@@ -24,3 +29,15 @@ def merge_at(root: Node, path: tuple[str, ...], above: Node) -> Node:
     below = entry.value if entry else MapNode(above.mark, {})
     mark = entry.mark if entry and len(path) > 1 else above.mark
     return MapNode(root.mark, {**root.entries, name: Entry(mark, merge_at(below, path[1:], above))})
+
+
+def typed_node(value: Any, mark: Mark) -> Node:
+    """A Python value as a tree; every part of it stands at the same place."""
+    if isinstance(value, Mapping):
+        return MapNode(mark, {str(name): Entry(mark, typed_node(one, mark)) for name, one in value.items()})
+    if isinstance(value, list | tuple):
+        return ListNode(mark, [typed_node(one, mark) for one in value])
+    if value is None:
+        return ScalarNode(mark, "", "null")
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return ScalarNode(mark, text, "text" if isinstance(value, str) else plain_kind(text))

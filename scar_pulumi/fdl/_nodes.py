@@ -6,6 +6,13 @@ from typing import Any, Literal, NamedTuple
 from scar_pulumi.fdl.problems import Mark
 
 ScalarKind = Literal["text", "integer", "number", "boolean", "null"]
+_KIND_WORDS = {
+    "text": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true/false",
+    "null": "nothing",
+}
 
 
 @dataclass(slots=True)
@@ -76,3 +83,10 @@ def plain(node: Node) -> Any:
 def is_null(node: Node) -> bool:
     """Whether a value is written as nothing, `null` or `~`."""
     return isinstance(node, ScalarNode) and node.kind == "null"
+
+
+def kind_word(node: Node) -> str:
+    """What a node is: "a map", "text"."""
+    if isinstance(node, MapNode):
+        return "a map"
+    return "a list" if isinstance(node, ListNode) else _KIND_WORDS[node.kind]

@@ -10,12 +10,13 @@ from typing import Any, Literal, NamedTuple
 
 from scar_pulumi.fdl._compose import compose
 from scar_pulumi.fdl._kinds import Items, Kind, Section, Table
+from scar_pulumi.fdl._merge import typed_node
 from scar_pulumi.fdl._nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from scar_pulumi.fdl._scalars import plain_kind
-from scar_pulumi.fdl._schema import AWS_FUNCTION, DOCUMENT, SERVICE
 from scar_pulumi.fdl._suggest import closest
 from scar_pulumi.fdl._words import quoted
 from scar_pulumi.fdl.problems import Mark, Report
+from scar_pulumi.fdl.tables import AWS_FUNCTION, DOCUMENT, SERVICE
 
 _OF_DOCUMENT = ("storage_providers", "clusters")
 
@@ -133,15 +134,3 @@ def _placed(node: Node, mark: Mark) -> Node:
     if isinstance(node, ListNode):
         return ListNode(mark, [_placed(item, mark) for item in node.items])
     return MapNode(mark, {name: Entry(mark, _placed(entry.value, mark)) for name, entry in node.entries.items()})
-
-
-def typed_node(value: Any, mark: Mark) -> Node:
-    """A Python value as a tree; every part of it stands at the same place."""
-    if isinstance(value, Mapping):
-        return MapNode(mark, {str(name): Entry(mark, typed_node(one, mark)) for name, one in value.items()})
-    if isinstance(value, list | tuple):
-        return ListNode(mark, [typed_node(one, mark) for one in value])
-    if value is None:
-        return ScalarNode(mark, "", "null")
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return ScalarNode(mark, text, "text" if isinstance(value, str) else plain_kind(text))

@@ -10,9 +10,9 @@ from pathlib import Path
 from scar_pulumi.fdl._compose import compose
 from scar_pulumi.fdl._kinds import Kind, Section, Table
 from scar_pulumi.fdl._nodes import Entry, ListNode, MapNode, Node, ScalarNode, is_null
-from scar_pulumi.fdl._schema import DEFAULTS
 from scar_pulumi.fdl._text import read_text
 from scar_pulumi.fdl.problems import Report
+from scar_pulumi.fdl.tables import DEFAULTS
 
 # SCAR's settings of udocker, which images don't need.
 _OF_ZIP_PACKAGES = "UDOCKER_"

@@ -4,8 +4,8 @@ import re
 from typing import Any, NamedTuple
 
 from scar_pulumi.fdl._kinds import Rule
-from scar_pulumi.fdl._schema.names import BUCKET
 from scar_pulumi.fdl.model import StoragePath
+from scar_pulumi.fdl.tables.names import BUCKET
 
 # Checked in order on the whole path as written; the first that is found is reported.
 _RULES = (

@@ -2,24 +2,8 @@
 
 import re
 
-from scar_pulumi.fdl._nodes import ListNode, MapNode, Node
-
-_KIND_WORDS = {
-    "text": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true/false",
-    "null": "nothing",
-}
 _SIMPLE_NAME = re.compile(r"[\w-]{1,80}")
 _LONGEST_SHOWN = 60
-
-
-def kind_word(node: Node) -> str:
-    """What a node is: "a map", "text"."""
-    if isinstance(node, MapNode):
-        return "a map"
-    return "a list" if isinstance(node, ListNode) else _KIND_WORDS[node.kind]
 
 
 def shorten(text: str) -> str:

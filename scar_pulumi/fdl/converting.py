@@ -6,8 +6,8 @@ from pathlib import Path
 from scar_pulumi.fdl._dialect import is_2019_format
 from scar_pulumi.fdl._emit import Comments, emit
 from scar_pulumi.fdl._format_2019 import from_2019
+from scar_pulumi.fdl._read_tree import read_tree
 from scar_pulumi.fdl._text import read_text
-from scar_pulumi.fdl.loading import read_tree
 from scar_pulumi.fdl.problems import FdlError, Mark, Problem, Report
 
 # A '#' outside of quotes, at the start of a line or after a space, begins a comment.

@@ -8,8 +8,8 @@ from typing import Any
 
 from scar_pulumi.fdl._check_scalars import FALSE_WORDS, TRUE_WORDS
 from scar_pulumi.fdl._kinds import Anything, Choice, Flag, Items, Key, Kind, Rule, Section, Table, Text, Whole
-from scar_pulumi.fdl._schema import DOCUMENT, FUNCTIONS
-from scar_pulumi.fdl._schema.format_2019 import FUNCTION_2019
+from scar_pulumi.fdl.tables import DOCUMENT, FUNCTIONS
+from scar_pulumi.fdl.tables.format_2019 import FUNCTION_2019
 
 _Schema = dict[str, Any]
 

@@ -6,20 +6,19 @@ from typing import Any
 
 from scar_pulumi.fdl._build import build
 from scar_pulumi.fdl._check import Checker
-from scar_pulumi.fdl._compose import compose
 from scar_pulumi.fdl._defaults import read_defaults
 from scar_pulumi.fdl._dialect import is_2019_format
 from scar_pulumi.fdl._document import Document
 from scar_pulumi.fdl._format_2019 import from_2019
 from scar_pulumi.fdl._layers import service_names, with_defaults, with_overrides
-from scar_pulumi.fdl._nodes import MapNode, is_null
+from scar_pulumi.fdl._nodes import MapNode
 from scar_pulumi.fdl._overrides import read_overrides
-from scar_pulumi.fdl._rules import RULES
-from scar_pulumi.fdl._schema import DOCUMENT
-from scar_pulumi.fdl._text import read_text
+from scar_pulumi.fdl._read_tree import read_tree
 from scar_pulumi.fdl._values import Missing
 from scar_pulumi.fdl.model import Fdl
-from scar_pulumi.fdl.problems import FdlError, Mark, Report
+from scar_pulumi.fdl.problems import FdlError, Report
+from scar_pulumi.fdl.rules import RULES
+from scar_pulumi.fdl.tables import DOCUMENT
 
 _THRESHOLD = 10
 
@@ -54,24 +53,6 @@ def resolve(path: str | Path, overrides: Mapping[str, Any] | None = None, *, ove
     if report.failed:
         raise FdlError(report.problems())
     return document
-
-
-def read_tree(path: Path, report: Report) -> MapNode | None:
-    """The file as it stands, in either format; None after a problem was reported."""
-    file = str(path)
-    text = read_text(path, file, report)
-    if text is None:
-        return None
-    root = compose(text, file, report)
-    if root is None and report.failed:
-        return None
-    if root is None or is_null(root):
-        report.error(Mark(file, 1, 1), "", "the file is empty", "start it with 'functions:'")
-    elif not isinstance(root, MapNode):
-        report.error(root.mark, "", "the file is not a map of keys", "start it with 'functions:'")
-    else:
-        return root
-    return None
 
 
 def _fill_in(document: Document) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 from scar_pulumi.fdl._document import Document
 from scar_pulumi.fdl._emit import Comments, emit
 from scar_pulumi.fdl._kinds import Anything, Items, Kind, Section, Table
+from scar_pulumi.fdl._merge import typed_node
 from scar_pulumi.fdl._nodes import Entry, ListNode, MapNode, Node, ScalarNode
-from scar_pulumi.fdl._overrides import typed_node
 from scar_pulumi.fdl._references import has_reference
-from scar_pulumi.fdl._schema import DOCUMENT
 from scar_pulumi.fdl._words import join
 from scar_pulumi.fdl.loading import resolve
 from scar_pulumi.fdl.problems import Mark, Problem
+from scar_pulumi.fdl.tables import DOCUMENT
 
 MASK = "********"
 _DEFAULT = "default"

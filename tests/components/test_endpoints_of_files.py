@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from scar_pulumi.deploy.endpoints import endpoint_arguments
+from scar_pulumi.deploy.endpoint_arguments import endpoint_arguments
 from scar_pulumi.fdl import load
 
 FILE = """\

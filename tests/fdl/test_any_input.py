@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from scar_pulumi.fdl import Fdl, FdlError, load
 from scar_pulumi.fdl._kinds import Items, Kind, Section, Table
-from scar_pulumi.fdl._schema import DOCUMENT
-from scar_pulumi.fdl._schema.format_2019 import FUNCTION_2019
+from scar_pulumi.fdl.tables import DOCUMENT
+from scar_pulumi.fdl.tables.format_2019 import FUNCTION_2019
 
 _QUICK = settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
 

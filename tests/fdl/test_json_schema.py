@@ -15,9 +15,9 @@ import scar_pulumi.fdl
 from scar_pulumi.fdl._check import Checker
 from scar_pulumi.fdl._compose import compose
 from scar_pulumi.fdl._nodes import plain
-from scar_pulumi.fdl._schema import DOCUMENT
 from scar_pulumi.fdl.json_schema import json_schema
 from scar_pulumi.fdl.problems import Report
+from scar_pulumi.fdl.tables import DOCUMENT
 
 ROOT = Path(__file__).parents[2]
 # A Pulumi.yaml is that of an example which is a program.

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from scar_pulumi.fdl._check import Checker
 from scar_pulumi.fdl._kinds import Choice, Items, Key, Kind, Section, Table, Text
-from scar_pulumi.fdl._overrides import typed_node
-from scar_pulumi.fdl._schema import DEFAULTS, DOCUMENT
+from scar_pulumi.fdl._merge import typed_node
 from scar_pulumi.fdl.problems import Mark, Report
+from scar_pulumi.fdl.tables import DEFAULTS, DOCUMENT
 
 
 def _keys(kind: Kind, path: str = "") -> Iterator[tuple[str, Section, Key]]:

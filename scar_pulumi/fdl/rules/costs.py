@@ -1,7 +1,6 @@
 """Warnings about what is legal, but may cost money or data."""
 
-from scar_pulumi.fdl._document import Document, FunctionValues, Link
-from scar_pulumi.fdl._rules.triggers import filters
+from scar_pulumi.fdl._document import Document, FunctionValues
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 _LONGEST_CALL = 29
@@ -16,19 +15,6 @@ def costs_are_meant(document: Document) -> None:
         if expose.get("api_port") and not expose.get("set_auth"):
             message = "everybody who knows the address can use the service"
             document.warning(f"{service.path}.expose", message, "set_auth: true asks for a password")
-
-
-def results_are_kept(document: Document) -> None:
-    """Two functions don't write to one place, where files of one name replace each other."""
-    seen: dict[tuple[str, str], Link] = {}
-    for link in document.outputs:
-        if link.place.per_request:
-            continue
-        first = seen.setdefault((link.store, str(link.place)), link)
-        meeting = any(one.meets(other) for one in filters(first) for other in filters(link))
-        if first.owner.path != link.owner.path and meeting:
-            message = f"'{first.owner.name}' writes to '{link.place}', too: files of one name replace each other"
-            document.warning(f"{link.path}.path", message, "give each its own folder")
 
 
 def _api(document: Document, function: FunctionValues) -> None:

@@ -1,10 +1,10 @@
 """The section `lambda` of a function."""
 
 from scar_pulumi.fdl._kinds import Choice, Flag, Items, Key, Rule, Section, Text, Whole
-from scar_pulumi.fdl._schema.aws_names import ACCESS_POINT, MOUNT_PATH, SECURITY_GROUPS, SUBNETS
-from scar_pulumi.fdl._schema.environment import TAGS, environment
-from scar_pulumi.fdl._schema.names import CREDENTIALS_NOTE, IMAGE, REGION
-from scar_pulumi.fdl._schema.storage import storage_list
+from scar_pulumi.fdl.tables.aws_names import ACCESS_POINT, MOUNT_PATH, SECURITY_GROUPS, SUBNETS
+from scar_pulumi.fdl.tables.environment import TAGS, environment
+from scar_pulumi.fdl.tables.names import CREDENTIALS_NOTE, IMAGE, REGION
+from scar_pulumi.fdl.tables.storage import storage_list
 
 _CREATE = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"
 _LIMITS = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"

@@ -1,8 +1,8 @@
 """The section `batch` of a function: where events run that Lambda is too small for."""
 
 from scar_pulumi.fdl._kinds import Choice, Flag, Items, Key, Rule, Section, Text, Whole
-from scar_pulumi.fdl._schema.environment import environment
-from scar_pulumi.fdl._schema.names import CREDENTIALS_NOTE, REGION
+from scar_pulumi.fdl.tables.environment import environment
+from scar_pulumi.fdl.tables.names import CREDENTIALS_NOTE, REGION
 
 _COMPUTE = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html"
 _JOB = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html"

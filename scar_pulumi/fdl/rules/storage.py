@@ -3,11 +3,11 @@
 from typing import Any
 
 from scar_pulumi.fdl._document import Document, Link, Owner, ServiceValues
-from scar_pulumi.fdl._schema import STORAGE_PROVIDERS
 from scar_pulumi.fdl._storage_path import BadPathError, Provider, split_provider, storage_path
 from scar_pulumi.fdl._suggest import closest
 from scar_pulumi.fdl._words import quoted
 from scar_pulumi.fdl.model import StoragePath
+from scar_pulumi.fdl.tables import STORAGE_PROVIDERS
 
 _TYPES = STORAGE_PROVIDERS.kind.keys  # type: ignore[union-attr] # it is a section
 _OWN = Provider("s3", "default")

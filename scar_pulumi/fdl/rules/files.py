@@ -27,11 +27,6 @@ def files_exist(document: Document) -> None:
             _check_image(document, f"{service.path}.image_file", image)
 
 
-def resolve(document: Document, text: str) -> Path:
-    """The absolute path that a path in the document means."""
-    return Path(os.path.abspath(document.path.parent / text))  # noqa: PTH100 - resolve() would follow links
-
-
 def _check_script(document: Document, path: str, text: str) -> None:
     file = _find(document, path, text)
     if file is None:
@@ -81,7 +76,7 @@ def _is_truncated(file: Path) -> bool:
 
 
 def _find(document: Document, path: str, text: str) -> Path | None:
-    file = resolve(document, text)
+    file = document.absolute(text)
     try:
         if file.exists():
             return file

@@ -1,7 +1,7 @@
 """`storage_providers`, and the `input` and `output` of a function."""
 
 from scar_pulumi.fdl._kinds import Flag, Items, Key, Rule, Section, Table, Text
-from scar_pulumi.fdl._schema.names import REGION
+from scar_pulumi.fdl.tables.names import REGION
 
 _ID = Text(
     what="a provider's name",

@@ -1,11 +1,11 @@
 """One element of `functions.aws`, except its `lambda` section."""
 
 from scar_pulumi.fdl._kinds import Choice, Key, Section
-from scar_pulumi.fdl._schema.api_gateway import API_GATEWAY
-from scar_pulumi.fdl._schema.aws_names import ROLE
-from scar_pulumi.fdl._schema.batch import BATCH
-from scar_pulumi.fdl._schema.lambda_section import LAMBDA
-from scar_pulumi.fdl._schema.names import CREDENTIALS_NOTE, REGION
+from scar_pulumi.fdl.tables.api_gateway import API_GATEWAY
+from scar_pulumi.fdl.tables.aws_names import ROLE
+from scar_pulumi.fdl.tables.batch import BATCH
+from scar_pulumi.fdl.tables.lambda_section import LAMBDA
+from scar_pulumi.fdl.tables.names import CREDENTIALS_NOTE, REGION
 
 _API = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html#lambda-CreateFunction-request-Role"
 _RETENTION = "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"

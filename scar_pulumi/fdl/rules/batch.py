@@ -5,8 +5,8 @@ from typing import Any
 
 from scar_pulumi.fdl._document import Document
 from scar_pulumi.fdl._kinds import Rule
-from scar_pulumi.fdl._schema.aws_names import BATCH_ROLE, INSTANCE_ROLE, SECURITY_GROUP, SUBNET
 from scar_pulumi.fdl._words import quoted
+from scar_pulumi.fdl.tables.aws_names import BATCH_ROLE, INSTANCE_ROLE, SECURITY_GROUP, SUBNET
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/accelerated-computing-instances.html
 _WITH_GPU = re.compile(r"(?:p|g)[0-9][a-z0-9-]*(?:\.[a-z0-9-]+)?")

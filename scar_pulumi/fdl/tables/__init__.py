@@ -4,9 +4,9 @@ The checker, the builder's defaults and the JSON Schema for editors all read the
 """
 
 from scar_pulumi.fdl._kinds import Items, Key, Section, Table, Text
-from scar_pulumi.fdl._schema.aws import AWS_FUNCTION
-from scar_pulumi.fdl._schema.oscar import CLUSTERS, OSCAR, SERVICE
-from scar_pulumi.fdl._schema.storage import STORAGE_PROVIDERS
+from scar_pulumi.fdl.tables.aws import AWS_FUNCTION
+from scar_pulumi.fdl.tables.oscar import CLUSTERS, OSCAR, SERVICE
+from scar_pulumi.fdl.tables.storage import STORAGE_PROVIDERS
 
 FUNCTIONS = Section(
     keys={

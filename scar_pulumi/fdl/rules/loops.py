@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from scar_pulumi.fdl._document import Document, Link
-from scar_pulumi.fdl._rules.triggers import filters
+from scar_pulumi.fdl.rules.triggers import filters
 
 # For each function's path: the outputs that start a function, and that function's path.
 _Edges = Mapping[str, list[tuple[Link, str]]]
@@ -23,6 +23,19 @@ def no_event_loops(document: Document) -> None:
             loop = _shown([names[path] for path in way])
             message = f"files written to '{link.place}' start functions in a loop ({loop}), at your cost"
             document.warning(f"{link.path}.path", message, "make sure that the functions end it themselves")
+
+
+def results_are_kept(document: Document) -> None:
+    """Two functions don't write to one place, where files of one name replace each other."""
+    seen: dict[tuple[str, str], Link] = {}
+    for link in document.outputs:
+        if link.place.per_request:
+            continue
+        first = seen.setdefault((link.store, str(link.place)), link)
+        meeting = any(one.meets(other) for one in filters(first) for other in filters(link))
+        if first.owner.path != link.owner.path and meeting:
+            message = f"'{first.owner.name}' writes to '{link.place}', too: files of one name replace each other"
+            document.warning(f"{link.path}.path", message, "give each its own folder")
 
 
 def _edges(document: Document, *, allowed: bool = False) -> _Edges:
