@@ -8,7 +8,7 @@
     └── InvocationError     a function was called and failed
 
 `pulumi` is not imported here, which keeps checking a file fast. Inside a Pulumi program
-`scar_pulumi.deploy.program.deploy` raises them as `pulumi.RunError`, which the engine prints without a traceback.
+`scar_pulumi.deploy.deploy` raises them as `pulumi.RunError`, which the engine prints without a traceback.
 """
 
 

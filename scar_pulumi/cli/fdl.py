@@ -61,7 +61,7 @@ def _show(arguments: Namespace, console: Console) -> Mapping[str, Any]:
 
 
 def _convert(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    from scar_pulumi.fdl.converting import convert  # noqa: PLC0415 - likewise
+    from scar_pulumi.fdl.format_2019 import convert  # noqa: PLC0415 - likewise
 
     text, problems = convert(arguments.file)
     _warn(problems, console)
@@ -78,8 +78,12 @@ def _schema(_arguments: Namespace, console: Console) -> Mapping[str, Any]:
 
 
 def _graph(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    from scar_pulumi.fdl._graph_svg import as_svg  # noqa: PLC0415 - likewise
-    from scar_pulumi.fdl.graph import as_mermaid, as_text, graph_of  # noqa: PLC0415 - likewise
+    from scar_pulumi.fdl.graph import (  # noqa: PLC0415 - likewise
+        as_mermaid,
+        as_svg,
+        as_text,
+        graph_of,
+    )
 
     fdl = load(arguments.file, overrides(arguments.set))
     _warn(fdl.warnings, console)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scar_pulumi.cloud import is_local_stack
-from scar_pulumi.deploy.batch_arguments import batch_problems
+from scar_pulumi.deploy.arguments import batch_problems
 from scar_pulumi.fdl import Fdl, Function, Problem
 
 _CLUSTERS_STORAGE = "functions on AWS do not know where the MinIO of the cluster '{}' is"

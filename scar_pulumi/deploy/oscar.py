@@ -1,18 +1,303 @@
-"""The services of an FDL file on OSCAR clusters."""
+"""The services of an FDL file on OSCAR clusters, and where the clusters are: given, deployed by the stack, or local."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 
 from scar_components import OscarService as Component
+from scar_components.function_arguments import FunctionStorage
 from scar_components.oscar_service import OscarServiceArgs, checked_definition
-from scar_pulumi.cloud import is_local_stack
-from scar_pulumi.deploy.clusters import Access, cluster_settings, declare_clusters
-from scar_pulumi.deploy.local_storage import cluster_storages
-from scar_pulumi.deploy.services import effective_place, filled, own_buckets, service_arguments
-from scar_pulumi.fdl import Fdl, OscarService
+from scar_components.supervised_image import planned_digest
+from scar_foundation.directories import state_directory
+from scar_foundation.errors import InputError
+from scar_foundation.loopback import is_loopback
+from scar_pulumi.cloud import LocalCloud, is_local_stack
+from scar_pulumi.cloud.oscar import address
+from scar_pulumi.deploy.arguments import function_storage
+from scar_pulumi.deploy.configuration import check_clusters
+from scar_pulumi.deploy.secrets import with_values
+from scar_pulumi.fdl import Fdl, OscarService, StoragePath
+
+
+def with_local_storage(fdl: Fdl) -> Fdl:
+    """Return the file with the local settings for the MinIO of each of its clusters, for the functions that use it.
+
+    A cluster's MinIO goes by the cluster's id, or by the name under which its services read from it: OSCAR is started
+    by no other. What else is declared, such as a server of the user's own on this machine, stays as it is.
+    """
+    if not (identifiers := cluster_storages(fdl)):
+        return fdl
+    declared: Mapping[str, Mapping[str, Any]] = fdl.storage_providers.get("minio", {})
+    minio = {**declared, **dict.fromkeys(identifiers, local_storage())}
+    return dataclasses.replace(fdl, storage_providers={**fdl.storage_providers, "minio": minio})
+
+
+def cluster_storages(fdl: Fdl) -> set[str]:
+    """Return the names that functions have for the MinIO of a cluster of the file."""
+    clusters = {service.cluster for service in fdl.oscar} | set(fdl.clusters)
+    read = {path.provider_id for service in fdl.oscar for path in service.input if path.provider == "minio"}
+    used = {
+        path.provider_id
+        for function in fdl.functions
+        for path in (*function.input, *function.output)
+        if path.provider == "minio"
+    }
+    return used & (clusters | read)
+
+
+_CONNECTION = ("endpoint", "auth_user", "auth_password", "ssl_verify")
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a cluster is reached.
+
+    `storage` are the settings of its own MinIO, where they are known; `adopt` is whether services of others are taken
+    over; `waits_for` is what has to be there before it answers.
+    """
+
+    endpoint: Input[str]
+    username: Input[str]
+    password: Input[str] = field(repr=False)
+    verify_certificate: bool = True
+    storage: Mapping[str, Input[Any]] | None = field(default=None, repr=False)
+    adopt: bool = False
+    waits_for: tuple[pulumi.Resource, ...] = ()
+
+
+def cluster_settings(fdl: Fdl) -> dict[str, Mapping[str, Any]]:
+    """Return what is known of each cluster of the file's services. Nothing is declared.
+
+    Raises:
+        InputError: Something is missing; all of it is told at once.
+    """
+    names = list(dict.fromkeys(service.cluster for service in fdl.oscar))
+    configured = pulumi.Config("scar").get_object("clusters") or {}
+    check_clusters(pulumi.get_stack(), configured)
+    known = {name: _settings(fdl, name, configured.get(name, {})) for name in names}
+    if missing := [problem for name in names for problem in _missing_settings(name, known[name])]:
+        raise InputError("\n".join(missing))
+    return known
+
+
+def declare_clusters(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Access]:
+    """Return how each cluster is reached; declare those that the stack deploys itself."""
+    return {name: _access(name, known) for name, known in settings.items()}
+
+
+def local_access(cluster: str) -> Access:
+    """How a cluster of the local cloud is reached."""
+    cloud = LocalCloud().environment()["AWS_ENDPOINT_URL"]
+    return Access(
+        endpoint=address.cluster_endpoint(cloud, cluster),
+        username=address.USER,
+        password=_local_password(),
+        storage=local_storage(),
+    )
+
+
+def local_storage() -> dict[str, Any]:
+    """The settings of the MinIO of the local cloud's clusters."""
+    return {
+        "endpoint": address.minio_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"]),
+        "access_key": address.USER,
+        "secret_key": _local_password(),
+        "region": address.REGION,
+        "verify": False,
+    }
+
+
+def _local_password() -> str:
+    return address.password(state_directory() / "local")
+
+
+def _settings(fdl: Fdl, cluster: str, configured: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is known of a cluster: the stack's configuration counts more than the file, as it is the more particular.
+
+    On local stacks only the configuration counts: what a file says of a real cluster is not for trying it out.
+    """
+    if is_local_stack(pulumi.get_stack()) or "deploy" in configured:
+        return configured
+    services = [service for service in fdl.oscar if service.cluster == cluster]
+    given = [{key: getattr(service, key) for key in _CONNECTION} for service in services]
+    merged: dict[str, Any] = {}
+    for values in (fdl.clusters.get(cluster, {}), *given, configured):
+        merged |= {key: value for key, value in values.items() if value not in (None, "")}
+    merged["ssl_verify"] = all(
+        values.get("ssl_verify", True) for values in (fdl.clusters.get(cluster, {}), *given, configured)
+    )
+    return merged
+
+
+def _missing_settings(cluster: str, settings: Mapping[str, Any]) -> Iterable[str]:
+    if "deploy" in settings or (is_local_stack(pulumi.get_stack()) and not settings.get("endpoint")):
+        return
+    for key in ("endpoint", "auth_password"):
+        if not settings.get(key):
+            yield (
+                f"cluster '{cluster}': {key} is missing; give it below clusters.{cluster} in the file, or in the "
+                "stack's configuration, scar:clusters"
+            )
+
+
+def _access(cluster: str, settings: Mapping[str, Any]) -> Access:
+    adopt = bool(settings.get("adopt", False))
+    if "deploy" in settings:
+        return _deployed(cluster, settings["deploy"], adopt=adopt)
+    if not settings.get("endpoint"):
+        return local_access(cluster)
+    texts = with_values({key: str(settings[key]) for key in _CONNECTION[:3] if key in settings})
+    _warn_of_clear_text(cluster, texts["endpoint"])
+    return Access(
+        endpoint=texts["endpoint"],
+        username=texts.get("auth_user", "oscar"),
+        password=texts["auth_password"],
+        verify_certificate=bool(settings.get("ssl_verify", True)),
+        adopt=adopt,
+    )
+
+
+def _deployed(cluster: str, arguments: Mapping[str, Any], *, adopt: bool) -> Access:
+    from scar_components import OscarCluster  # noqa: PLC0415 - brings pulumi-kubernetes, which takes seconds
+
+    made = OscarCluster(cluster, arguments)  # type: ignore[arg-type] # it checks what the configuration says
+    storage = {
+        "endpoint": made.minio_endpoint,
+        "access_key": made.minio_access_key,
+        "secret_key": made.minio_secret_key,
+    }
+    return Access(made.endpoint, made.username, made.password, storage=storage, adopt=adopt, waits_for=(made,))
+
+
+def _warn_of_clear_text(cluster: str, endpoint: Input[str]) -> None:
+    if not isinstance(endpoint, str):
+        return
+    address = urlsplit(endpoint)
+    if address.scheme == "http" and not is_loopback(address.hostname or ""):
+        pulumi.log.warn(f"cluster '{cluster}': {endpoint} is not encrypted: everybody on the way can read its password")
+
+
+def service_image(service: OscarService, *, local: bool) -> dict[str, str]:
+    """Return the keys of a service's definition that name its image.
+
+    The local cloud reads `image_file` itself; the digest beside it makes a changed file a change of the service.
+    """
+    if service.image_file is None or not local:
+        return {"image": str(service.definition["image"])}
+    digest = planned_digest(service.name, {"image_file": str(service.image_file)})
+    return {"image": f"{service.image_file.name}@{digest}", "image_file": str(service.image_file)}
+
+
+_ARGUMENTS = ("name", "image", "input", "output", "storage_providers", "clusters")
+_LOCAL_KEYS = {"access_key": "test", "secret_key": "test", "region": "us-east-1"}
+"""Credentials of the local cloud's S3, which takes any."""
+_NEW_CLUSTER = 600
+"""Seconds that a cluster which has just been made may take to answer under its address."""
+
+
+def service_arguments(
+    fdl: Fdl, service: OscarService, clusters: Mapping[str, Access], *, local: bool
+) -> OscarServiceArgs:
+    """Return the arguments of a service; `clusters` is how clusters are reached."""
+    access, image = clusters[service.cluster], service_image(service, local=local)
+    definition = {key: value for key, value in service.definition.items() if key not in _ARGUMENTS}
+    definition |= {key: value for key, value in image.items() if key != "image"}
+    if environment := service.definition.get("environment"):
+        definition["environment"] = {kind: with_values(values) for kind, values in environment.items()}
+    if providers := _storage_providers(fdl, service, local=local):
+        definition["storage_providers"] = providers
+    if others := _clusters(fdl, service, clusters):
+        definition["clusters"] = others
+    arguments: OscarServiceArgs = {
+        "endpoint": access.endpoint,
+        "username": access.username,
+        "password": access.password,
+        "verify_certificate": access.verify_certificate,
+        "service_name": service.name,
+        "image": image["image"],
+        "inputs": [effective_place(service, path, local=local) for path in service.input],
+        "outputs": [effective_place(service, path, local=local) for path in service.output],
+        "definition": definition,
+        "adopt": access.adopt,
+    }
+    if access.waits_for:
+        arguments["timeout"] = _NEW_CLUSTER
+    if service.script:
+        arguments["script"] = str(service.script)
+    return arguments
+
+
+def own_buckets(service: OscarService, direction: str) -> set[str]:
+    """Return the buckets of the cluster's own MinIO that a service reads (`input`) or writes (`output`)."""
+    paths: tuple[StoragePath, ...] = getattr(service, direction)
+    return {path.bucket for path in paths if path.provider == "minio" and _is_own(service, path)}
+
+
+def filled(settings: Mapping[str, Any]) -> dict[str, Input[Any]]:
+    """Return settings with what their references stand for."""
+    texts = {key: value for key, value in settings.items() if isinstance(value, str)}
+    return {**settings, **with_values(texts)}
+
+
+def _is_own(service: OscarService, path: StoragePath) -> bool:
+    # OSCAR calls the MinIO beside it `default`; the cluster's own id is another name of it.
+    return path.provider_id in ("default", service.cluster)
+
+
+def effective_place(service: OscarService, path: StoragePath, *, local: bool) -> FunctionStorage:
+    """Return a place as the service knows it: its cluster's own MinIO is `minio.default`."""
+    place = function_storage(path)
+    if path.provider == "minio" and (_is_own(service, path) or local):
+        place["provider"] = "minio.default"
+    place.pop("per_request", None)
+    return place
+
+
+def _storage_providers(fdl: Fdl, service: OscarService, *, local: bool) -> dict[str, dict[str, dict[str, Input[Any]]]]:
+    """The providers that the service uses, and no others: whoever may read its definition sees them."""
+    found: dict[str, dict[str, dict[str, Input[Any]]]] = {}
+    for kind, identifier in sorted(set(_used(service))):
+        if kind == "minio" and (local or identifier in ("default", service.cluster)):
+            continue
+        settings = fdl.storage_providers.get(kind, {}).get(identifier)
+        if local and kind == "s3":
+            settings = _LOCAL_KEYS
+        if settings is not None:
+            found.setdefault(kind, {})[identifier] = filled(settings)
+    return found
+
+
+def _used(service: OscarService) -> Iterator[tuple[str, str]]:
+    for path in (*service.input, *service.output):
+        yield path.provider, path.provider_id
+    if provider := (service.definition.get("mount") or {}).get("storage_provider"):
+        kind, _, identifier = str(provider).partition(".")
+        yield kind, identifier or "default"
+
+
+def _clusters(fdl: Fdl, service: OscarService, known: Mapping[str, Access]) -> dict[str, dict[str, Input[Any]]]:
+    """How the clusters are reached that jobs are delegated to."""
+    federation = service.definition.get("federation") or {}
+    members = (*(federation.get("members") or ()), *(service.definition.get("replicas") or ()))
+    wanted = {str(member["cluster_id"]) for member in members if member.get("cluster_id")}
+    found: dict[str, dict[str, Input[Any]]] = {}
+    for name in sorted(wanted):
+        if name in known:
+            access = known[name]
+            found[name] = {
+                "endpoint": access.endpoint,
+                "auth_user": access.username,
+                "auth_password": access.password,
+                "ssl_verify": access.verify_certificate,
+            }
+        elif name in fdl.clusters:
+            found[name] = filled(fdl.clusters[name])
+    return found
 
 
 class DeclaredServices:

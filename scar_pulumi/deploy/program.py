@@ -13,16 +13,20 @@ from scar_components.supervised_image import planned_digest
 from scar_foundation.errors import InputError, ScarError
 from scar_foundation.loopback import is_loopback
 from scar_pulumi.cloud import is_local_stack
-from scar_pulumi.deploy.batch import batch_arguments, batch_outputs, declare_environments
-from scar_pulumi.deploy.buckets import declare_buckets, declare_triggers
+from scar_pulumi.deploy.arguments import function_arguments
+from scar_pulumi.deploy.aws import (
+    batch_arguments,
+    batch_outputs,
+    declare_buckets,
+    declare_endpoints,
+    declare_environments,
+    declare_triggers,
+    function_outputs,
+)
 from scar_pulumi.deploy.configuration import check_configuration
 from scar_pulumi.deploy.deployable import undeployable
-from scar_pulumi.deploy.endpoints import declare_endpoints
-from scar_pulumi.deploy.function_outputs import function_outputs
-from scar_pulumi.deploy.functions import function_arguments
-from scar_pulumi.deploy.local_storage import with_local_storage
-from scar_pulumi.deploy.oscar import DeclaredServices
-from scar_pulumi.deploy.storage_providers import declare_storage_providers
+from scar_pulumi.deploy.oscar import DeclaredServices, with_local_storage
+from scar_pulumi.deploy.secrets import declare_storage_providers
 from scar_pulumi.fdl import Fdl, FdlError, load
 
 

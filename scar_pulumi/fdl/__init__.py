@@ -3,10 +3,10 @@
 `load` is the way in. Nothing of Pulumi or of a cloud is imported here.
 """
 
-from scar_pulumi.fdl._references import Reference, split_references
 from scar_pulumi.fdl.loading import load
 from scar_pulumi.fdl.model import Fdl, Function, OscarService, StoragePath
 from scar_pulumi.fdl.problems import FdlError, Problem
+from scar_pulumi.fdl.references import Reference, split_references
 
 __all__ = [
     "Fdl",

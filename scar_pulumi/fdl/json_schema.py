@@ -6,10 +6,10 @@ It holds for a value what the checker holds for it; rules between values and the
 from collections.abc import Callable
 from typing import Any
 
-from scar_pulumi.fdl._check_scalars import FALSE_WORDS, TRUE_WORDS
-from scar_pulumi.fdl._kinds import Anything, Choice, Flag, Items, Key, Kind, Rule, Section, Table, Text, Whole
+from scar_pulumi.fdl.checker import FALSE_WORDS, TRUE_WORDS
+from scar_pulumi.fdl.format_2019 import FUNCTION_2019
+from scar_pulumi.fdl.kinds import Anything, Choice, Flag, Items, Key, Kind, Rule, Section, Table, Text, Whole
 from scar_pulumi.fdl.tables import DOCUMENT, FUNCTIONS
-from scar_pulumi.fdl.tables.format_2019 import FUNCTION_2019
 
 _Schema = dict[str, Any]
 

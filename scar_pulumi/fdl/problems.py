@@ -1,5 +1,6 @@
 """Mistakes in an FDL file: one `Problem` each, gathered by a `Report`, thrown together as one `FdlError`."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -102,3 +103,51 @@ def _printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+_SIMPLE_NAME = re.compile(r"[\w-]{1,80}")
+_LONGEST_SHOWN = 60
+
+
+def shorten(text: str) -> str:
+    """A text that fits into a message."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def quoted(text: str) -> str:
+    """A text between quotes, short, with line ends and the like escaped."""
+    return repr(shorten(text))
+
+
+def quoted_path(text: str) -> str:
+    """The path of a file between quotes; of a long one the end, as the name stands there."""
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"…{text[-_LONGEST_SHOWN:]}")
+
+
+def join(path: str, name: str) -> str:
+    """The path of a key in a map."""
+    if not _SIMPLE_NAME.fullmatch(name):
+        return f'{path}["{shorten(name)}"]'
+    return f"{path}.{name}" if path else name
+
+
+# Longer words are no typing mistakes, and comparing them takes long.
+_LONGEST = 64
+
+
+def closest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that resembles a word most, if any does."""
+    if len(word) > _LONGEST:
+        return None
+    known = {plain_word(candidate): candidate for candidate in candidates}
+    if (same := known.get(plain_word(word))) is not None:
+        return same
+    from difflib import get_close_matches  # noqa: PLC0415 - costs 3 ms, and correct files never need it
+
+    found = get_close_matches(plain_word(word), known, n=1, cutoff=0.6)
+    return known[found[0]] if found else None
+
+
+def plain_word(word: str) -> str:
+    """Return a word without what people get wrong first: case, hyphens and underscores."""
+    return word.lower().replace("-", "").replace("_", "")

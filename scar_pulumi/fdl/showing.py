@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scar_pulumi.fdl._document import Document
-from scar_pulumi.fdl._emit import Comments, emit
-from scar_pulumi.fdl._kinds import Anything, Items, Kind, Section, Table
-from scar_pulumi.fdl._merge import typed_node
-from scar_pulumi.fdl._nodes import Entry, ListNode, MapNode, Node, ScalarNode
-from scar_pulumi.fdl._references import has_reference
-from scar_pulumi.fdl._words import join
+from scar_pulumi.fdl.document import Document
+from scar_pulumi.fdl.kinds import Anything, Items, Kind, Section, Table
 from scar_pulumi.fdl.loading import resolve
-from scar_pulumi.fdl.problems import Mark, Problem
+from scar_pulumi.fdl.problems import Mark, Problem, join
+from scar_pulumi.fdl.references import has_reference
 from scar_pulumi.fdl.tables import DOCUMENT
+from scar_pulumi.fdl.tree import Entry, ListNode, MapNode, Node, ScalarNode, typed_node
+from scar_pulumi.fdl.yaml_text import Comments, emit
 
 MASK = "********"
 _DEFAULT = "default"

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scar_pulumi.fdl import Fdl, FdlError, load
-from scar_pulumi.fdl._kinds import Items, Kind, Section, Table
+from scar_pulumi.fdl.format_2019 import FUNCTION_2019
+from scar_pulumi.fdl.kinds import Items, Kind, Section, Table
 from scar_pulumi.fdl.tables import DOCUMENT
-from scar_pulumi.fdl.tables.format_2019 import FUNCTION_2019
 
 _QUICK = settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scar_pulumi.fdl import Fdl, FdlError, load
-from scar_pulumi.fdl.converting import convert
+from scar_pulumi.fdl.format_2019 import convert
 
 Load = Callable[..., Fdl]
 Mistakes = Callable[..., list[str]]

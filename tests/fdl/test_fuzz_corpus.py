@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from scar_pulumi.fdl import FdlError, Problem, load
-from scar_pulumi.fdl._graph_svg import as_svg
-from scar_pulumi.fdl.converting import convert
-from scar_pulumi.fdl.graph import as_mermaid, as_text, graph_of
+from scar_pulumi.fdl.format_2019 import convert
+from scar_pulumi.fdl.graph import as_mermaid, as_svg, as_text, graph_of
 from scar_pulumi.fdl.showing import show
 
 _ONE = "functions:\n  aws:\n  - lambda:\n      name: a\n      container: {image: debian}\n"

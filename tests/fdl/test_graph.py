@@ -5,8 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from scar_pulumi.fdl import Fdl, load
-from scar_pulumi.fdl._graph_svg import as_svg
-from scar_pulumi.fdl.graph import Graph, as_mermaid, as_text, graph_of
+from scar_pulumi.fdl.graph import Graph, as_mermaid, as_svg, as_text, graph_of
 
 Load = Callable[..., Fdl]
 EVERYTHING = Path(__file__).with_name("files") / "everything.yaml"

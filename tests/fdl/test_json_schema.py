@@ -12,12 +12,12 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import scar_pulumi.fdl
-from scar_pulumi.fdl._check import Checker
-from scar_pulumi.fdl._compose import compose
-from scar_pulumi.fdl._nodes import plain
+from scar_pulumi.fdl.checker import Checker
 from scar_pulumi.fdl.json_schema import json_schema
 from scar_pulumi.fdl.problems import Report
 from scar_pulumi.fdl.tables import DOCUMENT
+from scar_pulumi.fdl.tree import plain
+from scar_pulumi.fdl.yaml_text import compose
 
 ROOT = Path(__file__).parents[2]
 # A Pulumi.yaml is that of an example which is a program.

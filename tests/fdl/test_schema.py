@@ -5,11 +5,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from scar_pulumi.fdl._check import Checker
-from scar_pulumi.fdl._kinds import Choice, Items, Key, Kind, Section, Table, Text
-from scar_pulumi.fdl._merge import typed_node
+from scar_pulumi.fdl.checker import Checker
+from scar_pulumi.fdl.kinds import Choice, Items, Key, Kind, Section, Table, Text
 from scar_pulumi.fdl.problems import Mark, Report
 from scar_pulumi.fdl.tables import DEFAULTS, DOCUMENT
+from scar_pulumi.fdl.tree import typed_node
 
 
 def _keys(kind: Kind, path: str = "") -> Iterator[tuple[str, Section, Key]]:

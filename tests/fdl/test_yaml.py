@@ -163,7 +163,7 @@ def test_json_is_yaml(load_text: Load) -> None:
 
 
 def test_without_the_c_library_all_is_the_same(mistakes: Mistakes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scar_pulumi.fdl._compose._Parser", yaml.SafeLoader)
+    monkeypatch.setattr("scar_pulumi.fdl.yaml_text._Parser", yaml.SafeLoader)
     table = yaml.safe_load(Path(__file__).with_name("wrong_files.yaml").read_text())
     for case in table:
         if "file" in case:

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from scar_pulumi.deploy.reference_values import with_values
+from scar_pulumi.deploy.secrets import with_values
 from tests.world.plugins import changes
 from tests.world.provider_harness import Bench, ministack
 from tests.world.provider_harness import aws as client

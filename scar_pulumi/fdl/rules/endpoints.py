@@ -1,9 +1,9 @@
-"""Rules about HTTP endpoints: whose tokens they take, and functions that share an API."""
+"""Rules about HTTP endpoints: whose tokens they take, functions that share an API, pages, and who may call."""
 
 from itertools import groupby
 from typing import Any
 
-from scar_pulumi.fdl._document import Document, FunctionValues
+from scar_pulumi.fdl.document import Document, FunctionValues
 
 _BY_TOKEN = ("JWT", "COGNITO_USER_POOLS")
 _EVERYTHING, _ASYNC = "{proxy+}", "async"
@@ -75,3 +75,60 @@ def _paths_differ(document: Document, functions: list[FunctionValues]) -> None:
             message = f"'{path}' is the path of '{taken[path].name}' too, in the same API"
             document.error(f"{function.path}.api_gateway.path_part", message, "give each a path of its own")
         taken.setdefault(path, function)
+
+
+# A browser cannot sign requests as AWS wants it, and gets no token of other kinds from the user.
+_WITHOUT_PAGE = {
+    "AWS_IAM": "browsers cannot sign requests with AWS credentials",
+    "CUSTOM": "the page does not know what the authorizer wants",
+}
+
+
+def pages_can_be_opened(document: Document) -> None:
+    """A page is where a browser gets it, and can call the function from there."""
+    for function in document.functions():
+        api = function.values.get("api_gateway", {})
+        if api.get("ui") and api.get("name"):
+            _check_page(document, function, api.get("method", {}).get("authorizationType"), api.get("http_method"))
+
+
+def _check_page(document: Document, function: FunctionValues, authorization: str | None, method: str | None) -> None:
+    path = f"{function.path}.api_gateway"
+    if reason := _WITHOUT_PAGE.get(authorization or ""):
+        message = f"a page cannot be had with authorizationType {authorization}: {reason}"
+        document.error(f"{path}.ui", message, "leave out 'ui', or let everybody call, or those with a token")
+    if method not in (None, "ANY"):
+        message = f"a page cannot be had with http_method {method}: it is fetched with GET and calls with POST"
+        document.error(f"{path}.ui", message, "leave out 'ui' or 'http_method'")
+
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+_LONGEST_CALL = 29
+
+
+def costs_are_meant(document: Document) -> None:
+    """Endpoints that everybody can call, and answers that come too late."""
+    for function in document.functions():
+        _warn_of_endpoint(document, function)
+    for service in document.services():
+        expose = service.values.get("expose", {})
+        if expose.get("api_port") and not expose.get("set_auth"):
+            message = "everybody who knows the address can use the service"
+            document.warning(f"{service.path}.expose", message, "set_auth: true asks for a password")
+
+
+def _warn_of_endpoint(document: Document, function: FunctionValues) -> None:
+    api = function.values.get("api_gateway", {})
+    if not api.get("name"):
+        if document.given(f"{function.path}.api_gateway") and document.is_own(f"{function.path}.api_gateway"):
+            message = "has no effect without 'name'"
+            document.warning(f"{function.path}.api_gateway", message, "give the API a name to have one")
+        return
+    path = f"{function.path}.api_gateway"
+    if api.get("method", {}).get("authorizationType", "NONE") == "NONE":
+        message = "everybody who knows the address can run the function, at your cost"
+        document.warning(path, message, "method: {authorizationType: AWS_IAM} lets only your account")
+    timeout = function.settings.get("timeout")
+    if timeout is not None and timeout > _LONGEST_CALL and document.given(f"{function.path}.lambda.timeout"):
+        message = f"calls over HTTP get 504 after {_LONGEST_CALL} s, and the function goes on until its {timeout} (s)"
+        document.warning(path, message, "call asynchronously, or lower lambda.timeout")

@@ -1,8 +1,15 @@
-"""Rules about functions: their names, and settings that depend on one another."""
+"""Rules about functions on AWS: names, settings that depend on one another, the size of variables, AWS Batch."""
 
-from scar_pulumi.fdl._document import Document, FunctionValues
+import json
+import re
+from typing import Any
 
-_PARTS = {"cloudwatch": "logs are", "api_gateway": "the API is", "batch": "Batch is"}
+from scar_pulumi.fdl.document import Document, FunctionValues, Link
+from scar_pulumi.fdl.kinds import Rule
+from scar_pulumi.fdl.problems import quoted
+from scar_pulumi.fdl.tables.names import BATCH_ROLE, INSTANCE_ROLE, SECURITY_GROUP, SUBNET
+
+_IN_THE_FUNCTIONS_REGION = {"cloudwatch": "logs are", "api_gateway": "the API is", "batch": "Batch is"}
 
 
 def names_are_unique(document: Document) -> None:
@@ -25,7 +32,7 @@ def settings_agree(document: Document) -> None:
     for function in document.functions():
         _threshold_is_below_timeout(document, function)
         region = function.settings.get("region")
-        for section, what in _PARTS.items():
+        for section, what in _IN_THE_FUNCTIONS_REGION.items():
             its = function.values.get(section, {}).get("region")
             path = f"{function.path}.{section}.region"
             if region and its and region != its and document.is_own(path):
@@ -45,3 +52,179 @@ def _threshold_is_below_timeout(document: Document, function: FunctionValues) ->
         path = f"{function.path}.lambda.container.timeout_threshold"
         message = f"{threshold} leaves no time of the timeout of {timeout} (s) for the script"
         document.error(path, message, "lower it, or raise lambda.timeout")
+
+
+# Measured as JSON, and shared by the user's variables with the supervisor's SCAR_FUNCTION.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MOST_BYTES = 4096
+# The parameter of a storage's settings, as long as names of projects and stacks are likely to make it.
+_PARAMETER = "ssm:/scar-pulumi/organization/a-long-project-name/stack-name/"
+
+
+def environment_fits(document: Document) -> None:
+    """All variables of a function together fit into Lambda's 4 KB."""
+    inputs, outputs = _by_function(document.inputs), _by_function(document.outputs)
+    for function in document.functions():
+        configuration = _configuration(function, inputs.get(function.path, []), outputs.get(function.path, []))
+        own = _size({"SCAR_FUNCTION": _json(configuration)}) + _size_of_versions(configuration)
+        size = _size({**_variables(function.settings), **_variables(function.container)}) + own
+        if size > _MOST_BYTES:
+            message = (
+                f"the variables of '{function.name}' take {size:,} bytes, {own:,} of them for the supervisor; "
+                f"Lambda's maximum is {_MOST_BYTES:,}"
+            )
+            document.error(_largest(function), message, "put large values into a file in the image or in a bucket")
+
+
+def _by_function(links: list[Link]) -> dict[str, list[Link]]:
+    found: dict[str, list[Link]] = {}
+    for link in links:
+        found.setdefault(link.owner.path, []).append(link)
+    return found
+
+
+def _configuration(function: FunctionValues, inputs: list[Link], outputs: list[Link]) -> dict[str, Any]:
+    """What the supervisor is told through its variable."""
+    configuration = {
+        "name": function.name,
+        "log_level": function.settings.get("log_level"),
+        "log_format": "json" if function.settings.get("log_format") == "json" else None,
+        "file_stage_in": function.settings.get("file_stage_in"),
+        "asynchronous_http": bool(function.values.get("api_gateway", {}).get("name")),
+        "timeout_threshold": function.container.get("timeout_threshold", 10),
+        "inputs": [_place(link) for link in inputs],
+        "outputs": [_place(link) for link in outputs],
+        "storage_providers": {name: _PARAMETER + name for name in _providers([*inputs, *outputs])},
+        "page": _page(function),
+    }
+    return {key: value for key, value in configuration.items() if value}
+
+
+def _providers(links: list[Link]) -> list[str]:
+    names = {f"{link.place.provider}.{link.place.provider_id}" for link in links}
+    return sorted(names - {"s3.default"})
+
+
+def _size_of_versions(configuration: dict[str, Any]) -> int:
+    names = configuration.get("storage_providers", ())
+    return _size({"SCAR_STORAGE_VERSIONS": ",".join(f"{name}:999" for name in names)}) if names else 0
+
+
+def _page(function: FunctionValues) -> dict[str, Any]:
+    has_one = function.values.get("api_gateway", {}).get("ui")
+    return {"description": function.settings.get("description", ""), "token": False} if has_one else {}
+
+
+def _place(link: Link) -> dict[str, Any]:
+    place = link.place
+    names = {"prefix": place.prefix, "suffix": place.suffix, "per_request": place.per_request}
+    return {
+        "storage_provider": f"{place.provider}.{place.provider_id}",
+        "path": str(place),
+        **{key: value for key, value in names.items() if value},
+    }
+
+
+def _variables(section: dict[str, Any]) -> dict[str, str]:
+    variables: dict[str, str] = section.get("environment", {}).get("Variables", {})
+    return variables
+
+
+def _size(variables: dict[str, str]) -> int:
+    return len(_json(variables).encode("utf-8", "surrogatepass"))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _largest(function: FunctionValues) -> str:
+    inside = _size(_variables(function.container)) > _size(_variables(function.settings))
+    return f"{function.path}.lambda{'.container' if inside else ''}.environment.Variables"
+
+
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/accelerated-computing-instances.html
+_WITH_GPU = re.compile(r"(?:p|g)[0-9][a-z0-9-]*(?:\.[a-z0-9-]+)?")
+
+
+def batch_can_run(document: Document) -> None:
+    """A job fits into its compute environment, which names things of AWS as AWS does."""
+    for function in document.functions():
+        batch = function.values.get("batch", {})
+        path = f"{function.path}.batch"
+        _batch_numbers(document, path, batch)
+        if function.uses_batch:
+            _batch_names(document, path, batch)
+            _batch_machines(document, path, batch)
+            _batch_nodes(document, path, batch)
+        elif document.given(path) and document.is_own(path):
+            mode = function.settings.get("execution_mode", "lambda")
+            document.warning(path, f"has no effect: the function's execution_mode is '{mode}'")
+
+
+def _batch_numbers(document: Document, path: str, batch: dict[str, Any]) -> None:
+    resources = batch.get("compute_resources", {})
+    least, wanted, most = (resources.get(f"{name}_v_cpus") for name in ("min", "desired", "max"))
+    where = f"{path}.compute_resources"
+    if least is not None and most is not None and least > most:
+        document.error(f"{where}.min_v_cpus", f"{least} is more than max_v_cpus, {most}", "raise max_v_cpus")
+    elif wanted and most is not None and least is not None and not least <= wanted <= most:
+        message = f"{wanted} is not between min_v_cpus, {least}, and max_v_cpus, {most}"
+        document.error(f"{where}.desired_v_cpus", message, "leave it out: Batch chooses it")
+    nodes = batch.get("multi_node_parallel", {})
+    count, main = nodes.get("number_nodes"), nodes.get("main_node_index")
+    if nodes.get("enabled") and count is not None and main is not None and main >= count:
+        message = f"{main} is none of the nodes 0 to {count - 1}"
+        document.error(f"{path}.multi_node_parallel.main_node_index", message)
+
+
+def _batch_names(document: Document, path: str, batch: dict[str, Any]) -> None:
+    resources = batch.get("compute_resources", {})
+    where = f"{path}.compute_resources"
+    _matches(document, f"{path}.service_role", batch.get("service_role"), BATCH_ROLE)
+    _matches(document, f"{where}.instance_role", resources.get("instance_role"), INSTANCE_ROLE)
+    for key, rule in (("subnets", SUBNET), ("security_group_ids", SECURITY_GROUP)):
+        for index, name in enumerate(resources.get(key, ())):
+            _matches(document, f"{where}.{key}[{index}]", name, rule)
+
+
+def _matches(document: Document, path: str, text: str | None, rule: Rule) -> None:
+    if text is not None and not re.fullmatch(rule.pattern, text):
+        document.error(path, f"{quoted(text)} {rule.says}", rule.hint)
+
+
+def _batch_machines(document: Document, path: str, batch: dict[str, Any]) -> None:
+    resources = batch.get("compute_resources", {})
+    where = f"{path}.compute_resources"
+    wanted, most = batch.get("vcpus"), resources.get("max_v_cpus")
+    if wanted is not None and most is not None and wanted > most:
+        message = f"{wanted} is more than max_v_cpus of the compute environment, {most}: no job could ever start"
+        document.error(f"{path}.vcpus", message, "raise compute_resources.max_v_cpus")
+    types = resources.get("instance_types", [])
+    if batch.get("enable_gpu") and types and not any(_WITH_GPU.fullmatch(one) for one in types):
+        message = f"none of {', '.join(types)} has a GPU: no job could ever start"
+        document.error(f"{where}.instance_types", message, "choose one that has, such as g4dn.xlarge")
+    if batch.get("enable_gpu") and str(resources.get("type", "")).startswith("FARGATE"):
+        document.error(f"{where}.type", "has no GPUs", "use EC2 or SPOT")
+    if resources.get("min_v_cpus"):
+        message = f"costs money all the time: {resources['min_v_cpus']} vCPUs run even without jobs"
+        document.warning(f"{where}.min_v_cpus", message, "0 lets instances end with the last job")
+
+
+def _batch_nodes(document: Document, path: str, batch: dict[str, Any]) -> None:
+    """https://docs.aws.amazon.com/batch/latest/userguide/mnp-ce.html."""
+    nodes, resources = batch.get("multi_node_parallel", {}), batch.get("compute_resources", {})
+    count, most = nodes.get("number_nodes"), resources.get("max_v_cpus")
+    if not nodes.get("enabled") or count is None:
+        return
+    kind = resources.get("type", "EC2")
+    if kind != "EC2":
+        message = f"{kind} runs no jobs on several nodes"
+        document.error(f"{path}.compute_resources.type", message, "use EC2")
+    if batch.get("type") == "UNMANAGED":
+        document.error(f"{path}.type", "UNMANAGED environments run no jobs on several nodes", "use MANAGED")
+    each = batch.get("vcpus") or 1
+    wanted, where = count * each, f"{path}.compute_resources.max_v_cpus"
+    if most is not None and each <= most < wanted and document.given(where):
+        message = f"{most} is less than the {wanted} vCPUs of {count} nodes: no job could ever start"
+        document.error(where, message, "raise it, or leave it out")

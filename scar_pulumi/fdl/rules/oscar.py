@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scar_pulumi.fdl._document import Document, ServiceValues
+from scar_pulumi.fdl.document import Document, ServiceValues
 
 
 def services_fit(document: Document) -> None:

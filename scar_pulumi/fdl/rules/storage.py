@@ -1,13 +1,113 @@
-"""Rules about storage: providers are known and usable, paths name buckets."""
+"""Rules about files and storage: files on this machine exist, providers are known and complete, paths name buckets."""
 
+import os
+import tarfile
+from pathlib import Path
 from typing import Any
 
-from scar_pulumi.fdl._document import Document, Link, Owner, ServiceValues
-from scar_pulumi.fdl._storage_path import BadPathError, Provider, split_provider, storage_path
-from scar_pulumi.fdl._suggest import closest
-from scar_pulumi.fdl._words import quoted
+from scar_pulumi.fdl.document import (
+    BadPathError,
+    Document,
+    FunctionValues,
+    Link,
+    Owner,
+    Provider,
+    ServiceValues,
+    split_provider,
+    storage_path,
+)
 from scar_pulumi.fdl.model import StoragePath
+from scar_pulumi.fdl.problems import closest, join, quoted, quoted_path
 from scar_pulumi.fdl.tables import STORAGE_PROVIDERS
+
+_MOST_NEIGHBOURS = 1000
+_OF_IMAGE_DIRECTORIES = ("manifest.json", "index.json", "Dockerfile", "Containerfile")
+
+
+def files_exist(document: Document) -> None:
+    """The script is a readable file and the image an archive or a directory of one."""
+    for function in document.functions():
+        script, image = function.settings.get("init_script"), function.container.get("image_file")
+        if script is not None:
+            _check_script(document, f"{function.path}.lambda.init_script", script)
+        if image is not None:
+            _check_image(document, f"{function.path}.lambda.container.image_file", image)
+    for service in document.services():
+        if (script := service.values.get("script")) is not None:
+            _check_script(document, f"{service.path}.script", script)
+        if (image := service.values.get("image_file")) is not None:
+            _check_image(document, f"{service.path}.image_file", image)
+
+
+def _check_script(document: Document, path: str, text: str) -> None:
+    file = _find(document, path, text)
+    if file is None:
+        return
+    if not file.is_file():
+        document.error(path, f"{quoted_path(text)} is not a file", "name the script itself")
+        return
+    try:
+        with file.open("rb") as stream:
+            first = stream.readline(1024)
+    except OSError as error:
+        document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
+        return
+    if first.startswith(b"#!") and first.endswith(b"\r\n"):
+        message = f"{quoted_path(text)} has Windows line ends, so its first line names no interpreter that exists"
+        document.warning(path, message, "convert it, for example with dos2unix")
+
+
+def _check_image(document: Document, path: str, text: str) -> None:
+    """Look whether it can be an image at all; what is in it is read when it is deployed."""
+    file = _find(document, path, text)
+    if file is None:
+        return
+    if file.is_dir():
+        if not any((file / name).is_file() for name in _OF_IMAGE_DIRECTORIES):
+            names = ", ".join(_OF_IMAGE_DIRECTORIES)
+            document.error(path, f"{quoted_path(text)} is no image: it has none of {names}", "name the image itself")
+        return
+    try:
+        archive = tarfile.is_tarfile(file)
+    except OSError as error:
+        document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
+        return
+    if not archive:
+        document.error(path, f"{quoted_path(text)} is not a tar archive", "make one with docker save -o FILE IMAGE")
+    elif _is_truncated(file):
+        document.error(path, f"{quoted_path(text)} is truncated", "write or download it again")
+
+
+def _is_truncated(file: Path) -> bool:
+    """Whether the last file in an archive ends before its end; only headers are read."""
+    try:
+        with tarfile.open(file, "r:") as archive:
+            return any(False for _ in archive)
+    except tarfile.ReadError as error:  # of a compressed one, too, which is told when it is read
+        return "unexpected end" in str(error)
+
+
+def _find(document: Document, path: str, text: str) -> Path | None:
+    file = document.absolute(text)
+    try:
+        if file.exists():
+            return file
+    except (OSError, ValueError) as error:
+        document.error(path, f"{quoted_path(text)} cannot be looked up: {error}")
+        return None
+    document.error(path, f"{quoted_path(text)} does not exist in {file.parent}", _neighbour(file))
+    return None
+
+
+def _neighbour(file: Path) -> str:
+    try:
+        with os.scandir(file.parent) as entries:
+            names = [entry.name for _, entry in zip(range(_MOST_NEIGHBOURS), entries, strict=False)]
+    except OSError:
+        names = []
+    match = closest(file.name, names)
+    return f"did you mean {match}?" if match else "paths start at the directory of the FDL file"
+
 
 _TYPES = STORAGE_PROVIDERS.kind.keys  # type: ignore[union-attr] # it is a section
 _OWN = Provider("s3", "default")
@@ -25,10 +125,10 @@ def storage_is_known(document: Document) -> None:
             path, entries = owner.links(direction)
             for index, entry in enumerate(entries):
                 if isinstance(entry, dict):
-                    _check(document, owner, f"{path}[{index}]", entry, links)
+                    _check_place(document, owner, f"{path}[{index}]", entry, links)
 
 
-def _check(document: Document, owner: Owner, path: str, entry: dict[str, Any], links: list[Link]) -> None:
+def _check_place(document: Document, owner: Owner, path: str, entry: dict[str, Any], links: list[Link]) -> None:
     usable = _provider_is_usable(document, owner, path, entry, is_input=links is document.inputs)
     if entry.get("path") is None:
         return
@@ -109,3 +209,48 @@ def _starts_nothing(owner: Owner, text: str, provider: Provider) -> _Said:
     if provider.type == "s3" and provider != _OWN:
         return f"{quoted(text)}: functions are started by buckets of their own account only", "use 's3'"
     return None
+
+
+# What the supervisor asks for: supervisor_image/supervisor/storage/.
+_NEEDED = {
+    "s3": ("access_key", "secret_key"),
+    "minio": ("endpoint", "access_key", "secret_key"),
+    "onedata": ("oneprovider_host", "token", "space"),
+    "webdav": ("hostname", "login", "password"),
+    "rucio": ("host", "account", "access_token"),
+}
+
+
+def providers_are_complete(document: Document) -> None:
+    """A function can sign in to every storage that it reads or writes, and can write where it writes."""
+    reported: set[str] = set()
+    for link in (*document.inputs, *document.outputs):
+        if isinstance(link.owner, FunctionValues):
+            _check_settings(document, link, reported)
+    for link in document.outputs:
+        if isinstance(link.owner, FunctionValues) and link.place.provider == "rucio":
+            hint = "use the WebDAV address of its storage"
+            document.error(f"{link.path}.storage_provider", "functions can read from Rucio and not write to it", hint)
+
+
+def _check_settings(document: Document, link: Link, reported: set[str]) -> None:
+    kind, name = link.place.provider, link.place.provider_id
+    settings = document.values.get("storage_providers", {}).get(kind, {}).get(name)
+    path = join(f"storage_providers.{kind}", name)
+    if settings is None or path in reported:
+        return
+    reported.add(path)
+    missing = [key for key in _NEEDED[kind] if not document.given(join(path, key)) or settings.get(key) == ""]
+    if missing:
+        what = ", ".join(f"'{key}'" for key in missing)
+        are = "is" if len(missing) == 1 else "are"
+        message = f"{what} {are} missing, and '{link.owner.name}' uses this storage"
+        document.error(path, message, "functions need it to sign in")
+
+
+def references_exist(document: Document) -> None:
+    """Variables of the environment that are referred to are set; the rest is known to a deployment only."""
+    for path, reference in document.references:
+        if reference.source == "env" and reference.name not in os.environ:
+            message = f"the environment variable '{reference.name}' is not set"
+            document.error(path, message, "set it where this command runs")

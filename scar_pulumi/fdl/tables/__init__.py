@@ -3,7 +3,7 @@
 The checker, the builder's defaults and the JSON Schema for editors all read these.
 """
 
-from scar_pulumi.fdl._kinds import Items, Key, Section, Table, Text
+from scar_pulumi.fdl.kinds import Items, Key, Section, Table, Text
 from scar_pulumi.fdl.tables.aws import AWS_FUNCTION
 from scar_pulumi.fdl.tables.oscar import CLUSTERS, OSCAR, SERVICE
 from scar_pulumi.fdl.tables.storage import STORAGE_PROVIDERS

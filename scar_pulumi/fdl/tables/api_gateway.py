@@ -1,6 +1,6 @@
 """The section `api_gateway` of a function; it has an effect only with a name in it."""
 
-from scar_pulumi.fdl._kinds import Choice, Flag, Items, Key, Rule, Section, Text, Whole
+from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Rule, Section, Text, Whole
 from scar_pulumi.fdl.tables.names import CREDENTIALS_NOTE, REGION
 
 _API = "https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis.html"

@@ -1,6 +1,6 @@
-"""Kinds and sentences that several sections share."""
+"""Names that several sections take: regions, buckets, images, and what AWS identifies its resources by."""
 
-from scar_pulumi.fdl._kinds import Rule, Text
+from scar_pulumi.fdl.kinds import Items, Rule, Text
 
 CREDENTIALS_NOTE = "credentials are the stack's: set aws:profile in its configuration, or AWS_PROFILE"
 
@@ -39,8 +39,8 @@ BUCKET = Text(
 )
 
 # The grammar of https://pkg.go.dev/github.com/distribution/reference
-_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?/)?"
-_NAME = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_REGISTRY = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?/)?"
+_REPOSITORY = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 IMAGE = Text(
     what="an image reference",
     longest=1024,
@@ -54,9 +54,67 @@ IMAGE = Text(
             True,
         ),
         Rule(
-            rf"{_HOST}{_NAME}(?:/{_NAME})*(?::\w[\w.-]{{0,127}})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{{32,}})?",
+            rf"{_REGISTRY}{_REPOSITORY}(?:/{_REPOSITORY})*(?::\w[\w.-]{{0,127}})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{{32,}})?",
             "is not an image reference",
             "write it like debian:12 or registry.example.org/group/name:tag; names are lower case",
         ),
+    ),
+)
+
+
+# SCAR's own configuration file leaves the account open like this.
+_ACCOUNT = r"(?:[0-9]{12}|\{account_id\})"
+_IAM_PATH = r"[a-zA-Z0-9+=,.@\-_/]+"
+
+ROLE = Text(
+    what="a role's ARN",
+    optional=True,
+    rules=(
+        Rule(
+            r"^arn:aws[a-z-]*:iam::[0-9]*:user/", "is a user, not a role", "give the ARN of a role, or remove it", True
+        ),
+        Rule(
+            rf"arn:aws[a-zA-Z-]*:iam::[0-9]{{12}}:role/{_IAM_PATH}",
+            "is not the ARN of an IAM role",
+            "write arn:aws:iam::123456789012:role/name, or remove it to have a role generated",
+        ),
+    ),
+)
+
+# Looked into only where Batch is used: SCAR's example files leave them as "arn:...".
+BATCH_ROLE = Rule(
+    rf"arn:aws[a-zA-Z-]*:iam::{_ACCOUNT}:role/{_IAM_PATH}",
+    "is not the ARN of an IAM role",
+    "write arn:aws:iam::123456789012:role/name, or remove it",
+)
+INSTANCE_ROLE = Rule(
+    rf"(?:arn:aws[a-zA-Z-]*:iam::{_ACCOUNT}:instance-profile/)?{_IAM_PATH}",
+    "is not the ARN of an instance profile",
+    "write arn:aws:iam::123456789012:instance-profile/name, or remove it",
+)
+SUBNET = Rule(r"subnet-[0-9a-f]+", "is not the id of a subnet", "write it like subnet-0123456789abcdef0")
+SECURITY_GROUP = Rule(r"sg-[0-9a-f]+", "is not the id of a security group", "write it like sg-0123456789abcdef0")
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html
+SUBNETS = Items(of=Text(what="a subnet", rules=(SUBNET,)), least=1, most=16)
+SECURITY_GROUPS = Items(of=Text(what="a security group", rules=(SECURITY_GROUP,)), least=1, most=5)
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_FileSystemConfig.html
+ACCESS_POINT = Text(
+    what="an access point's ARN",
+    rules=(
+        Rule(
+            r"arn:aws[a-zA-Z-]*:elasticfilesystem:[a-z]{2}(?:-[a-z]+){1,2}-[0-9]{1,2}:[0-9]{12}"
+            r":access-point/fsap-[a-f0-9]{17}",
+            "is not the ARN of an EFS access point",
+            "write arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0",
+        ),
+    ),
+)
+MOUNT_PATH = Text(
+    what="a mount path",
+    longest=160,
+    rules=(
+        Rule(r"/mnt/[a-zA-Z0-9\-_.]+", "is not a path that Lambda mounts file systems at", "write it like /mnt/data"),
     ),
 )

@@ -5,7 +5,7 @@ OSCAR knows more keys with every release: those that are not listed are passed o
 
 from collections.abc import Mapping
 
-from scar_pulumi.fdl._kinds import Anything, Choice, Flag, Items, Key, Kind, Rule, Section, Table, Text, Whole
+from scar_pulumi.fdl.kinds import Anything, Choice, Flag, Items, Key, Kind, Rule, Section, Table, Text, Whole
 from scar_pulumi.fdl.tables.storage import storage_list
 
 # A name of RFC 1123; OSCAR itself allows 39 characters, what Knative leaves of 63.

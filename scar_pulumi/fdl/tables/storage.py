@@ -1,6 +1,6 @@
 """`storage_providers`, and the `input` and `output` of a function."""
 
-from scar_pulumi.fdl._kinds import Flag, Items, Key, Rule, Section, Table, Text
+from scar_pulumi.fdl.kinds import Flag, Items, Key, Rule, Section, Table, Text
 from scar_pulumi.fdl.tables.names import REGION
 
 _ID = Text(

@@ -1,0 +1,1 @@
+from .program import deploy as deploy

@@ -1,0 +1,118 @@
+"""Secrets of a file: references are filled in; storage settings become parameters that only their functions may read.
+
+A parameter of the Parameter Store costs nothing, and whoever may look at a function does not see it.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/systems-manager-parameter-store.html
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import Input, Output
+
+from scar_components._naming import digest, stack_identity
+from scar_components.function_arguments import LambdaContainerFunctionArgs
+from scar_foundation.errors import InputError
+from scar_pulumi.fdl import Fdl, Function, Reference, split_references
+
+
+def with_values(variables: Mapping[str, str]) -> dict[str, Input[str]]:
+    """Variables with what their references stand for; those without any stay plain text."""
+    return {name: _filled(text) for name, text in variables.items()}
+
+
+def _filled(text: str) -> Input[str]:
+    parts = split_references(text)
+    if not any(isinstance(part, Reference) for part in parts):
+        return "".join(str(part) for part in parts)
+    return Output.secret(Output.concat(*(_value_of(part) if isinstance(part, Reference) else part for part in parts)))
+
+
+def _value_of(reference: Reference) -> Input[str]:
+    if reference.source == "env":
+        # The file was checked with the same environment, unless somebody else deploys its data.
+        if reference.name not in os.environ:
+            raise InputError(f"the environment variable {reference.name} is not set; the FDL file refers to it")
+        return os.environ[reference.name]
+    if reference.source == "config":
+        namespace, _, key = reference.name.rpartition(":")
+        return pulumi.Config(namespace or None).require_secret(key)
+    return aws.ssm.get_parameter_output(name=reference.name, with_decryption=True).value
+
+
+VERSIONS = "SCAR_STORAGE_VERSIONS"
+"""Variable that changes with the settings, so that no warm container goes on with the ones it has read."""
+
+_FORBIDDEN = re.compile(r"[^a-zA-Z0-9_.-]")
+
+
+class FunctionStorages(NamedTuple):
+    """The storages of one function: the parameter of each provider such as `minio.mine`."""
+
+    parameters: Mapping[str, aws.ssm.Parameter]
+
+    def given_to(self, arguments: LambdaContainerFunctionArgs) -> LambdaContainerFunctionArgs:
+        """Return a function's arguments with where the settings of its storages are, and never what they are."""
+        if not self.parameters:
+            return arguments
+        versions = [Output.format("{}:{}", name, parameter.version) for name, parameter in self.parameters.items()]
+        return {
+            **arguments,
+            "storage_providers": {name: f"ssm:{parameter_name(name)}" for name in self.parameters},
+            "environment": {
+                **arguments.get("environment", {}),
+                VERSIONS: Output.all(*versions).apply(lambda known: ",".join(map(str, known))),
+            },
+        }
+
+    @property
+    def options(self) -> pulumi.ResourceOptions:
+        """What makes a function wait for its parameters: the first event may come at once."""
+        return pulumi.ResourceOptions(depends_on=list(self.parameters.values()))
+
+
+def declare_storage_providers(fdl: Fdl) -> dict[str, FunctionStorages]:
+    """Declare a parameter for each provider that a function uses, in the function's region; return them by function."""
+    made: dict[tuple[str, str | None], aws.ssm.Parameter] = {}
+    found: dict[str, FunctionStorages] = {}
+    for function in fdl.functions:
+        for name in providers(function):
+            if (name, function.region) not in made:
+                made[name, function.region] = _parameter(fdl, name, function.region)
+        found[function.name] = FunctionStorages({name: made[name, function.region] for name in providers(function)})
+    return found
+
+
+def providers(function: Function) -> list[str]:
+    """Return the providers of a function's inputs and outputs that need settings, such as `minio.mine`."""
+    names = {f"{path.provider}.{path.provider_id}" for path in (*function.input, *function.output)}
+    return sorted(names - {"s3.default"})
+
+
+def parameter_name(provider: str) -> str:
+    """Return the name of the parameter that holds a provider's settings; it starts with the stack's."""
+    legal = _FORBIDDEN.sub("-", provider)
+    return f"/scar-pulumi/{stack_identity()}/{legal if legal == provider else f'{legal}-{digest(provider)}'}"
+
+
+def _parameter(fdl: Fdl, provider: str, region: str | None) -> aws.ssm.Parameter:
+    kind, _, identifier = provider.partition(".")
+    settings: Mapping[str, Any] = fdl.storage_providers[kind][identifier]
+    texts = {key: value for key, value in settings.items() if isinstance(value, str)}
+    return aws.ssm.Parameter(
+        f"{provider}-settings" + (f"-{region}" if region else ""),
+        name=parameter_name(provider),
+        type="SecureString",
+        value=_secret_json({**settings, **with_values(texts)}),
+        description=f"How functions reach the storage {provider}",
+        region=region,
+    )
+
+
+def _secret_json(settings: Mapping[str, Input[Any]]) -> Output[str]:
+    known: Output[dict[str, Any]] = Output.secret(Output.all(**settings))
+    return known.apply(json.dumps)

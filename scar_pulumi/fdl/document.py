@@ -1,0 +1,244 @@
+"""A checked document, as the rules and the builder see it: values, where they stand, and the report."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scar_pulumi.fdl.kinds import Rule
+from scar_pulumi.fdl.model import StoragePath
+from scar_pulumi.fdl.problems import Mark, Report, join
+from scar_pulumi.fdl.references import Reference
+from scar_pulumi.fdl.tables.names import BUCKET
+
+# Checked in order on the whole path as written; the first that is found is reported.
+_RULES = (
+    Rule(r"^[a-zA-Z0-9]+://", "starts with a URL scheme", "write bucket/folder without it"),
+    Rule(r"[\x00-\x1f\x7f\x85\u2028\u2029]", "has a control character or a line end", "remove it"),
+    Rule(r"//", "has an empty folder name ('//')", "write one '/'"),
+    Rule(r"(?:^|/)\.{1,2}(?:/|$)", "has '.' or '..' as a folder name, which S3 tools cannot address", "write it out"),
+    Rule(r"^/?$", "names no bucket", "write bucket or bucket/folder"),
+)
+
+
+class BadPathError(Exception):
+    """A storage path that cannot be used: what is wrong and what to do."""
+
+    def __init__(self, message: str, hint: str | None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Provider(NamedTuple):
+    """Type and name of a storage provider: "minio.mine" is ("minio", "mine"), "s3" is ("s3", "default")."""
+
+    type: str
+    id: str
+
+
+def split_provider(text: str) -> Provider:
+    """The type and the name; the name is "default" where none is given."""
+    kind, _, name = text.partition(".")
+    return Provider(kind, name or "default")
+
+
+def split_path(text: str, *, in_bucket: bool = True) -> tuple[str, str]:
+    """Bucket and folder; one slash at either end means nothing. Storage without buckets has folders only.
+
+    Raises:
+        BadPathError: The path or its bucket's name cannot be used.
+    """
+    shown = repr(text if len(text) <= 60 else f"{text[:60]}…")
+    for rule in _RULES:
+        if re.search(rule.pattern, text):
+            raise BadPathError(f"{shown} {rule.says}", rule.hint)
+    bucket, _, folder = text.strip("/").partition("/")
+    if in_bucket:
+        _check_bucket(bucket)
+    return bucket, folder
+
+
+def storage_path(values: dict[str, Any], service: str | None = None) -> StoragePath:
+    """An entry of `input` or `output` as data; OSCAR takes a path of one part as a folder in a bucket of the service.
+
+    Raises:
+        BadPathError: The path or its bucket's name cannot be used.
+    """
+    provider, text = split_provider(values["storage_provider"]), values["path"]
+    if service is not None and provider.type == "minio" and text and "/" not in text:
+        text = f"{service}/{text}"
+    bucket, folder = split_path(text, in_bucket=provider.type in ("s3", "minio"))
+    return StoragePath(
+        *provider,
+        bucket,
+        folder,
+        prefix=tuple(values.get("prefix", ())),
+        suffix=tuple(values.get("suffix", ())),
+        per_request=values.get("per_request", False),
+    )
+
+
+def _check_bucket(bucket: str) -> None:
+    if BUCKET.longest is not None and len(bucket) > BUCKET.longest:
+        raise BadPathError(
+            f"the bucket's name has {len(bucket)} characters, {BUCKET.longest} are allowed", "shorten it"
+        )
+    for rule in BUCKET.rules:
+        found = re.search(rule.pattern, bucket) if rule.forbid else re.fullmatch(rule.pattern, bucket)
+        if bool(found) == rule.forbid:
+            raise BadPathError(f"the bucket {bucket!r} {rule.says}", rule.hint)
+
+
+class FunctionValues(NamedTuple):
+    """The values of one function and their path; what was wrong is missing."""
+
+    path: str
+    values: dict[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The section `lambda`; empty if it was wrong."""
+        section: dict[str, Any] = self.values.get("lambda", {})
+        return section
+
+    @property
+    def container(self) -> dict[str, Any]:
+        """The section `lambda.container`; empty if it was wrong."""
+        section: dict[str, Any] = self.settings.get("container", {})
+        return section
+
+    @property
+    def name(self) -> str:
+        """What to call the function in messages."""
+        return str(self.settings.get("name", self.path))
+
+    @property
+    def allow_loop(self) -> bool:
+        """Whether its outputs may start it again."""
+        return bool(self.settings.get("allow_loop"))
+
+    @property
+    def uses_batch(self) -> bool:
+        """Whether some of its events run in AWS Batch."""
+        return self.settings.get("execution_mode") in ("batch", "lambda-batch")
+
+    def links(self, direction: str) -> tuple[str, list[Any]]:
+        """Path and entries of `input` or `output`."""
+        return f"{self.path}.lambda.{direction}", self.settings.get(direction, [])
+
+
+class ServiceValues(NamedTuple):
+    """The values of one service on an OSCAR cluster and their path; what was wrong is missing."""
+
+    path: str
+    cluster: str
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What to call the service in messages."""
+        return str(self.values.get("name", self.path))
+
+    @property
+    def allow_loop(self) -> bool:
+        """Whether its outputs may start it again."""
+        return bool(self.values.get("allow_loop"))
+
+    def links(self, direction: str) -> tuple[str, list[Any]]:
+        """Path and entries of `input` or `output`."""
+        return f"{self.path}.{direction}", self.values.get(direction, [])
+
+
+Owner = FunctionValues | ServiceValues
+
+
+class Link(NamedTuple):
+    """An input or output of a function or a service, and its path in the document.
+
+    Attributes:
+        store: Whose buckets they are: the same text and the same bucket's name mean the same bucket.
+    """
+
+    owner: Owner
+    path: str
+    place: StoragePath
+    store: str
+
+
+@dataclass
+class Document:
+    """Everything known about a file after its values have been checked one by one.
+
+    Attributes:
+        path: The FDL file, absolute; relative paths in it start at its directory.
+        file: The FDL file as it was given, which positions name.
+        values: Checked values of the whole document.
+        places: Where the value at each path stands.
+        inputs: Filled by the rules about storage, read by those about triggers and by the builder.
+        outputs: Likewise.
+        references: Every `${…}` in the document, and the path of its value.
+    """
+
+    path: Path
+    file: str
+    values: dict[str, Any]
+    places: dict[str, Mark]
+    report: Report
+    inputs: list[Link] = field(default_factory=list)
+    outputs: list[Link] = field(default_factory=list)
+    references: list[tuple[str, Reference]] = field(default_factory=list)
+
+    def functions(self) -> Iterator[FunctionValues]:
+        """All functions that are at least maps."""
+        for index, values in enumerate(self.values.get("functions", {}).get("aws", ())):
+            if isinstance(values, dict):
+                yield FunctionValues(f"functions.aws[{index}]", values)
+
+    def services(self) -> Iterator[ServiceValues]:
+        """All services on OSCAR clusters that are at least maps."""
+        for index, clusters in enumerate(self.values.get("functions", {}).get("oscar", ())):
+            for cluster, values in clusters.items() if isinstance(clusters, dict) else ():
+                yield ServiceValues(join(f"functions.oscar[{index}]", cluster), cluster, values)
+
+    def owners(self) -> Iterator[Owner]:
+        """All functions and services."""
+        yield from self.functions()
+        yield from self.services()
+
+    @cached_property
+    def clusters(self) -> frozenset[str]:
+        """Ids of all clusters that the file speaks of."""
+        return frozenset((*(service.cluster for service in self.services()), *self.values.get("clusters", {})))
+
+    def absolute(self, text: str) -> Path:
+        """Return the absolute path that a path in the document means."""
+        return Path(os.path.abspath(self.path.parent / text))  # noqa: PTH100 - resolve() would follow links
+
+    def error(self, path: str, message: str, hint: str | None = None) -> None:
+        """Report an error at the value with this path."""
+        self.report.error(self._mark(path), path, message, hint)
+
+    def warning(self, path: str, message: str, hint: str | None = None) -> None:
+        """Report a warning at the value with this path."""
+        self.report.warning(self._mark(path), path, message, hint)
+
+    def given(self, path: str) -> bool:
+        """Whether a value was given at this path, and is no default."""
+        return path in self.places
+
+    def is_own(self, path: str) -> bool:
+        """Whether a value stands in the file itself, not in somebody's defaults."""
+        return self._mark(path).file == self.file
+
+    def line(self, path: str) -> str:
+        """Where another value stands, for a sentence: "line 12"."""
+        mark = self._mark(path)
+        return f"line {mark.line}" if mark.line else mark.file
+
+    def _mark(self, path: str) -> Mark:
+        while path not in self.places and "." in path:
+            path = path.rpartition(".")[0]
+        return self.places.get(path, Mark(str(self.path)))

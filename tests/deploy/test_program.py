@@ -1,0 +1,116 @@
+"""What an FDL file's settings become when its stack is declared."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from scar_pulumi.deploy.program import deploy
+from scar_pulumi.fdl import load
+
+from tests.components.conftest import Recorder, run_program
+
+# https://github.com/pulumi/pulumi/blob/master/sdk/python/lib/pulumi/runtime/rpc.py
+SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+FILE = """\
+functions:
+  aws:
+  - lambda:
+      name: a
+      container: {image: "debian:12"}
+      environment: {Variables: {PLAIN: "x$${env:Y}", SECRET: "${env:SCAR_TEST_SECRET}!", PARAMETER: "${ssm:/a/b}"}}
+      vpc: {SubnetIds: [subnet-1], SecurityGroupIds: [sg-1]}
+      file_system:
+      - Arn: arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000
+        LocalMountPath: /mnt/efs
+      output: [{path: bucket/out, per_request: true}]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("SCAR_DEFAULTS", "SCAR_CONFIG_FOLDER", "PULUMI_CONFIG"):
+        monkeypatch.setenv(name, "{}" if name == "PULUMI_CONFIG" else "")
+    monkeypatch.setenv("SCAR_TEST_SECRET", "hunter2")
+    path = tmp_path / "video.yaml"
+    path.write_text(FILE)
+    return path
+
+
+class PreparedImage:
+    """Stands for an image whose base would have to be fetched."""
+
+    image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a@sha256:" + "0" * 64
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+
+def test_network_file_system_and_references_reach_the_function(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
+    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    run_program(lambda: deploy(load(path)))
+    inputs = recorder.inputs("a-function")
+    assert inputs["vpcConfig"] == {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]}
+    assert inputs["fileSystemConfig"]["localMountPath"] == "/mnt/efs"
+    # All of it is one secret, as one of its values is.
+    assert inputs["environment"][SIGNATURE] == SECRET
+    variables = inputs["environment"]["value"]["variables"]
+    assert (variables["PLAIN"], variables["SECRET"], variables["PARAMETER"]) == ("x${env:Y}", "hunter2!", "of /a/b")
+    assert json.loads(variables["SCAR_FUNCTION"])["outputs"] == [
+        {"storage_provider": "s3.default", "path": "bucket/out", "per_request": True}
+    ]
+
+
+def test_what_has_no_component_is_refused_with_its_place(recorder: Recorder, path: Path) -> None:
+    path.write_text(f"{FILE}    api_gateway: {{name: a, method: {{authorizationType: CUSTOM}}}}\n")
+    fdl = load(path)
+    with pytest.raises(pulumi.RunError, match=r"video\.yaml:12:56 .*'CUSTOM' needs an authorizer"):
+        deploy(fdl)
+    assert recorder.resources == {}
+
+
+STORAGES = """\
+functions:
+  aws:
+  - lambda:
+      name: a
+      container: {image: "debian:12"}
+      file_stage_in: true
+      output: [{storage_provider: s3.other, path: theirs/out}, {storage_provider: minio.möve, path: more/out}]
+storage_providers:
+  s3: {other: {access_key: k, secret_key: "${env:SCAR_TEST_SECRET}"}}
+  minio: {möve: {endpoint: "https://minio.example", access_key: k, secret_key: s, verify: false}}
+"""
+
+
+def test_settings_of_storages_are_secret_parameters_that_their_function_alone_may_read(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
+    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    path.write_text(STORAGES)
+    run_program(lambda: deploy(load(path)))
+    declared = {name: recorder.inputs(f"{name}-settings") for name in ("s3.other", "minio.möve")}
+    assert {parameter["type"] for parameter in declared.values()} == {"SecureString"}
+    assert {parameter["value"][SIGNATURE] for parameter in declared.values()} == {SECRET}
+    assert json.loads(declared["s3.other"]["value"]["value"]) == {"access_key": "k", "secret_key": "hunter2"}
+    assert json.loads(declared["minio.möve"]["value"]["value"])["verify"] is False
+
+    names = [parameter["name"] for parameter in declared.values()]
+    assert names[0].startswith("/scar-pulumi/")
+    assert names[0].endswith("/photos/dev/s3.other")
+    assert "/photos/dev/minio.m-ve-" in names[1]
+    variables = recorder.inputs("a-function")["environment"]["variables"]
+    told = json.loads(variables["SCAR_FUNCTION"])
+    assert told["storage_providers"] == {"s3.other": f"ssm:{names[0]}", "minio.möve": f"ssm:{names[1]}"}
+    assert told["file_stage_in"] is True
+    statements = json.loads(recorder.inputs("a-role-policy")["policy"])["Statement"]
+    parameters = sorted(f"arn:aws:ssm:*:123456789012:parameter{name}" for name in names)
+    assert [(statement["Sid"], statement["Resource"]) for statement in statements[1:]] == [
+        ("ReadParameters", parameters)
+    ]
