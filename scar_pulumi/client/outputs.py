@@ -165,7 +165,7 @@ class StackOutputs:
         functions = outputs.get("functions")
         if not isinstance(functions, Mapping):
             raise ScarError(
-                "functions: the stack has no such output; its program has to call scar_pulumi.deploy.program.deploy()"
+                "functions: the stack has no such output; its program has to call scar_pulumi.deploy.deploy()"
             )
         buckets = outputs.get("buckets") or ()
         return cls(

@@ -62,7 +62,7 @@ class Target:
         fdl = load(path, {**configured, **self.overrides})
 
         def declare() -> None:
-            from scar_pulumi.deploy.program import deploy  # noqa: PLC0415 - brings pulumi-aws, which takes a second
+            from scar_pulumi.deploy import deploy  # noqa: PLC0415 - brings pulumi-aws, which takes a second
 
             deploy(fdl)
 

@@ -7,9 +7,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from scar_pulumi.deploy.program import deploy
+from scar_pulumi.deploy import deploy
 from scar_pulumi.fdl import load
-
 from tests.components.conftest import Recorder, run_program
 
 FUNCTION = """\

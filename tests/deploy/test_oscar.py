@@ -8,8 +8,8 @@ import pulumi
 import pytest
 
 from scar_pulumi.cloud.oscar import address
+from scar_pulumi.deploy import deploy
 from scar_pulumi.deploy.oscar import creation_order
-from scar_pulumi.deploy.program import deploy
 from scar_pulumi.fdl import load
 from tests.components.conftest import Recorder, run_program
 
