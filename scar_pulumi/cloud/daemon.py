@@ -10,7 +10,7 @@ from typing import Any
 from scar_foundation.errors import ScarError
 from scar_pulumi.cloud.api_gateway.endpoint import HttpApis
 from scar_pulumi.cloud.asgi import Application, Message, Receive, Scope, Send
-from scar_pulumi.cloud.batch import BatchService
+from scar_pulumi.cloud.batch.service import BatchService
 from scar_pulumi.cloud.ecr.api import EcrApi
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.ecr.registry import Registry
@@ -30,7 +30,7 @@ from scar_pulumi.cloud.ministack.journal import Journal
 from scar_pulumi.cloud.ministack.object_sweep import sweep_objects
 from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots
 from scar_pulumi.cloud.ministack.upstream import Upstream
-from scar_pulumi.cloud.oscar import OscarClusters
+from scar_pulumi.cloud.oscar.clusters import OscarClusters
 from scar_pulumi.cloud.runner import Runner
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import UploadEvents

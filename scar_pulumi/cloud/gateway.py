@@ -24,7 +24,7 @@ from scar_pulumi.cloud.asgi import (
     request_of,
 )
 from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.batch import BatchService
+from scar_pulumi.cloud.batch.service import BatchService
 from scar_pulumi.cloud.disk_space import refuse
 from scar_pulumi.cloud.ecr.api import TARGET as ECR_TARGET
 from scar_pulumi.cloud.ecr.api import EcrApi
@@ -33,7 +33,7 @@ from scar_pulumi.cloud.lambda_.api import LambdaApi
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink, without_sinks
 from scar_pulumi.cloud.ministack.mutations import action_of
 from scar_pulumi.cloud.ministack.upstream import Upstream
-from scar_pulumi.cloud.oscar import OscarClusters
+from scar_pulumi.cloud.oscar.clusters import OscarClusters
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import UploadEvents
 from scar_pulumi.cloud.signature import Caller, caller_of

@@ -2,7 +2,3 @@
 
 https://docs.aws.amazon.com/batch/latest/APIReference/
 """
-
-from scar_pulumi.cloud.batch.service import BatchService
-
-__all__ = ["BatchService"]

@@ -11,12 +11,17 @@ from typing import Any
 
 from scar_foundation.errors import LocalCloudError
 from scar_pulumi.cloud.batch.capacity import Allocation, Capacity
-from scar_pulumi.cloud.batch.containers import Part, Surroundings, log_stream, task
+from scar_pulumi.cloud.batch.containers import (
+    ContainerContext,
+    JobContainer,
+    SecretValues,
+    SecretValuesError,
+    log_stream,
+    task,
+)
 from scar_pulumi.cloud.batch.outcomes import Ended, Outcomes
 from scar_pulumi.cloud.batch.resources import arn_of, caller_of_arn
-from scar_pulumi.cloud.batch.secret_values import SecretValues, SecretValuesError
-from scar_pulumi.cloud.batch.store import Job, Store
-from scar_pulumi.cloud.batch.submission import milliseconds
+from scar_pulumi.cloud.batch.store import BatchJob, BatchStore, milliseconds
 from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository, parse_image_uri
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.runner import ImageError, Runner, TaskResult
@@ -34,7 +39,7 @@ class Attempts:
 
     def __init__(
         self,
-        store: Store,
+        store: BatchStore,
         outcomes: Outcomes,
         capacity: Capacity,
         *,
@@ -62,13 +67,13 @@ class Attempts:
         """How many there are now."""
         return len(self._tasks)
 
-    def begin(self, job: Job, allocation: Allocation) -> None:
+    def begin(self, job: BatchJob, allocation: Allocation) -> None:
         """Starts an attempt: the job is STARTING on disk when this returns."""
         spec = job.spec
         if job.parent and (parent := self._store.job(job.parent)):
             spec = parent.spec
         number = len(job.state.get("attempts", ())) + 1
-        part = Part(job, spec, number, uuid.uuid4().hex, spec.get("mainNode"))
+        part = JobContainer(job, spec, number, uuid.uuid4().hex, spec.get("mainNode"))
         job.status = "STARTING"
         job.state.pop("statusReason", None)
         job.state["container"] = self._container(part)
@@ -99,7 +104,7 @@ class Attempts:
         """The end of an attempt whose machine went away."""
         return Ended(None, "", f"Host EC2 (instance {self._instance}) terminated.")
 
-    async def _run(self, part: Part, allocation: Allocation) -> None:
+    async def _run(self, part: JobContainer, allocation: Allocation) -> None:
         try:
             ended = await (self._alone(part, allocation) if part.node is None else self._nodes(part, allocation))
         except asyncio.CancelledError:
@@ -122,10 +127,10 @@ class Attempts:
             return False
         return True
 
-    async def _alone(self, part: Part, allocation: Allocation) -> Ended:
+    async def _alone(self, part: JobContainer, allocation: Allocation) -> Ended:
         return await self._limited(part, allocation, lambda: self._started(part.job.id))
 
-    async def _nodes(self, part: Part, allocation: Allocation) -> Ended:
+    async def _nodes(self, part: JobContainer, allocation: Allocation) -> Ended:
         """The main node, and the others as soon as it runs; they end with it."""
         others: list[asyncio.Task[None]] = []
 
@@ -134,7 +139,7 @@ class Attempts:
             self._started(f"{part.job.id}#{part.node}")
             for number in range(len(part.spec["nodes"])):
                 if number != part.node:
-                    node = Part(part.job, part.spec, part.attempt, uuid.uuid4().hex, number)
+                    node = JobContainer(part.job, part.spec, part.attempt, uuid.uuid4().hex, number)
                     others.append(asyncio.create_task(self._other_node(node, allocation)))
 
         self._node_begins(part)
@@ -147,7 +152,7 @@ class Attempts:
         self._node_ended(part, ended)
         return ended
 
-    async def _other_node(self, part: Part, allocation: Allocation) -> None:
+    async def _other_node(self, part: JobContainer, allocation: Allocation) -> None:
         self._node_begins(part)
         try:
             ended = await self._contained(part, allocation, lambda: self._started(f"{part.job.id}#{part.node}"))
@@ -155,7 +160,7 @@ class Attempts:
             ended = Ended(_KILLED, "", "The main node has ended")
         self._node_ended(part, ended)
 
-    async def _limited(self, part: Part, allocation: Allocation, started: Callable[[], None]) -> Ended:
+    async def _limited(self, part: JobContainer, allocation: Allocation, started: Callable[[], None]) -> Ended:
         seconds = part.spec["timeout"].get("attemptDurationSeconds")
         began = asyncio.Event()
 
@@ -178,13 +183,13 @@ class Attempts:
             await asyncio.gather(work, clock, return_exceptions=True)
         return Ended(_KILLED, "", _TIMED_OUT, final=True) if is_late else work.result()
 
-    async def _contained(self, part: Part, allocation: Allocation, started: Callable[[], None]) -> Ended:
+    async def _contained(self, part: JobContainer, allocation: Allocation, started: Callable[[], None]) -> Ended:
         """One container, from its image to its end."""
         caller = caller_of_arn(part.job.queue)
         try:
             digest = self._digest(str(part.container["image"]))
             values = await self._values.read(part.container.get("secrets") or (), caller)
-            found = task(part, digest, allocation, Surroundings(caller, self._endpoint, values, self._folder))
+            found = task(part, digest, allocation, ContainerContext(caller, self._endpoint, values, self._folder))
             self._logs.expect(found.log_group, caller.account, caller.region)
             result = await self._runner.run(found, started)
         except ImageError as error:
@@ -204,7 +209,7 @@ class Attempts:
             raise ImageError(f"{uri}: not found in the local cloud's registry; push it there")
         return digest
 
-    def _container(self, part: Part) -> dict[str, Any]:
+    def _container(self, part: JobContainer) -> dict[str, Any]:
         caller = caller_of_arn(part.job.queue)
         ecs = arn_of("x", caller, "").replace(":batch:", ":ecs:").removesuffix("x/")
         return {
@@ -219,20 +224,20 @@ class Attempts:
         job.status, job.state["startedAt"] = "RUNNING", milliseconds()
         self._store.save(job)
 
-    def _node_begins(self, part: Part) -> None:
+    def _node_begins(self, part: JobContainer) -> None:
         node = self._node(part)
         node.status, node.stopped = "STARTING", None
         node.state["container"] = self._container(part)
         self._store.save(node)
 
-    def _node_ended(self, part: Part, ended: Ended) -> None:
+    def _node_ended(self, part: JobContainer, ended: Ended) -> None:
         node = self._node(part)
         node.status, node.stopped = "SUCCEEDED" if ended.exit_code == 0 else "FAILED", milliseconds()
         node.state["statusReason"] = ended.status_reason
         node.state["container"] |= ended.document()
         self._store.save(node)
 
-    def _node(self, part: Part) -> Job:
+    def _node(self, part: JobContainer) -> BatchJob:
         node = self._store.job(f"{part.job.id}#{part.node}")
         assert node is not None, part.job.id
         return node

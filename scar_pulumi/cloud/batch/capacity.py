@@ -1,16 +1,76 @@
-"""Room for jobs: vCPUs, memory and GPUs of compute environments, and of the machine that stands in for them all."""
+"""Room for jobs: vCPUs, memory and GPUs of compute environments, and of this machine, which stands in for them."""
 
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scar_pulumi.cloud.batch.instance_types import InstanceType, instance_types
 from scar_pulumi.cloud.runner import Limits
 
+_SIZE = re.compile(r"(?P<factor>\d*)xlarge")
+_SMALL = {"nano": 2, "micro": 2, "small": 2, "medium": 2, "large": 2}
+_TINY_MEMORY = {"nano": 512, "micro": 1024, "small": 2048, "medium": 4096, "large": 8192}
+_GIB_PER_VCPU = {"c": 2, "m": 4, "r": 8, "x": 16, "t": 4, "g": 4, "p": 8, "i": 8, "d": 8, "h": 4, "a": 2, "z": 8}
+
+_GPUS = {
+    "g3": {"xlarge": 1, "4xlarge": 1, "8xlarge": 2, "16xlarge": 4},
+    "g3s": {"xlarge": 1},
+    "g4ad": {"xlarge": 1, "2xlarge": 1, "4xlarge": 1, "8xlarge": 2, "16xlarge": 4},
+    "g4dn": {"xlarge": 1, "2xlarge": 1, "4xlarge": 1, "8xlarge": 1, "12xlarge": 4, "16xlarge": 1, "metal": 8},
+    "g5": {"xlarge": 1, "2xlarge": 1, "4xlarge": 1, "8xlarge": 1, "12xlarge": 4, "16xlarge": 1, "24xlarge": 4,
+           "48xlarge": 8},
+    "g5g": {"xlarge": 1, "2xlarge": 1, "4xlarge": 1, "8xlarge": 1, "16xlarge": 2, "metal": 2},
+    "g6": {"xlarge": 1, "2xlarge": 1, "4xlarge": 1, "8xlarge": 1, "12xlarge": 4, "16xlarge": 1, "24xlarge": 4,
+           "48xlarge": 8},
+    "g6e": {"xlarge": 1, "2xlarge": 1, "4xlarge": 1, "8xlarge": 1, "12xlarge": 4, "16xlarge": 1, "24xlarge": 4,
+            "48xlarge": 8},
+    "p2": {"xlarge": 1, "8xlarge": 8, "16xlarge": 16},
+    "p3": {"2xlarge": 1, "8xlarge": 4, "16xlarge": 8},
+    "p3dn": {"24xlarge": 8},
+    "p4d": {"24xlarge": 8},
+    "p4de": {"24xlarge": 8},
+    "p5": {"4xlarge": 1, "48xlarge": 8},
+    "p5e": {"48xlarge": 8},
+    "p5en": {"48xlarge": 8},
+}  # fmt: skip
 Needs = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class InstanceType:
+    """An instance type; `memory` in MiB. What is not known of one is None."""
+
+    vcpus: int | None = None
+    memory: int | None = None
+    gpus: int = 0
+
+
+def instance_types(names: list[str]) -> list[InstanceType]:
+    """What the instance types of a compute environment have; of `optimal` and most families nothing is known."""
+    return [found for name in names for found in _types(name)]
+
+
+def _types(name: str) -> list[InstanceType]:
+    family, dot, size = name.partition(".")
+    if dot:
+        return [_type(family, size)]
+    if sizes := _GPUS.get(family):
+        return [_type(family, size) for size in sizes]
+    return [InstanceType()]
+
+
+def _type(family: str, size: str) -> InstanceType:
+    gpus = _GPUS.get(family, {}).get(size, 0)
+    match = _SIZE.fullmatch(size)
+    vcpus = 4 * int(match["factor"] or 1) if match else _SMALL.get(size)
+    if vcpus is None:
+        return InstanceType(gpus=gpus)
+    if family.startswith("t"):
+        return InstanceType(vcpus, _TINY_MEMORY.get(size, vcpus * 4096), gpus)
+    return InstanceType(vcpus, vcpus * _GIB_PER_VCPU.get(family[:1], 16) * 1024, gpus)
 
 
 @dataclass(frozen=True)
@@ -82,7 +142,7 @@ def could_fit(environment: Mapping[str, Any], needs: Needs) -> bool:
     """Whether a compute environment without other jobs could run one."""
     if _total(needs)["vcpus"] > _most_vcpus(environment):
         return False
-    types = _types(environment)
+    types = _instance_types(environment)
     if not types and _total(needs)["gpus"]:
         return False
     return not types or all(any(_holds(kind, need) for kind in types) for need in needs)
@@ -91,10 +151,10 @@ def could_fit(environment: Mapping[str, Any], needs: Needs) -> bool:
 def most_gpus(environment: Mapping[str, Any]) -> int:
     """How many GPUs a compute environment can have, all its vCPUs in the instance type that has most of them."""
     most = _most_vcpus(environment)
-    return max((math.ceil(most / (kind.vcpus or most)) * kind.gpus for kind in _types(environment)), default=0)
+    return max((math.ceil(most / (kind.vcpus or most)) * kind.gpus for kind in _instance_types(environment)), default=0)
 
 
-def _types(environment: Mapping[str, Any]) -> list[InstanceType]:
+def _instance_types(environment: Mapping[str, Any]) -> list[InstanceType]:
     return instance_types((environment.get("computeResources") or {}).get("instanceTypes") or [])
 
 

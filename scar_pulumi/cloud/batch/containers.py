@@ -1,18 +1,20 @@
-"""A job's container as the runner runs it: what Batch and ECS set in it, and where its log goes.
+"""A job's container as the runner runs it: its variables, secrets, volumes and log.
 
 https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
 """
 
 import hashlib
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scar_pulumi.cloud.batch.capacity import Allocation
-from scar_pulumi.cloud.batch.specification import required
-from scar_pulumi.cloud.batch.store import Job
+from scar_pulumi.cloud.batch.job_definitions import required
+from scar_pulumi.cloud.batch.store import BatchJob
+from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
 from scar_pulumi.cloud.runner import Task
 from scar_pulumi.cloud.runner.executors.interface import Volume
 from scar_pulumi.cloud.signature import Caller
@@ -21,11 +23,45 @@ _LOG_GROUP = "/aws/batch/job"
 _STORAGE = 8192  # megabytes, where a job does not say: an instance's disk is 30 GB, which not every machine can spare
 
 
+class SecretValuesError(Exception):
+    """A secret cannot be read."""
+
+
+class SecretValues:
+    """Reads them from MiniStack."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def read(self, entries: Iterable[Mapping[str, str]], caller: Caller) -> dict[str, str]:
+        """Their values by variable. Raises SecretValuesError."""
+        return {entry["name"]: await self._value(entry["valueFrom"], caller) for entry in entries}
+
+    async def _value(self, source: str, caller: Caller) -> str:
+        if ":secretsmanager:" not in source:
+            name = source.partition(":parameter")[2] or source
+            found = await self._ask("ssm", "AmazonSSM.GetParameter", {"Name": name, "WithDecryption": True}, caller)
+            return str(found["Parameter"]["Value"])
+        # arn:aws:secretsmanager:region:account:secret:NAME[:json-key:version-stage:version-id]
+        parts = source.split(":")
+        document = {"SecretId": ":".join(parts[:7])}
+        found = await self._ask("secretsmanager", "secretsmanager.GetSecretValue", document, caller)
+        key = parts[7] if len(parts) > 7 else ""
+        return str(json.loads(found["SecretString"])[key] if key else found["SecretString"])
+
+    async def _ask(self, service: str, target: str, document: Mapping[str, Any], caller: Caller) -> Any:
+        request = json_request(service, target, document, account=caller.account, region=caller.region)
+        answer = await self._upstream.request(request, lasting=False)
+        if not answer.succeeded:
+            raise SecretValuesError(f"unable to pull secrets: {answer.body.decode('utf-8', 'replace')[:300]}")
+        return json.loads(answer.body)
+
+
 @dataclass(frozen=True)
-class Part:
+class JobContainer:
     """One container of a job that starts: the job, or one of its nodes."""
 
-    job: Job
+    job: BatchJob
     spec: Mapping[str, Any]
     attempt: int
     task_id: str
@@ -38,7 +74,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ContainerContext:
     """What every container is given beside its definition; `volumes` is the folder of all jobs' volumes."""
 
     caller: Caller
@@ -52,14 +88,14 @@ def log_group(container: Mapping[str, Any]) -> str:
     return str(((container.get("logConfiguration") or {}).get("options") or {}).get("awslogs-group", _LOG_GROUP))
 
 
-def log_stream(part: Part) -> str:
+def log_stream(part: JobContainer) -> str:
     """The stream of one attempt. https://docs.aws.amazon.com/batch/latest/userguide/using_awslogs.html"""
     options = (part.container.get("logConfiguration") or {}).get("options") or {}
     definition = part.spec["jobDefinition"].rpartition("/")[2].partition(":")[0]
     return f"{options.get('awslogs-stream-prefix') or definition}/default/{part.task_id}"
 
 
-def task(part: Part, digest: str, allocation: Allocation, surroundings: Surroundings) -> Task:
+def task(part: JobContainer, digest: str, allocation: Allocation, surroundings: ContainerContext) -> Task:
     """What the runner is to run."""
     container = part.container
     linux = container.get("linuxParameters") or {}
@@ -88,7 +124,7 @@ def _storage(wanted: int) -> int:
     return int(text) if text.isdecimal() else wanted or _STORAGE
 
 
-def _environment(part: Part, allocation: Allocation, surroundings: Surroundings) -> dict[str, str]:
+def _environment(part: JobContainer, allocation: Allocation, surroundings: ContainerContext) -> dict[str, str]:
     own = {entry.get("name", ""): entry.get("value", "") for entry in part.container.get("environment") or ()}
     region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), surroundings.caller.region)
     gpus = {"NVIDIA_VISIBLE_DEVICES": ",".join(map(str, allocation.devices))} if allocation.devices else {}
@@ -96,7 +132,7 @@ def _environment(part: Part, allocation: Allocation, surroundings: Surroundings)
     return {name: value for name, value in merged.items() if name and "=" not in name and "\0" not in name + value}
 
 
-def _batch(part: Part, allocation: Allocation) -> dict[str, str]:
+def _batch(part: JobContainer, allocation: Allocation) -> dict[str, str]:
     job, spec = part.job, part.spec
     variables = {
         "AWS_BATCH_JOB_ID": job.id if part.node is None else f"{job.id}#{part.node}",

@@ -1,21 +1,39 @@
 """What the end of an attempt means: for the job, for those that wait for it, and for the array that it belongs to."""
 
+import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scar_pulumi.cloud.batch.retries import is_retried
-from scar_pulumi.cloud.batch.store import Job, Store
-from scar_pulumi.cloud.batch.submission import milliseconds
+from scar_pulumi.cloud.batch.store import BatchJob, BatchStore, milliseconds
 
+_CONDITIONS = {"onExitCode": "exitCode", "onReason": "reason", "onStatusReason": "statusReason"}
 _ENDED = ("SUCCEEDED", "FAILED")
 _OPEN = "('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING')"
-
 _RELEASE = (
     "UPDATE jobs SET status = 'RUNNABLE' WHERE id = ? AND status = 'PENDING' "
     "AND NOT EXISTS (SELECT 1 FROM waits WHERE job = jobs.id)"
 )
+
+
+def is_retried(strategy: Mapping[str, Any], attempts: int, ended: Mapping[str, Any]) -> bool:
+    """`attempts` is how many there were, `ended` has exitCode, reason and statusReason of the last one."""
+    if attempts >= strategy.get("attempts", 1):
+        return False
+    for rule in strategy.get("evaluateOnExit") or ():
+        conditions = {key: rule[key] for key in _CONDITIONS if key in rule}
+        if all(_matches(pattern, ended.get(_CONDITIONS[key])) for key, pattern in conditions.items()):
+            return str(rule["action"]).upper() == "RETRY"
+    return True
+
+
+def _matches(pattern: str, value: object) -> bool:
+    """Whether a text is like the pattern: case does not count, and a star at the end stands for anything."""
+    if value is None:
+        return False
+    wanted = re.escape(pattern.removesuffix("*")) + (".*" if pattern.endswith("*") else "")
+    return re.fullmatch(wanted, str(value), re.IGNORECASE | re.DOTALL) is not None
 
 
 @dataclass(frozen=True)
@@ -36,7 +54,7 @@ class Ended:
 class Outcomes:
     """Stores them; `changed` is called when other jobs may run now."""
 
-    def __init__(self, store: Store, changed: Callable[[], None]) -> None:
+    def __init__(self, store: BatchStore, changed: Callable[[], None]) -> None:
         self._store = store
         self._changed = changed
         self.ended = {"SUCCEEDED": 0, "FAILED": 0}
@@ -60,7 +78,7 @@ class Outcomes:
                 self._finish(job.id, "FAILED" if failed or terminated else "SUCCEEDED", reason)
         self._changed()
 
-    def failed(self, jobs: Iterable[Job], reason: str) -> None:
+    def failed(self, jobs: Iterable[BatchJob], reason: str) -> None:
         """Ends jobs that have not started."""
         with self._store.transaction():
             for job in jobs:
@@ -68,7 +86,7 @@ class Outcomes:
                 self._finish(job.id, "FAILED", reason)
         self._changed()
 
-    def _note(self, job: Job, ended: Ended) -> None:
+    def _note(self, job: BatchJob, ended: Ended) -> None:
         container = job.state.get("container", {}) | ended.document()
         attempt: dict[str, Any] = {"container": {**container, "networkInterfaces": []}}
         attempt["statusReason"] = ended.status_reason
@@ -77,7 +95,7 @@ class Outcomes:
         job.state["container"] = container
         job.state.setdefault("attempts", []).append(attempt)
 
-    def _is_retried(self, job: Job, ended: Ended) -> bool:
+    def _is_retried(self, job: BatchJob, ended: Ended) -> bool:
         spec = job.spec
         if job.parent and (parent := self._store.job(job.parent)):
             spec = parent.spec
@@ -93,7 +111,7 @@ class Outcomes:
             if job is not None and job.status not in _ENDED:
                 pending.extend(self._end(job, status, reason))
 
-    def _end(self, job: Job, status: str, reason: str) -> Iterator[tuple[str, str, str]]:
+    def _end(self, job: BatchJob, status: str, reason: str) -> Iterator[tuple[str, str, str]]:
         """Ends one job; yields what is to end after it."""
         job.status, job.stopped = status, milliseconds()
         job.state["statusReason"] = reason
@@ -118,7 +136,7 @@ class Outcomes:
         failed = self._store.any("parent = ? AND status = 'FAILED'", parent)
         yield parent, "FAILED" if failed else "SUCCEEDED", "Array Child Job failed" if failed else ""
 
-    def _end_nodes(self, job: Job) -> None:
+    def _end_nodes(self, job: BatchJob) -> None:
         for node in self._store.jobs(f"parent = ? AND status IN {_OPEN}", job.id):
             node.status, node.stopped = job.status, job.stopped
             node.state["statusReason"] = job.state["statusReason"]

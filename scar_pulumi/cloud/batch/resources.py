@@ -1,16 +1,26 @@
-"""What compute environments, queues, definitions and policies have in common: names, ARNs, pages and tags."""
+"""Compute environments, job queues and scheduling policies: what they have in common, then each of them."""
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
-from scar_pulumi.cloud.batch.errors import ClientError
-from scar_pulumi.cloud.batch.store import Store
+from scar_pulumi.cloud.batch.requests import ClientError
+from scar_pulumi.cloud.batch.store import BatchStore
 from scar_pulumi.cloud.signature import Caller
 
 ENVIRONMENT, QUEUE, DEFINITION, POLICY = "compute-environment", "job-queue", "job-definition", "scheduling-policy"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_RESOURCES = "computeResources"
+_SERVICE_ROLE = "arn:aws:iam::{}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch"
+_FARGATE = ("FARGATE", "FARGATE_SPOT")
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("EC2", "SPOT"), ("instanceTypes", "instanceRole", "subnets")),
+    **dict.fromkeys(_FARGATE, ("subnets", "securityGroupIds")),
+}
+_SETTABLE = ("state", "schedulingPolicyArn", "priority", "jobStateTimeLimitActions")
+_MOST_ENVIRONMENTS = 3
 
 
 def arn_of(kind: str, caller: Caller, name: str) -> str:
@@ -67,7 +77,7 @@ def _start(token: str | None) -> int:
 class Tags:
     """TagResource, UntagResource and ListTagsForResource, of resources and jobs."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: BatchStore) -> None:
         self._store = store
 
     def list(self, arn: str) -> dict[str, Any]:
@@ -99,3 +109,290 @@ class Tags:
             self._store.save(job)
         elif (document := self._store.resource(arn)) is not None:
             self._store.update(arn, document | {"tags": tags})
+
+
+class Transitional:
+    """Resources of one kind; `later` is called with what ends a transition."""
+
+    kind: ClassVar[str]
+    """The kind's word in ARNs."""
+    noun: ClassVar[str]
+    """The kind's word in requests and answers, such as `jobQueue`."""
+
+    def __init__(self, store: BatchStore, later: Callable[[Callable[[], None]], None]) -> None:
+        self._store = store
+        self._later = later
+
+    def describe(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """DescribeComputeEnvironments, DescribeJobQueues."""
+        if names := document.get(f"{self.noun}s"):
+            arns = [full_arn(self.kind, caller, name) for name in names]
+            found = [item for item in map(self._store.resource, arns) if item]
+        else:
+            found = self._store.resources(self.kind, caller)
+        return page(found, document, f"{self.noun}s")
+
+    def restore(self) -> None:
+        """Ends the transitions that a predecessor began."""
+        for found in self._store.resources(self.kind):
+            self._settle(found[f"{self.noun}Arn"])
+
+    def _new_arn(self, caller: Caller, document: Mapping[str, Any]) -> str:
+        name = document[f"{self.noun}Name"]
+        check_name(name, f"{self.noun}Name")
+        arn = arn_of(self.kind, caller, name)
+        if self._store.resource(arn):
+            raise ClientError("Object already exists")
+        return arn
+
+    def _create(self, caller: Caller, described: Mapping[str, Any]) -> dict[str, Any]:
+        name, arn = described[f"{self.noun}Name"], described[f"{self.noun}Arn"]
+        self._store.put(self.kind, caller, name, arn, {**described, "status": "CREATING", "statusReason": ""})
+        return self._begun(described)
+
+    def _found(self, caller: Caller, reference: str) -> dict[str, Any]:
+        found = self._store.resource(full_arn(self.kind, caller, reference))
+        if found is None:
+            raise ClientError(f"{reference} does not exist")
+        return found
+
+    def _update(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+        self._store.update(changed[f"{self.noun}Arn"], {**changed, "status": "UPDATING"})
+        return self._begun(changed)
+
+    def _to_delete(self, caller: Caller, document: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What a request means, None where it is gone; only what is disabled and settled may be deleted."""
+        found = self._store.resource(full_arn(self.kind, caller, document[self.noun]))
+        if found and found["state"] != "DISABLED":
+            raise ClientError("Cannot delete, resource must be disabled first: its state is ENABLED.")
+        if found and found["status"] in ("CREATING", "UPDATING"):
+            raise ClientError("Cannot delete, resource is being modified.")
+        return found
+
+    def _delete(self, found: Mapping[str, Any]) -> None:
+        self._store.update(found[f"{self.noun}Arn"], {**found, "status": "DELETING"})
+        self._begun(found)
+
+    def _is_busy(self, arn: str) -> bool:  # noqa: ARG002 - queues look for their jobs
+        """Whether what is to be deleted still has to stay."""
+        return False
+
+    def _begun(self, resource: Mapping[str, Any]) -> dict[str, Any]:
+        arn = resource[f"{self.noun}Arn"]
+        self._later(lambda: self._settle(arn))
+        return {key: resource[key] for key in (f"{self.noun}Name", f"{self.noun}Arn")}
+
+    def _settle(self, arn: str) -> None:
+        found = self._store.resource(arn)
+        if found is None:
+            return
+        if found["status"] in ("CREATING", "UPDATING"):
+            healthy = f"{self.noun[0].upper()}{self.noun[1:]} Healthy"
+            self._store.update(arn, {**found, "status": "VALID", "statusReason": healthy})
+        elif found["status"] == "DELETING" and self._is_busy(arn):
+            self._later(lambda: self._settle(arn))
+        elif found["status"] == "DELETING":
+            self._store.remove(arn)
+
+
+class ComputeEnvironments(Transitional):
+    """The operations on compute environments."""
+
+    kind = ENVIRONMENT
+    noun = "computeEnvironment"
+
+    def create(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """CreateComputeEnvironment: it is CREATING, and VALID a moment later."""
+        arn = self._new_arn(caller, document)
+        _check(document)
+        return self._create(caller, _described(arn, caller, document))
+
+    def update(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """UpdateComputeEnvironment."""
+        found = self._found(caller, document["computeEnvironment"])
+        if found["status"] in ("DELETING", "UPDATING"):
+            raise ClientError("Cannot update, resource is being modified.")
+        changed = {key: value for key, value in document.items() if key not in ("computeEnvironment", _RESOURCES)}
+        # What asks for newer instances is no setting.
+        given = document.get(_RESOURCES) or {}
+        resources = {key: value for key, value in given.items() if key != "updateToLatestImageVersion"}
+        if resources:
+            changed[_RESOURCES] = (found.get(_RESOURCES) or {}) | resources
+            _check_vcpus(changed[_RESOURCES])
+        return self._update(found | changed)
+
+    def delete(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """DeleteComputeEnvironment: only one that is disabled and in no queue."""
+        if found := self._to_delete(caller, document):
+            arn = found["computeEnvironmentArn"]
+            orders = (queue["computeEnvironmentOrder"] for queue in self._store.resources(QUEUE, caller))
+            if any(arn == entry["computeEnvironment"] for order in orders for entry in order):
+                raise ClientError("Cannot delete, found existing JobQueue relationship")
+            self._delete(found)
+        return {}
+
+
+def _described(arn: str, caller: Caller, document: Mapping[str, Any]) -> dict[str, Any]:
+    identity = str(uuid.uuid4())
+    cluster = f"AWSBatch-{document['computeEnvironmentName']}-{identity}"
+    described = {
+        **document,
+        "computeEnvironmentArn": arn,
+        "ecsClusterArn": f"arn:aws:ecs:{caller.region}:{caller.account}:cluster/{cluster}",
+        "tags": document.get("tags", {}),
+        "state": document.get("state", "ENABLED"),
+        "serviceRole": document.get("serviceRole") or _SERVICE_ROLE.format(caller.account),
+        "containerOrchestrationType": "ECS",
+        "uuid": identity,
+    }
+    if resources := document.get("computeResources"):
+        least = {} if resources["type"] in _FARGATE else {"minvCpus": 0, "desiredvCpus": resources.get("minvCpus", 0)}
+        described["computeResources"] = {**least, **resources}
+    return described
+
+
+def _check(document: Mapping[str, Any]) -> None:
+    if "eksConfiguration" in document:
+        raise ClientError("eksConfiguration: the local cloud runs jobs on no EKS cluster; leave it out")
+    if document["type"] == "UNMANAGED":
+        return
+    resources = document.get("computeResources")
+    if not resources:
+        raise ClientError("computeResources must be provided for a MANAGED compute environment")
+    needed = _NEEDED.get(resources["type"], ())
+    if missing := [key for key in needed if not resources.get(key)]:
+        raise ClientError(f"computeResources: {', '.join(missing)} must be provided for type {resources['type']}")
+    _check_vcpus(resources)
+
+
+def _check_vcpus(resources: Mapping[str, Any]) -> None:
+    least, most = resources.get("minvCpus", 0), resources["maxvCpus"]
+    if most < 1 or least < 0 or least > most:
+        raise ClientError(
+            f"minvCpus ({least}) must be 0 or more, and no more than maxvCpus ({most}), which is positive"
+        )
+    if not least <= resources.get("desiredvCpus", least) <= most:
+        raise ClientError("desiredvCpus must be between minvCpus and maxvCpus")
+
+
+class JobQueues(Transitional):
+    """The operations on queues; `end_jobs` is called with the ARN of a queue that goes."""
+
+    kind = QUEUE
+    noun = "jobQueue"
+
+    def __init__(
+        self, store: BatchStore, later: Callable[[Callable[[], None]], None], end_jobs: Callable[[str], None]
+    ) -> None:
+        super().__init__(store, later)
+        self._end_jobs = end_jobs
+
+    def create(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """CreateJobQueue: it is CREATING, and VALID a moment later."""
+        arn = self._new_arn(caller, document)
+        if document.get("serviceEnvironmentOrder"):
+            raise ClientError(
+                "serviceEnvironmentOrder: the local cloud runs no service jobs; give compute environments"
+            )
+        described = {
+            "jobQueueName": document["jobQueueName"],
+            "jobQueueArn": arn,
+            "state": "ENABLED",
+            "jobQueueType": "ECS",
+            "tags": document.get("tags", {}),
+            **_settings(document),
+            "computeEnvironmentOrder": self._order(caller, document.get("computeEnvironmentOrder", ())),
+            "serviceEnvironmentOrder": [],
+        }
+        return self._create(caller, described)
+
+    def update(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """UpdateJobQueue."""
+        found = self._found(caller, document["jobQueue"])
+        if found["status"] == "DELETING":
+            raise ClientError("Cannot update, resource is being modified.")
+        changed = _settings(document)
+        if "computeEnvironmentOrder" in document:
+            changed["computeEnvironmentOrder"] = self._order(caller, document["computeEnvironmentOrder"])
+        return self._update(found | changed)
+
+    def delete(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """DeleteJobQueue: only one that is disabled; the jobs that are still in it end."""
+        if found := self._to_delete(caller, document):
+            self._delete(found)
+            self._end_jobs(found["jobQueueArn"])
+        return {}
+
+    def _is_busy(self, arn: str) -> bool:
+        return self._store.any("queue = ? AND status IN ('STARTING', 'RUNNING')", arn)
+
+    def _order(self, caller: Caller, entries: Any) -> list[dict[str, Any]]:
+        if not 1 <= len(entries) <= _MOST_ENVIRONMENTS:
+            raise ClientError(f"computeEnvironmentOrder must name 1 to {_MOST_ENVIRONMENTS} compute environments")
+        order = [
+            {"order": entry["order"], "computeEnvironment": full_arn(ENVIRONMENT, caller, entry["computeEnvironment"])}
+            for entry in sorted(entries, key=lambda entry: int(entry["order"]))
+        ]
+        if len({entry["order"] for entry in order}) < len(order):
+            raise ClientError("computeEnvironmentOrder: each order must be there once")
+        kinds = {_is_fargate(self._environment(entry["computeEnvironment"])) for entry in order}
+        if len(kinds) > 1:
+            raise ClientError("computeEnvironmentOrder: EC2 and Fargate compute environments cannot be in one queue")
+        return order
+
+    def _environment(self, arn: str) -> Mapping[str, Any]:
+        found = self._store.resource(arn)
+        if found is None:
+            raise ClientError(f"{arn} does not exist")
+        if found["status"] == "DELETING" or found["status"] == "CREATING":
+            raise ClientError(f"{arn} is not VALID: its status is {found['status']}")
+        return found
+
+
+def _is_fargate(environment: Mapping[str, Any]) -> bool:
+    return str((environment.get("computeResources") or {}).get("type", "")).startswith("FARGATE")
+
+
+def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: document[key] for key in _SETTABLE if key in document}
+
+
+class SchedulingPolicies:
+    """The operations on scheduling policies, of which the local cloud heeds the jobs' priorities."""
+
+    def __init__(self, store: BatchStore) -> None:
+        self._store = store
+
+    def create(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """CreateSchedulingPolicy."""
+        name = document["name"]
+        check_name(name, "name")
+        arn = arn_of(POLICY, caller, name)
+        if self._store.resource(arn):
+            raise ClientError("Object already exists")
+        self._store.put(POLICY, caller, name, arn, {"tags": {}, "fairsharePolicy": {}, **document, "arn": arn})
+        return {"name": name, "arn": arn}
+
+    def describe(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """DescribeSchedulingPolicies."""
+        return {"schedulingPolicies": [item for item in map(self._store.resource, document["arns"]) if item]}
+
+    def list(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """ListSchedulingPolicies."""
+        found = [{"arn": item["arn"]} for item in self._store.resources(POLICY, caller)]
+        return page(found, document, "schedulingPolicies")
+
+    def update(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """UpdateSchedulingPolicy."""
+        found = self._store.resource(document["arn"])
+        if found is None:
+            raise ClientError(f"{document['arn']} does not exist")
+        self._store.update(document["arn"], found | document)
+        return {}
+
+    def delete(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """DeleteSchedulingPolicy: only one that no queue has."""
+        if any(queue.get("schedulingPolicyArn") == document["arn"] for queue in self._store.resources(QUEUE)):
+            raise ClientError("Cannot delete, found existing JobQueue relationship")
+        self._store.remove(document["arn"])
+        return {}

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from scar_pulumi.cloud.batch.capacity import Allocation, Capacity, Needs, could_fit
+from scar_pulumi.cloud.batch.job_definitions import requirements
 from scar_pulumi.cloud.batch.resources import QUEUE
-from scar_pulumi.cloud.batch.specification import requirements
-from scar_pulumi.cloud.batch.store import Job, Store
+from scar_pulumi.cloud.batch.store import BatchJob, BatchStore
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 32
@@ -26,7 +26,7 @@ _Environments = list[Mapping[str, Any]]
 class Scheduler:
     """Moves jobs from SUBMITTED to RUNNABLE and calls `begin` for those that start."""
 
-    def __init__(self, store: Store, capacity: Capacity, begin: Callable[[Job, Allocation], None]) -> None:
+    def __init__(self, store: BatchStore, capacity: Capacity, begin: Callable[[BatchJob, Allocation], None]) -> None:
         self._store = store
         self._capacity = capacity
         self._begin = begin
@@ -85,7 +85,7 @@ class Scheduler:
             else:
                 self._begin(job, self._capacity.take(job.id, _arn(chosen), needs))
 
-    def _runnable(self, queue: Mapping[str, Any]) -> Iterator[Job]:
+    def _runnable(self, queue: Mapping[str, Any]) -> Iterator[BatchJob]:
         order, last = "sequence", 0
         if queue.get("schedulingPolicyArn"):
             order = "json_extract(spec, '$.schedulingPriority') DESC, sequence"
@@ -101,7 +101,7 @@ class Scheduler:
             if found and found["state"] == "ENABLED" and found["status"] in ("VALID", "UPDATING"):
                 yield found
 
-    def _needs(self, job: Job) -> Needs:
+    def _needs(self, job: BatchJob) -> Needs:
         if job.parent is None:
             return requirements(job.spec)
         if job.parent not in self._specs:
@@ -110,7 +110,7 @@ class Scheduler:
             self._specs = {job.parent: requirements(parent.spec)}
         return self._specs[job.parent]
 
-    def _note(self, job: Job) -> None:
+    def _note(self, job: BatchJob) -> None:
         if job.state.get("statusReason") != _TOO_LARGE:
             job.state["statusReason"] = _TOO_LARGE
             self._store.save(job)

@@ -12,22 +12,16 @@ from urllib.parse import unquote
 
 from scar_pulumi.cloud.asgi import Receive, Request, Response, Scope, Send, read_body, request_of
 from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.batch import model
 from scar_pulumi.cloud.batch.attempts import Attempts
 from scar_pulumi.cloud.batch.capacity import Capacity, Machine
-from scar_pulumi.cloud.batch.control import Control
-from scar_pulumi.cloud.batch.definitions import JobDefinitions
-from scar_pulumi.cloud.batch.environments import ComputeEnvironments
-from scar_pulumi.cloud.batch.errors import ClientError
-from scar_pulumi.cloud.batch.listing import Listing
+from scar_pulumi.cloud.batch.containers import SecretValues
+from scar_pulumi.cloud.batch.job_definitions import JobDefinitions
+from scar_pulumi.cloud.batch.jobs import Control, Listing, Submission
 from scar_pulumi.cloud.batch.outcomes import Outcomes
-from scar_pulumi.cloud.batch.queues import JobQueues
-from scar_pulumi.cloud.batch.resources import Tags
+from scar_pulumi.cloud.batch.requests import TAGS_PATH, ClientError, check_request, operation_name
+from scar_pulumi.cloud.batch.resources import ComputeEnvironments, JobQueues, SchedulingPolicies, Tags
 from scar_pulumi.cloud.batch.scheduler import Scheduler
-from scar_pulumi.cloud.batch.scheduling_policies import SchedulingPolicies
-from scar_pulumi.cloud.batch.secret_values import SecretValues
-from scar_pulumi.cloud.batch.store import Store
-from scar_pulumi.cloud.batch.submission import Submission, milliseconds
+from scar_pulumi.cloud.batch.store import BatchStore, milliseconds
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.upstream import Upstream
@@ -54,7 +48,7 @@ class BatchService:
         directory: Path,
     ) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
-        self._store = store = Store(directory / "batch.sqlite")
+        self._store = store = BatchStore(directory / "batch.sqlite")
         capacity = Capacity(Machine())
         self._outcomes = Outcomes(store, self._wake)
         values = SecretValues(upstream)
@@ -116,11 +110,11 @@ class BatchService:
             await respond(send, _response(200, answer))
 
     def _answer(self, caller: Caller, request: Request) -> dict[str, Any]:
-        operation = model.operation_name(request.method, request.path)
+        operation = operation_name(request.method, request.path)
         if operation not in self._operations:
             raise ClientError(f"{operation or request.path}: the local cloud's Batch does not have this operation")
         document = _document(request)
-        model.check(operation, document)
+        check_request(operation, document)
         answer = self._operations[operation](caller, document)
         if request.method == "POST":
             self._wake()
@@ -139,7 +133,7 @@ class BatchService:
 
 
 def _operations(
-    store: Store, environments: ComputeEnvironments, queues: JobQueues, control: Control
+    store: BatchStore, environments: ComputeEnvironments, queues: JobQueues, control: Control
 ) -> dict[str, Operation]:
     definitions, policies, tags, listing = JobDefinitions(store), SchedulingPolicies(store), Tags(store), Listing(store)
     return {
@@ -179,8 +173,8 @@ def _document(request: Request) -> dict[str, Any]:
         raise ClientError("the request is not JSON") from None
     if not isinstance(document, dict):
         raise ClientError("the request is not a JSON object")
-    if request.path.startswith(model.TAGS_PATH):
-        document["resourceArn"] = unquote(request.path.removeprefix(model.TAGS_PATH))
+    if request.path.startswith(TAGS_PATH):
+        document["resourceArn"] = unquote(request.path.removeprefix(TAGS_PATH))
         if request.method == "DELETE":
             document["tagKeys"] = request.parameters("tagKeys")
     return document

@@ -5,6 +5,7 @@ SQLite's write-ahead log needs no flush to survive this process being killed: ht
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ _COLUMNS = "id, kind, queue, name, status, created, stopped, parent, number, spe
 
 
 @dataclass
-class Job:
+class BatchJob:
     """A job; `kind` is job, array, child, multinode or node. Times are milliseconds since the epoch.
 
     `spec` is what was submitted, resolved (that of a child or node is its parent's); `state` is what became of it.
@@ -51,7 +52,12 @@ class Job:
     sequence: int = 0
 
 
-class Store:
+def milliseconds() -> int:
+    """Return the time as Batch writes it."""
+    return time.time_ns() // 1_000_000
+
+
+class BatchStore:
     """Resources and jobs in one file. To be used from one thread."""
 
     def __init__(self, path: Path) -> None:
@@ -107,22 +113,22 @@ class Store:
 
     # Jobs
 
-    def add(self, jobs: Iterable[Job]) -> None:
+    def add(self, jobs: Iterable[BatchJob]) -> None:
         """Stores new jobs."""
         names = _COLUMNS.removesuffix(", sequence")
         statement = f"INSERT INTO jobs ({names}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - columns are ours
         self._database.executemany(statement, map(_row, jobs))
 
-    def save(self, job: Job) -> None:
+    def save(self, job: BatchJob) -> None:
         """Stores what became of a job."""
         row = (job.status, job.stopped, json.dumps(job.state), job.id)
         self._database.execute("UPDATE jobs SET status = ?, stopped = ?, state = ? WHERE id = ?", row)
 
-    def job(self, identifier: str) -> Job | None:
+    def job(self, identifier: str) -> BatchJob | None:
         """A job by its id."""
         return next(self.jobs("id = ?", identifier), None)
 
-    def jobs(self, condition: str, *values: Any) -> Iterator[Job]:
+    def jobs(self, condition: str, *values: Any) -> Iterator[BatchJob]:
         """Jobs for which an SQL condition holds, oldest first unless it says otherwise."""
         order = "" if "ORDER BY" in condition else " ORDER BY sequence"
         question = f"SELECT {_COLUMNS} FROM jobs WHERE {condition}{order}"  # noqa: S608 - conditions are ours
@@ -147,18 +153,18 @@ class Store:
         """Notes (job, job that it waits for)."""
         self._database.executemany("INSERT OR IGNORE INTO waits VALUES (?, ?)", pairs)
 
-    def waiting_for(self, identifier: str) -> list[Job]:
+    def waiting_for(self, identifier: str) -> list[BatchJob]:
         """The jobs that wait for a job."""
         return list(self.jobs("id IN (SELECT job FROM waits WHERE awaited = ?)", identifier))
 
-    def _job(self, row: Any) -> Job:
+    def _job(self, row: Any) -> BatchJob:
         *plain, spec, state, sequence = row
-        job = Job(*plain)
+        job = BatchJob(*plain)
         job.spec, job.state, job.sequence = json.loads(spec), json.loads(state), sequence
         return job
 
 
-def _row(job: Job) -> tuple[Any, ...]:
+def _row(job: BatchJob) -> tuple[Any, ...]:
     plain = (job.id, job.kind, job.queue, job.name, job.status, job.created, job.stopped, job.parent, job.number)
     return (*plain, json.dumps(job.spec), json.dumps(job.state))
 

@@ -4,7 +4,3 @@ What clients rely on is as there, also that the buckets made for a service are d
 nothing waits for MinIO to start anew, a bucket that exists is taken as it is and outlives the service, as does one that
 another service has, too, and an update keeps the owner.
 """
-
-from scar_pulumi.cloud.oscar.clusters import OscarClusters
-
-__all__ = ["OscarClusters"]

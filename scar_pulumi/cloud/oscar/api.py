@@ -1,11 +1,15 @@
-"""OSCAR's interface, of any number of clusters: below a path with the cluster's id.
+"""OSCAR's interface for any number of clusters, each below a path with its id.
 
 https://docs.oscar.grycap.net/api/
 """
 
+import base64
+import binascii
+import hmac
 import json
+import platform
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,25 +25,126 @@ from scar_pulumi.cloud.asgi import (
     request_of,
 )
 from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.oscar import access, answers
-from scar_pulumi.cloud.oscar.address import OSCAR_PATH, minio_endpoint
-from scar_pulumi.cloud.oscar.answers import document, text
+from scar_pulumi.cloud.oscar.address import OSCAR_PATH, REGION, USER, minio_endpoint
 from scar_pulumi.cloud.oscar.buckets import Buckets
-from scar_pulumi.cloud.oscar.calls import Calls
-from scar_pulumi.cloud.oscar.changes import Changes
+from scar_pulumi.cloud.oscar.containers import moment, read_log
 from scar_pulumi.cloud.oscar.definitions import DefinitionError, shown
-from scar_pulumi.cloud.oscar.job_log import read_log
-from scar_pulumi.cloud.oscar.jobs import Job, Jobs
-from scar_pulumi.cloud.oscar.queue import JobQueue
-from scar_pulumi.cloud.oscar.services import Services
+from scar_pulumi.cloud.oscar.job_queue import Calls, JobQueue
+from scar_pulumi.cloud.oscar.service_changes import ServiceChanges
+from scar_pulumi.cloud.oscar.store import Jobs, OscarJob, Service, Services
 
+VERSION = "4.1.2"
+"""The release of OSCAR whose interface this is."""
+_PAGE = 70
+"""OSCAR's default of JOB_LISTING_LIMIT."""
 _LARGEST = 64 * 1024 * 1024
 _CLUSTER = rf"{OSCAR_PATH}/(?P<cluster>[^/]+)"
 _SERVICE = r"(?P<service>[^/]+)"
 _JOB = r"(?P<job>[^/]+)"
 _BUCKET = r"/system/buckets/(?P<bucket>[^/]+)"
-
 _Handler = Callable[[str, Request, dict[str, str]], Awaitable[Response]]
+
+
+def is_cluster_user(request: Request, password: str) -> bool:
+    """Whether the request comes from the cluster's user."""
+    kind, _, text = request.header("authorization").partition(" ")
+    try:
+        given = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return False
+    return kind.lower() == "basic" and hmac.compare_digest(given, f"{USER}:{password}".encode())
+
+
+def has_service_token(request: Request, service: Service) -> bool:
+    """Whether the request brings the service's token."""
+    kind, _, text = request.header("authorization").partition(" ")
+    token = str(service.definition["token"])
+    return kind.lower() == "bearer" and hmac.compare_digest(text.strip().encode(), token.encode())
+
+
+def unauthorised() -> Response:
+    """The answer to everybody else."""
+    return Response(401, b"", [(b"www-authenticate", b'Basic realm="Authorization Required"')])
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """A JSON document."""
+    return Response(status, json.dumps(content).encode(), [(b"content-type", b"application/json; charset=utf-8")])
+
+
+def text_response(content: str, status: int = 200) -> Response:
+    """Plain text, as errors are told, too."""
+    return Response(status, content.encode(), [(b"content-type", b"text/plain; charset=utf-8")])
+
+
+def cluster_information() -> dict[str, Any]:
+    """What `/system/info` says; synchronous calls are answered, which a cluster can only with Knative."""
+    return {
+        "version": f"v{VERSION}",
+        "git_commit": "local",
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+        "kubernetes_version": "none",
+        "serverless_backend": {"name": "Knative", "version": "local"},
+    }
+
+
+def cluster_configuration(endpoint: str, password: str) -> dict[str, Any]:
+    """What `/system/config` says to the cluster's user."""
+    return {
+        "config": {
+            "name": "oscar",
+            "namespace": "oscar",
+            "services_namespace": "oscar-svc",
+            "gpu_available": False,
+            "interLink_available": False,
+            "serverless_backend": "knative",
+        },
+        "minio_provider": storage_settings(endpoint, password),
+        "allowed_image_repositories": [],
+    }
+
+
+def storage_settings(endpoint: str, password: str) -> dict[str, Any]:
+    """The settings of the cluster's own storage, `minio.default`."""
+    return {
+        "endpoint": endpoint,
+        "verify": False,
+        "region": REGION,
+        "access_key": USER,
+        "secret_key": password,
+    }
+
+
+def bucket_names(names: Sequence[str]) -> dict[str, Any]:
+    """What `/system/buckets` says to the cluster's user."""
+    return {"Buckets": [{"Name": name} for name in names]}
+
+
+def bucket_description(name: str, cluster: str, owner: tuple[str, str]) -> dict[str, Any]:
+    """What `/system/buckets/NAME` says, without the objects; `owner` is the cluster and service it was made for.
+
+    `reports_new_files` is not OSCAR's, which tells services only of files in buckets that it made with them.
+    """
+    service = owner[1] if owner[0] == cluster else "/".join(owner)
+    tags = {"from_service": service} if any(owner) else {}
+    return {"bucket_name": name, "visibility": "private", "metadata": tags, "reports_new_files": True}
+
+
+def job_page(jobs: Sequence[OscarJob], page: str) -> dict[str, Any]:
+    """A page of jobs; `page` is what the page before called the next one."""
+    start = int(page) if page.isdecimal() else 0
+    rest = max(0, len(jobs) - start - _PAGE)
+    return {
+        "jobs": {job.name: _job(job) for job in jobs[start : start + _PAGE]},
+        "next_page": str(start + _PAGE) if rest else "",
+        "remaining_jobs": rest,
+    }
+
+
+def _job(job: OscarJob) -> dict[str, str]:
+    times = {"creation_time": job.created, "start_time": job.started, "finish_time": job.finished}
+    known = {name: moment(value) for name, value in times.items() if value is not None}
+    return {"status": job.status, **known}
 
 
 class OscarApi:
@@ -52,7 +157,7 @@ class OscarApi:
         jobs: Jobs,
         queue: JobQueue,
         calls: Calls,
-        changes: Changes,
+        changes: ServiceChanges,
         buckets: Buckets,
         endpoint: str,
         password: str,
@@ -92,7 +197,7 @@ class OscarApi:
         try:
             body = await read_body(receive, _LARGEST)
         except BodyTooLargeError:
-            await respond(send, text(f"the request is larger than {_LARGEST} bytes", 413))
+            await respond(send, text_response(f"the request is larger than {_LARGEST} bytes", 413))
             return
         await respond(send, await self._answer(request_of(scope, body), raw_path(scope)))
 
@@ -102,24 +207,24 @@ class OscarApi:
         matches = [
             (method, handler, found) for method, route, handler in self._routes if (found := route.fullmatch(path))
         ]
-        if not access.is_user(request, self._password):
-            return access.unauthorised()
+        if not is_cluster_user(request, self._password):
+            return unauthorised()
         for method, handler, found in matches:
             if method == request.method:
                 names = {key: unquote(value) for key, value in found.groupdict().items()}
                 return await handler(names.pop("cluster"), request, names)
-        return text("404 page not found", 404)
+        return text_response("404 page not found", 404)
 
     async def _started(self, request: Request, names: dict[str, str]) -> Response:
         if names["kind"] == "health":
-            return text("Ok")
+            return text_response("Ok")
         if request.method != "POST":
-            return text("404 page not found", 404)
+            return text_response("404 page not found", 404)
         service = self._services.find(names["cluster"], names["service"] or names["runs"])
         if service is None:
             return Response(404)
-        if not access.has_token(request, service):
-            return access.unauthorised()
+        if not has_service_token(request, service):
+            return unauthorised()
         if names["service"]:
             self._queue.put(service, request.body)
             return Response(201)
@@ -127,17 +232,17 @@ class OscarApi:
         return Response(answer.status, answer.body, [(b"content-type", b"application/octet-stream")])
 
     async def _information(self, _cluster: str, _request: Request, _names: dict[str, str]) -> Response:
-        return document(answers.information())
+        return json_response(cluster_information())
 
     async def _configuration(self, _cluster: str, _request: Request, _names: dict[str, str]) -> Response:
-        return document(answers.configuration(minio_endpoint(self._endpoint), self._password))
+        return json_response(cluster_configuration(minio_endpoint(self._endpoint), self._password))
 
     async def _bucket_list(self, _cluster: str, _request: Request, _names: dict[str, str]) -> Response:
-        return document(answers.bucket_list(await self._buckets.all()))
+        return json_response(bucket_names(await self._buckets.all()))
 
     async def _bucket(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         owner = await self._buckets.owner(names["bucket"])
-        return document(answers.bucket(names["bucket"], cluster, owner)) if owner else Response(404)
+        return json_response(bucket_description(names["bucket"], cluster, owner)) if owner else Response(404)
 
     async def _delete_bucket(self, _cluster: str, _request: Request, names: dict[str, str]) -> Response:
         if await self._buckets.owner(names["bucket"]) is None:
@@ -146,11 +251,11 @@ class OscarApi:
         return Response(204)
 
     async def _list(self, cluster: str, _request: Request, _names: dict[str, str]) -> Response:
-        return document([shown(service.definition) for service in self._services.of(cluster)])
+        return json_response([shown(service.definition) for service in self._services.of(cluster)])
 
     async def _read(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         service = self._services.find(cluster, names["service"])
-        return document(shown(service.definition)) if service else Response(404)
+        return json_response(shown(service.definition)) if service else Response(404)
 
     async def _create(self, cluster: str, request: Request, _names: dict[str, str]) -> Response:
         return await self._change(self._changes.create, cluster, request, 201)
@@ -164,9 +269,9 @@ class OscarApi:
         try:
             return Response(status if await change(cluster, json.loads(request.body)) else 404)
         except ValueError as error:
-            return text(f"The service specification is not valid: {error}", 400)
+            return text_response(f"The service specification is not valid: {error}", 400)
         except DefinitionError as error:
-            return text(f"The service specification is not valid: {error}", 400)
+            return text_response(f"The service specification is not valid: {error}", 400)
 
     async def _delete(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         return Response(204 if await self._changes.delete(cluster, names["service"]) else 404)
@@ -174,19 +279,21 @@ class OscarApi:
     async def _calls_log(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         service = self._services.find(cluster, names["service"])
         path = service and self._calls.log(service)
-        return text(read_log(path) if path and path.is_file() else "") if service else Response(404)
+        return text_response(read_log(path) if path and path.is_file() else "") if service else Response(404)
 
     async def _job_list(self, cluster: str, request: Request, names: dict[str, str]) -> Response:
         if not self._services.find(cluster, names["service"]):
             return Response(404)
-        return document(answers.job_list(self._jobs.of(cluster, names["service"]), request.parameter("page")))
+        return json_response(job_page(self._jobs.of(cluster, names["service"]), request.parameter("page")))
 
     async def _job_log(self, cluster: str, request: Request, names: dict[str, str]) -> Response:
         job = self._jobs.find(cluster, names["service"], names["job"])
         if job is None:
             return Response(404)
         path = self._jobs.log(job)
-        return text(read_log(path, timestamps=request.parameter("timestamps") == "true") if path.is_file() else "")
+        return text_response(
+            read_log(path, timestamps=request.parameter("timestamps") == "true") if path.is_file() else ""
+        )
 
     async def _delete_jobs(self, cluster: str, request: Request, names: dict[str, str]) -> Response:
         jobs = self._jobs.of(cluster, names["service"])
@@ -195,7 +302,7 @@ class OscarApi:
         return Response(204)
 
     async def _delete_job(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
-        job: Job | None = self._jobs.find(cluster, names["service"], names["job"])
+        job: OscarJob | None = self._jobs.find(cluster, names["service"], names["job"])
         if job is None:
             return Response(404)
         await self._queue.remove(job)

@@ -1,21 +1,77 @@
-"""The buckets that a service reads and writes: made where they are missing, as OSCAR does when a service is created."""
+"""MinIO's buckets among those of the local cloud's S3: in an account of their own, under names with a prefix.
+
+Bucket names are unique across accounts, so `pictures` of MinIO cannot have the same name as `pictures` of AWS.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode
 from xml.sax.saxutils import escape, unescape
 
-from scar_pulumi.cloud.asgi import Request, Response
+from scar_pulumi.cloud.asgi import Headers, Request, Response, Scope, raw_path
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
-from scar_pulumi.cloud.oscar import names
+from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION
 from scar_pulumi.cloud.oscar.definitions import OWN_STORAGE, DefinitionError, buckets
-from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION
+from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION, authorization
 
+MINIO_ACCOUNT = "000000000900"
+BUCKET_PREFIX = "minio--"
+LONGEST_BUCKET_NAME = 63 - len(BUCKET_PREFIX)
+_OF_SIGNATURES = ("x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders")
+_SIGNATURES = (*_OF_SIGNATURES, "x-amz-signature", "x-amz-security-token")
+_NAMES = re.compile(rb"(<(?:Name|Bucket|BucketName)>)" + BUCKET_PREFIX.encode())
+_PATHS = re.compile(rb"(<(?:Location|Resource)>[^<]*?/)" + BUCKET_PREFIX.encode())
 _KEY = re.compile(r"<Key>([^<]*)</Key>")
-_NAME = re.compile(rf"<Name>{names.PREFIX}([^<]*)</Name>")
+_NAME = re.compile(rf"<Name>{BUCKET_PREFIX}([^<]*)</Name>")
 _TAG = re.compile(r"<Tag>\s*<Key>([^<]*)</Key>\s*<Value>([^<]*)</Value>")
 _TAGGING = {"tagging": ""}
+
+
+def path_in_minio(scope: Scope) -> str:
+    """The path of a request as MinIO sees it, percent-encoded."""
+    return raw_path(scope).removeprefix(MINIO_PATH) or "/"
+
+
+def bucket_and_key(path: str) -> tuple[str, str]:
+    """Bucket and key of a path; empty where it names none."""
+    bucket, _, key = path.lstrip("/").partition("/")
+    return bucket, key
+
+
+def as_s3_request(scope: Scope, path: str, decoded: str) -> Scope:
+    """The request as the local cloud's S3 has to see it; `path` is as it was sent, `decoded` without encoding."""
+    query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    kept = [(name, value) for name, value in query if name.lower() not in _SIGNATURES]
+    text = scope.get("query_string", b"") if len(kept) == len(query) else urlencode(kept).encode()
+    return {
+        **scope,
+        "path": _renamed(decoded),
+        "raw_path": _renamed(path).encode("latin-1"),
+        "query_string": text,
+        "headers": _headers(scope["headers"]),
+    }
+
+
+def _renamed(path: str) -> str:
+    bucket = path.lstrip("/")
+    return f"/{BUCKET_PREFIX}{bucket}" if bucket else "/"
+
+
+def _headers(headers: Headers) -> list[tuple[bytes, bytes]]:
+    kept = [(name, _source(name, value)) for name, value in headers if name.lower() != b"authorization"]
+    return [*kept, authorization(MINIO_ACCOUNT, REGION, "s3")]
+
+
+def _source(name: bytes, value: bytes) -> bytes:
+    if name.lower() != b"x-amz-copy-source":
+        return value
+    return BUCKET_PREFIX.encode() + value.lstrip(b"/")
+
+
+def as_minio_document(document: bytes) -> bytes:
+    """An answer of the local cloud's S3 as MinIO would have written it."""
+    return _PATHS.sub(rb"\1", _NAMES.sub(rb"\1", document))
 
 
 def own_buckets(definition: Mapping[str, Any]) -> list[str]:
@@ -35,7 +91,7 @@ class Buckets:
         Raises DefinitionError.
         """
         for bucket in own_buckets(definition):
-            if await self._make(f"{names.PREFIX}{bucket}", names.ACCOUNT):
+            if await self._make(f"{BUCKET_PREFIX}{bucket}", MINIO_ACCOUNT):
                 await self._tag(bucket, {"from_service": definition["name"], "cluster": cluster})
         for provider, bucket in dict.fromkeys(buckets(definition, "s3")):
             if "endpoint" not in definition["storage_providers"]["s3"][provider.partition(".")[2]]:
@@ -43,37 +99,37 @@ class Buckets:
 
     async def all(self) -> list[str]:
         """The buckets of MinIO."""
-        return _NAME.findall((await self._ask("GET", "", names.ACCOUNT)).body.decode())
+        return _NAME.findall((await self._ask("GET", "", MINIO_ACCOUNT)).body.decode())
 
     async def owner(self, bucket: str) -> tuple[str, str] | None:
         """Cluster and name of the service that a bucket was made for, empty if for none; None if there is no bucket."""
-        if not (await self._ask("HEAD", f"{names.PREFIX}{bucket}", names.ACCOUNT)).succeeded:
+        if not (await self._ask("HEAD", f"{BUCKET_PREFIX}{bucket}", MINIO_ACCOUNT)).succeeded:
             return None
-        answer = await self._ask("GET", f"{names.PREFIX}{bucket}", names.ACCOUNT, query=_TAGGING)
+        answer = await self._ask("GET", f"{BUCKET_PREFIX}{bucket}", MINIO_ACCOUNT, query=_TAGGING)
         tags = _tags(answer.body) if answer.succeeded else {}
         return tags.get("cluster", ""), tags.get("from_service", "")
 
     async def wipe(self, bucket: str) -> None:
         """Delete a bucket of MinIO with everything in it."""
-        path = f"{names.PREFIX}{bucket}"
-        while keys := _KEY.findall((await self._ask("GET", path, names.ACCOUNT)).body.decode()):
+        path = f"{BUCKET_PREFIX}{bucket}"
+        while keys := _KEY.findall((await self._ask("GET", path, MINIO_ACCOUNT)).body.decode()):
             for key in keys:
-                await self._ask("DELETE", f"{path}/{quote(unescape(key))}", names.ACCOUNT)
-        await self._ask("DELETE", path, names.ACCOUNT)
+                await self._ask("DELETE", f"{path}/{quote(unescape(key))}", MINIO_ACCOUNT)
+        await self._ask("DELETE", path, MINIO_ACCOUNT)
 
     async def _make(self, bucket: str, account: str) -> bool:
         if (await self._ask("HEAD", bucket, account)).succeeded:
             return False
         answer = await self._ask("PUT", bucket, account)
         if not answer.succeeded and b"BucketAlreadyOwnedByYou" not in answer.body:
-            name = bucket.removeprefix(names.PREFIX)
+            name = bucket.removeprefix(BUCKET_PREFIX)
             raise DefinitionError(f"bucket {name}: cannot be made: {answer.body[:300].decode(errors='replace')}")
         return True
 
     async def _tag(self, bucket: str, tags: Mapping[str, str]) -> None:
         entries = "".join(f"<Tag><Key>{key}</Key><Value>{escape(value)}</Value></Tag>" for key, value in tags.items())
         body = f"<Tagging><TagSet>{entries}</TagSet></Tagging>".encode()
-        await self._ask("PUT", f"{names.PREFIX}{bucket}", names.ACCOUNT, query=_TAGGING, body=body)
+        await self._ask("PUT", f"{BUCKET_PREFIX}{bucket}", MINIO_ACCOUNT, query=_TAGGING, body=body)
 
     async def _ask(
         self, method: str, bucket: str, account: str, *, query: Mapping[str, str] | None = None, body: bytes = b""

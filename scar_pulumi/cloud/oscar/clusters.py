@@ -7,18 +7,14 @@ from scar_pulumi.cloud.asgi import Receive, Scope, Send
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.oscar.address import OSCAR_PATH, minio_endpoint, password
-from scar_pulumi.cloud.oscar.answers import storage_settings
-from scar_pulumi.cloud.oscar.api import OscarApi
+from scar_pulumi.cloud.oscar.api import OscarApi, storage_settings
 from scar_pulumi.cloud.oscar.buckets import Buckets
-from scar_pulumi.cloud.oscar.calls import Calls
-from scar_pulumi.cloud.oscar.changes import Changes
 from scar_pulumi.cloud.oscar.containers import Containers
 from scar_pulumi.cloud.oscar.definitions import starts
-from scar_pulumi.cloud.oscar.images import ServiceImages
-from scar_pulumi.cloud.oscar.jobs import Jobs
+from scar_pulumi.cloud.oscar.job_queue import Calls, JobQueue
 from scar_pulumi.cloud.oscar.minio import Minio
-from scar_pulumi.cloud.oscar.queue import JobQueue
-from scar_pulumi.cloud.oscar.services import Services
+from scar_pulumi.cloud.oscar.service_changes import ServiceChanges, ServiceImages
+from scar_pulumi.cloud.oscar.store import Jobs, Services
 from scar_pulumi.cloud.runner import Runner
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 
@@ -37,7 +33,7 @@ class OscarClusters:
         self._queue = JobQueue(self._jobs, self._services, containers)
         calls = Calls(directory / "calls", containers)
         buckets = Buckets(upstream)
-        changes = Changes(
+        changes = ServiceChanges(
             services=self._services,
             images=ServiceImages(images),
             buckets=buckets,

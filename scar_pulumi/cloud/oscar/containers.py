@@ -1,19 +1,102 @@
-"""One event of a service in its container."""
+"""One event of a service in its container: the files, variables and log that OSCAR gives it.
 
+https://docs.oscar.grycap.net/invoking-async/
+"""
+
+import contextlib
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from scar_pulumi.cloud.oscar import contract
-from scar_pulumi.cloud.oscar.job_log import JobLogs
-from scar_pulumi.cloud.oscar.quantities import megabytes
-from scar_pulumi.cloud.oscar.services import Service
+from scar_pulumi.cloud.oscar.definitions import megabytes
+from scar_pulumi.cloud.oscar.store import Service
 from scar_pulumi.cloud.runner import Runner, Task, TaskResult
 from scar_pulumi.cloud.runner.executors.interface import Volume
 
+CONFIG = "/oscar/config"
+PROVIDERS = "/run/secrets/providers"
+"""What /var/run/secrets/providers leads to."""
+ANSWER = "/oscar/answer"
+_LONGEST_VARIABLE = 96 * 1024
+"""Bytes; one string of an environment cannot be longer than 128 KiB: MAX_ARG_STRLEN, execve(2)."""
+_NOT_CONFIGURATION = ("script", "environment", "token", "image_file")
 _STORAGE = 10 * 1024
 """Megabytes that a container may write; what it does not write takes no room."""
+
+
+class JobLogs:
+    """A log sink of the runner: the stream is the path of a file."""
+
+    def put(self, _log_group: str, log_stream: str, events: Sequence[tuple[int, str]]) -> None:
+        """Take a batch of (milliseconds since the epoch, message); a job that was removed meanwhile has no log."""
+        lines = "".join(f"{moment(time / 1000)} {_whole(message)}" for time, message in events)
+        with contextlib.suppress(OSError), Path(log_stream).open("a", encoding="utf-8") as file:
+            file.write(lines)
+
+
+def read_log(path: Path, *, timestamps: bool = False) -> str:
+    """What a job has printed so far; raises FileNotFoundError."""
+    text = path.read_text(encoding="utf-8")
+    if timestamps:
+        return text
+    return "".join(line.partition(" ")[2] for line in text.splitlines(keepends=True))
+
+
+def moment(seconds: float) -> str:
+    """A time in the form of RFC 3339, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _whole(message: str) -> str:
+    line = message.removesuffix("\n").replace("\n", " ").replace("\r", " ")
+    return f"{line}\n"
+
+
+def configuration_files(definition: Mapping[str, Any], event: bytes) -> dict[str, bytes]:
+    """The files below /oscar/config, the event of this one job among them."""
+    kept = {key: value for key, value in definition.items() if key not in _NOT_CONFIGURATION}
+    # JSON is YAML, and needs no reader of its own.
+    files = {"function_config.yaml": json.dumps(kept, indent=1).encode(), "event": event}
+    script = definition.get("script")
+    return {**files, "script.sh": str(script).encode()} if script else files
+
+
+def provider_files(definition: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of the secret `minio.default`."""
+    settings = definition["storage_providers"]["minio"]["default"]
+    keys = {"accessKey": settings["access_key"], "secretKey": settings["secret_key"], "oidc_uid": "minio"}
+    return {f"minio.default/{name}": str(value).encode() for name, value in keys.items()}
+
+
+def variables(definition: Mapping[str, Any], job: str, event: bytes, endpoint: str) -> dict[str, str]:
+    """The container's variables; `endpoint` is where the local cloud answers as AWS."""
+    text = event.decode("utf-8", "replace")
+    small = len(event) <= _LONGEST_VARIABLE and "\0" not in text
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **definition["environment"]["variables"],
+        **definition["environment"]["secrets"],
+        **({"EVENT": text} if small else {}),
+        "JOB_UUID": job,
+        "RESOURCE_ID": f"oscar-{definition['name']}",
+        "SCAR_EVENT_FILE": f"{CONFIG}/event",
+        "SCAR_ANSWER_FILE": f"{ANSWER}/answer",
+    }
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files that the container's user, whoever that is, can read; the folder's parents are closed to others."""
+    folder.mkdir(mode=0o755)
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(mode=0o755, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o644)
 
 
 @dataclass(frozen=True)
@@ -51,8 +134,8 @@ class Containers:
         folder.mkdir(mode=0o700, parents=True)
         log.touch(mode=0o600)
         definition = service.definition
-        contract.write_files(folder / "config", contract.configuration_files(definition, event))
-        contract.write_files(folder / "providers", contract.provider_files(definition))
+        write_files(folder / "config", configuration_files(definition, event))
+        write_files(folder / "providers", provider_files(definition))
         (folder / "answer").mkdir()
         (folder / "answer").chmod(0o777)  # whoever the image's user is; the folder above is closed to others
         return Task(
@@ -63,11 +146,11 @@ class Containers:
             log_group=f"oscar/{service.cluster}/{service.name}",
             log_stream=str(log),
             volumes=(
-                Volume(folder / "config", contract.CONFIG, read_only=True),
-                Volume(folder / "providers", contract.PROVIDERS, read_only=True),
-                Volume(folder / "answer", contract.ANSWER),
+                Volume(folder / "config", CONFIG, read_only=True),
+                Volume(folder / "providers", PROVIDERS, read_only=True),
+                Volume(folder / "answer", ANSWER),
             ),
-            environment=contract.variables(definition, name, event, self._endpoint),
+            environment=variables(definition, name, event, self._endpoint),
         )
 
 

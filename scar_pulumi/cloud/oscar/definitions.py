@@ -1,6 +1,6 @@
 """Definitions of services: checked and completed as OSCAR does, and as it shows them again.
 
-https://docs.oscar.grycap.net/api/ has the keys; those that mean nothing on one machine are kept and answered.
+https://docs.oscar.grycap.net/api/ lists the keys; those that mean nothing on one machine are kept and returned.
 """
 
 import re
@@ -8,10 +8,11 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scar_pulumi.cloud.oscar.quantities import amount, megabytes
-
+_MEGABYTE = 1024 * 1024
+_DECIMAL = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+_BINARY = {f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", 1)}
+_QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>[EPTGMK]i|[EPTGMkm]|e[0-9]+)?")
 Definition = dict[str, Any]
-
 OWNER = "cluster_admin"
 NAMESPACE = "oscar-svc"
 OWN_STORAGE = "minio.default"
@@ -21,6 +22,20 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _STARTS_SERVICES = ("minio",)
 # What OSCAR's own answers have and a client sends back.
 _ANSWERED = ("token", "owner", "namespace", "bucket_list", "volume_status", "deployment")
+
+
+def amount(text: str) -> float:
+    """The number that a quantity such as `512Mi` or `500m` stands for. Raises ValueError."""
+    found = _QUANTITY.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is not a quantity; write it like 512Mi, 2Gi, 0.5 or 500m")
+    number, unit = float(found["number"]), found["unit"] or ""
+    return number * (10.0 ** int(unit[1:]) if unit.startswith("e") else (_DECIMAL | _BINARY)[unit])
+
+
+def megabytes(text: str) -> int:
+    """An amount of memory in megabytes, rounded up. Raises ValueError."""
+    return max(1, -int(-amount(text) // _MEGABYTE))
 
 
 class DefinitionError(Exception):

@@ -4,24 +4,94 @@ The answer to an upload leaves when the jobs that it causes are on disk, so that
 """
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from typing import Any
+from urllib.parse import quote_plus, unquote
 from xml.sax.saxutils import escape
 
-from scar_pulumi.cloud.asgi import Application, Message, Receive, Response, Scope, Send, find_header
+from scar_pulumi.cloud.asgi import Application, Message, Receive, Response, Scope, Send, find_header, request_of
 from scar_pulumi.cloud.asgi import send_response as respond
 from scar_pulumi.cloud.disk_space import refuse
 from scar_pulumi.cloud.ministack.mutations import is_bucket_path
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
-from scar_pulumi.cloud.oscar import names
-from scar_pulumi.cloud.oscar.address import MINIO_PATH, USER
-from scar_pulumi.cloud.oscar.records import NewObject, event_of
-from scar_pulumi.cloud.oscar.signature import access_key, is_valid
+from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION, USER
+from scar_pulumi.cloud.oscar.buckets import (
+    BUCKET_PREFIX,
+    LONGEST_BUCKET_NAME,
+    MINIO_ACCOUNT,
+    as_minio_document,
+    as_s3_request,
+    bucket_and_key,
+    path_in_minio,
+)
+from scar_pulumi.cloud.oscar.containers import moment
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import upload_event
+from scar_pulumi.cloud.signature import signature_of
 
 Arrived = Callable[[str, str, bytes], None]
+
+
+@dataclass(frozen=True)
+class NewObject:
+    """What came into a bucket, and by which event; `size` in bytes."""
+
+    event: str
+    bucket: str
+    key: str
+    size: int = 0
+    etag: str = ""
+    content_type: str = ""
+
+
+def minio_event(found: NewObject, endpoint: str) -> dict[str, Any]:
+    """What MinIO posts to the webhook of a bucket."""
+    now = time.time()
+    identity = {"principalId": USER}
+    record = {
+        "eventVersion": "2.0",
+        "eventSource": "minio:s3",
+        "awsRegion": REGION,
+        "eventTime": moment(now),
+        "eventName": found.event,
+        "userIdentity": identity,
+        "requestParameters": {**identity, "region": REGION, "sourceIPAddress": "127.0.0.1"},
+        "responseElements": {"x-minio-origin-endpoint": endpoint},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "Config",
+            "bucket": {"name": found.bucket, "ownerIdentity": identity, "arn": f"arn:aws:s3:::{found.bucket}"},
+            "object": {
+                "key": quote_plus(found.key),
+                "size": found.size,
+                "eTag": found.etag,
+                "contentType": found.content_type,
+                "sequencer": f"{time.time_ns():016X}",
+            },
+        },
+        "source": {"host": "127.0.0.1", "port": "", "userAgent": ""},
+    }
+    return {"EventName": found.event, "Key": f"{found.bucket}/{found.key}", "Records": [record]}
+
+
+def signing_key(scope: Scope) -> str:
+    """The key that a request is signed with; empty for one that is not signed."""
+    signature = signature_of(request_of(scope))
+    return signature.key if signature else ""
+
+
+def has_valid_signature(scope: Scope, secret: str) -> bool:
+    """Whether the signature is that of the secret, and counts now."""
+    request = request_of(scope)
+    signature = signature_of(request)
+    if signature is None or not signature.is_fresh(time.time()):
+        return False
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+    payload = "UNSIGNED-PAYLOAD" if signature.in_query else request.header("x-amz-content-sha256")
+    return signature.is_of(secret, request, path=request.path, payload=payload)
 
 
 class Minio:
@@ -40,27 +110,27 @@ class Minio:
     def takes(self, scope: Scope) -> bool:
         """Whether a request is MinIO's: by its path, or signed by its user, as tools without paths in addresses do."""
         path = scope["path"]
-        return path == MINIO_PATH or path.startswith(f"{MINIO_PATH}/") or access_key(scope) == USER
+        return path == MINIO_PATH or path.startswith(f"{MINIO_PATH}/") or signing_key(scope) == USER
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        path = names.path_in_minio(scope)
-        if access_key(scope) != USER:
+        path = path_in_minio(scope)
+        if signing_key(scope) != USER:
             await respond(send, _error(403, "AccessDenied", "Access Denied."))
             return
-        if not is_valid(scope, self._secret):
+        if not has_valid_signature(scope, self._secret):
             text = "The request signature we calculated does not match the signature you provided."
             await respond(send, _error(403, "SignatureDoesNotMatch", text))
             return
-        bucket, _ = names.bucket_and_key(path)
-        if len(bucket) > names.LONGEST:
-            text = f"The local cloud's MinIO takes names of up to {names.LONGEST} characters."
+        bucket, _ = bucket_and_key(path)
+        if len(bucket) > LONGEST_BUCKET_NAME:
+            text = f"The local cloud's MinIO takes names of up to {LONGEST_BUCKET_NAME} characters."
             await respond(send, _error(400, "InvalidBucketName", text))
             return
         if refusal := refuse(self._directory, scope):
             await respond(send, refusal)
             return
-        inner = names.translated(scope, path, unquote(path))
+        inner = as_s3_request(scope, path, unquote(path))
         application: Application = self._parts if self._parts.takes(inner) else self._upstream
         outgoing = self._as_minio(inner, self._telling(inner, unquote(path), send))
         await application(inner, receive, outgoing)
@@ -69,18 +139,18 @@ class Minio:
         event = upload_event(inner)
         if not event:
             return send
-        bucket, key = names.bucket_and_key(path)
+        bucket, key = bucket_and_key(path)
 
         async def tell_then_send(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
                 found = await self._described(inner, NewObject(event, bucket, key))
-                self._arrived(bucket, key, json.dumps(event_of(found, self._endpoint)).encode())
+                self._arrived(bucket, key, json.dumps(minio_event(found, self._endpoint)).encode())
             await send(message)
 
         return tell_then_send
 
     async def _described(self, inner: Scope, found: NewObject) -> NewObject:
-        request = rest_request("s3", "HEAD", inner["raw_path"].decode("latin-1"), account=names.ACCOUNT)
+        request = rest_request("s3", "HEAD", inner["raw_path"].decode("latin-1"), account=MINIO_ACCOUNT)
         answer = await self._upstream.request(request)
         size = int(find_header(answer.headers, "content-length") or 0)
         etag = find_header(answer.headers, "etag").strip('"')
@@ -103,7 +173,7 @@ class Minio:
             if not message.get("more_body", False):
                 headers = [(name, _own_place(value)) for name, value in start[0]["headers"]]
                 response = Response(start[0]["status"], headers=headers)
-                await respond(send, response.with_body(names.restored(b"".join(parts))))
+                await respond(send, response.with_body(as_minio_document(b"".join(parts))))
 
         return restore_then_send
 
@@ -116,7 +186,7 @@ def _is_document(inner: Scope, message: Message) -> bool:
 
 
 def _own_place(value: bytes) -> bytes:
-    return value.replace(b"/" + names.PREFIX.encode(), b"/", 1)
+    return value.replace(b"/" + BUCKET_PREFIX.encode(), b"/", 1)
 
 
 def _error(status: int, code: str, message: str) -> Response:

@@ -1,4 +1,4 @@
-"""Batch's operations and documents, from the service description that botocore has of them."""
+"""Batch's requests, checked against the description of the service that botocore has."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -8,10 +8,12 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
 
-from scar_pulumi.cloud.batch.errors import ClientError
-
 TAGS_PATH = "/v1/tags/"
 _TAG_OPERATIONS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
+
+
+class ClientError(Exception):
+    """The request is wrong: Batch's ClientException. The message is for whoever sent it."""
 
 
 def operation_name(method: str, path: str) -> str:
@@ -21,7 +23,7 @@ def operation_name(method: str, path: str) -> str:
     return _paths().get(path, "") if method == "POST" else ""
 
 
-def check(operation: str, document: Mapping[str, Any]) -> None:
+def check_request(operation: str, document: Mapping[str, Any]) -> None:
     """Compares a request with the operation's description. Raises ClientError with all that is wrong."""
     shape = _service().operation_model(operation).input_shape
     report = ParamValidator().validate(document, shape)

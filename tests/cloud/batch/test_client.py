@@ -7,7 +7,7 @@ from typing import Any
 from scar_pulumi.client.jobs import belongs_to, cancel, follow_lines, job_of, list_jobs, parts_of, read_lines
 from scar_pulumi.client.outputs import BatchPlace, DeployedFunction
 from tests.cloud.batch.conftest import Batch
-from tests.cloud.batch.test_batch_nodes import nodes
+from tests.cloud.batch.test_nodes import nodes
 
 
 def function(batch: Batch, name: str, queue: str, definition: str) -> DeployedFunction:

@@ -7,7 +7,7 @@ import pytest
 
 from scar_foundation.errors import LocalCloudError
 from tests.cloud.batch.conftest import Batch
-from tests.cloud.batch.test_batch_scheduling import folder, shared
+from tests.cloud.batch.test_scheduler import folder, shared
 from tests.cloud.runner import images
 from tests.world.fake_cloud import wait_for
 

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from scar_pulumi.cloud.batch.capacity import Allocation, Capacity, Machine, could_fit, most_gpus
-from scar_pulumi.cloud.batch.errors import ClientError
-from scar_pulumi.cloud.batch.model import check, operation_name
-from scar_pulumi.cloud.batch.retries import is_retried
-from scar_pulumi.cloud.batch.specification import node_containers, overridden, required, requirements, specification
+from scar_pulumi.cloud.batch.job_definitions import node_containers, overridden, required, requirements, specification
+from scar_pulumi.cloud.batch.outcomes import is_retried
+from scar_pulumi.cloud.batch.requests import ClientError, check_request, operation_name
 
 CONTAINER = {"image": "i", "resourceRequirements": [{"type": "VCPU", "value": "0.5"}], "memory": 100}
 HOST = {"statusReason": "Host EC2 (instance i-0) terminated."}
@@ -112,8 +111,10 @@ def test_requests_are_checked_against_the_service_s_own_description() -> None:
     assert operation_name("POST", "/v1/submitjob") == "SubmitJob"
     assert operation_name("DELETE", "/v1/tags/arn%3Ax") == "UntagResource"
     assert operation_name("GET", "/v1/submitjob") == operation_name("POST", "/v1/nothing") == ""
-    check("SubmitJob", {"jobName": "j", "jobQueue": "q", "jobDefinition": "d"})
+    check_request("SubmitJob", {"jobName": "j", "jobQueue": "q", "jobDefinition": "d"})
     with pytest.raises(ClientError, match="jobQueue"):
-        check("SubmitJob", {"jobName": "j", "jobDefinition": "d"})
+        check_request("SubmitJob", {"jobName": "j", "jobDefinition": "d"})
     with pytest.raises(ClientError, match=r"dependsOn\[0\].type: SOON is not one of N_TO_N, SEQUENTIAL"):
-        check("SubmitJob", {"jobName": "j", "jobQueue": "q", "jobDefinition": "d", "dependsOn": [{"type": "SOON"}]})
+        check_request(
+            "SubmitJob", {"jobName": "j", "jobQueue": "q", "jobDefinition": "d", "dependsOn": [{"type": "SOON"}]}
+        )

@@ -1,0 +1,350 @@
+"""The operations on jobs: SubmitJob, DescribeJobs, ListJobs, CancelJob and TerminateJob."""
+
+import itertools
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from scar_pulumi.cloud.batch.job_definitions import JobDefinitions, check_container, required, specification
+from scar_pulumi.cloud.batch.outcomes import Outcomes
+from scar_pulumi.cloud.batch.requests import ClientError
+from scar_pulumi.cloud.batch.resources import QUEUE, arn_of, bounds, caller_of_arn, full_arn, page_of
+from scar_pulumi.cloud.batch.store import BatchJob, BatchStore, milliseconds
+from scar_pulumi.cloud.signature import Caller
+
+# https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
+_LARGEST = 30 * 1024
+_LARGEST_ARRAY = 10_000
+_MOST_DEPENDENCIES = 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_WAITING = ("SUBMITTED", "PENDING", "RUNNABLE")
+_STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+_MOST_DESCRIBED = 100
+_ENDED = ("exitCode", "reason", "logStreamName", "taskArn", "containerInstanceArn")
+
+
+class Submission:
+    """Takes jobs."""
+
+    def __init__(self, store: BatchStore, definitions: JobDefinitions) -> None:
+        self._store = store
+        self._definitions = definitions
+
+    def submit(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """SubmitJob: the job is on disk when this returns. Raises ClientError."""
+        name = document["jobName"]
+        if not _NAME.fullmatch(name):
+            raise ClientError(f"jobName should match valid pattern: {_NAME.pattern}; {name!r} does not")
+        if len(json.dumps(document)) > _LARGEST:
+            raise ClientError(f"The request is larger than {_LARGEST} bytes, the largest payload of SubmitJob")
+        queue = self._queue(caller, document["jobQueue"])
+        definition = self._definitions.active(caller, document["jobDefinition"])
+        spec = specification(definition, document)
+        for container in spec.get("nodes") or [spec["container"]]:
+            check_container(container, "containerOverrides")
+        job = BatchJob(
+            str(uuid.uuid4()), _kind(spec), queue["jobQueueArn"], name, "SUBMITTED", milliseconds(), spec=spec
+        )
+        parts = list(_parts(job))
+        waits = list(self._waits(job, parts))
+        with self._store.transaction():
+            self._store.add([job, *parts])
+            self._store.wait(waits)
+        return {"jobArn": arn_of("job", caller, job.id), "jobName": name, "jobId": job.id}
+
+    def _queue(self, caller: Caller, reference: str) -> Mapping[str, Any]:
+        queue = self._store.resource(full_arn(QUEUE, caller, reference))
+        if queue is None:
+            raise ClientError(f"JobQueue {reference} can not be found")
+        if queue["state"] != "ENABLED" or queue["status"] == "DELETING":
+            raise ClientError(f"JobQueue {reference} is DISABLED and takes no jobs")
+        return queue
+
+    def _waits(self, job: BatchJob, parts: list[BatchJob]) -> Iterator[tuple[str, str]]:
+        """What waits for what. An array's children wait themselves, so that each can go as soon as it may."""
+        dependencies = job.spec["dependsOn"]
+        if len(dependencies) > _MOST_DEPENDENCIES:
+            raise ClientError(f"dependsOn: {len(dependencies)} jobs are more than {_MOST_DEPENDENCIES}")
+        children = [part for part in parts if part.kind == "child"]
+        for dependency in dependencies:
+            kind, awaited = dependency.get("type"), dependency.get("jobId")
+            if kind == "SEQUENTIAL" and not awaited:
+                if not children:
+                    raise ClientError("dependsOn: SEQUENTIAL is for array jobs")
+                yield from ((after.id, before.id) for before, after in itertools.pairwise(children))
+                continue
+            other = self._awaited(awaited)
+            if kind == "N_TO_N":
+                yield from _pairs(children, other)
+            elif other.status not in ("SUCCEEDED", "FAILED"):
+                yield from ((part.id, other.id) for part in (children or [job]))
+            elif other.status == "FAILED":
+                raise ClientError(f"dependsOn: job {other.id} has FAILED")
+
+    def _awaited(self, identifier: str | None) -> BatchJob:
+        job = self._store.job(identifier or "")
+        if job is None:
+            raise ClientError(f"dependsOn: there is no job {identifier}")
+        return job
+
+
+def _pairs(children: list[BatchJob], other: BatchJob) -> Iterator[tuple[str, str]]:
+    size = (other.spec.get("arrayProperties") or {}).get("size")
+    if not children or size != len(children):
+        raise ClientError(f"dependsOn: N_TO_N needs two arrays of one size; job {other.id} has {size}")
+    if other.status == "FAILED":
+        raise ClientError(f"dependsOn: job {other.id} has FAILED")
+    if other.status != "SUCCEEDED":
+        yield from ((child.id, f"{other.id}:{child.number}") for child in children)
+
+
+def _kind(spec: Mapping[str, Any]) -> str:
+    array = spec.get("arrayProperties")
+    if array is None:
+        return "multinode" if "nodes" in spec else "job"
+    if "nodes" in spec:
+        raise ClientError("arrayProperties: a multi-node job cannot be an array")
+    if not 2 <= array.get("size", 0) <= _LARGEST_ARRAY:
+        raise ClientError(f"arrayProperties: size must be between 2 and {_LARGEST_ARRAY}")
+    return "array"
+
+
+def _parts(job: BatchJob) -> Iterator[BatchJob]:
+    if job.kind == "array":
+        for number in range(job.spec["arrayProperties"]["size"]):
+            yield _part(job, "child", f"{job.id}:{number}", number)
+    elif job.kind == "multinode":
+        for number in range(len(job.spec["nodes"])):
+            yield _part(job, "node", f"{job.id}#{number}", number)
+
+
+def _part(job: BatchJob, kind: str, identifier: str, number: int) -> BatchJob:
+    return BatchJob(identifier, kind, job.queue, job.name, "SUBMITTED", job.created, parent=job.id, number=number)
+
+
+class Control:
+    """The two operations; `kill` ends the attempt of a job."""
+
+    def __init__(self, store: BatchStore, outcomes: Outcomes, kill: Callable[[str], bool]) -> None:
+        self._store = store
+        self._outcomes = outcomes
+        self._kill = kill
+
+    def cancel(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """CancelJob: what has not started fails; what has goes on."""
+        waiting = [job for job in self._meant(document["jobId"]) if job.status in _WAITING]
+        for job in waiting:
+            job.state["isCancelled"] = True
+        self._outcomes.failed(waiting, document["reason"])
+        return {}
+
+    def terminate(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """TerminateJob: it fails, whether it has started or not, and none of its processes lives on."""
+        self._terminate(self._meant(document["jobId"]), document["reason"])
+        return {}
+
+    def cancel_all(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """CancelJobs."""
+        return _each(self.cancel, caller, document)
+
+    def terminate_all(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """TerminateJobs."""
+        return _each(self.terminate, caller, document)
+
+    def end_queue(self, queue: str) -> None:
+        """Ends the jobs of a queue that is deleted."""
+        open_ = "queue = ? AND kind NOT IN ('array', 'node') AND status NOT IN ('SUCCEEDED', 'FAILED')"
+        self._terminate(list(self._store.jobs(open_, queue)), "Job Queue deleted")
+
+    def _terminate(self, jobs: list[BatchJob], reason: str) -> None:
+        open_ = [job for job in jobs if job.status not in ("SUCCEEDED", "FAILED")]
+        for job in open_:
+            job.state |= {"isTerminated": True, "terminationReason": reason}
+        self._outcomes.failed((job for job in open_ if job.status in _WAITING), reason)
+        for job in open_:
+            if job.status not in _WAITING:
+                self._store.save(job)
+                self._kill(job.id)
+
+    def _meant(self, reference: str) -> list[BatchJob]:
+        """The jobs of an id: an array's children; a node means the whole job."""
+        job = self._store.job(reference.partition("#")[0])
+        if job is None:
+            raise ClientError(f"Job {reference} does not exist")
+        return list(self._store.jobs("parent = ?", job.id)) if job.kind == "array" else [job]
+
+
+def _each(
+    end: Callable[[Caller, dict[str, Any]], dict[str, Any]], caller: Caller, document: dict[str, Any]
+) -> dict[str, Any]:
+    successful: list[str] = []
+    errors: list[dict[str, str]] = []
+    for identifier in document["jobs"]:
+        try:
+            end(caller, {"jobId": identifier, "reason": document["reason"]})
+            successful.append(identifier)
+        except ClientError as error:
+            errors.append({"job": identifier, "code": "ClientException", "message": str(error)})
+    return {"successful": successful, "errors": errors}
+
+
+class Listing:
+    """The two operations."""
+
+    def __init__(self, store: BatchStore) -> None:
+        self._store = store
+
+    def describe(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """DescribeJobs: those that exist, by id or ARN."""
+        names = [name.partition(":job/")[2] or name for name in document["jobs"]]
+        if len(names) > _MOST_DESCRIBED:
+            raise ClientError(f"{len(names)} jobs are more than {_MOST_DESCRIBED}")
+        return {"jobs": [self._detail(job) for job in map(self._store.job, names) if job]}
+
+    def summaries(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """ListJobs: of a queue, an array or a multi-node job; without a status or filters the running ones."""
+        places = [key for key in ("jobQueue", "arrayJobId", "multiNodeJobId") if document.get(key)]
+        if len(places) != 1:
+            raise ClientError("give one of jobQueue, arrayJobId and multiNodeJobId")
+        condition, values = self._place(caller, document, places[0])
+        if filters := document.get("filters"):
+            if len(filters) > 1:
+                raise ClientError("filters: one is taken")
+            added, found = _filter(filters[0])
+            condition, values = f"{condition} AND {added}", [*values, *found]
+        else:
+            condition, values = f"{condition} AND status = ?", [*values, document.get("jobStatus", "RUNNING")]
+        order = "number" if places[0] != "jobQueue" else "sequence DESC"
+        start, size = bounds(document)
+        jobs = self._store.jobs(f"{condition} ORDER BY {order} LIMIT {size + 1} OFFSET {start}", *values)
+        return page_of([self._summary(job) for job in jobs], start, size, "jobSummaryList")
+
+    def _place(self, caller: Caller, document: Mapping[str, Any], key: str) -> tuple[str, list[Any]]:
+        if key != "jobQueue":
+            return "parent = ?", [document[key]]
+        arn = full_arn(QUEUE, caller, document[key])
+        if self._store.resource(arn) is None:
+            raise ClientError(f"JobQueue {document[key]} can not be found")
+        return "queue = ? AND parent IS NULL", [arn]
+
+    def _spec(self, job: BatchJob) -> Mapping[str, Any]:
+        parent = self._store.job(job.parent) if job.parent else None
+        return parent.spec if parent else job.spec
+
+    def _summary(self, job: BatchJob) -> dict[str, Any]:
+        spec, state = self._spec(job), job.state
+        summary: dict[str, Any] = {
+            "jobArn": _arn(job),
+            "jobId": job.id,
+            "jobName": job.name,
+            "createdAt": job.created,
+            "status": job.status,
+            "jobDefinition": spec["jobDefinition"],
+            **_times(job),
+            **{key: state[key] for key in ("statusReason", "isCancelled", "isTerminated") if key in state},
+            **self._parts(job, spec),
+        }
+        if "container" in state:
+            found: Mapping[str, Any] = state["container"]
+            summary["container"] = {key: found[key] for key in _ENDED[:2] if key in found}
+        return summary
+
+    def _detail(self, job: BatchJob) -> dict[str, Any]:
+        spec, state = self._spec(job), job.state
+        detail = {
+            "jobArn": _arn(job),
+            "jobId": job.id,
+            "jobName": job.name,
+            "jobQueue": job.queue,
+            "status": job.status,
+            "attempts": state.get("attempts", []),
+            "createdAt": job.created,
+            "startedAt": 0,
+            **_times(job),
+            **{key: state[key] for key in ("statusReason",) if key in state},
+            "isCancelled": bool(state.get("isCancelled")),
+            "isTerminated": bool(state.get("isTerminated")),
+            **{key: spec[key] for key in ("jobDefinition", "retryStrategy", "dependsOn", "parameters", "timeout",
+                                          "platformCapabilities", "propagateTags", "shareIdentifier") if key in spec},
+            "tags": state.get("tags", spec.get("tags", {})),
+            **self._parts(job, spec),
+        }  # fmt: skip
+        if job.kind == "multinode":
+            detail["nodeProperties"] = spec["nodeProperties"]
+        if job.kind == "node":
+            detail["nodeDetails"] = detail.pop("nodeProperties")
+        if container := _container(job, spec):
+            detail["container"] = container
+        return detail
+
+    def _parts(self, job: BatchJob, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """What a summary says of arrays and nodes."""
+        if job.kind == "array":
+            counts = dict.fromkeys(_STATUSES, 0) | self._store.counts("parent = ?", job.id)
+            return {"arrayProperties": {"size": spec["arrayProperties"]["size"], "statusSummary": counts}}
+        if job.kind == "child":
+            return {"arrayProperties": {"index": job.number}}
+        if job.kind == "node":
+            is_main = job.number == spec["mainNode"]
+            return {"nodeProperties": {"nodeIndex": job.number, "isMainNode": is_main}}
+        return {"nodeProperties": {"numNodes": len(spec["nodes"])}} if job.kind == "multinode" else {}
+
+
+def _container(job: BatchJob, spec: Mapping[str, Any]) -> dict[str, Any] | None:
+    if job.kind == "multinode":
+        return None
+    properties = spec["nodes"][job.number] if job.kind == "node" else spec["container"]
+    kept = {key: value for key, value in properties.items() if key not in ("vcpus", "memory")}
+    if not kept.get("resourceRequirements"):
+        kept["resourceRequirements"] = []
+    listed = {item["type"] for item in kept["resourceRequirements"]}
+    older = {key: int(required(properties, kind)) for key, kind in (("vcpus", "VCPU"), ("memory", "MEMORY"))
+             if kind not in listed}  # fmt: skip
+    empty: dict[str, list[Any]] = {key: [] for key in ("volumes", "environment", "mountPoints", "ulimits", "secrets")}
+    found = job.state.get("container", {})
+    ended = {key: found[key] for key in _ENDED if found.get(key) is not None}
+    return {**empty, "networkInterfaces": [], **kept, **older, **ended}
+
+
+def _times(job: BatchJob) -> dict[str, int]:
+    times = {"startedAt": job.state.get("startedAt"), "stoppedAt": job.stopped}
+    return {key: value for key, value in times.items() if value is not None}
+
+
+def _arn(job: BatchJob) -> str:
+    return arn_of("job", caller_of_arn(job.queue), job.id)
+
+
+def _filter(entry: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """One filter as an SQL condition. https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html"""
+    name, values = entry.get("name", ""), list(entry.get("values") or ())
+    if len(values) != 1:
+        raise ClientError(f"filters: {name} takes one value")
+    value = values[0]
+    if name in ("BEFORE_CREATED_AT", "AFTER_CREATED_AT"):
+        if not value.isdecimal():
+            raise ClientError(f"filters: {name} takes milliseconds since the epoch")
+        return f"created {'<' if name.startswith('BEFORE') else '>'} ?", [int(value)]
+    if name == "JOB_NAME":
+        return (
+            ("name LIKE ? ESCAPE '!'", [_like(value)]) if value.endswith("*") else ("lower(name) = lower(?)", [value])
+        )
+    column = {"JOB_DEFINITION": "jobDefinition", "SHARE_IDENTIFIER": "shareIdentifier"}.get(name)
+    if column is None:
+        raise ClientError(f"filters: there is no filter {name}")
+    found = f"json_extract(spec, '$.{column}')"
+    if name == "JOB_DEFINITION":
+        # By name (all its revisions), by NAME:REVISION or ARN; a star at the end stands for anything.
+        short = f"substr({found}, instr({found}, ':job-definition/') + 16)"
+        pattern = _like(value) if value.endswith("*") else None
+        if pattern:
+            return f"({short} LIKE ? ESCAPE '!' OR {found} LIKE ? ESCAPE '!')", [pattern, pattern]
+        return f"({found} = ? OR {short} = ? OR {short} LIKE ? ESCAPE '!')", [value, value, _like(f"{value}:*")]
+    return f"{found} = ?", [value]
+
+
+def _like(text: str) -> str:
+    escaped = text.removesuffix("*").replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"{escaped}%"
