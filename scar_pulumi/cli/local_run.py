@@ -33,7 +33,7 @@ def run(arguments: Namespace, console: Console) -> Mapping[str, Any]:
     folder = arguments.output or Path(tempfile.mkdtemp(prefix=f"{function.name}-"))
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output: {folder} is not a folder; give another one")
-    from scar_pulumi.cloud.single_run.run import run_function  # noqa: PLC0415 - brings the runner
+    from scar_pulumi.cloud.single_run import run_function  # noqa: PLC0415 - brings the runner
 
     outcome = run_function(function, arguments.input, folder, console.note, console.note)
     for path in outcome.stored:

@@ -6,7 +6,7 @@ Importing this package is cheap; the daemon's own modules are imported by the da
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scar_pulumi.cloud.client.local_cloud import LocalCloud, Status
+    from scar_pulumi.cloud.client import LocalCloud, Status
 
 __all__ = ["LocalCloud", "Status", "is_local_stack"]
 
@@ -22,7 +22,7 @@ def is_local_stack(name: str) -> bool:
 
 def __getattr__(name: str) -> Any:
     if name in ("LocalCloud", "Status"):
-        from scar_pulumi.cloud.client import local_cloud  # noqa: PLC0415 - keeps `import scar_pulumi.cloud` cheap
+        from scar_pulumi.cloud import client  # noqa: PLC0415 - keeps `import scar_pulumi.cloud` cheap
 
-        return getattr(local_cloud, name)
+        return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

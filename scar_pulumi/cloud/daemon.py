@@ -24,11 +24,10 @@ from scar_pulumi.cloud.lambda_.invocations import Invocations
 from scar_pulumi.cloud.lambda_.spool import Spool
 from scar_pulumi.cloud.layout import Layout
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
-from scar_pulumi.cloud.ministack.docker_host import DockerHost
+from scar_pulumi.cloud.ministack.application import DockerHost
 from scar_pulumi.cloud.ministack.event_hook import EventHook
 from scar_pulumi.cloud.ministack.journal import Journal
-from scar_pulumi.cloud.ministack.object_sweep import sweep_objects
-from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots
+from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots, sweep_objects
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.oscar.clusters import OscarClusters
 from scar_pulumi.cloud.runner import Runner

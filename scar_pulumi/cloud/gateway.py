@@ -31,8 +31,7 @@ from scar_pulumi.cloud.ecr.api import EcrApi
 from scar_pulumi.cloud.ecr.registry import is_registry_path
 from scar_pulumi.cloud.lambda_.api import LambdaApi
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink, without_sinks
-from scar_pulumi.cloud.ministack.mutations import action_of
-from scar_pulumi.cloud.ministack.upstream import Upstream
+from scar_pulumi.cloud.ministack.upstream import Upstream, action_of
 from scar_pulumi.cloud.oscar.clusters import OscarClusters
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import UploadEvents

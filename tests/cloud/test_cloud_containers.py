@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from scar_pulumi.cloud.client import launch
+from scar_pulumi.cloud import client
 from tests.cloud.runner import images
 from tests.world.fake_cloud import FakeCloud, wait_for
 
@@ -42,7 +42,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def real(tmp_path: Path, layer: bytes) -> Iterator[FakeCloud]:
     """A local cloud with its own runner, and a bucket whose objects are worked on."""
-    assert "fake" not in " ".join(launch.COMMAND)
+    assert "fake" not in " ".join(client.COMMAND)
     cloud = FakeCloud(tmp_path / "state")
     try:
         cloud.start()

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud import LocalCloud
-from scar_pulumi.cloud.client import launch, local_cloud
-from scar_pulumi.cloud.client.launch import clean_environment
+from scar_pulumi.cloud import LocalCloud, client
+from scar_pulumi.cloud.client import clean_environment
 from tests.world.fake_cloud import FakeCloud, wait_for
 
 
@@ -33,10 +32,10 @@ def test_two_starts_at_once_give_one_daemon(own_cloud: FakeCloud) -> None:
 
 def test_the_daemon_outlives_the_process_that_started_it(own_cloud: FakeCloud) -> None:
     program = (
-        "import sys; from pathlib import Path; from scar_pulumi.cloud import LocalCloud, launch;"
-        "launch.COMMAND = tuple(sys.argv[2:]); print(LocalCloud(Path(sys.argv[1])).start().pid)"
+        "import sys; from pathlib import Path; from scar_pulumi.cloud import LocalCloud, client;"
+        "client.COMMAND = tuple(sys.argv[2:]); print(LocalCloud(Path(sys.argv[1])).start().pid)"
     )
-    command = [sys.executable, "-c", program, str(own_cloud.state), *launch.COMMAND]
+    command = [sys.executable, "-c", program, str(own_cloud.state), *client.COMMAND]
     result = subprocess.run(command, check=True, capture_output=True, text=True, start_new_session=True)
     status = own_cloud.status()
     assert status
@@ -83,7 +82,7 @@ def test_a_stale_process_id_is_never_signalled(own_cloud: FakeCloud) -> None:
 
 def test_a_daemon_that_hangs_is_stopped_all_the_same(own_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     pid = own_cloud.start().pid
-    monkeypatch.setattr(local_cloud, "_STOP_SECONDS", 0.3)
+    monkeypatch.setattr(client, "_STOP_SECONDS", 0.3)
     os.kill(pid, signal.SIGSTOP)
     own_cloud.stop()
     wait_for(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
@@ -117,7 +116,7 @@ def test_a_state_directory_that_cannot_be_used_is_named(own_cloud: FakeCloud) ->
 def test_a_daemon_that_breaks_while_starting_is_explained(
     own_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "COMMAND", (sys.executable, "-c", "raise SystemExit('no wheels')"))
+    monkeypatch.setattr(client, "COMMAND", (sys.executable, "-c", "raise SystemExit('no wheels')"))
     with pytest.raises(LocalCloudError, match=r"(?s)status 1\..*server\.log:\n  no wheels"):
         own_cloud.start()
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.cloud.client import launch
+from scar_pulumi.cloud import client
 from tests.world.fake_cloud import FAKE_DAEMON, FakeCloud
 
 
 @pytest.fixture(scope="module")
 def fake_daemon() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "COMMAND", FAKE_DAEMON)
+        patch.setattr(client, "COMMAND", FAKE_DAEMON)
         yield
 
 

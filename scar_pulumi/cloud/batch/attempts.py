@@ -24,7 +24,7 @@ from scar_pulumi.cloud.batch.resources import arn_of, caller_of_arn
 from scar_pulumi.cloud.batch.store import BatchJob, BatchStore, milliseconds
 from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository, parse_image_uri
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
-from scar_pulumi.cloud.runner import ImageError, Runner, TaskResult
+from scar_pulumi.cloud.runner import ContainerExit, Runner, UnusableImageError
 
 _log = logging.getLogger(__name__)
 _TIMED_OUT = "Job attempt duration exceeded timeout"
@@ -192,7 +192,7 @@ class Attempts:
             found = task(part, digest, allocation, ContainerContext(caller, self._endpoint, values, self._folder))
             self._logs.expect(found.log_group, caller.account, caller.region)
             result = await self._runner.run(found, started)
-        except ImageError as error:
+        except UnusableImageError as error:
             return Ended(None, f"CannotPullContainerError: {error}", _NOT_STARTED)
         except SecretValuesError as error:
             return Ended(None, f"ResourceInitializationError: {error}", _NOT_STARTED)
@@ -203,10 +203,10 @@ class Attempts:
     def _digest(self, uri: str) -> str:
         image = parse_image_uri(uri)
         if image is None:
-            raise ImageError(f"{uri}: is in no repository of the local cloud; push it to one and use its URI")
+            raise UnusableImageError(f"{uri}: is in no repository of the local cloud; push it to one and use its URI")
         digest = self._images.resolve(Repository(image.account, image.region, image.name), image.reference)
         if digest is None:
-            raise ImageError(f"{uri}: not found in the local cloud's registry; push it there")
+            raise UnusableImageError(f"{uri}: not found in the local cloud's registry; push it there")
         return digest
 
     def _container(self, part: JobContainer) -> dict[str, Any]:
@@ -243,7 +243,7 @@ class Attempts:
         return node
 
 
-def _ended(result: TaskResult) -> Ended:
+def _ended(result: ContainerExit) -> Ended:
     if result.setup_failure:
         return Ended(result.exit_code, f"CannotStartContainerError: {result.setup_failure}", _NOT_STARTED)
     return Ended(result.exit_code, _OUT_OF_MEMORY if result.out_of_memory else "")

@@ -15,8 +15,7 @@ from scar_pulumi.cloud.batch.capacity import Allocation
 from scar_pulumi.cloud.batch.job_definitions import required
 from scar_pulumi.cloud.batch.store import BatchJob
 from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
-from scar_pulumi.cloud.runner import Task
-from scar_pulumi.cloud.runner.executors.interface import Volume
+from scar_pulumi.cloud.runner import ContainerRun, Volume
 from scar_pulumi.cloud.signature import Caller
 
 _LOG_GROUP = "/aws/batch/job"
@@ -95,13 +94,13 @@ def log_stream(part: JobContainer) -> str:
     return f"{options.get('awslogs-stream-prefix') or definition}/default/{part.task_id}"
 
 
-def task(part: JobContainer, digest: str, allocation: Allocation, surroundings: ContainerContext) -> Task:
+def task(part: JobContainer, digest: str, allocation: Allocation, surroundings: ContainerContext) -> ContainerRun:
     """What the runner is to run."""
     container = part.container
     linux = container.get("linuxParameters") or {}
     limits = {item["name"]: item["softLimit"] for item in container.get("ulimits") or ()}
     storage = (container.get("ephemeralStorage") or {}).get("sizeInGiB", 0) * 1024
-    return Task(
+    return ContainerRun(
         name=part.job.name,
         image=digest,
         memory=int(required(container, "MEMORY")),

@@ -7,8 +7,7 @@ from typing import Any
 from scar_pulumi.cloud.asgi import Request, Response
 from scar_pulumi.cloud.ecr.image_store import ImageStore, MissingBlobError, Repository
 from scar_pulumi.cloud.ecr.registry import token
-from scar_pulumi.cloud.ministack.mutations import action_of
-from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
+from scar_pulumi.cloud.ministack.upstream import Upstream, action_of, json_request
 from scar_pulumi.cloud.signature import Caller
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921"

@@ -20,7 +20,7 @@ from scar_pulumi.cloud.lambda_.functions import (
     sink_log_group,
 )
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
-from scar_pulumi.cloud.ministack.mutations import READ_METHODS
+from scar_pulumi.cloud.ministack.upstream import READ_METHODS
 from scar_pulumi.cloud.runner import Runner
 from scar_pulumi.cloud.signature import Caller
 

@@ -148,3 +148,27 @@ def _verify(snapshot: Path) -> None:
 
 def _identities(directory: Path) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in directory.glob("*.json")}
+
+
+_SIDECAR = ".meta.json"
+# Keys that cannot be file names lie here under other names, and only their descriptions know the keys.
+_ENCODED = ".ministack-keys"
+
+
+def sweep_objects(directory: Path) -> int:
+    """Removes temporary files and stale descriptions; returns how many."""
+    removed = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            path = Path(folder) / name
+            if name.endswith(".tmp") or (_ENCODED not in path.parts and _is_stale(path)):
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
+def _is_stale(path: Path) -> bool:
+    if not path.name.endswith(_SIDECAR):
+        return False
+    data = path.with_name(path.name.removesuffix(_SIDECAR))
+    return data.is_file() and data.stat().st_mtime_ns > path.stat().st_mtime_ns

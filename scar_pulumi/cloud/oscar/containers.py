@@ -14,8 +14,7 @@ from typing import Any
 
 from scar_pulumi.cloud.oscar.definitions import megabytes
 from scar_pulumi.cloud.oscar.store import Service
-from scar_pulumi.cloud.runner import Runner, Task, TaskResult
-from scar_pulumi.cloud.runner.executors.interface import Volume
+from scar_pulumi.cloud.runner import ContainerExit, ContainerRun, Runner, Volume
 
 CONFIG = "/oscar/config"
 PROVIDERS = "/run/secrets/providers"
@@ -103,7 +102,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 class Outcome:
     """How it ended, and what it answered."""
 
-    result: TaskResult
+    result: ContainerExit
     answer: bytes
 
 
@@ -129,7 +128,7 @@ class Containers:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _task(self, service: Service, name: str, event: bytes, folder: Path, log: Path) -> Task:
+    def _task(self, service: Service, name: str, event: bytes, folder: Path, log: Path) -> ContainerRun:
         shutil.rmtree(folder, ignore_errors=True)  # what a kill has left
         folder.mkdir(mode=0o700, parents=True)
         log.touch(mode=0o600)
@@ -138,7 +137,7 @@ class Containers:
         write_files(folder / "providers", provider_files(definition))
         (folder / "answer").mkdir()
         (folder / "answer").chmod(0o777)  # whoever the image's user is; the folder above is closed to others
-        return Task(
+        return ContainerRun(
             name=service.name,
             image=service.image,
             memory=megabytes(definition["memory"]),

@@ -15,8 +15,7 @@ from xml.sax.saxutils import escape
 from scar_pulumi.cloud.asgi import Application, Message, Receive, Response, Scope, Send, find_header, request_of
 from scar_pulumi.cloud.asgi import send_response as respond
 from scar_pulumi.cloud.disk_space import refuse
-from scar_pulumi.cloud.ministack.mutations import is_bucket_path
-from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
+from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
 from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION, USER
 from scar_pulumi.cloud.oscar.buckets import (
     BUCKET_PREFIX,

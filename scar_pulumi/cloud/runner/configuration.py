@@ -1,7 +1,7 @@
 """What the runner is told and what it answers: plain data, and the two interfaces it needs from the local cloud."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -95,3 +95,54 @@ class Limits:
 
 def _half_of_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEGABYTE // 2
+
+
+PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Names that Lambda keeps for itself: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+_RESERVED_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+}
+
+
+def container_environment(
+    function: FunctionConfiguration,
+    image: Iterable[tuple[str, str]],
+    endpoint: Mapping[str, str],
+    runtime_api: str,
+    log_stream: str,
+) -> dict[str, str]:
+    """Merge, weakest first: defaults, image, endpoint of the local cloud, function, what Lambda reserves."""
+    merged = {
+        "PATH": PROGRAM_PATH,
+        **dict(image),
+        **endpoint,
+        **function.environment,
+        **{name: value for name, value in endpoint.items() if name in _RESERVED_CREDENTIALS},
+        **_reserved(function, runtime_api, log_stream),
+    }
+    return {name: value for name, value in merged.items() if _valid(name, value)}
+
+
+def _reserved(function: FunctionConfiguration, runtime_api: str, log_stream: str) -> dict[str, str]:
+    return {
+        "AWS_REGION": function.region,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "TZ": function.environment.get("TZ", ":UTC"),
+    }
+
+
+def _valid(name: str, value: str) -> bool:
+    return bool(name) and "=" not in name and "\0" not in name + value

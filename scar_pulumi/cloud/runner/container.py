@@ -9,13 +9,27 @@ from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from scar_pulumi.cloud.runner import _reports
-from scar_pulumi.cloud.runner.configuration import FunctionConfiguration, InvocationResult, LogSink
-from scar_pulumi.cloud.runner.environment import container_environment
-from scar_pulumi.cloud.runner.executors.interface import Executor, Process, Sandbox
-from scar_pulumi.cloud.runner.image import Image, command_line
-from scar_pulumi.cloud.runner.log import ContainerLog, log_stream_name
-from scar_pulumi.cloud.runner.runtime_api import Answer, Event, RuntimeApi
+from scar_pulumi.cloud.runner.configuration import (
+    FunctionConfiguration,
+    InvocationResult,
+    LogSink,
+    container_environment,
+)
+from scar_pulumi.cloud.runner.executors import Executor, Process, Sandbox
+from scar_pulumi.cloud.runner.image import StoredImage, command_line
+from scar_pulumi.cloud.runner.log import (
+    TIMED_OUT,
+    ContainerLog,
+    RuntimeFailure,
+    Usage,
+    end_line,
+    exited,
+    log_stream_name,
+    report_line,
+    start_line,
+    timed_out,
+)
+from scar_pulumi.cloud.runner.runtime_api import Event, RuntimeApi, RuntimeResponse
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 INIT_SECONDS = 10.0
@@ -34,10 +48,10 @@ class Invocation:
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class _Passage:
     """How an event ended; `spent` is its seconds."""
 
-    result: Answer | _reports.Failure
+    result: RuntimeResponse | RuntimeFailure
     spent: float
 
 
@@ -69,9 +83,9 @@ class Container:
         return self._process is not None and not self._failed and not self._process.exited.done()
 
     async def start(
-        self, executor: Executor, image: Image, endpoint: Mapping[str, str], sink: LogSink, threads: Threads
+        self, executor: Executor, image: StoredImage, endpoint: Mapping[str, str], sink: LogSink, threads: Threads
     ) -> None:
-        """Start it from a prepared image. Raises LaunchError, ImageError."""
+        """Start it from a prepared image. Raises LaunchError, UnusableImageError."""
         stream = log_stream_name(self.function.version)
         address = await self._api.start()
         try:
@@ -83,7 +97,7 @@ class Container:
         self._log = ContainerLog(sink, self.function.log_group, stream, threads)
         self._log.follow(self._process.output)
 
-    def _sandbox(self, image: Image, endpoint: Mapping[str, str], address: str, stream: str) -> Sandbox:
+    def _sandbox(self, image: StoredImage, endpoint: Mapping[str, str], address: str, stream: str) -> Sandbox:
         function = self.function
         return Sandbox(
             self.name,
@@ -109,15 +123,15 @@ class Container:
             used = self.function.memory if process.out_of_memory() else process.memory()
         finally:
             sampling.cancel()
-        spent = _reports.Spent(outcome.spent * 1000, init_ms, used)
-        if isinstance(outcome.result, Answer) and goes_on:
+        spent = Usage(outcome.spent * 1000, init_ms, used)
+        if isinstance(outcome.result, RuntimeResponse) and goes_on:
             self.rest = asyncio.create_task(self._finish(invocation, process, log, outcome, spent))
             return _result(outcome.result, log, spent)
         return await self._conclude(invocation, log, outcome.result, spent)
 
-    async def _goes_on(self, process: Process, outcome: _Outcome) -> bool:
+    async def _goes_on(self, process: Process, outcome: _Passage) -> bool:
         """Whether the runtime has answered and is not done with the event."""
-        if isinstance(outcome.result, _reports.Failure) or self._failed:
+        if isinstance(outcome.result, RuntimeFailure) or self._failed:
             return False
         return not await self._done(process, _MANNERS_SECONDS)
 
@@ -131,17 +145,17 @@ class Container:
         return self._api.asked.is_set() or process.exited.done()
 
     async def _finish(
-        self, invocation: Invocation, process: Process, log: ContainerLog, outcome: _Outcome, spent: _reports.Spent
+        self, invocation: Invocation, process: Process, log: ContainerLog, outcome: _Passage, spent: Usage
     ) -> None:
         """See an event that was answered early to its end, which is at the latest the end of the function's time."""
         begun = time.monotonic()
-        result: Answer | _reports.Failure = Answer(b"", False)
+        result: RuntimeResponse | RuntimeFailure = RuntimeResponse(b"", False)
         if not await self._done(process, self.function.timeout - outcome.spent) or process.exited.done():
             result = await self._fail(process, log)
         whole = spent.duration_ms + (time.monotonic() - begun) * 1000
         await self._conclude(invocation, log, result, replace(spent, duration_ms=whole, memory=process.memory()))
 
-    async def _run(self, invocation: Invocation, process: Process, log: ContainerLog) -> tuple[float | None, _Outcome]:
+    async def _run(self, invocation: Invocation, process: Process, log: ContainerLog) -> tuple[float | None, _Passage]:
         """Return the milliseconds of a fresh container's start, and how the event ended."""
         init_ms, overrun, failed = None, 0.0, None
         if self._fresh:
@@ -150,18 +164,18 @@ class Container:
             init_ms, overrun = min(seconds, INIT_SECONDS) * 1000, max(0.0, seconds - INIT_SECONDS)
             self._fresh = False
             await log.flush()  # what it printed while starting comes before the event
-        log.write(_reports.start_line(invocation.request_id, self.function.version))
+        log.write(start_line(invocation.request_id, self.function.version))
         if failed is not None:
-            return init_ms, _Outcome(failed, overrun)
+            return init_ms, _Passage(failed, overrun)
         return init_ms, await self._deliver(invocation, process, log, overrun)
 
-    async def _initialise(self, process: Process, log: ContainerLog) -> Answer | _reports.Failure | None:
+    async def _initialise(self, process: Process, log: ContainerLog) -> RuntimeResponse | RuntimeFailure | None:
         """Wait for the runtime's first request for an event; what it takes beyond ten seconds is the event's time."""
         ready, broken = self._api.ready, self._api.init_error
         await _first({ready, broken, process.exited}, INIT_SECONDS + self.function.timeout)
         return None if ready.done() else await self._fail(process, log)
 
-    async def _deliver(self, invocation: Invocation, process: Process, log: ContainerLog, overrun: float) -> _Outcome:
+    async def _deliver(self, invocation: Invocation, process: Process, log: ContainerLog, overrun: float) -> _Passage:
         limit = self.function.timeout - overrun
         event = Event(invocation.request_id, invocation.payload, self.function.arn, limit, invocation.client_context)
         self._api.deliver(event)
@@ -172,12 +186,12 @@ class Container:
         await _first({event.answered, process.exited}, limit if event.started.done() else 0)
         if event.answered.done():
             self._has_answered = True
-            return _Outcome(event.answered.result(), overrun + time.monotonic() - begun)
+            return _Passage(event.answered.result(), overrun + time.monotonic() - begun)
         result = await self._fail(process, log)
-        is_late = isinstance(result, _reports.Failure) and result.kind == _reports.TIMED_OUT
-        return _Outcome(result, self.function.timeout if is_late else overrun + time.monotonic() - begun)
+        is_late = isinstance(result, RuntimeFailure) and result.kind == TIMED_OUT
+        return _Passage(result, self.function.timeout if is_late else overrun + time.monotonic() - begun)
 
-    async def _fail(self, process: Process, log: ContainerLog) -> Answer | _reports.Failure:
+    async def _fail(self, process: Process, log: ContainerLog) -> RuntimeResponse | RuntimeFailure:
         """Say how the runtime ended, or that it ran out of time; in either case nothing of it lives on."""
         self._failed = True
         self._api.abandon()
@@ -185,22 +199,26 @@ class Container:
         await process.kill()
         await log.flush()
         if self._api.init_error.done():
-            return Answer(self._api.init_error.result(), True)
+            return RuntimeResponse(self._api.init_error.result(), True)
         if not has_ended:
-            return _reports.timed_out(self.function.timeout)
-        return _reports.exited(process.exited.result(), log.tail(), process.out_of_memory())
+            return timed_out(self.function.timeout)
+        return exited(process.exited.result(), log.tail(), process.out_of_memory())
 
     async def _conclude(
-        self, invocation: Invocation, log: ContainerLog, result: Answer | _reports.Failure, spent: _reports.Spent
+        self,
+        invocation: Invocation,
+        log: ContainerLog,
+        result: RuntimeResponse | RuntimeFailure,
+        spent: Usage,
     ) -> InvocationResult:
         await log.flush()
         status = None
-        if isinstance(result, _reports.Failure):
+        if isinstance(result, RuntimeFailure):
             status = result.status
             log.write(result.line(invocation.request_id))
-            result = Answer(result.payload(invocation.request_id), True)
-        log.write(_reports.end_line(invocation.request_id))
-        log.write(_reports.report_line(invocation.request_id, spent, self.function.memory, status))
+            result = RuntimeResponse(result.payload(invocation.request_id), True)
+        log.write(end_line(invocation.request_id))
+        log.write(report_line(invocation.request_id, spent, self.function.memory, status))
         await log.flush()
         return _result(result, log, spent)
 
@@ -216,7 +234,7 @@ class Container:
             await self._log.close()
 
 
-def _result(answer: Answer, log: ContainerLog, spent: _reports.Spent) -> InvocationResult:
+def _result(answer: RuntimeResponse, log: ContainerLog, spent: Usage) -> InvocationResult:
     error: Literal["Unhandled"] | None = "Unhandled" if answer.failed else None
     times = (spent.duration_ms, spent.billed_ms, spent.init_ms)
     return InvocationResult(answer.payload, error, log.tail(), *times, spent.memory)

@@ -1,7 +1,8 @@
-"""Reading an image from the local store: its manifest and configuration as plain data."""
+"""Read an image from the local store, and tell whether this machine can run it."""
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,12 @@ _INDEXES = {
 _ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 
 
-class ImageError(LocalCloudError):
+class UnusableImageError(LocalCloudError):
     """An image is missing, damaged or cannot be run."""
 
 
 @dataclass(frozen=True)
-class Layer:
+class StoredLayer:
     """One layer: the digest of its compressed bytes and the file that holds them."""
 
     digest: str
@@ -32,12 +33,12 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Image:
+class StoredImage:
     """An image as it lies in the store, lowest layer first."""
 
     digest: str
     config_path: Path
-    layers: tuple[Layer, ...]
+    layers: tuple[StoredLayer, ...]
     entry_point: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
@@ -45,7 +46,7 @@ class Image:
     user: str = ""
 
 
-def read_image(images: Images, digest: str, architecture: str = "x86_64") -> Image:
+def read_image(images: Images, digest: str, architecture: str = "x86_64") -> StoredImage:
     """Read the image `digest`; of a multi-platform one the given architecture's. Raises ImageError."""
     manifest = _manifest(images, digest)
     if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
@@ -54,18 +55,18 @@ def read_image(images: Images, digest: str, architecture: str = "x86_64") -> Ima
     config_path = _blob(images, descriptor, digest)
     content = config_path.read_bytes()
     if "sha256:" + hashlib.sha256(content).hexdigest() != descriptor:
-        raise ImageError(
+        raise UnusableImageError(
             f"image {digest}: its configuration {descriptor} is damaged; destroy its stacks and deploy them again"
         )
     layers = tuple(_layer(images, entry, digest) for entry in manifest["layers"])
-    return Image(digest, config_path, layers, **_settings(json.loads(content).get("config") or {}))
+    return StoredImage(digest, config_path, layers, **_settings(json.loads(content).get("config") or {}))
 
 
 def _manifest(images: Images, digest: str) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(images.manifest(digest))
     except KeyError:
-        raise ImageError(f"image {digest}: not in the local store; deploy the stack again to push it") from None
+        raise UnusableImageError(f"image {digest}: not in the local store; deploy the stack again to push it") from None
     return manifest
 
 
@@ -73,7 +74,7 @@ def _blob(images: Images, digest: str, image: str) -> Path:
     try:
         return images.blob_path(digest)
     except KeyError:
-        raise ImageError(
+        raise UnusableImageError(
             f"image {image}: its blob {digest} is missing; destroy its stacks and deploy them again"
         ) from None
 
@@ -84,14 +85,14 @@ def _platform(index: Mapping[str, Any], digest: str, architecture: str) -> str:
         platform = entry.get("platform", {})
         if platform.get("os", "linux") == "linux" and platform.get("architecture") == wanted:
             return str(entry["digest"])
-    raise ImageError(f"image {digest}: holds no linux/{wanted} image; build it for that platform")
+    raise UnusableImageError(f"image {digest}: holds no linux/{wanted} image; build it for that platform")
 
 
-def _layer(images: Images, entry: Mapping[str, Any], image: str) -> Layer:
+def _layer(images: Images, entry: Mapping[str, Any], image: str) -> StoredLayer:
     media_type = str(entry.get("mediaType", ""))
     if "zstd" in media_type:
-        raise ImageError(f"image {image}: layer {entry['digest']} is zstd; Lambda takes gzip layers only")
-    return Layer(entry["digest"], _blob(images, entry["digest"], image), media_type)
+        raise UnusableImageError(f"image {image}: layer {entry['digest']} is zstd; Lambda takes gzip layers only")
+    return StoredLayer(entry["digest"], _blob(images, entry["digest"], image), media_type)
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,11 +106,38 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def command_line(image: Image, entry_point: tuple[str, ...] | None, command: tuple[str, ...] | None) -> tuple[str, ...]:
+def command_line(
+    image: StoredImage, entry_point: tuple[str, ...] | None, command: tuple[str, ...] | None
+) -> tuple[str, ...]:
     """Return what the container executes. As with Docker, another entry point drops the image's command."""
     inherited = image.command if entry_point is None else ()
     entry_point = image.entry_point if entry_point is None else entry_point
     arguments = (*entry_point, *(inherited if command is None else command))
     if not arguments:
-        raise ImageError(f"image {image.digest}: has neither Entrypoint nor Cmd; set one in the image")
+        raise UnusableImageError(f"image {image.digest}: has neither Entrypoint nor Cmd; set one in the image")
     return arguments
+
+
+_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+_REGISTERED = Path("/proc/sys/fs/binfmt_misc")
+
+
+def check_architecture(function: str, architecture: str, registered: Path = _REGISTERED) -> None:
+    """Raise UnusableImageError for an architecture that cannot run here, with what would make it."""
+    machine, here = _MACHINES[architecture], os.uname().machine
+    if machine == here or any(_runs(entry, machine) for entry in registered.glob("*")):
+        return
+    raise UnusableImageError(
+        f"{function}: it is for {architecture}, and this machine is {here}; install qemu-user-static, which runs such "
+        "programs (slowly), or set lambda.architectures for local stacks"
+    )
+
+
+def _runs(entry: Path, machine: str) -> bool:
+    """Whether an entry emulates a machine, with an interpreter that containers need not have themselves (F)."""
+    try:
+        lines = entry.read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags:")), "")
+    return lines[:1] == ["enabled"] and "F" in flags.removeprefix("flags:") and f"qemu-{machine}" in "".join(lines)

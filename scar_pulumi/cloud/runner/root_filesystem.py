@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scar_foundation.files import write_whole
-from scar_pulumi.cloud.runner._layer import Marks, Removals, unpack
-from scar_pulumi.cloud.runner._merged import merge
 from scar_pulumi.cloud.runner.configuration import Images
-from scar_pulumi.cloud.runner.image import Image, Layer
+from scar_pulumi.cloud.runner.image import StoredImage, StoredLayer
+from scar_pulumi.cloud.runner.layers import Marks, Removals, merge, unpack
 
 # Short names: a mount takes at most 4095 bytes of options, and an image may have 127 layers.
 _NAME = 24
@@ -58,7 +57,7 @@ class RootFilesystems:
         self._unpacking = 0
         self._discard(self._platform)  # the machine's name service may have changed since
 
-    async def acquire(self, image: Image) -> RootFilesystem:
+    async def acquire(self, image: StoredImage) -> RootFilesystem:
         """Unpack what is missing of `image` and return its root filesystem. Raises ImageError."""
         async with self._gate:
             self._unpacking += 1
@@ -67,7 +66,7 @@ class RootFilesystems:
         finally:
             self._unpacking -= 1
 
-    async def _acquire(self, image: Image) -> RootFilesystem:
+    async def _acquire(self, image: StoredImage) -> RootFilesystem:
         stacked = _topmost(image.layers)
         await asyncio.gather(*(self._once(self._place(layer), layer) for layer in stacked))
         await self._once(self._platform, None)
@@ -102,10 +101,10 @@ class RootFilesystems:
             os.close(held)
         self._held.clear()
 
-    def _place(self, layer: Layer) -> Path:
+    def _place(self, layer: StoredLayer) -> Path:
         return self._layers / _name(layer.digest)
 
-    async def _once(self, place: Path, source: Layer | tuple[Path, ...] | None) -> None:
+    async def _once(self, place: Path, source: StoredLayer | tuple[Path, ...] | None) -> None:
         """Make `place` in a thread unless this process holds it; those who ask meanwhile wait for the same thread."""
         if place in self._held:
             return
@@ -116,10 +115,10 @@ class RootFilesystems:
             task.add_done_callback(lambda task: task.cancelled() or task.exception())  # all may have stopped waiting
         await asyncio.shield(task)
 
-    async def _in_thread(self, place: Path, source: Layer | tuple[Path, ...] | None) -> None:
+    async def _in_thread(self, place: Path, source: StoredLayer | tuple[Path, ...] | None) -> None:
         self._held[place] = await asyncio.get_running_loop().run_in_executor(self._threads, self._make, place, source)
 
-    def _make(self, place: Path, source: Layer | tuple[Path, ...] | None) -> int:
+    def _make(self, place: Path, source: StoredLayer | tuple[Path, ...] | None) -> int:
         while True:
             held = _hold(place)
             if held is not None:
@@ -132,7 +131,7 @@ class RootFilesystems:
                 os.close(lock)
                 shutil.rmtree(partial, ignore_errors=True)
 
-    def _fill(self, partial: Path, source: Layer | tuple[Path, ...] | None) -> None:
+    def _fill(self, partial: Path, source: StoredLayer | tuple[Path, ...] | None) -> None:
         if isinstance(source, tuple):
             merge(source, partial / "root")
             return
@@ -180,7 +179,7 @@ class RootFilesystems:
             os.close(lock)
 
 
-def _topmost(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+def _topmost(layers: tuple[StoredLayer, ...]) -> tuple[StoredLayer, ...]:
     """The layers without those that come again higher up, which hide them: overlayfs refuses a directory twice."""
     return tuple(reversed(dict.fromkeys(reversed(layers))))
 
@@ -189,7 +188,7 @@ def _name(digest: str) -> str:
     return digest.partition(":")[2][:_NAME]
 
 
-def _record(image: Image, layers: tuple[Path, ...]) -> dict[str, object]:
+def _record(image: StoredImage, layers: tuple[Path, ...]) -> dict[str, object]:
     return {"image": image.digest, "layers": [layer.name for layer in layers]}
 
 

@@ -8,15 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.runner._architecture import check_architecture
-from scar_pulumi.cloud.runner._pool import Pool
-from scar_pulumi.cloud.runner._slots import Slots
 from scar_pulumi.cloud.runner.configuration import FunctionConfiguration, Images, InvocationResult, Limits, LogSink
 from scar_pulumi.cloud.runner.container import Container, ContainerGone, Invocation
-from scar_pulumi.cloud.runner.executors import choose_executor
-from scar_pulumi.cloud.runner.executors.interface import Executor
-from scar_pulumi.cloud.runner.image import read_image
-from scar_pulumi.cloud.runner.task import Task, TaskResult, run_task
+from scar_pulumi.cloud.runner.container_run import ContainerExit, ContainerRun, run_to_end
+from scar_pulumi.cloud.runner.executors import Executor, ExecutorUnavailable
+from scar_pulumi.cloud.runner.image import check_architecture, read_image
+from scar_pulumi.cloud.runner.pool import Pool, Slots
 
 _HOUSEKEEPING_SECONDS = 15.0
 
@@ -120,7 +117,7 @@ class Runner:
         container.rest = None
         self._release(container)
 
-    async def run(self, task: Task, started: Callable[[], None], logs: LogSink | None = None) -> TaskResult:
+    async def run(self, task: ContainerRun, started: Callable[[], None], logs: LogSink | None = None) -> ContainerExit:
         """Run a container once, to its end; `started` is called when it has begun. Cancelled, it kills the container.
 
         Its lines go to `logs`, by default to where those of functions go.
@@ -133,7 +130,7 @@ class Runner:
         try:
             image = await asyncio.to_thread(read_image, self._images, task.image, task.architecture)
             await self._executor.prepare(image)
-            return await run_task(
+            return await run_to_end(
                 task, image, self._executor, sink=logs or self._logs, threads=self._threads, started=started
             )
         finally:
@@ -222,3 +219,35 @@ class Runner:
                 "synchronous": {"running": self._synchronous.used, "waiting": self._synchronous.waiting},
             },
         }
+
+
+NAMES = ("auto", "bubblewrap", "docker")
+
+
+def _make(name: str, directory: Path, images: Images) -> Executor:
+    if name == "docker":
+        from scar_pulumi.cloud.runner.executors.docker import Docker  # noqa: PLC0415 - its SDK takes 0.2 s to import
+
+        return Docker(directory, images)
+    from scar_pulumi.cloud.runner.executors.bubblewrap import Bubblewrap  # noqa: PLC0415 - needs Linux
+
+    return Bubblewrap(directory, images)
+
+
+async def choose_executor(wish: str, directory: Path, images: Images) -> Executor:
+    """Return the executor of that name, started; with "auto" the first that works. Raises LocalCloudError."""
+    if wish not in NAMES:
+        raise LocalCloudError(f"local cloud: there is no executor {wish!r}; choose one of {', '.join(NAMES)}")
+    failures = []
+    for name in NAMES[1:] if wish == "auto" else (wish,):
+        executor = _make(name, directory, images)
+        try:
+            await executor.start()
+        except ExecutorUnavailable as error:
+            failures.append(str(error))
+        else:
+            return executor
+    raise LocalCloudError(
+        "local cloud: containers cannot be run here: " + "; ".join(failures) + "; install Docker or Podman, or allow"
+        " user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)"
+    )

@@ -8,10 +8,111 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from scar_pulumi.cloud.runner._http import Connection, Request, Response
+import h11
+
+_READ = 256 * 1024
+_HEADERS = 64 * 1024
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """A request with its whole body; `gone` comes true when the client hangs up while it waits for the answer."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    too_long: bool
+    gone: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """An answer; `sent` is called with whether it could be written."""
+
+    status: int
+    body: bytes = b""
+    headers: Sequence[tuple[str, bytes]] = (("Content-Type", b"application/json"),)
+    sent: Callable[[bool], None] = lambda _: None
+
+
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+
+class HttpConnection:
+    """One connection, kept for as many requests as the client likes; bodies beyond `limit` bytes are dropped."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._limit = limit
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEADERS)
+
+    async def serve(self, handler: Handler) -> None:
+        """Answer requests until either side is done."""
+        try:
+            while (request := await self._request()) is not None:
+                await self._respond(await handler(request))
+                if self._http.our_state is not h11.DONE:
+                    break
+                self._http.start_next_cycle()
+        except (ConnectionError, h11.ProtocolError):
+            pass
+        finally:
+            self._writer.close()
+
+    async def _request(self) -> HttpRequest | None:
+        head = await self._event()
+        if not isinstance(head, h11.Request):
+            return None
+        body, length = bytearray(), 0
+        while isinstance(event := await self._event(), h11.Data):
+            length += len(event.data)
+            if length <= self._limit:
+                body += event.data
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+        path = head.target.decode("latin-1").partition("?")[0]
+        too_long = length > self._limit
+        return HttpRequest(head.method.decode("ascii"), path, headers, bytes(body), too_long, self._hang_up)
+
+    async def _event(self) -> h11.Event | None:
+        """Return the next event; None when there will be none."""
+        while True:
+            event = self._http.next_event()
+            if isinstance(event, h11.Event):
+                return event
+            if event is h11.PAUSED:
+                return None
+            if self._http.they_are_waiting_for_100_continue:
+                await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+            self._http.receive_data(await self._reader.read(_READ))
+
+    async def _hang_up(self) -> None:
+        """Return when the client has closed; what it sends meanwhile is kept for the next request."""
+        while data := await self._reader.read(_READ):
+            self._http.receive_data(data)
+
+    async def _respond(self, response: HttpResponse) -> None:
+        headers = [(name.encode(), value) for name, value in response.headers]
+        headers.append((b"Content-Length", str(len(response.body)).encode()))
+        try:
+            await self._send(h11.Response(status_code=response.status, headers=headers))
+            await self._send(h11.Data(data=response.body))
+            await self._send(h11.EndOfMessage())
+        except ConnectionError:
+            response.sent(False)
+            raise
+        response.sent(True)
+
+    async def _send(self, event: h11.Event) -> None:
+        data = self._http.send(event)
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB, and what Lambda adds to it
 PAYLOAD_LIMIT = 6 * 1024 * 1024 + 100
@@ -20,7 +121,7 @@ _EXTENSIONS = "/2020-01-01/extension/"
 
 
 @dataclass(frozen=True)
-class Answer:
+class RuntimeResponse:
     """What the runtime said to an event: its payload, and whether it was an error."""
 
     payload: bytes
@@ -37,7 +138,9 @@ class Event:
     timeout: float
     client_context: str | None = None
     started: asyncio.Future[float] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    answered: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    answered: asyncio.Future[RuntimeResponse] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class RuntimeApi:
@@ -88,15 +191,15 @@ class RuntimeApi:
         try:
             # A cancelled handler is reported as an error by asyncio's streams; closing is none.
             with contextlib.suppress(asyncio.CancelledError):
-                await Connection(reader, writer, PAYLOAD_LIMIT).serve(self._route)
+                await HttpConnection(reader, writer, PAYLOAD_LIMIT).serve(self._route)
         finally:
             self._connections.discard(task)
 
-    async def _route(self, request: Request) -> Response:
+    async def _route(self, request: HttpRequest) -> HttpResponse:
         path = request.path.removeprefix(_RUNTIME)
         match (request.method, path.split("/")):
             case ("GET", ["", "2018-06-01", "ping"]):
-                return Response(200, b"pong", (("Content-Type", b"text/plain"),))
+                return HttpResponse(200, b"pong", (("Content-Type", b"text/plain"),))
             case ("GET", ["invocation", "next"]):
                 return await self._next(request)
             case ("POST", ["invocation", request_id, ("response" | "error") as kind]):
@@ -105,7 +208,7 @@ class RuntimeApi:
                 return self._init_error(request)
         return _nothing_to_do(request)
 
-    async def _next(self, request: Request) -> Response:
+    async def _next(self, request: HttpRequest) -> HttpResponse:
         if self._current is not None:  # its answer to the request before may have been lost
             return _handed(self._current)
         if not self.ready.done():
@@ -120,7 +223,7 @@ class RuntimeApi:
             event.started.set_result(time.monotonic())
         return _handed(event, lambda sent: self._handed_over(event, sent))
 
-    async def _event(self, request: Request) -> Event:
+    async def _event(self, request: HttpRequest) -> Event:
         """Wait for an event; a client that hangs up meanwhile must not get one."""
         waiting = asyncio.create_task(self._events.get())
         gone = asyncio.create_task(_wait(request))
@@ -139,7 +242,7 @@ class RuntimeApi:
             self._current = None  # nobody has it: the next request gets it
             self._events.put_nowait(event)
 
-    def _answer(self, request_id: str, request: Request, failed: bool) -> Response:
+    def _answer(self, request_id: str, request: HttpRequest, failed: bool) -> HttpResponse:
         event = self._current
         if event is None and request_id == self._answered_id:
             return _refusal(403, "InvalidStateTransition", "the event has been answered already")
@@ -151,7 +254,7 @@ class RuntimeApi:
             event.answered.set_result(answer)
         return response
 
-    def _init_error(self, request: Request) -> Response:
+    def _init_error(self, request: HttpRequest) -> HttpResponse:
         if self.ready.done():
             return _refusal(403, "InvalidStateTransition", "the runtime has already asked for an event")
         if not self.init_error.done():
@@ -159,23 +262,23 @@ class RuntimeApi:
         return _ACCEPTED
 
 
-_ACCEPTED = Response(202, b'{"status":"OK"}\n')
+_ACCEPTED = HttpResponse(202, b'{"status":"OK"}\n')
 
 
-def _handed(event: Event, sent: Callable[[bool], None] = lambda _: None) -> Response:
-    return Response(200, event.payload, _headers(event), sent)
+def _handed(event: Event, sent: Callable[[bool], None] = lambda _: None) -> HttpResponse:
+    return HttpResponse(200, event.payload, _headers(event), sent)
 
 
-def _judge(request: Request, failed: bool) -> tuple[Answer, Response]:
+def _judge(request: HttpRequest, failed: bool) -> tuple[RuntimeResponse, HttpResponse]:
     if not request.too_long:
-        return Answer(request.body, failed), _ACCEPTED
+        return RuntimeResponse(request.body, failed), _ACCEPTED
     kind = "Function.ResponseSizeTooLarge"
     message = f"Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes)."
     payload = json.dumps({"errorMessage": message, "errorType": kind}).encode()
-    return Answer(payload, True), _refusal(413, "RequestEntityTooLarge", message)
+    return RuntimeResponse(payload, True), _refusal(413, "RequestEntityTooLarge", message)
 
 
-def _nothing_to_do(request: Request) -> Response:
+def _nothing_to_do(request: HttpRequest) -> HttpResponse:
     if request.path.startswith(_EXTENSIONS):
         return _refusal(403, "Extension.NotSupported", "there are no extensions here")
     match request.path.removeprefix(_RUNTIME).split("/"):
@@ -184,8 +287,8 @@ def _nothing_to_do(request: Request) -> Response:
     return _refusal(404, "NotFound", f"{request.method} {request.path}")
 
 
-def _refusal(status: int, kind: str, message: str) -> Response:
-    return Response(status, json.dumps({"errorMessage": message, "errorType": kind}).encode())
+def _refusal(status: int, kind: str, message: str) -> HttpResponse:
+    return HttpResponse(status, json.dumps({"errorMessage": message, "errorType": kind}).encode())
 
 
 def _headers(event: Event) -> list[tuple[str, bytes]]:
@@ -207,6 +310,6 @@ def _trace() -> str:
     return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
 
 
-async def _wait(request: Request) -> None:
+async def _wait(request: HttpRequest) -> None:
     with contextlib.suppress(ConnectionError):
         await request.gone()

@@ -14,8 +14,7 @@ from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
 from scar_pulumi.cloud.asgi import Message, Receive, Scope, Send, find_header
-from scar_pulumi.cloud.ministack.mutations import is_bucket_path
-from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
+from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
 from scar_pulumi.cloud.signature import Caller
 
 _log = logging.getLogger(__name__)

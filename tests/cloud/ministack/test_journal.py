@@ -7,8 +7,7 @@ import pytest
 
 from scar_pulumi.cloud.asgi import Request
 from scar_pulumi.cloud.ministack.journal import Journal
-from scar_pulumi.cloud.ministack.mutations import is_data_plane, is_journaled
-from scar_pulumi.cloud.ministack.upstream import json_request, query_request, rest_request
+from scar_pulumi.cloud.ministack.upstream import is_data_plane, is_journaled, json_request, query_request, rest_request
 
 
 @pytest.mark.parametrize(

@@ -10,22 +10,23 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
-from scar_pulumi.cloud.runner.configuration import Images
-from scar_pulumi.cloud.runner.executors._docker_process import DockerProcess
-from scar_pulumi.cloud.runner.executors.interface import GROUP, USER, ExecutorUnavailable, LaunchError, Sandbox
-from scar_pulumi.cloud.runner.image import Image
+from scar_pulumi.cloud.runner.configuration import MEGABYTE, Images
+from scar_pulumi.cloud.runner.executors import GROUP, USER, ExecutorUnavailable, LaunchError, Sandbox
+from scar_pulumi.cloud.runner.image import StoredImage
 
 _REPOSITORY = "scar-pulumi-local"
 _LABEL = "scar-pulumi.runner"
+_KILLED = 137
 
 
 class Docker:
@@ -60,14 +61,14 @@ class Docker:
         assert self._client is not None
         return self._client
 
-    async def prepare(self, image: Image) -> None:
+    async def prepare(self, image: StoredImage) -> None:
         """Load an image that the daemon does not have yet."""
         try:
             await asyncio.to_thread(self._load, image)
         except DockerException as error:
             raise LaunchError(f"image {image.digest}: Docker cannot load it: {error}") from error
 
-    def _load(self, image: Image) -> None:
+    def _load(self, image: StoredImage) -> None:
         try:
             self._docker.images.get(_tag(image))
         except ImageNotFound:
@@ -76,7 +77,7 @@ class Docker:
                 archive.seek(0)
                 self._docker.images.load(archive)
 
-    async def launch(self, sandbox: Sandbox) -> DockerProcess:
+    async def launch(self, sandbox: Sandbox) -> "DockerProcess":
         """Start a container."""
         try:
             container = await asyncio.to_thread(self._create, sandbox)
@@ -190,7 +191,7 @@ def _limit(name: str, value: int) -> docker.types.Ulimit:
     return docker.types.Ulimit(name=name, soft=value, hard=value)
 
 
-def write_archive(image: Image, tag: str, target: Any) -> None:
+def write_archive(image: StoredImage, tag: str, target: Any) -> None:
     """Write an image as `docker save` does; Docker takes compressed layers as they are."""
     with tarfile.open(fileobj=target, mode="w") as archive:
         names = [f"{layer.digest.partition(':')[2]}.tar" for layer in image.layers]
@@ -208,5 +209,83 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _tag(image: Image) -> str:
+def _tag(image: StoredImage) -> str:
     return f"{_REPOSITORY}:{image.digest.partition(':')[2]}"
+
+
+class DockerProcess:
+    """A created container; `start` starts it."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+        self._loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[int] = self._loop.create_future()
+        self._peak = 0
+        self._was_killed = False
+        self.output, self._input = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.output, False)
+
+    async def start(self) -> None:
+        """Start it; whatever it prints is caught from its first byte on. Raises DockerException."""
+        stream = await asyncio.to_thread(self._container.attach, stdout=True, stderr=True, stream=True, logs=True)
+        try:
+            await asyncio.to_thread(self._container.start)
+        except DockerException:
+            os.close(self.output)
+            os.close(self._input)
+            raise
+        for target, arguments in ((self._copy, (stream,)), (self._wait, ()), (self._watch, ())):
+            threading.Thread(target=target, args=arguments, daemon=True).start()
+
+    def memory(self) -> int:
+        """Return the most megabytes that Docker reported."""
+        return self._peak
+
+    def out_of_memory(self) -> bool:
+        """Tell whether it was killed, and not by `kill`: Docker forgets a removed container's reason."""
+        return not self._was_killed and self.exited.done() and self.exited.result() == _KILLED
+
+    def terminate(self) -> bool:
+        """Ask it to end, without waiting for Docker."""
+        if not self.exited.done():
+            self._was_killed = True
+            threading.Thread(target=self._send, args=("SIGTERM",), daemon=True).start()
+        return True
+
+    async def kill(self) -> None:
+        """Kill it and wait until it is gone."""
+        if not self.exited.done():
+            self._was_killed = True
+            with contextlib.suppress(APIError, NotFound):
+                await asyncio.to_thread(self._container.kill)
+        await asyncio.shield(self.exited)
+
+    def _send(self, signal: str) -> None:
+        with contextlib.suppress(DockerException, requests.RequestException):
+            self._container.kill(signal=signal)
+
+    def _copy(self, stream: Any) -> None:
+        try:
+            for part in stream:
+                os.write(self._input, part)
+        except (OSError, DockerException, requests.RequestException):
+            pass  # the container or its reader is gone
+        finally:
+            os.close(self._input)
+
+    def _wait(self) -> None:
+        try:
+            code = int(self._container.wait()["StatusCode"])
+        except (DockerException, requests.RequestException):
+            code = 255  # removed before it could be asked
+        self._tell(self.exited.set_result, code)
+
+    def _watch(self) -> None:
+        with contextlib.suppress(DockerException, requests.RequestException):
+            for report in self._container.stats(stream=True, decode=True):
+                used = int(report.get("memory_stats", {}).get("usage", 0))
+                self._peak = max(self._peak, -(-used // MEGABYTE))
+
+    def _tell(self, call: Callable[..., object], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(call, *arguments)

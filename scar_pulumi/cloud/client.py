@@ -1,4 +1,4 @@
-"""The local cloud seen from outside: starts, stops and asks the daemon of one state directory."""
+"""The local cloud seen from outside: start, stop and ask the daemon of one state directory."""
 
 import contextlib
 import fcntl
@@ -9,6 +9,8 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,8 +19,9 @@ from typing import Any
 
 from scar_foundation.directories import state_directory
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.client import launch
+from scar_pulumi.cloud.disk_space import shortage
 from scar_pulumi.cloud.layout import Layout
+from scar_pulumi.cloud.server import endpoint_environment
 
 _STOP_SECONDS = 60.0
 _DETAILS = ("events", "images", "jobs", "journal_bytes", "oscar", "requests", "runner", "snapshot_seconds")
@@ -64,7 +67,7 @@ class LocalCloud:
                 return running
             progress("starting the local cloud")
             self._wait_for_predecessor()
-            launch.start(self._layout, lambda: self.status() is not None, progress)
+            launch_daemon(self._layout, lambda: self.status() is not None, progress)
         if running := self.status():
             return running
         raise LocalCloudError(f"local cloud: it went away at once; its log is {self._layout.log}")
@@ -131,7 +134,7 @@ class LocalCloud:
         except (OSError, ValueError):
             raise LocalCloudError("local cloud: it was never started; run: scar-pulumi local start") from None
         nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-        return {**launch.endpoint_environment(port), **nothing}
+        return {**endpoint_environment(port), **nothing}
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -201,3 +204,84 @@ def _remove(path: Path) -> None:
             if not inner.is_symlink():
                 inner.chmod(stat.S_IRWXU)
     shutil.rmtree(path)
+
+
+COMMAND = (sys.executable, "-P", "-m", "scar_pulumi.cloud.server")
+"""What is run; the state directory is added."""
+
+# Nothing else of the caller's environment gets into the daemon, and so into containers: above all no credentials.
+_KEPT = frozenset(
+    {
+        *("DOCKER_CERT_PATH", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH"),
+        *("PYTHONPATH", "SHELL", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV"),
+    }
+)
+_KEPT_PREFIXES = ("LC_", "SCAR_", "XDG_")
+_DEADLINE = 120.0
+_LOG_LIMIT = 10 * 1024 * 1024
+_TAIL = 15
+
+
+def launch_daemon(layout: Layout, answers: Callable[[], bool], progress: Callable[[str], None]) -> None:
+    """Starts the daemon, detached from the caller's terminal and session; returns when it answers."""
+    try:
+        layout.create()
+    except OSError as error:
+        raise LocalCloudError(f"local cloud: it cannot start: {error}; its state belongs in {layout.root}") from error
+    if problem := shortage(layout.root):
+        raise LocalCloudError(f"local cloud: it cannot start: {problem}")
+    if layout.log.is_file() and layout.log.stat().st_size > _LOG_LIMIT:
+        layout.log.replace(layout.log.with_suffix(".log.1"))
+    layout.log.touch(mode=0o600)
+    with layout.log.open("ab") as log:
+        begin = log.tell()
+        process = subprocess.Popen(
+            [*COMMAND, "--state", str(layout.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=clean_environment(),
+            start_new_session=True,
+        )
+    _wait(process, layout, begin, answers, progress)
+
+
+def clean_environment() -> dict[str, str]:
+    """The caller's environment without what is none of the daemon's business."""
+    return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)} | {
+        "PYTHONUNBUFFERED": "1"
+    }
+
+
+def _wait(
+    process: subprocess.Popen[bytes],
+    layout: Layout,
+    begin: int,
+    answers: Callable[[], bool],
+    progress: Callable[[str], None],
+) -> None:
+    started = time.monotonic()
+    told = 2.0
+    while not answers():
+        waited = time.monotonic() - started
+        if process.poll() is not None:
+            raise LocalCloudError(_explain(f"it ended with status {process.returncode}", layout, begin))
+        if waited > _DEADLINE:
+            process.kill()
+            process.wait()
+            raise LocalCloudError(_explain(f"it did not answer within {_DEADLINE:.0f} s", layout, begin))
+        if waited > told:
+            progress(f"still starting the local cloud ({waited:.0f} s)")
+            told += 5.0
+        time.sleep(0.03)
+    # It lives on without a parent that waits for it, which is not a mistake worth a ResourceWarning.
+    process.returncode = 0
+
+
+def _explain(what: str, layout: Layout, begin: int) -> str:
+    with layout.log.open("rb") as file:
+        file.seek(begin)
+        lines = file.read().decode(errors="replace").splitlines()
+    tail = "\n".join(f"  {line}" for line in lines[-_TAIL:])
+    return f"local cloud: it cannot start: {what}. The end of {layout.log}:\n{tail}"

@@ -8,22 +8,21 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.cloud.runner import Task, TaskResult
-from scar_pulumi.cloud.runner.executors import _mounts
-from scar_pulumi.cloud.runner.executors._bubblewrap_program import Mounts, arguments, gpu_devices
-from scar_pulumi.cloud.runner.executors._temporary_storage import TemporaryStorage
+from scar_pulumi.cloud.runner import ContainerExit, ContainerRun
+from scar_pulumi.cloud.runner.executors import Confinement, Sandbox, Volume, mounts
+from scar_pulumi.cloud.runner.executors.bubblewrap_process import ContainerMounts, arguments, gpu_devices
 from scar_pulumi.cloud.runner.executors.docker import container_options
-from scar_pulumi.cloud.runner.executors.interface import Confinement, Sandbox, Volume
-from scar_pulumi.cloud.runner.image import Image
+from scar_pulumi.cloud.runner.executors.mounts import TemporaryStorage
+from scar_pulumi.cloud.runner.image import StoredImage
 from tests.cloud.runner import images
 from tests.cloud.runner.conftest import Local
 
-Run = Callable[..., tuple[TaskResult, str]]
+Run = Callable[..., tuple[ContainerExit, str]]
 
 
-def make(image: str, script: str, **changes: Any) -> Task:
+def make(image: str, script: str, **changes: Any) -> ContainerRun:
     settings: dict[str, Any] = {"memory": 64, "storage": 16, "log_group": script, "log_stream": "s", **changes}
-    return Task("task", image, command=("sh", "-c", script), **settings)
+    return ContainerRun("task", image, command=("sh", "-c", script), **settings)
 
 
 @pytest.fixture
@@ -34,20 +33,20 @@ def plain(store: images.Store, base: bytes) -> str:
 
 @pytest.fixture
 def run(local: Local, plain: str) -> Run:
-    def run(script: str, **changes: Any) -> tuple[TaskResult, str]:
+    def run(script: str, **changes: Any) -> tuple[ContainerExit, str]:
         return _run(local, plain, script, **changes)
 
     return run
 
 
-def _run(local: Local, image: str, script: str, **changes: Any) -> tuple[TaskResult, str]:
+def _run(local: Local, image: str, script: str, **changes: Any) -> tuple[ContainerExit, str]:
     result = local.run(local.runner.run(make(image, script, **changes), lambda: None))
     return result, local.sink.text(script)
 
 
 def test_the_entry_point_stays_and_root_may_do_what_docker_lets_it(run: Run) -> None:
     result, printed = run("echo $VIA; touch /f && chmod 600 /f && id -u; cat /proc/self/status | grep CapEff")
-    assert result == TaskResult(0)
+    assert result == ContainerExit(0)
     assert printed.splitlines()[:2] == ["entrypoint", "0"]
     assert printed.split()[-1] == "00000000880405fb", "Docker's, without raw sockets"
 
@@ -82,7 +81,7 @@ def test_cancelled_it_may_tidy_up_and_is_killed_if_it_does_not(local: Local, pla
         assert not images.sleeping(nap)
 
 
-async def _cancelled(local: Local, task: Task) -> None:
+async def _cancelled(local: Local, task: ContainerRun) -> None:
     started = asyncio.Event()
     running = asyncio.ensure_future(local.runner.run(task, started.set))
     await started.wait()
@@ -94,7 +93,7 @@ async def _cancelled(local: Local, task: Task) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="these ways are root's")
-@pytest.mark.parametrize("way", [(TemporaryStorage, "mount"), (_mounts, "stack")], ids=["storage", "stack"])
+@pytest.mark.parametrize("way", [(TemporaryStorage, "mount"), (mounts, "stack")], ids=["storage", "stack"])
 def test_where_the_best_way_is_not_open_tasks_run_all_the_same(
     store: images.Store, plain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[Any, str]
 ) -> None:
@@ -112,7 +111,7 @@ def test_where_the_best_way_is_not_open_tasks_run_all_the_same(
 
 
 def sandbox(**more: Any) -> Sandbox:
-    image = Image("sha256:0", Path("/config"), ())
+    image = StoredImage("sha256:0", Path("/config"), ())
     return Sandbox("0" * 32, "task", image, ("run",), "/", 64, 16, {"A": "1"}, **more)
 
 
@@ -120,7 +119,7 @@ def test_gpus_volumes_and_shared_memory_reach_either_executor(tmp_path: Path) ->
     confinement = Confinement(0, 0, ("CAP_CHOWN",), writable=True, shared_memory=64)
     volumes = (Volume(tmp_path, "/data", read_only=True),)
     given = sandbox(confinement=confinement, volumes=volumes, gpus=(0, 2))
-    words = " ".join(arguments(given, Mounts(tmp_path, written=True, volumes=volumes), 3, 4))
+    words = " ".join(arguments(given, ContainerMounts(tmp_path, written=True, volumes=volumes), 3, 4))
     assert f"--bind {tmp_path} /" in words
     assert f"--ro-bind {tmp_path} /data" in words
     assert "--dev-bind /dev/nvidia2 /dev/nvidia2" in words
@@ -142,7 +141,7 @@ def test_cancelled_before_its_command_is_there_it_ends_at_once(local: Local, pla
     assert not images.sleeping(nap)
 
 
-async def _cancelled_at_once(local: Local, task: Task) -> None:
+async def _cancelled_at_once(local: Local, task: ContainerRun) -> None:
     started = asyncio.Event()
     running = asyncio.ensure_future(local.runner.run(task, started.set))
     await started.wait()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from scar_pulumi.cloud.runner.runtime_api import PAYLOAD_LIMIT, Answer, Event, RuntimeApi
+from scar_pulumi.cloud.runner.runtime_api import PAYLOAD_LIMIT, Event, RuntimeApi, RuntimeResponse
 from tests.cloud.runner.runtime_client import RUNTIME, Connect, event, served
 
 
@@ -132,7 +132,7 @@ def test_the_first_answer_stands(again: str, status: int) -> None:
             await client.call("GET", f"{RUNTIME}invocation/next")
             await client.call("POST", f"{RUNTIME}invocation/one/response", b"first")
             assert (await client.call("POST", f"{RUNTIME}invocation/one/{again}", b"second"))[0] == status
-            assert (await sent.answered) == Answer(b"first", False)
+            assert (await sent.answered) == RuntimeResponse(b"first", False)
 
     asyncio.run(scenario())
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.runner.executors import _mounts, choose_executor
-from scar_pulumi.cloud.runner.executors._bubblewrap_program import Program
-from scar_pulumi.cloud.runner.executors._cgroups import ControlGroup, Controller, find_controllers
-from scar_pulumi.cloud.runner.executors._temporary_storage import TemporaryStorage
+from scar_pulumi.cloud.runner.executors import mounts
+from scar_pulumi.cloud.runner.executors.bubblewrap_process import Program
+from scar_pulumi.cloud.runner.executors.control_groups import ControlGroup, Controller, find_controllers
+from scar_pulumi.cloud.runner.executors.mounts import TemporaryStorage
+from scar_pulumi.cloud.runner.runner import choose_executor
 from tests.cloud.runner import images
 from tests.cloud.runner.conftest import Configure, Local
 
@@ -27,7 +28,7 @@ def _fail(*_: object) -> None:
 def test_without_overlayfs_layers_are_merged(
     store: images.Store, base: bytes, tmp_path: Path, function: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_mounts, "stack", _fail)
+    monkeypatch.setattr(mounts, "stack", _fail)
     upper = images.layer([images.Entry(".wh.gone"), images.Entry("new", b"n"), images.Entry("private", b"s", 0o600)])
     layers = [base, images.layer([images.Entry("gone", b"g"), images.Entry("kept", b"k")]), upper]
     digest = store.add(layers, Entrypoint=["/bin/runtime"])
@@ -88,7 +89,7 @@ def test_groups_of_version_2_are_limited_by_its_files(tmp_path: Path) -> None:
 
 
 def test_the_nearest_group_above_that_can_limit_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scar_pulumi.cloud.runner.executors._cgroups._mounted", lambda: {"": tmp_path})
+    monkeypatch.setattr("scar_pulumi.cloud.runner.executors.control_groups._mounted", lambda: {"": tmp_path})
     (tmp_path / "user" / "session").mkdir(parents=True)
     (tmp_path / "user" / "cgroup.subtree_control").write_text("memory pids\n")
     found = find_controllers("0::/user/session\n")
@@ -107,7 +108,7 @@ assert libc.capset(header, data) == 0
 libc.prctl(4, 1, 0, 0, 0)  # else /proc/self belongs to root
 sys.argv = ["-", *sys.argv[1:]]
 from pathlib import Path
-from scar_pulumi.cloud.runner import FunctionConfiguration, Runner, Task
+from scar_pulumi.cloud.runner import ContainerRun, FunctionConfiguration, Runner
 from tests.cloud.runner.images import Store
 
 class Sink:
@@ -123,8 +124,8 @@ async def main(store, directory, image, script):
     for n in range(2):
         print((await runner.invoke(function, script.encode(), str(n))).payload.decode())
     command = ("sh", "-c", "id -u; touch /tmp/f && echo tmp; touch /f 2>/dev/null && echo root; exit 7")
-    task = Task("t", image, 64, 16, "/tasks", "s", command, entry_point=())
-    print("task ended", (await runner.run(task, lambda: None)).exit_code)
+    run = ContainerRun("t", image, 64, 16, "/tasks", "s", command, entry_point=())
+    print("task ended", (await runner.run(run, lambda: None)).exit_code)
     await runner.close()
 
 asyncio.run(main(*sys.argv[1:]))

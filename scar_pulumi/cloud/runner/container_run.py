@@ -1,4 +1,4 @@
-"""One container that runs once, to its end, as Docker runs it: what AWS Batch and ECS call a task."""
+"""One container that runs once, to its end, as Docker runs it: what AWS Batch and ECS call a run."""
 
 import asyncio
 import contextlib
@@ -8,18 +8,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
 
-from scar_pulumi.cloud.runner._reports import setup_failure
-from scar_pulumi.cloud.runner.configuration import LogSink
-from scar_pulumi.cloud.runner.executors.interface import Confinement, Executor, Process, Sandbox, Volume
-from scar_pulumi.cloud.runner.image import Image, ImageError, command_line
-from scar_pulumi.cloud.runner.log import ContainerLog
+from scar_pulumi.cloud.runner.configuration import PROGRAM_PATH, LogSink
+from scar_pulumi.cloud.runner.executors import Confinement, Executor, Process, Sandbox, Volume
+from scar_pulumi.cloud.runner.image import StoredImage, UnusableImageError, command_line
+from scar_pulumi.cloud.runner.log import ContainerLog, setup_failure
 
 # What Docker leaves to a container's root user: https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities
 _CAPABILITIES = (
     *("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD", "CAP_NET_BIND_SERVICE"),
     *("CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT"),
 )
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROCESSES = 4096
 _OPEN_FILES = 1024
 _NOT_FOUND = 127
@@ -28,7 +26,7 @@ _LAST_WORDS = 5.0  # seconds for what a killed container has printed to be read
 
 
 @dataclass(frozen=True)
-class Task:
+class ContainerRun:
     """What to run. `memory`, `storage` and `shared_memory` are megabytes, `image` is a digest in the local store.
 
     `command` and `entry_point` replace the image's, as Docker's options do; `user` is a number or a pair of them
@@ -56,7 +54,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class TaskResult:
+class ContainerExit:
     """How it ended: the exit code as Docker has it, and whether the kernel killed a process for want of memory.
 
     `setup_failure` says why there was nothing to execute.
@@ -67,24 +65,32 @@ class TaskResult:
     setup_failure: str = ""
 
 
-async def run_task(
-    task: Task, image: Image, executor: Executor, *, sink: LogSink, threads: Threads, started: Callable[[], None]
-) -> TaskResult:
-    """Run it to its end, calling `started` when it has begun. Raises LaunchError, ImageError.
+async def run_to_end(
+    run: ContainerRun,
+    image: StoredImage,
+    executor: Executor,
+    *,
+    sink: LogSink,
+    threads: Threads,
+    started: Callable[[], None],
+) -> ContainerExit:
+    """Run it to its end, calling `started` when it has begun. Raises LaunchError, UnusableImageError.
 
     Cancelled, it asks the command to end and kills what is left after the time of grace; cancelled again, at once.
     """
-    process = await executor.launch(_sandbox(task, image))
-    log = ContainerLog(sink, task.log_group, task.log_stream, threads)
+    process = await executor.launch(_sandbox(run, image))
+    log = ContainerLog(sink, run.log_group, run.log_stream, threads)
     try:
         log.follow(process.output)
         started()
         code = await asyncio.shield(process.exited)
         out_of_memory = process.out_of_memory()
         failure = setup_failure(await _last_words(process, log)) if code == 1 else None
-        return TaskResult(_NOT_FOUND if failure else code, out_of_memory and code != 0, failure.text if failure else "")
+        return ContainerExit(
+            _NOT_FOUND if failure else code, out_of_memory and code != 0, failure.text if failure else ""
+        )
     except asyncio.CancelledError:
-        await _ask_to_end(process, task.grace)
+        await _ask_to_end(process, run.grace)
         raise
     finally:
         await asyncio.shield(_end(process, log))
@@ -109,34 +115,34 @@ async def _end(process: Process, log: ContainerLog) -> None:
         await asyncio.wait_for(log.close(), _LAST_WORDS)
 
 
-def _sandbox(task: Task, image: Image) -> Sandbox:
-    user, group = _user(task.user or image.user, image)
+def _sandbox(run: ContainerRun, image: StoredImage) -> Sandbox:
+    user, group = _user(run.user or image.user, image)
     return Sandbox(
         uuid.uuid4().hex,
-        task.name,
+        run.name,
         image,
-        command_line(image, task.entry_point, task.command),
+        command_line(image, run.entry_point, run.command),
         image.working_directory,
-        task.memory,
-        task.storage,
-        {"PATH": _PATH, "HOME": "/root" if user == 0 else "/", **dict(image.environment), **task.environment},
+        run.memory,
+        run.storage,
+        {"PATH": PROGRAM_PATH, "HOME": "/root" if user == 0 else "/", **dict(image.environment), **run.environment},
         Confinement(
             user,
             group,
             _CAPABILITIES if user == 0 and os.geteuid() == 0 else (),
             _PROCESSES,
-            task.open_files,
-            writable=not task.read_only,
-            shared_memory=task.shared_memory,
+            run.open_files,
+            writable=not run.read_only,
+            shared_memory=run.shared_memory,
         ),
-        task.volumes,
-        task.gpus,
+        run.volumes,
+        run.gpus,
     )
 
 
-def _user(text: str, image: Image) -> tuple[int, int]:
+def _user(text: str, image: StoredImage) -> tuple[int, int]:
     """Return the numbers of `user`, `user:group` or nothing, which is root."""
     user, _, group = text.partition(":")
     if (user and not user.isdecimal()) or (group and not group.isdecimal()):
-        raise ImageError(f"image {image.digest}: its user {text} is a name; give the user's number")
+        raise UnusableImageError(f"image {image.digest}: its user {text} is a name; give the user's number")
     return int(user or 0), int(group or 0)

@@ -9,17 +9,19 @@ followed inside it, as chroot would. Device nodes are left out, set-user-ID bits
 
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import stat
 import tarfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Literal
 
-from scar_pulumi.cloud.runner.image import ImageError, Layer
+from scar_pulumi.cloud.runner.image import StoredLayer, UnusableImageError
 
 # How removals are marked for overlayfs: https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories
 Marks = Literal["trusted", "user", "none"]
@@ -38,7 +40,7 @@ class Removals:
     opaque: list[str] = field(default_factory=list)
 
 
-def unpack(layer: Layer, target: Path, marks: Marks) -> Removals:
+def unpack(layer: StoredLayer, target: Path, marks: Marks) -> Removals:
     """Verify the layer's digest, then unpack it into the existing empty directory `target`. Raises ImageError."""
     try:
         with layer.path.open("rb") as blob:
@@ -50,13 +52,17 @@ def unpack(layer: Layer, target: Path, marks: Marks) -> Removals:
                     unpacking.add(member, archive)
             return unpacking.finish()
     except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise ImageError(f"layer {layer.digest}: cannot be unpacked ({error}); build the image again") from error
+        raise UnusableImageError(
+            f"layer {layer.digest}: cannot be unpacked ({error}); build the image again"
+        ) from error
 
 
 def _verify(blob: BufferedReader, digest: str) -> None:
     algorithm, _, expected = digest.partition(":")
     if algorithm not in {"sha256", "sha512"} or hashlib.file_digest(blob, algorithm).hexdigest() != expected:
-        raise ImageError(f"layer {digest}: the stored bytes are damaged; destroy its stacks and deploy them again")
+        raise UnusableImageError(
+            f"layer {digest}: the stored bytes are damaged; destroy its stacks and deploy them again"
+        )
 
 
 def _plain(blob: IO[bytes]) -> IO[bytes]:
@@ -214,3 +220,51 @@ def _write(path: str, content: IO[bytes] | None) -> None:
     with open(path, "xb") as file:
         if content is not None:
             shutil.copyfileobj(content, file, _BUFFER)
+
+
+def merge(layers: Sequence[Path], target: Path) -> None:
+    """Build the union of unpacked layers (lowest first; each a folder with `root` and `removed.json`) in `target`."""
+    target.mkdir()
+    for layer in layers:
+        _take_away(target, Removals(**json.loads((layer / "removed.json").read_text())))
+        _add(layer / "root", target)
+
+
+def _take_away(target: Path, removals: Removals) -> None:
+    for name in removals.opaque:
+        directory = target / name
+        if directory.is_dir() and not directory.is_symlink():
+            for entry in directory.iterdir():
+                _delete(entry)
+    for name in removals.whiteouts:
+        _delete(target / name)
+
+
+def _add(source: Path, target: Path) -> None:
+    """Lay one layer over the target. Links are made, not copies: the container sees all of it read-only."""
+    with os.scandir(source) as entries:
+        for entry in entries:
+            path = target / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if path.is_symlink() or not path.is_dir():
+                    _delete(path)
+                    path.mkdir()
+                _add(Path(entry.path), path)
+            elif not stat.S_ISCHR(entry.stat(follow_symlinks=False).st_mode):  # a mark for overlayfs
+                _delete(path)
+                os.link(entry.path, path, follow_symlinks=False)
+    _copy_description(source, target)
+
+
+def _copy_description(source: Path, target: Path) -> None:
+    status = source.stat()
+    if os.geteuid() == 0:
+        os.chown(target, status.st_uid, status.st_gid)
+    shutil.copystat(source, target)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.runner import ImageError
+from scar_pulumi.cloud.runner import UnusableImageError
 from tests.cloud.runner import images
 from tests.cloud.runner.conftest import Configure, Local
 from tests.world.waiting import wait_for
@@ -163,7 +163,7 @@ def test_client_context_reaches_the_runtime(local: Local, function: Configure) -
 
 
 def test_an_image_that_is_not_in_the_store_is_an_error_of_the_caller(local: Local, function: Configure) -> None:
-    with pytest.raises(ImageError, match="deploy the stack again"):
+    with pytest.raises(UnusableImageError, match="deploy the stack again"):
         local.invoke(function(image="sha256:" + "0" * 64), "")
 
 
@@ -171,7 +171,7 @@ def test_a_damaged_layer_is_never_run(local: Local, function: Configure, store: 
     odd = images.layer([images.Entry("odd", b"odd")])
     digest = store.add([base, odd], Entrypoint=["/bin/runtime"])
     store.blob_path(store.put(odd)).write_bytes(odd[:-20])
-    with pytest.raises(ImageError, match="damaged"):
+    with pytest.raises(UnusableImageError, match="damaged"):
         local.invoke(function(image=digest), "")
 
 

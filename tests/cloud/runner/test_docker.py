@@ -12,10 +12,10 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.runner.executors import choose_executor
+from scar_pulumi.cloud.runner.executors import Sandbox
 from scar_pulumi.cloud.runner.executors.docker import Docker, container_options, write_archive
-from scar_pulumi.cloud.runner.executors.interface import Sandbox
-from scar_pulumi.cloud.runner.image import Image, read_image
+from scar_pulumi.cloud.runner.image import StoredImage, read_image
+from scar_pulumi.cloud.runner.runner import choose_executor
 from tests.cloud.runner import images
 
 
@@ -89,15 +89,15 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
 
 
 @pytest.fixture
-def small(store: images.Store) -> Image:
+def small(store: images.Store) -> StoredImage:
     return read_image(store, store.add([images.layer([images.Entry("a", b"x")])], Cmd=["x"]))
 
 
-def _sandbox(image: Image) -> Sandbox:
+def _sandbox(image: StoredImage) -> Sandbox:
     return Sandbox("ab" * 16, "thumbs", image, ("/run", "it"), "/work", 256, 512, {"TOKEN": "s"})
 
 
-def test_a_container_is_given_what_lambda_gives(small: Image) -> None:
+def test_a_container_is_given_what_lambda_gives(small: StoredImage) -> None:
     options = container_options(_sandbox(small))
     limits = {limit["Name"]: limit["Hard"] for limit in options.pop("ulimits")}
     assert limits == {"nofile": 1024, "core": 0}
@@ -121,7 +121,7 @@ def test_a_container_is_given_what_lambda_gives(small: Image) -> None:
 
 
 def test_an_image_is_loaded_once_as_docker_saves_it(
-    fake: FakeDocker, small: Image, store: images.Store, tmp_path: Path
+    fake: FakeDocker, small: StoredImage, store: images.Store, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
         executor = Docker(tmp_path, store)
@@ -141,8 +141,8 @@ def test_an_image_is_loaded_once_as_docker_saves_it(
     assert fake.closed
 
 
-def test_a_layer_that_occurs_twice_is_written_once(small: Image, store: images.Store) -> None:
-    double = Image(small.digest, small.config_path, small.layers * 2)
+def test_a_layer_that_occurs_twice_is_written_once(small: StoredImage, store: images.Store) -> None:
+    double = StoredImage(small.digest, small.config_path, small.layers * 2)
     buffer = io.BytesIO()
     write_archive(double, "x:y", buffer)
     buffer.seek(0)
@@ -151,7 +151,7 @@ def test_a_layer_that_occurs_twice_is_written_once(small: Image, store: images.S
 
 
 def test_output_memory_and_end_of_a_container_are_followed(
-    fake: FakeDocker, small: Image, store: images.Store, tmp_path: Path
+    fake: FakeDocker, small: StoredImage, store: images.Store, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
         import os
@@ -191,7 +191,7 @@ def test_containers_of_a_killed_predecessor_are_swept_and_no_others(
 def test_docker_is_taken_where_bubblewrap_cannot_work(
     fake: FakeDocker, store: images.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scar_pulumi.cloud.runner.executors._bubblewrap_program._candidates", lambda: iter(()))
+    monkeypatch.setattr("scar_pulumi.cloud.runner.executors.bubblewrap_process._candidates", lambda: iter(()))
     chosen = asyncio.run(choose_executor("auto", tmp_path, store))
     assert chosen.name == "docker"
     assert chosen.describe()["program"] == "Docker 1.2.3"
@@ -204,7 +204,7 @@ def test_with_neither_the_reasons_and_the_way_out_are_told(
         raise DockerException("no socket")
 
     monkeypatch.setattr("docker.from_env", refuse)
-    monkeypatch.setattr("scar_pulumi.cloud.runner.executors._bubblewrap_program._candidates", lambda: iter(()))
+    monkeypatch.setattr("scar_pulumi.cloud.runner.executors.bubblewrap_process._candidates", lambda: iter(()))
     with pytest.raises(LocalCloudError, match=r"no usable bwrap.*no socket.*install Docker"):
         asyncio.run(choose_executor("auto", tmp_path, store))
     with pytest.raises(LocalCloudError, match="there is no executor 'podman'"):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.cloud.runner._layer import Marks, unpack
-from scar_pulumi.cloud.runner.image import Image, ImageError, Layer, read_image
+from scar_pulumi.cloud.runner.image import StoredImage, StoredLayer, UnusableImageError, read_image
+from scar_pulumi.cloud.runner.layers import Marks, unpack
 from scar_pulumi.cloud.runner.root_filesystem import RootFilesystem, RootFilesystems
 from tests.cloud.runner import images
 from tests.cloud.runner.conftest import Configure, Local
@@ -19,10 +19,10 @@ from tests.cloud.runner.images import Entry, directory, link
 is_root = os.geteuid() == 0
 
 
-def _layer(folder: Path, content: bytes) -> Layer:
+def _layer(folder: Path, content: bytes) -> StoredLayer:
     path = folder / hashlib.sha256(content).hexdigest()
     path.write_bytes(content)
-    return Layer(f"sha256:{path.name}", path, "")
+    return StoredLayer(f"sha256:{path.name}", path, "")
 
 
 def _unpack(folder: Path, *entries: Entry) -> Path:
@@ -54,7 +54,7 @@ def test_links_never_lead_outside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil"])
 def test_names_that_lead_outside_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ImageError, match="outside"):
+    with pytest.raises(UnusableImageError, match="outside"):
         _unpack(tmp_path, Entry(name, b"x"))
     assert not (tmp_path / "evil").exists()
 
@@ -71,7 +71,7 @@ def test_hard_links_stay_inside_and_share_their_file(tmp_path: Path) -> None:
     assert (target / "a").samefile(target / "b")
     (target.parent / "secret").write_text("s")
     (tmp_path / "second").mkdir()
-    with pytest.raises(ImageError, match="hard link"):
+    with pytest.raises(UnusableImageError, match="hard link"):
         _unpack(tmp_path / "second", Entry("c", kind=tarfile.LNKTYPE, link="/missing"))
 
 
@@ -103,11 +103,11 @@ def test_broken_layers_are_errors_even_with_the_right_digest(tmp_path: Path, dam
     assert callable(damage)
     content = damage(images.layer([Entry("a", os.urandom(100_000))]))
     (tmp_path / "target").mkdir()
-    with pytest.raises(ImageError, match="cannot be unpacked"):
+    with pytest.raises(UnusableImageError, match="cannot be unpacked"):
         unpack(_layer(tmp_path, content), tmp_path / "target", "none")
 
 
-def _three_layers(store: images.Store) -> Image:
+def _three_layers(store: images.Store) -> StoredImage:
     lower = [
         directory("d"),
         Entry("d/old", b"1"),
@@ -122,7 +122,7 @@ def _three_layers(store: images.Store) -> Image:
     return read_image(store, digest)
 
 
-async def _acquire(store: images.Store, folder: Path, marks: Marks, image: Image) -> RootFilesystem:
+async def _acquire(store: images.Store, folder: Path, marks: Marks, image: StoredImage) -> RootFilesystem:
     roots = RootFilesystems(folder, store, marks)
     try:
         return await roots.acquire(image)
@@ -240,7 +240,7 @@ def test_of_a_multi_platform_image_the_functions_platform_is_run(store: images.S
     ]
     index = store.put(json.dumps({"manifests": entries}).encode())
     assert read_image(store, index).digest == wanted
-    with pytest.raises(ImageError, match="linux/riscv"):
+    with pytest.raises(UnusableImageError, match="linux/riscv"):
         read_image(store, index, "riscv")
 
 
@@ -252,7 +252,7 @@ def test_an_image_can_be_unpacked_before_its_first_event(
     try:
         local.run(local.runner.prepare(digest))
         assert list((tmp_path / "runner").rglob("early"))
-        with pytest.raises(ImageError):
+        with pytest.raises(UnusableImageError):
             local.run(local.runner.prepare("sha256:" + "0" * 64))
     finally:
         local.close()
