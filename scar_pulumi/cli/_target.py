@@ -82,7 +82,7 @@ def open_clients(stack: str, console: Console) -> Clients:
 def _configured_session(stack: str) -> "AwsSession":
     """Return the account as the stack's configuration has it: in this project, or where it was deployed from."""
     from scar_foundation.aws_session import configured_session  # noqa: PLC0415 - brings pulumi
-    from scar_pulumi.engine._target import find_target  # noqa: PLC0415 - reads YAML
+    from scar_pulumi.engine.project import find_target  # noqa: PLC0415 - reads YAML
 
     settings: Mapping[str, Any] = {}
     for file in [None, *files_of(stack)]:
@@ -170,7 +170,7 @@ def _named_project(arguments: argparse.Namespace) -> str | None:
         return str(arguments.project) if arguments.project else None
     if not arguments.fdl.is_file():
         raise InputError(f"{arguments.fdl}: no such file")
-    from scar_pulumi.engine._project import find_project  # noqa: PLC0415 - reads YAML
+    from scar_pulumi.engine.project import find_project  # noqa: PLC0415 - reads YAML
 
     project = find_project(arguments.fdl, Path.cwd())
     return project.name if project else None
@@ -178,7 +178,7 @@ def _named_project(arguments: argparse.Namespace) -> str | None:
 
 def _near_project() -> str | None:
     """Return the project of the current directory; None when that is in none, or in one that cannot be read."""
-    from scar_pulumi.engine._project import find_project  # noqa: PLC0415 - reads YAML
+    from scar_pulumi.engine.project import find_project  # noqa: PLC0415 - reads YAML
 
     try:
         project = find_project(None, Path.cwd())
@@ -189,7 +189,7 @@ def _near_project() -> str | None:
 
 def _read_local(stack: str, named: str | None) -> Iterator[DeployedStack]:
     """Read the state of local stacks as it is on disk, which takes no engine and no time."""
-    from scar_pulumi.engine._backend import FileBackend, stack_outputs  # noqa: PLC0415
+    from scar_pulumi.engine.backend import FileBackend, stack_outputs  # noqa: PLC0415
     from scar_pulumi.engine.environment import backend_directory  # noqa: PLC0415
 
     root, near = backend_directory(), _near_project()

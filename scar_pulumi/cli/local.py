@@ -119,7 +119,7 @@ def _env(arguments: Namespace, console: Console) -> Mapping[str, Any]:
     if not is_local_stack(arguments.stack):
         raise InputError(f"--stack: {arguments.stack} is not local; such a stack needs nothing but `pulumi` on PATH")
     from scar_pulumi.engine import Stack, find_engine, stack_environment, unset_for_local  # noqa: PLC0415 - a second
-    from scar_pulumi.engine._project import find_project  # noqa: PLC0415 - brings YAML
+    from scar_pulumi.engine.project import find_project  # noqa: PLC0415 - brings YAML
 
     engine = find_engine(console.note)
     cloud = LocalCloud()

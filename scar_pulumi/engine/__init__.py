@@ -7,12 +7,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scar_pulumi.engine._find import find_engine
-    from scar_pulumi.engine._operation_errors import OperationCancelledError, OperationFailedError
-    from scar_pulumi.engine._release import Engine
-    from scar_pulumi.engine._results import Changes, Result, Step
     from scar_pulumi.engine.environment import stack_environment, unset_for_local
-    from scar_pulumi.engine.stack import Stack
+    from scar_pulumi.engine.events import Changes, Result, Step
+    from scar_pulumi.engine.find import Engine, find_engine
+    from scar_pulumi.engine.stack import OperationCancelledError, OperationFailedError, Stack
 
 __all__ = [
     "Changes",
@@ -28,15 +26,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Changes": "_results",
-    "Engine": "_release",
-    "OperationCancelledError": "_operation_errors",
-    "OperationFailedError": "_operation_errors",
-    "Result": "_results",
+    "Changes": "events",
+    "Engine": "find",
+    "OperationCancelledError": "stack",
+    "OperationFailedError": "stack",
+    "Result": "events",
     "Stack": "stack",
-    "Step": "_results",
+    "Step": "events",
     "unset_for_local": "environment",
-    "find_engine": "_find",
+    "find_engine": "find",
     "stack_environment": "environment",
 }
 

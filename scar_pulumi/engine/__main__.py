@@ -3,8 +3,8 @@
 import sys
 
 from scar_foundation.errors import EngineError
-from scar_pulumi.engine._find import find_engine
-from scar_pulumi.engine._shims import engine_directory
+from scar_pulumi.engine.environment import engine_directory
+from scar_pulumi.engine.find import find_engine
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 import runpy
 
-from scar_pulumi.engine._processes import exit_with_parent
+from scar_pulumi.engine.processes import exit_with_parent
 
 if __name__ == "__main__":
     exit_with_parent()

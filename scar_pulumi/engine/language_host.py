@@ -6,17 +6,20 @@ are run by Pulumi's own `pulumi-language-python-exec`, so errors look as they do
 https://github.com/pulumi/pulumi/blob/master/proto/pulumi/language.proto
 """
 
+import contextlib
 import json
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent import futures
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format
@@ -24,11 +27,172 @@ from pulumi.runtime.proto import language_pb2 as language
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
 from scar_foundation.errors import EngineError
-from scar_pulumi.engine._children import Children, output_of
-from scar_pulumi.engine._dependencies import install_commands, installed_packages, required_plugins
-from scar_pulumi.engine._interpreter import Interpreter, choose_interpreter
-from scar_pulumi.engine._processes import exit_with_parent
-from scar_pulumi.engine._release import BUILT_VERSION, PROGRAM_RUNNER
+from scar_pulumi.engine.go_build import BUILT_VERSION, PROGRAM_RUNNER
+from scar_pulumi.engine.processes import exit_with_parent
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python executable, and the virtual environment it belongs to if the project named one."""
+
+    executable: str
+    virtual_environment: Path | None = None
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Environment variables for programs that this interpreter runs, and for what those start in turn."""
+        changed = dict(base)
+        if self.virtual_environment:
+            changed["VIRTUAL_ENV"] = str(self.virtual_environment)
+            changed["PATH"] = os.pathsep.join([str(self.virtual_environment / "bin"), base.get("PATH", "")])
+            changed.pop("PYTHONHOME", None)
+        return changed
+
+
+def choose_interpreter(root: Path, options: Mapping[str, object]) -> Interpreter:
+    """Honour `runtime.options` of the project in `root`: `virtualenv` and `toolchain` (pip, uv or poetry).
+
+    Raises EngineError when the named virtual environment does not exist.
+    """
+    directory = virtual_environment(root, options)
+    if directory is None:
+        return Interpreter(os.environ.get("PULUMI_PYTHON_CMD") or sys.executable)
+    python = directory / "bin" / "python"
+    if not python.exists():
+        raise EngineError(
+            f"Pulumi.yaml: the virtual environment {directory} of the runtime options does not exist; "
+            f"run `pulumi install` in {root}, or remove the option to use {sys.executable}"
+        )
+    return Interpreter(str(python), directory)
+
+
+def virtual_environment(root: Path, options: Mapping[str, object]) -> Path | None:
+    """Directory of the virtual environment that the options ask for, whether or not it exists; None for none."""
+    if name := options.get("virtualenv"):
+        return (root / str(name)).absolute()
+    if options.get("toolchain") == "uv":
+        return _uv_environment(root)
+    if options.get("toolchain") == "poetry" and (poetry := shutil.which("poetry")):
+        answer = subprocess.run(
+            [poetry, "env", "info", "--path"], cwd=root, capture_output=True, text=True, check=False
+        )
+        return Path(answer.stdout.strip()) if answer.stdout.strip() else None
+    return None
+
+
+def _uv_environment(root: Path) -> Path:
+    for directory in (root, *root.parents):
+        if (directory / "uv.lock").exists():
+            return directory / ".venv"
+    return root / ".venv"
+
+
+_LIST = """
+import importlib.metadata, json
+print(json.dumps(sorted({(d.metadata["Name"], d.version) for d in importlib.metadata.distributions()})))
+"""
+
+_SEARCH_PATH = "import json, sys; print(json.dumps(sys.path))"
+
+
+def installed_packages(interpreter: Interpreter) -> list[tuple[str, str]]:
+    """Name and version of every distribution that the interpreter sees."""
+    return [(name, version) for name, version in _ask(interpreter, _LIST)]
+
+
+def required_plugins(interpreter: Interpreter) -> list[dict[str, str]]:
+    """The `pulumi-plugin.json` of every importable package that needs a resource plugin."""
+    path = sys.path if interpreter.executable == sys.executable else _ask(interpreter, _SEARCH_PATH)
+    found = [json.loads(file.read_text()) for entry in path for file in Path(entry).glob("*/pulumi-plugin.json")]
+    return [plugin for plugin in found if plugin.get("resource")]
+
+
+def install_commands(root: Path, options: Mapping[str, object]) -> Iterator[list[str]]:
+    """Commands that install what the program in `root` needs; none when it runs in this host's own interpreter."""
+    target = virtual_environment(root, options)
+    if options.get("toolchain") == "uv":
+        yield ["uv", "sync"]
+    elif options.get("toolchain") == "poetry":
+        yield ["poetry", "install", "--no-ansi"]
+    elif target is not None:
+        python = str(target / "bin" / "python")
+        if not Path(python).exists():
+            yield [sys.executable, "-m", "venv", str(target)]
+        if (root / "requirements.txt").exists():
+            yield [python, "-m", "pip", "install", "-r", "requirements.txt"]
+
+
+def _ask(interpreter: Interpreter, script: str) -> list:  # type: ignore[type-arg]
+    answer = subprocess.run([interpreter.executable, "-c", script], capture_output=True, text=True, check=True)
+    return list(json.loads(answer.stdout))
+
+
+_GRACE_SECONDS = 5.0
+
+
+class Children:
+    """All programs and plugins that run now."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def start(
+        self, command: list[str], directory: Path, environment: Mapping[str, str], *, piped: bool
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in a process group of its own; its output goes to pipes, or where the host's goes."""
+        output = subprocess.PIPE if piped else None
+        child = subprocess.Popen(
+            command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            process_group=0,
+        )  # fmt: skip
+        self._running.add(child)
+        return child
+
+    def wait(self, child: subprocess.Popen[bytes]) -> int:
+        """Exit code of the child, once it has ended."""
+        code = child.wait()
+        self._running.discard(child)
+        return code
+
+    def stop(self, child: subprocess.Popen[bytes]) -> None:
+        """Interrupt the child's process group, and kill it when it has not ended after five seconds."""
+        if child.poll() is None:
+            _signal(child, signal.SIGINT)
+            threading.Timer(_GRACE_SECONDS, _signal, (child, signal.SIGKILL)).start()
+
+    def kill_all(self) -> None:
+        """End every child at once."""
+        for child in list(self._running):
+            _signal(child, signal.SIGKILL)
+
+
+def output_of(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Chunks of ("stdout" | "stderr", bytes) of a piped child as they come, until both ends are closed."""
+    chunks: queue.Queue[tuple[str, bytes]] = queue.Queue()
+    assert child.stdout is not None
+    assert child.stderr is not None
+    for name, stream in (("stdout", child.stdout), ("stderr", child.stderr)):
+        threading.Thread(target=_pump, args=(name, stream, chunks), daemon=True).start()
+    ended = 0
+    while ended < 2:
+        name, chunk = chunks.get()
+        if chunk:
+            yield name, chunk
+        else:
+            ended += 1
+
+
+def _pump(name: str, stream: IO[bytes], chunks: "queue.Queue[tuple[str, bytes]]") -> None:
+    with stream:
+        while chunk := os.read(stream.fileno(), 65536):
+            chunks.put((name, chunk))
+    chunks.put((name, b""))
+
+
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if child.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+
 
 _ERROR_SHOWN = 32
 """Exit code of the runner after it has shown the error itself."""

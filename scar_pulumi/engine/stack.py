@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,19 +15,36 @@ from pulumi import automation
 from pulumi.automation.errors import CommandError, StackNotFoundError
 
 from scar_foundation.errors import EngineError, InputError
-from scar_pulumi.engine._backend import stack_outputs
-from scar_pulumi.engine._command import Command
-from scar_pulumi.engine._display import Display
-from scar_pulumi.engine._file_lock import exclusive
-from scar_pulumi.engine._find import find_engine
-from scar_pulumi.engine._operation_errors import OperationCancelledError, OperationFailedError
-from scar_pulumi.engine._phases import Phases
-from scar_pulumi.engine._record import Record
-from scar_pulumi.engine._recovery import is_interrupted, release_dead_locks
-from scar_pulumi.engine._results import Result
-from scar_pulumi.engine._target import Target, find_target
-from scar_pulumi.engine._workspace import QuietStack, Workspace
+from scar_foundation.locks import exclusive
+from scar_pulumi.engine.backend import is_interrupted, release_dead_locks, stack_outputs
+from scar_pulumi.engine.display import Display
 from scar_pulumi.engine.environment import Cloud, base_environment, local_cloud, stack_environment
+from scar_pulumi.engine.events import Record, Result
+from scar_pulumi.engine.find import find_engine
+from scar_pulumi.engine.project import Target, find_target
+from scar_pulumi.engine.workspace import Command, QuietStack, Workspace
+
+
+class Phases(dict[str, float]):
+    """Seconds by phase."""
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Note how long the block takes, however it ends."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self[phase] = time.monotonic() - started
+
+
+class OperationCancelledError(EngineError):
+    """The user cancelled the operation; the state is valid and the next operation goes on from there."""
+
+
+class OperationFailedError(EngineError):
+    """The engine ended an operation with errors; they were shown as they happened, and are in the message."""
+
 
 _Operation = Callable[[QuietStack, dict[str, Any]], object]
 

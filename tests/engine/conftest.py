@@ -21,7 +21,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Iterator[Path]:
-    """An empty cloud of files with a state directory and an FDL file of its own; see engine_world.py."""
+    """An empty cloud of files with a state directory and an FDL file of its own; see file_cloud.py."""
     directory = tmp_path / "world"
     directory.mkdir()
     fdl = tmp_path / "my project" / "my video.yaml"

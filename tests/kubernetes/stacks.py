@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from scar_pulumi.engine import find_engine
-from scar_pulumi.engine._shims import engine_directory, stand_in_directory
+from scar_pulumi.engine.environment import engine_directory, stand_in_directory
 from tests.world import plugins
 
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from scar_pulumi.stand_ins.plugin.wire import UNKNOWN, as_secret, reveal
+from scar_pulumi.stand_ins.plugin.values import UNKNOWN, as_secret, reveal
 from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
 from tests.kubernetes.resource import Resource

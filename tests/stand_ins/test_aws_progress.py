@@ -9,9 +9,9 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import engine_pb2_grpc
 
-from scar_pulumi.stand_ins.aws.calls import Cloud
+from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.types import find
-from scar_pulumi.stand_ins.plugin.errors import ProviderError
+from scar_pulumi.stand_ins.plugin.failures import ProviderError
 from scar_pulumi.stand_ins.plugin.progress import Engine, say
 
 URN = "urn:pulumi:local::video::aws:batch/jobQueue:JobQueue::queue"

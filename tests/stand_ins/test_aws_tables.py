@@ -5,18 +5,15 @@ from collections.abc import Mapping
 
 import pytest
 
-from scar_pulumi.stand_ins.aws.check import check
-from scar_pulumi.stand_ins.aws.configuration import read
-from scar_pulumi.stand_ins.aws.diff import baseline, difference
+from scar_pulumi.stand_ins.aws.cloud import read_configuration
 from scar_pulumi.stand_ins.aws.documents import properties, request
-from scar_pulumi.stand_ins.aws.model import AutoName
-from scar_pulumi.stand_ins.aws.naming import automatic_name
-from scar_pulumi.stand_ins.aws.outputs import foresee_create
-from scar_pulumi.stand_ins.aws.patterns import fill, parse
+from scar_pulumi.stand_ins.aws.inputs import automatic_name, baseline, check, difference
+from scar_pulumi.stand_ins.aws.model import AutoName, fill, parse
+from scar_pulumi.stand_ins.aws.reading import foresee_create
 from scar_pulumi.stand_ins.aws.schema import schema
 from scar_pulumi.stand_ins.aws.types import TYPES, find
-from scar_pulumi.stand_ins.plugin.errors import UnservedError
-from scar_pulumi.stand_ins.plugin.wire import UNKNOWN, conceal, from_struct, reveal, to_struct
+from scar_pulumi.stand_ins.plugin.failures import UnservedError
+from scar_pulumi.stand_ins.plugin.values import UNKNOWN, conceal, from_struct, reveal, to_struct
 
 FUNCTION = find("aws:lambda/function:Function")
 QUEUE = find("aws:sqs/queue:Queue")
@@ -190,8 +187,8 @@ def test_secrets_stay_secret_where_they_were() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:4566", "http://localhost:1", "http://[::1]:80", "http://127.9.9.9"])
 def test_loopback_endpoints_are_taken(url: str) -> None:
-    assert read({}, {"AWS_ENDPOINT_URL": url}).endpoint_of("sqs") == url
-    assert read({"endpoints": json.dumps([{"sqs": url}])}, {}).endpoint_of("sqs") == url
+    assert read_configuration({}, {"AWS_ENDPOINT_URL": url}).endpoint_of("sqs") == url
+    assert read_configuration({"endpoints": json.dumps([{"sqs": url}])}, {}).endpoint_of("sqs") == url
 
 
 @pytest.mark.parametrize(
@@ -200,14 +197,14 @@ def test_loopback_endpoints_are_taken(url: str) -> None:
 )
 def test_any_other_endpoint_is_refused(url: str) -> None:
     with pytest.raises(UnservedError, match="only talks to the local cloud"):
-        read({}, {"AWS_ENDPOINT_URL": url})
+        read_configuration({}, {"AWS_ENDPOINT_URL": url})
     with pytest.raises(UnservedError, match="only talks to the local cloud"):
-        read({"endpoints": json.dumps([{"s3": url}])}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+        read_configuration({"endpoints": json.dumps([{"s3": url}])}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
 
 
 def test_no_endpoint_is_refused_with_the_way_out() -> None:
     with pytest.raises(UnservedError, match="scar-pulumi local env"):
-        read({"region": "us-east-1"}, {})
+        read_configuration({"region": "us-east-1"}, {})
 
 
 def test_every_table_is_whole() -> None:
@@ -226,7 +223,7 @@ def test_a_preview_knows_what_follows_from_names() -> None:
     class Cloudless:
         """A cloud whose account is known and that nobody calls."""
 
-        configuration = read({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+        configuration = read_configuration({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
 
         def facts(self, region: str | None) -> dict[str, str]:
             return {"region": region or "us-east-1", "account": "000000000000", "partition": "aws"}

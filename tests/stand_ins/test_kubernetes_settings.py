@@ -9,15 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from scar_pulumi.stand_ins.kubernetes.check import check
-from scar_pulumi.stand_ins.kubernetes.compare import changed_paths, drifted
-from scar_pulumi.stand_ins.kubernetes.configuration import Configuration, Connection, read
-from scar_pulumi.stand_ins.kubernetes.hiding import hide
-from scar_pulumi.stand_ins.kubernetes.objects import foreseen, manifest_of
+from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Connection, read_configuration
+from scar_pulumi.stand_ins.kubernetes.diff import changed_paths, drifted, replaces, replacing_fields
+from scar_pulumi.stand_ins.kubernetes.objects import check, foreseen, hide, manifest_of
 from scar_pulumi.stand_ins.kubernetes.readiness import FailedError, unready
-from scar_pulumi.stand_ins.kubernetes.replacements import replaces, replacing_fields
-from scar_pulumi.stand_ins.plugin.errors import UnservedError
-from scar_pulumi.stand_ins.plugin.wire import as_secret
+from scar_pulumi.stand_ins.plugin.failures import UnservedError
+from scar_pulumi.stand_ins.plugin.values import as_secret
 
 HERE = Configuration(Connection("https://127.0.0.1:6443"))
 
@@ -34,14 +31,14 @@ def kubeconfig(server: str = "https://127.0.0.1:6443", **user: Any) -> dict[str,
 @pytest.mark.parametrize("server", ["https://10.0.0.1:6443", "https://cluster.example.org", "https://127.0.0.1.nip.io"])
 def test_an_api_server_beyond_this_machine_is_refused(server: str) -> None:
     with pytest.raises(UnservedError, match=r"only talks to clusters on this machine.*genuine plugin"):
-        read({"kubeconfig": yaml.safe_dump(kubeconfig(server))}, {})
+        read_configuration({"kubeconfig": yaml.safe_dump(kubeconfig(server))}, {})
 
 
 def test_a_proxy_would_lead_elsewhere_and_is_refused() -> None:
     document = kubeconfig()
     document["clusters"][0]["cluster"]["proxy-url"] = "http://proxy.example.org"
     with pytest.raises(UnservedError, match="proxy-url"):
-        read({"kubeconfig": yaml.safe_dump(document)}, {})
+        read_configuration({"kubeconfig": yaml.safe_dump(document)}, {})
 
 
 def test_kubeconfigs_are_content_or_files_and_the_environment_names_the_default(tmp_path: Path) -> None:
@@ -50,10 +47,12 @@ def test_kubeconfigs_are_content_or_files_and_the_environment_names_the_default(
     document["clusters"][0]["cluster"]["certificate-authority"] = "ca.pem"
     file = tmp_path / "config"
     file.write_text(yaml.safe_dump(document))
-    found = read({}, {"KUBECONFIG": str(file)})
+    found = read_configuration({}, {"KUBECONFIG": str(file)})
     assert found.namespace == "photos"
     assert found.connection == Connection("https://127.0.0.1:6443", "a certificate", None, "a key", "t")
-    given = read({"kubeconfig": yaml.safe_dump(kubeconfig(token="other")), "namespace": "mine"}, {"KUBECONFIG": "x"})
+    given = read_configuration(
+        {"kubeconfig": yaml.safe_dump(kubeconfig(token="other")), "namespace": "mine"}, {"KUBECONFIG": "x"}
+    )
     assert (given.connection.token, given.namespace) == ("other", "mine")
 
 
@@ -67,7 +66,7 @@ def test_kubeconfigs_are_content_or_files_and_the_environment_names_the_default(
 )
 def test_settings_that_lead_nowhere_are_told(settings: dict[str, str], reason: str) -> None:
     with pytest.raises(UnservedError, match=reason):
-        read({"kubeconfig": yaml.safe_dump(kubeconfig()), **settings}, {})
+        read_configuration({"kubeconfig": yaml.safe_dump(kubeconfig()), **settings}, {})
 
 
 def test_names_and_kinds_are_completed_and_a_made_up_name_is_kept() -> None:
@@ -145,8 +144,8 @@ def test_objects_are_ready_when_they_do_their_job() -> None:
 
 def test_the_plugin_starts_without_the_rest_of_the_sdk() -> None:
     program = (
-        "from scar_pulumi.stand_ins.plugin import stubs; stubs.load()\n"
-        "import sys; from scar_pulumi.stand_ins.kubernetes import _server\n"
+        "from scar_pulumi.stand_ins.plugin.process import load_stubs; load_stubs()\n"
+        "import sys; from scar_pulumi.stand_ins.kubernetes import server\n"
         "print(sorted({'pulumi.automation', 'pulumi_kubernetes', 'botocore'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -5,11 +5,95 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from scar_pulumi.stand_ins.aws import network_lookups
-from scar_pulumi.stand_ins.aws.calls import Cloud, partition
-from scar_pulumi.stand_ins.aws.naming import did_you_mean
-from scar_pulumi.stand_ins.plugin.errors import UnservedError
-from scar_pulumi.stand_ins.plugin.wire import Properties
+from scar_pulumi.stand_ins.aws.cloud import Cloud, partition
+from scar_pulumi.stand_ins.aws.inputs import did_you_mean
+from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError
+from scar_pulumi.stand_ins.plugin.values import Properties
+
+
+def vpcs(cloud: Cloud, arguments: Properties) -> Properties:
+    """https://www.pulumi.com/registry/packages/aws/api-docs/ec2/getvpcs/."""
+    region, found = _found(cloud, "describe_vpcs", "Vpcs", arguments)
+    return {**arguments, "id": region, "ids": [one["VpcId"] for one in found], "region": region}
+
+
+def vpc(cloud: Cloud, arguments: Properties) -> Properties:
+    """https://www.pulumi.com/registry/packages/aws/api-docs/ec2/getvpc/."""
+    wanted = {"vpc-id": arguments.get("id"), "is-default": "true" if arguments.get("default") else None}
+    region, found = _found(cloud, "describe_vpcs", "Vpcs", arguments, wanted)
+    one = _only(found, "EC2 VPC")
+    identity = {"id": one["VpcId"], "cidrBlock": one["CidrBlock"], "default": one.get("IsDefault", False)}
+    return {**arguments, **identity, "region": region, "ownerId": one.get("OwnerId", ""), "state": one.get("State", "")}
+
+
+def subnets(cloud: Cloud, arguments: Properties) -> Properties:
+    """https://www.pulumi.com/registry/packages/aws/api-docs/ec2/getsubnets/."""
+    region, found = _found(cloud, "describe_subnets", "Subnets", arguments)
+    return {**arguments, "id": region, "ids": [one["SubnetId"] for one in found], "region": region}
+
+
+def subnet(cloud: Cloud, arguments: Properties) -> Properties:
+    """https://www.pulumi.com/registry/packages/aws/api-docs/ec2/getsubnet/."""
+    wanted = {"subnet-id": arguments.get("id"), "vpc-id": arguments.get("vpcId")}
+    region, found = _found(cloud, "describe_subnets", "Subnets", arguments, wanted)
+    one = _only(found, "EC2 Subnet")
+    return {
+        **arguments,
+        "id": one["SubnetId"],
+        "vpcId": one["VpcId"],
+        "cidrBlock": one["CidrBlock"],
+        "availabilityZone": one.get("AvailabilityZone", ""),
+        "region": region,
+    }
+
+
+def security_group(cloud: Cloud, arguments: Properties) -> Properties:
+    """https://www.pulumi.com/registry/packages/aws/api-docs/ec2/getsecuritygroup/."""
+    names = {"group-id": "id", "group-name": "name", "vpc-id": "vpcId"}
+    wanted = {name: arguments.get(key) for name, key in names.items()}
+    region, found = _found(cloud, "describe_security_groups", "SecurityGroups", arguments, wanted)
+    one = _only(found, "EC2 Security Group")
+    owner = one.get("OwnerId", "")
+    return {
+        **arguments,
+        "id": one["GroupId"],
+        "name": one["GroupName"],
+        "vpcId": one.get("VpcId", ""),
+        "description": one.get("Description", ""),
+        "arn": f"arn:{partition(region)}:ec2:{region}:{owner}:security-group/{one['GroupId']}",
+        "region": region,
+    }
+
+
+def access_point(cloud: Cloud, arguments: Properties) -> Properties:
+    """https://www.pulumi.com/registry/packages/aws/api-docs/efs/getaccesspoint/."""
+    point, region = arguments["accessPointId"], arguments.get("region") or cloud.configuration.region
+    found = cloud.call("efs", "describe_access_points", region, AccessPointId=point)["AccessPoints"]
+    one = _only(found, "EFS Access Point")
+    return {
+        **arguments,
+        "id": point,
+        "arn": one["AccessPointArn"],
+        "fileSystemId": one["FileSystemId"],
+        "region": region,
+    }
+
+
+def _found(
+    cloud: Cloud, operation: str, result: str, arguments: Properties, wanted: Mapping[str, Any] | None = None
+) -> tuple[str, list[Properties]]:
+    region = arguments.get("region") or cloud.configuration.region
+    filters = [{"Name": one["name"], "Values": one["values"]} for one in arguments.get("filters") or ()]
+    filters += [{"Name": name, "Values": [value]} for name, value in (wanted or {}).items() if value]
+    found: list[Properties] = cloud.call("ec2", operation, region, Filters=filters)[result]
+    return region, found
+
+
+def _only(found: list[Properties], what: str) -> Properties:
+    if len(found) != 1:
+        raise ProviderError(f"{'multiple' if found else 'no matching'} {what}s found; say which one is meant")
+    return found[0]
+
 
 Function: TypeAlias = Callable[[Cloud, Properties], Properties]
 
@@ -143,13 +227,13 @@ def _one_or_many(values: list[str]) -> Any:
 
 
 FUNCTIONS: Mapping[str, Function] = {
-    "aws:ec2/getSecurityGroup:getSecurityGroup": network_lookups.security_group,
-    "aws:ec2/getSubnet:getSubnet": network_lookups.subnet,
-    "aws:ec2/getSubnets:getSubnets": network_lookups.subnets,
-    "aws:ec2/getVpc:getVpc": network_lookups.vpc,
-    "aws:ec2/getVpcs:getVpcs": network_lookups.vpcs,
+    "aws:ec2/getSecurityGroup:getSecurityGroup": security_group,
+    "aws:ec2/getSubnet:getSubnet": subnet,
+    "aws:ec2/getSubnets:getSubnets": subnets,
+    "aws:ec2/getVpc:getVpc": vpc,
+    "aws:ec2/getVpcs:getVpcs": vpcs,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": _authorization_token,
-    "aws:efs/getAccessPoint:getAccessPoint": network_lookups.access_point,
+    "aws:efs/getAccessPoint:getAccessPoint": access_point,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:index/getPartition:getPartition": _partition,

@@ -1,24 +1,35 @@
 """Check, diff, create, read, update and delete of any type, by its table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any
 
-from scar_pulumi.stand_ins.aws import outputs, tags
-from scar_pulumi.stand_ins.aws.calls import Cloud
-from scar_pulumi.stand_ins.aws.check import DEFAULTS, Checked, check
-from scar_pulumi.stand_ins.aws.diff import Difference, baseline, difference
-from scar_pulumi.stand_ins.aws.documents import dig, place_in
-from scar_pulumi.stand_ins.aws.errors import CallError
+from scar_pulumi.stand_ins.aws import reading
+from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
+from scar_pulumi.stand_ins.aws.documents import dig, place_in, places
+from scar_pulumi.stand_ins.aws.inputs import (
+    DEFAULTS,
+    Checked,
+    Difference,
+    automatic_name,
+    baseline,
+    check,
+    difference,
+    resource_name,
+)
 from scar_pulumi.stand_ins.aws.journal import Begun, Journal
-from scar_pulumi.stand_ins.aws.model import ResourceType
-from scar_pulumi.stand_ins.aws.naming import automatic_name, resource_name
-from scar_pulumi.stand_ins.aws.operations import ask, perform
-from scar_pulumi.stand_ins.aws.patterns import fields, fill
+from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fields_of, fill
+from scar_pulumi.stand_ins.aws.operations import (
+    all_tags,
+    ask,
+    create_takes_tags,
+    perform,
+    tags_for_create,
+    write_tags,
+)
 from scar_pulumi.stand_ins.aws.reading import Live, fetch, read
-from scar_pulumi.stand_ins.aws.updating import apply_settings, update
-from scar_pulumi.stand_ins.plugin.errors import IncompleteError, ProviderError
-from scar_pulumi.stand_ins.plugin.wire import Properties
+from scar_pulumi.stand_ins.plugin.failures import IncompleteError, ProviderError
+from scar_pulumi.stand_ins.plugin.values import Properties
 
 _DEFAULT_TIMEOUT = 300.0
 # Clocks of this process and of the cloud are the same machine's; AWS rounds some times down to seconds.
@@ -57,9 +68,9 @@ class Lifecycle:
         """What changes, and whether the old resource must go before its replacement comes."""
         self._journal.known(urn, str(fill(type_.key, olds)))
         found = difference(type_, baseline(type_, olds, old_inputs), news)
-        if type_.tags and not found.paths and tags.all_tags(self._cloud, news.get("tags")) != olds.get("tagsAll"):
+        if type_.tags and not found.paths and all_tags(self._cloud, news.get("tags")) != olds.get("tagsAll"):
             found.paths["tagsAll"] = "update"
-        key = fields(type_.key)
+        key = fields_of(type_.key)
         renamed = (
             type_.name is not None and type_.name.property in key and type_.name.property in news.get(DEFAULTS, [])
         )
@@ -131,15 +142,15 @@ class Lifecycle:
         self._journal.known(urn, str(fill(type_.key, state)))
 
     def _values(self, properties: Mapping[str, Any]) -> Properties:
-        return {**outputs.facts(self._cloud, properties.get("region")), **properties}
+        return {**reading.facts(self._cloud, properties.get("region")), **properties}
 
     def _create(
         self, type_: ResourceType, values: Properties, inputs: Properties, timeout: float
     ) -> tuple[str, Properties]:
         members = self._cloud.members(type_.service, type_.create.operation)
-        wanted_tags = tags.all_tags(self._cloud, inputs.get("tags"))
-        document = perform(self._cloud, type_, type_.create, values, tags.for_create(type_, wanted_tags, members))
-        foreseen = outputs.compose(self._cloud, type_, inputs, document, {})
+        wanted_tags = all_tags(self._cloud, inputs.get("tags"))
+        document = perform(self._cloud, type_, type_.create, values, tags_for_create(type_, wanted_tags, members))
+        foreseen = reading.compose(self._cloud, type_, inputs, document, {})
         id_ = str(fill(type_.identity, foreseen))
         known = {**values, **foreseen}
         try:
@@ -147,11 +158,11 @@ class Lifecycle:
                 document = type_.settle(self._cloud, known, timeout) or document
             set_by_itself = {s.property for s in type_.settings if not place_in(type_, s.property, members)}
             apply_settings(self._cloud, type_, set_by_itself & inputs.keys(), known, fresh=True)
-            if not tags.taken_at_create(type_, members):
-                tags.write(self._cloud, type_, {}, wanted_tags, known)
+            if not create_takes_tags(type_, members):
+                write_tags(self._cloud, type_, {}, wanted_tags, known)
         except ProviderError as error:
             raise IncompleteError(str(error), id_, foreseen) from None
-        return id_, outputs.compose(self._cloud, type_, inputs, document, foreseen)
+        return id_, reading.compose(self._cloud, type_, inputs, document, foreseen)
 
     def _look_first(self, type_: ResourceType, urn: str, values: Properties) -> None:
         """Before the journal has a note: with one, a resource of somebody else's would pass for ours."""
@@ -186,3 +197,75 @@ def _with_way_out(error: CallError, type_: ResourceType, urn: str, values: Prope
     name = resource_name(urn)
     way_out = f"; to manage it from here run: pulumi import {type_.token} {name} {id_!r}, or choose another name"
     return CallError(f"{error}{way_out}", error.code, error.status)
+
+
+def update(
+    cloud: Cloud, type_: ResourceType, olds: Properties, old_inputs: Properties, news: Properties, *, timeout: float
+) -> Properties:
+    """Bring the live resource from its old inputs to the new ones; returns the outputs."""
+    changed = difference(type_, baseline(type_, olds, old_inputs), news).changed
+    values = {**reading.facts(cloud, olds.get("region")), **_identity(type_, olds), **_cleared(type_, changed, news)}
+    values |= {name: value for name, value in news.items() if value is not None and _may_send(type_, name)}
+    document: Properties = {}
+    for operation in _due(cloud, type_, changed):
+        document = perform(cloud, type_, Call(operation, type_.create.result), values)
+        if type_.settle:
+            document = type_.settle(cloud, values, timeout) or document
+    settings = {setting.property for setting in type_.settings} & changed
+    apply_settings(cloud, type_, settings, {**values, **{name: news.get(name) for name in settings}}, fresh=False)
+    if type_.tags:
+        write_tags(cloud, type_, olds.get("tagsAll") or {}, all_tags(cloud, news.get("tags")), {**olds, **values})
+    return reading.compose(cloud, type_, news, document, olds)
+
+
+def apply_settings(
+    cloud: Cloud, type_: ResourceType, names: Set[str], values: Mapping[str, Any], *, fresh: bool
+) -> None:
+    """Put or clear the named settings; on a fresh resource there is nothing to clear."""
+    for setting in type_.settings:
+        value = values.get(setting.property)
+        if setting.property not in names or (fresh and value in (None, setting.unset, {}, [])):
+            continue
+        unset = value in (None, setting.unset, {}, [])
+        try:
+            perform(cloud, type_, Call(setting.clear if unset and setting.clear else setting.put), values)
+        except CallError as error:
+            if not (unset and error.missing):
+                raise
+
+
+def _due(cloud: Cloud, type_: ResourceType, changed: Set[str]) -> list[str]:
+    if type_.rewrite:
+        return [type_.create.operation] if changed - {"tags"} else []
+    return [
+        operation
+        for operation in type_.updates
+        if any(place_in(type_, name, cloud.members(type_.service, operation)) for name in changed)
+    ]
+
+
+def _may_send(type_: ResourceType, name: str) -> bool:
+    """What only a replacement can change is named in an update only where it tells which resource is meant."""
+    property_ = type_.properties.get(name)
+    return property_ is None or not property_.replace or name in type_.keys or name == "region" or type_.rewrite
+
+
+def _identity(type_: ResourceType, olds: Mapping[str, Any]) -> Properties:
+    return {name: olds[name] for name, property_ in type_.properties.items() if property_.output and name in olds}
+
+
+def _cleared(type_: ResourceType, changed: Set[str], news: Mapping[str, Any]) -> Properties:
+    """What tells AWS that a property was taken away: its operations leave alone what they are not told."""
+    gone = [name for name in changed if name in type_.properties and news.get(name) is None]
+    return {name: _nothing(type_, name, type_.properties[name]) for name in gone}
+
+
+def _nothing(type_: ResourceType, name: str, property_: Property) -> Any:
+    if property_.kind == "object":
+        in_list = any(step.isdigit() for place in places(type_, name, property_) for step in place.split("."))
+        inner = {key: _EMPTY[field.kind] for key, field in property_.fields.items() if field.kind in _EMPTY}
+        return {} if in_list else inner
+    return _EMPTY.get(property_.kind)
+
+
+_EMPTY: dict[str, Any] = {"string": "", "json": "", "list": [], "map": {}}

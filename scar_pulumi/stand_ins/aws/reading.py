@@ -1,20 +1,88 @@
-"""Reading live resources: for refresh, for import, and to take over what an interrupted create left."""
+"""What a resource is: its outputs after an operation or in a preview, and what is found when it is read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scar_pulumi.stand_ins.aws import outputs, tags
-from scar_pulumi.stand_ins.aws.calls import Cloud
-from scar_pulumi.stand_ins.aws.check import DEFAULTS
-from scar_pulumi.stand_ins.aws.diff import same
+from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
 from scar_pulumi.stand_ins.aws.documents import dig, properties
-from scar_pulumi.stand_ins.aws.errors import CallError
-from scar_pulumi.stand_ins.aws.model import Call, ResourceType
-from scar_pulumi.stand_ins.aws.operations import ask
-from scar_pulumi.stand_ins.aws.patterns import fill, parse
-from scar_pulumi.stand_ins.plugin.errors import ProviderError
-from scar_pulumi.stand_ins.plugin.wire import Properties
+from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, same
+from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fill, parse
+from scar_pulumi.stand_ins.aws.operations import all_tags, ask, read_tags
+from scar_pulumi.stand_ins.plugin.failures import ProviderError
+from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties
+
+
+def compose(
+    cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any], document: Mapping[str, Any], olds: Mapping[str, Any]
+) -> Properties:
+    """The outputs after a create or update: inputs first, then AWS's answer, then what was known before."""
+    found = {**olds, **properties(type_, document)}
+    chosen = {name: value for name, value in found.items() if _chosen_by_aws(type_, name)}
+    return _derived(cloud, type_, {**chosen, **_plain(inputs), **_objects(type_, inputs, found)})
+
+
+def foresee_create(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any]) -> Properties:
+    """The outputs of a create, as far as a preview can tell."""
+    outputs = _derived(cloud, type_, {**_plain(inputs), **_objects(type_, inputs, {}, UNKNOWN)})
+    for name, property_ in type_.properties.items():
+        if property_.output or (property_.computed and not property_.local):
+            outputs.setdefault(name, UNKNOWN)
+    return outputs
+
+
+def foresee_update(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> Properties:
+    """The outputs of an update, as far as a preview can tell."""
+    kept = {name: value for name, value in olds.items() if _chosen_by_aws(type_, name)}
+    outputs = _derived(cloud, type_, {**kept, **_plain(inputs), **_objects(type_, inputs, olds)})
+    outputs |= {name: UNKNOWN for name, property_ in type_.properties.items() if _may_change(property_, inputs)}
+    return outputs
+
+
+def facts(cloud: Cloud, region: str | None) -> Properties:
+    """Region, account and partition; the account is unknown while the cloud does not answer."""
+    try:
+        return dict(cloud.facts(region))
+    except ProviderError:
+        return {"region": region or cloud.configuration.region, "account": UNKNOWN, "partition": "aws"}
+
+
+def _derived(cloud: Cloud, type_: ResourceType, outputs: Properties) -> Properties:
+    known = facts(cloud, outputs.get("region"))
+    if type_.regional:
+        outputs.setdefault("region", known["region"])
+    if type_.tags:
+        outputs["tagsAll"] = all_tags(cloud, outputs.get("tags"))
+    for name, property_ in type_.properties.items():
+        if property_.template:
+            outputs[name] = fill(property_.template, {**known, **outputs})
+    return outputs
+
+
+def _chosen_by_aws(type_: ResourceType, name: str) -> bool:
+    property_ = type_.properties.get(name)
+    return property_ is not None and (property_.output or property_.computed)
+
+
+def _objects(
+    type_: ResourceType, inputs: Mapping[str, Any], found: Mapping[str, Any], missing: str | None = None
+) -> Properties:
+    """The program's objects with what AWS has put into them, or what stands for that while it is missing."""
+    whole: Properties = {}
+    for name, property_ in type_.properties.items():
+        given, known = inputs.get(name), found.get(name) or {}
+        told = {key: known.get(key, missing) for key, field in property_.fields.items() if field.output}
+        if told and isinstance(given, dict):
+            whole[name] = {**{key: value for key, value in told.items() if value is not None}, **given}
+    return whole
+
+
+def _may_change(property_: Property, inputs: Mapping[str, Any]) -> bool:
+    return property_.volatile is not None and bool(property_.volatile == "always" or inputs.get(property_.volatile))
+
+
+def _plain(inputs: Mapping[str, Any]) -> Properties:
+    return {name: value for name, value in inputs.items() if not name.startswith("__")}
 
 
 @dataclass(frozen=True)
@@ -30,16 +98,16 @@ class Live:
 def read(cloud: Cloud, type_: ResourceType, id_: str, state: Properties, inputs: Properties) -> Live | None:
     """The live resource, or None when it does not exist. Without state the id alone finds it."""
     values = state or _from_id(type_, id_)
-    values = {**outputs.facts(cloud, values.get("region")), **values}
+    values = {**facts(cloud, values.get("region")), **values}
     document = fetch(cloud, type_, values)
     if document is None:
         return None
     found = {**properties(type_, document), **_settings(cloud, type_, values)}
     kept = {name: value for name, value in values.items() if _stays(type_, name)}
-    told = outputs.compose(cloud, type_, {**found, **kept}, {}, values)
+    told = compose(cloud, type_, {**found, **kept}, {}, values)
     if type_.tags:
-        all_tags = tags.read(cloud, type_, document, told)
-        told |= {"tags": _own_tags(cloud, all_tags, inputs.get("tags") or {}), "tagsAll": all_tags}
+        live = read_tags(cloud, type_, document, told)
+        told |= {"tags": _own_tags(cloud, live, inputs.get("tags") or {}), "tagsAll": live}
     wished = _wished(type_, told, inputs)
     return Live(str(fill(type_.identity, told)), told, wished, document)
 

@@ -9,17 +9,22 @@ from typing import Any
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2
 
-from scar_pulumi.stand_ins.aws import configuration, outputs
-from scar_pulumi.stand_ins.aws.calls import Cloud
+from scar_pulumi.stand_ins.aws import reading
+from scar_pulumi.stand_ins.aws.cloud import Cloud, read_configuration
 from scar_pulumi.stand_ins.aws.invokes import invoke
 from scar_pulumi.stand_ins.aws.journal import Journal, default_directory
 from scar_pulumi.stand_ins.aws.lifecycle import Lifecycle
 from scar_pulumi.stand_ins.aws.types import find
-from scar_pulumi.stand_ins.plugin.errors import ProviderError
-from scar_pulumi.stand_ins.plugin.paths import top
-from scar_pulumi.stand_ins.plugin.provider import StandIn
-from scar_pulumi.stand_ins.plugin.requests import check_answer, difference_answer, proposed_name, resource_type, told
-from scar_pulumi.stand_ins.plugin.wire import Properties, conceal, from_struct, reveal, to_struct
+from scar_pulumi.stand_ins.plugin.failures import ProviderError
+from scar_pulumi.stand_ins.plugin.provider import (
+    StandIn,
+    check_answer,
+    difference_answer,
+    proposed_name,
+    resource_type,
+    told,
+)
+from scar_pulumi.stand_ins.plugin.values import Properties, conceal, from_struct, reveal, to_struct, top
 
 
 class Provider(StandIn):
@@ -34,11 +39,11 @@ class Provider(StandIn):
 
     def check_settings(self, settings: Properties) -> None:
         """Refuse any endpoint beyond loopback."""
-        configuration.read(settings)
+        read_configuration(settings)
 
     def configure(self, settings: Properties) -> None:
         """Take region, endpoints and tags."""
-        self._cloud_ = Cloud(configuration.read(reveal(settings)))
+        self._cloud_ = Cloud(read_configuration(reveal(settings)))
         self._configured = Lifecycle(self._cloud_, Journal(default_directory()))
 
     @told
@@ -86,7 +91,7 @@ class Provider(StandIn):
         raw = from_struct(request.properties)
         type_, inputs = find(resource_type(request)), reveal(raw)
         if request.preview:
-            foreseen = outputs.foresee_create(self._cloud, type_, inputs)
+            foreseen = reading.foresee_create(self._cloud, type_, inputs)
             return provider_pb2.CreateResponse(properties=to_struct(_concealed(foreseen, raw)))
         with self.engine.during(request.urn):
             id_, created = self._lifecycle.create(type_, request.urn, inputs, request.timeout)
@@ -113,7 +118,7 @@ class Provider(StandIn):
         raw, type_ = from_struct(request.news), find(resource_type(request))
         olds, old_inputs, news = reveal(from_struct(request.olds)), reveal(from_struct(request.old_inputs)), reveal(raw)
         if request.preview:
-            updated = outputs.foresee_update(self._cloud, type_, news, olds)
+            updated = reading.foresee_update(self._cloud, type_, news, olds)
         else:
             with self.engine.during(request.urn):
                 updated = self._lifecycle.update(type_, request.urn, olds, old_inputs, news, timeout=request.timeout)

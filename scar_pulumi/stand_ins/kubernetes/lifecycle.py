@@ -3,11 +3,8 @@
 import hashlib
 from typing import Any
 
-from scar_pulumi.stand_ins.kubernetes.api import Api, ApiError, Object
-from scar_pulumi.stand_ins.kubernetes.compare import drifted, drifted_strings
-from scar_pulumi.stand_ins.kubernetes.configuration import Configuration
-from scar_pulumi.stand_ins.kubernetes.difference import Difference, difference
-from scar_pulumi.stand_ins.kubernetes.kinds import Kind, Kinds
+from scar_pulumi.stand_ins.kubernetes.cluster import Api, ApiError, Configuration, Kind, Kinds, Object
+from scar_pulumi.stand_ins.kubernetes.diff import Difference, difference, drifted, drifted_strings, replacing_fields
 from scar_pulumi.stand_ins.kubernetes.objects import (
     MANAGER,
     annotation,
@@ -17,11 +14,15 @@ from scar_pulumi.stand_ins.kubernetes.objects import (
     manifest_of,
     outputs,
 )
-from scar_pulumi.stand_ins.kubernetes.readiness import FailedError
-from scar_pulumi.stand_ins.kubernetes.replacements import replacing_fields
-from scar_pulumi.stand_ins.kubernetes.waiting import DEFAULT_TIMEOUT, TooLongError, until_gone, until_ready
-from scar_pulumi.stand_ins.plugin.errors import IncompleteError, ProviderError, UnservedError
-from scar_pulumi.stand_ins.plugin.wire import UNKNOWN, Properties, has_unknown
+from scar_pulumi.stand_ins.kubernetes.readiness import (
+    DEFAULT_TIMEOUT,
+    FailedError,
+    TooLongError,
+    until_gone,
+    until_ready,
+)
+from scar_pulumi.stand_ins.plugin.failures import IncompleteError, ProviderError, UnservedError
+from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, has_unknown
 
 
 class Lifecycle:

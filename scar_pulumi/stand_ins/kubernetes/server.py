@@ -9,16 +9,19 @@ from typing import Any
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2
 
-from scar_pulumi.stand_ins.kubernetes import configuration
-from scar_pulumi.stand_ins.kubernetes.check import check, is_autonamed, settle_namespace
-from scar_pulumi.stand_ins.kubernetes.configuration import Configuration
-from scar_pulumi.stand_ins.kubernetes.hiding import hide
+from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, read_configuration
 from scar_pulumi.stand_ins.kubernetes.lifecycle import Lifecycle
-from scar_pulumi.stand_ins.kubernetes.objects import foreseen
-from scar_pulumi.stand_ins.plugin.errors import ProviderError, UnservedError
-from scar_pulumi.stand_ins.plugin.provider import StandIn
-from scar_pulumi.stand_ins.plugin.requests import check_answer, difference_answer, proposed_name, resource_type, told
-from scar_pulumi.stand_ins.plugin.wire import Properties, from_struct, reveal, to_struct
+from scar_pulumi.stand_ins.kubernetes.objects import check, foreseen, hide, is_autonamed, settle_namespace
+from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError
+from scar_pulumi.stand_ins.plugin.provider import (
+    StandIn,
+    check_answer,
+    difference_answer,
+    proposed_name,
+    resource_type,
+    told,
+)
+from scar_pulumi.stand_ins.plugin.values import Properties, from_struct, reveal, to_struct
 
 
 class Provider(StandIn):
@@ -32,11 +35,11 @@ class Provider(StandIn):
 
     def check_settings(self, settings: Properties) -> None:
         """Refuse any API server beyond loopback."""
-        configuration.read(settings)
+        read_configuration(settings)
 
     def configure(self, settings: Properties) -> None:
         """Take the API server and whom it is asked as."""
-        self._configured = Lifecycle(configuration.read(reveal(settings)))
+        self._configured = Lifecycle(read_configuration(reveal(settings)))
 
     @told
     def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002

@@ -1,5 +1,6 @@
-"""A plugin's process: says its port, serves until told to stop or until the engine is gone."""
+"""A plugin's process: prints its port, serves until it is told to stop or the engine is gone."""
 
+import importlib.util
 import os
 import select
 import signal
@@ -7,9 +8,31 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
+from types import ModuleType
 from typing import Any
 
-from scar_pulumi.stand_ins.plugin import stubs
+
+def load_stubs() -> None:
+    """Make `pulumi.runtime.proto.*_pb2` importable without running the packages' own `__init__` modules."""
+    if "pulumi" in sys.modules:
+        return
+    spec = importlib.util.find_spec("pulumi")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("pulumi is not installed; reinstall scar-pulumi", name="pulumi")
+    root = spec.submodule_search_locations[0]
+    _shell("pulumi", root)
+    _shell("pulumi.runtime", f"{root}/runtime")
+    _shell("pulumi.runtime.proto", f"{root}/runtime/proto")
+
+
+def _shell(name: str, directory: str) -> None:
+    module = ModuleType(name)
+    module.__path__ = [directory]
+    sys.modules[name] = module
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, module)
+
 
 PARALLEL = 32
 """Calls at once: as many as the engine has resources in work by default on eight cores."""
@@ -22,7 +45,7 @@ def serve(provider: Callable[[], Any]) -> None:
 
     `provider` is called once the stubs of the engine's protocol can be imported.
     """
-    stubs.load()
+    load_stubs()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -1,17 +1,88 @@
-"""What every stand-in answers alike.
+"""What every stand-in provider does alike: `pulumirpc.ResourceProvider` over gRPC.
 
 https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.proto
 """
 
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
 
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from scar_pulumi.stand_ins.plugin.failures import abort
 from scar_pulumi.stand_ins.plugin.progress import Engine
-from scar_pulumi.stand_ins.plugin.requests import told
-from scar_pulumi.stand_ins.plugin.wire import from_struct, has_unknown, reveal
+from scar_pulumi.stand_ins.plugin.values import Properties, conceal, from_struct, has_unknown, reveal, to_struct, top
+
+_KINDS = {
+    "add": provider_pb2.PropertyDiff.ADD,
+    "delete": provider_pb2.PropertyDiff.DELETE,
+    "update": provider_pb2.PropertyDiff.UPDATE,
+}
+_REPLACE_KINDS = {
+    "add": provider_pb2.PropertyDiff.ADD_REPLACE,
+    "delete": provider_pb2.PropertyDiff.DELETE_REPLACE,
+    "update": provider_pb2.PropertyDiff.UPDATE_REPLACE,
+}
+
+
+def told(method: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """Every failure reaches the engine as one sentence that holds no secret of the request."""
+
+    @functools.wraps(method)
+    def answer(self: Any, request: Any, context: Any) -> Any:
+        try:
+            return method(self, request, context)
+        except Exception as error:  # noqa: BLE001 - the process serves other resources too
+            abort(context, error, request)
+
+    return answer
+
+
+def resource_type(request: Any) -> str:
+    """The token of a request's resource."""
+    # Engines before 3.136 send the URN only: urn:pulumi:stack::project::parent$type::name.
+    return str(request.type or request.urn.split("::")[2].rpartition("$")[2])
+
+
+def proposed_name(request: Any) -> str | None:
+    """The name that `pulumi:autonaming` asks for; "" when it forbids automatic names."""
+    options = provider_pb2.CheckRequest.AutonamingOptions
+    if not request.HasField("autonaming"):
+        return None
+    return "" if request.autonaming.mode == options.DISABLE else str(request.autonaming.proposed_name)
+
+
+def check_answer(inputs: Properties, raw: Properties, failures: Iterable[tuple[str, str]]) -> Any:
+    """The answer to Check: the completed inputs, as secret as they came, and what is wrong with which property."""
+    found = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in failures]
+    return provider_pb2.CheckResponse(inputs=to_struct(conceal(inputs, raw)), failures=found)
+
+
+def difference_answer(
+    paths: Mapping[str, str],
+    replaced: Iterable[str],
+    *,
+    replacing: Callable[[str], bool],
+    delete_first: bool,
+    computed: frozenset[str] = frozenset(),
+) -> Any:
+    """The answer to Diff: changed paths as "add", "delete" or "update", those that replace, and what to replace."""
+    detailed = {
+        path: provider_pb2.PropertyDiff(
+            kind=(_REPLACE_KINDS if replacing(path) else _KINDS)[kind], inputDiff=path not in computed
+        )
+        for path, kind in paths.items()
+    }
+    return provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if paths else provider_pb2.DiffResponse.DIFF_NONE,
+        replaces=list(replaced),
+        diffs=sorted({top(path) for path in paths}),
+        deleteBeforeReplace=delete_first,
+        detailedDiff=detailed,
+        hasDetailedDiff=True,
+    )
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):

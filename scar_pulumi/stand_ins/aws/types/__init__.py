@@ -3,23 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from scar_pulumi.stand_ins.aws.inputs import did_you_mean
 from scar_pulumi.stand_ins.aws.model import ResourceType, mapping, string
-from scar_pulumi.stand_ins.aws.naming import did_you_mean
-from scar_pulumi.stand_ins.aws.types import (
-    apigatewayv2,
-    batch,
-    batch_jobs,
-    cloudwatch,
-    ec2,
-    ecr,
-    iam,
-    lambda_,
-    s3,
-    s3_objects,
-    sqs,
-    ssm,
-)
-from scar_pulumi.stand_ins.plugin.errors import UnservedError
+from scar_pulumi.stand_ins.aws.types import apigatewayv2, batch, cloudwatch, ec2, ecr, iam, lambda_, s3, sqs, ssm
+from scar_pulumi.stand_ins.plugin.failures import UnservedError
 
 
 def _completed(type_: ResourceType) -> ResourceType:
@@ -36,7 +23,7 @@ def _completed(type_: ResourceType) -> ResourceType:
 _SERVED = (
     *apigatewayv2.TYPES,
     batch.COMPUTE_ENVIRONMENT,
-    batch_jobs.JOB_DEFINITION,
+    batch.JOB_DEFINITION,
     batch.JOB_QUEUE,
     cloudwatch.LOG_GROUP,
     ec2.LAUNCH_TEMPLATE,
@@ -55,8 +42,8 @@ _SERVED = (
     s3.BUCKET_V2,
     s3.LIFECYCLE,
     s3.PUBLIC_ACCESS_BLOCK,
-    s3_objects.NOTIFICATION,
-    s3_objects.OBJECT,
+    s3.NOTIFICATION,
+    s3.OBJECT,
     sqs.QUEUE,
     ssm.PARAMETER,
 )

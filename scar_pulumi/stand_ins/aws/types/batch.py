@@ -1,8 +1,12 @@
-"""Batch: compute environments and job queues."""
+"""Batch: compute environments, job queues, and job definitions, each change of which is a new revision."""
 
+import json
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -11,14 +15,72 @@ from scar_pulumi.stand_ins.aws.model import (
     Tags,
     boolean,
     integer,
+    json_text,
     mapping,
     nested,
     output,
     string,
     strings,
 )
-from scar_pulumi.stand_ins.aws.waiting import Waited
-from scar_pulumi.stand_ins.plugin.wire import Properties
+from scar_pulumi.stand_ins.plugin.failures import ProviderError
+from scar_pulumi.stand_ins.plugin.progress import say
+from scar_pulumi.stand_ins.plugin.values import Properties
+
+_DISABLING = 300.0
+
+
+@dataclass(frozen=True)
+class Waited:
+    """A kind of resource of Batch that changes slowly: how it is looked at and told to take no more work.
+
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeEnvironmentDetail.html
+    """
+
+    kind: str
+    describe: str
+    result: str
+    update: str
+    key: str
+
+    def until_valid(self, cloud: Cloud, values: Properties, timeout: float) -> Properties:
+        """Wait until the last change is in effect; returns AWS's document."""
+        return self._until(cloud, values, "VALID", timeout)
+
+    def disable(self, cloud: Cloud, values: Properties) -> None:
+        """Let it take no more work and wait until that is so; nothing else can be deleted."""
+        found = self._found(cloud, values)
+        if not found:
+            return
+        if found["state"] != "DISABLED":
+            say(f"waiting for the {self.kind} to be disabled")
+            cloud.call("batch", self.update, values.get("region"), **{self.key: values["name"], "state": "DISABLED"})
+        self._until(cloud, values, "VALID", _DISABLING)
+
+    def until_gone(self, cloud: Cloud, values: Properties, timeout: float) -> None:
+        """Wait until it is deleted, which takes until its work has ended."""
+        self._until(cloud, values, "", timeout)
+
+    def _until(self, cloud: Cloud, values: Properties, status: str, timeout: float) -> Properties:
+        deadline, pause, told = time.monotonic() + timeout, 0.02, ""
+        while True:
+            found = self._found(cloud, values)
+            now = str(found.get("status", ""))
+            if now == status or not found:
+                return found
+            if now == "INVALID":
+                raise ProviderError(f"{self.kind} {values['name']} is invalid: {found.get('statusReason')}")
+            if time.monotonic() > deadline:
+                raise ProviderError(f"{self.kind} {values['name']} was still {now} after {timeout:g} s")
+            if now != told:
+                say(f"waiting for the {self.kind}, which is {now}")
+                told = now
+            time.sleep(pause)
+            pause = min(pause * 2, 0.2)
+
+    def _found(self, cloud: Cloud, values: Properties) -> Properties:
+        answer = cloud.call("batch", self.describe, values.get("region"), **{self.result: [values["name"]]})
+        return next(iter(answer[self.result]), {})
+
 
 BATCH_TAGS = Tags({"resourceArn": "{arn}"}, "list_tags_for_resource", "tag_resource", "untag_resource", at="tags")
 _STATES = ("ENABLED", "DISABLED")
@@ -166,5 +228,85 @@ JOB_QUEUE = ResourceType(
     settle=_QUEUE.until_valid,
     empty=_QUEUE.disable,
     gone=_QUEUE.until_gone,
+    tags=BATCH_TAGS,
+)
+
+
+_AS_DOCUMENT = ("containerProperties", "nodeProperties")
+
+
+def _revision_request(operation: str, request: Properties, values: Properties) -> Properties:
+    if operation != "register_job_definition":
+        return request
+    documents = {name: json.loads(request[name]) for name in _AS_DOCUMENT if request.get(name)}
+    # Each revision has tags of its own.
+    tags = request.get("tags") or values.get("tags")
+    return {**request, **documents, **({"tags": tags} if tags else {})}
+
+
+def _active(cloud: Cloud, values: Properties) -> list[Properties]:
+    """The revisions that jobs can be submitted with, the newest first."""
+    known = {"jobDefinitionName": values["name"], "status": "ACTIVE"}
+    found = cloud.call("batch", "describe_job_definitions", values.get("region"), **known)["jobDefinitions"]
+    return sorted(found, key=lambda one: int(one["revision"]), reverse=True)
+
+
+def _newest(cloud: Cloud, answer: Properties, values: Properties) -> Properties | None:  # noqa: ARG001
+    return next(iter(_active(cloud, values)), None)
+
+
+def _deregister_older(cloud: Cloud, values: Properties, seconds: float) -> Properties:  # noqa: ARG001
+    revisions = _active(cloud, values)
+    if values.get("deregisterOnNewRevision", True):
+        for older in revisions[1:]:
+            _deregister(cloud, older, values)
+    return revisions[0] if revisions else {}
+
+
+def _deregister_all(cloud: Cloud, values: Properties) -> None:
+    for revision in _active(cloud, values):
+        _deregister(cloud, revision, values)
+
+
+def _deregister(cloud: Cloud, revision: Properties, values: Properties) -> None:
+    arn = revision["jobDefinitionArn"]
+    cloud.call("batch", "deregister_job_definition", values.get("region"), jobDefinition=arn)
+
+
+_EXIT = {"action": string(required=True), "onExitCode": string(), "onReason": string(), "onStatusReason": string()}
+
+JOB_DEFINITION = ResourceType(
+    "aws:batch/jobDefinition:JobDefinition",
+    service="batch",
+    camel=True,
+    documentation="https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html",
+    identity="{name}",
+    name=AutoName("name", 128),
+    properties={
+        "name": string("jobDefinitionName", computed=True, replace=True),
+        "type": string(required=True, replace=True, one_of=("container", "multinode")),
+        "containerProperties": json_text(),
+        "nodeProperties": json_text(),
+        "parameters": mapping(),
+        "platformCapabilities": strings(replace=True, computed=True),
+        "propagateTags": boolean(default=False),
+        "retryStrategy": nested(
+            {"attempts": integer(between=(1, 10)), "evaluateOnExits": nested(_EXIT, "evaluateOnExit", many=True)}
+        ),
+        "schedulingPriority": integer(),
+        "timeout": nested({"attemptDurationSeconds": integer(between=(60, 2**31 - 1))}),
+        "deregisterOnNewRevision": boolean(local=True, default=True),
+        "arn": output("jobDefinitionArn", volatile="always"),
+        "arnPrefix": output(template="arn:{partition}:batch:{region}:{account}:job-definition/{name}"),
+        "revision": integer(output=True, volatile="always"),
+    },
+    create=Call("register_job_definition"),
+    read=Call("describe_job_definitions", extra={"jobDefinitionName": "{name}", "status": "ACTIVE"}),
+    rewrite=True,
+    delete=Call("deregister_job_definition", extra={"jobDefinition": "{arn}"}),
+    amend=_revision_request,
+    adapt=_newest,
+    settle=_deregister_older,
+    empty=_deregister_all,
     tags=BATCH_TAGS,
 )

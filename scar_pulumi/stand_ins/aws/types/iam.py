@@ -1,6 +1,6 @@
 """Identity and Access Management: roles and what they may do."""
 
-from scar_pulumi.stand_ins.aws.calls import Cloud
+from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -13,7 +13,7 @@ from scar_pulumi.stand_ins.aws.model import (
     output,
     string,
 )
-from scar_pulumi.stand_ins.plugin.wire import Properties
+from scar_pulumi.stand_ins.plugin.values import Properties
 
 
 def _detach_policies(cloud: Cloud, role: Properties) -> None:

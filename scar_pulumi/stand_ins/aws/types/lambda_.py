@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from scar_pulumi.stand_ins.aws.calls import Cloud
+from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -19,8 +19,8 @@ from scar_pulumi.stand_ins.aws.model import (
     string,
     strings,
 )
-from scar_pulumi.stand_ins.plugin.errors import ProviderError
-from scar_pulumi.stand_ins.plugin.wire import Properties
+from scar_pulumi.stand_ins.plugin.failures import ProviderError
+from scar_pulumi.stand_ins.plugin.values import Properties
 
 _INVOKE = "arn:{partition}:apigateway:{region}:lambda:path"
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")

@@ -1,0 +1,182 @@
+"""The state of local stacks, in Pulumi's file backend: read, and put right after an operation was killed.
+
+https://www.pulumi.com/docs/iac/concepts/state-and-backends/#local-filesystem
+"""
+
+import json
+import socket
+import string
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scar_foundation.errors import EngineError
+from scar_pulumi.engine.processes import is_running
+
+_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - marks wrapped values in a checkpoint, not a secret itself
+_SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - likewise
+MASKED = "[secret]"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock file that an operation holds while it runs."""
+
+    path: Path
+    process: int
+    host: str
+
+
+@dataclass(frozen=True)
+class FileBackend:
+    """One stack in a file backend."""
+
+    root: Path
+    project: str
+    stack: str
+
+    @property
+    def checkpoint(self) -> Path:
+        """The stack's state."""
+        return self.root / ".pulumi" / "stacks" / self.project / f"{self.stack}.json"
+
+    @property
+    def operation_lock(self) -> Path:
+        """What an operation of ours locks from beginning to end; the engine's own locks begin later."""
+        return self.root.parent / "projects" / self.project / f"{self.stack}.lock"
+
+    def exists(self) -> bool:
+        """Whether the stack was ever created."""
+        return self.checkpoint.is_file()
+
+    def deployment(self) -> dict[str, Any]:
+        """The last deployment as Pulumi keeps it; empty before the first."""
+        if not self.exists():
+            return {}
+        return dict(json.loads(self.checkpoint.read_text()).get("checkpoint", {}).get("latest") or {})
+
+    def locks(self) -> Iterator[Lock]:
+        """Locks on the stack, of running and of dead operations alike."""
+        folder = self.root / ".pulumi" / "locks" / "organization" / self.project / self.stack
+        for path in folder.glob("*.json"):
+            try:
+                content = json.loads(path.read_text())
+                yield Lock(path, int(content["pid"]), str(content["hostname"]))
+            except FileNotFoundError:
+                continue  # released in this moment
+            except (ValueError, KeyError, TypeError):
+                yield Lock(path, 0, "")  # cut short when its process was killed
+
+
+def is_held(lock: Lock, host: str) -> bool:
+    """Whether the process that took the lock may still run; that of another host always may."""
+    if not lock.process:
+        return False
+    return lock.host != host or is_running(lock.process, "pulumi")
+
+
+def stack_outputs(deployment: dict[str, Any]) -> dict[str, Any]:
+    """Outputs of the stack in a deployment; secrets are masked."""
+    for resource in deployment.get("resources") or ():
+        if resource.get("type") == "pulumi:pulumi:Stack":
+            return {name: _masked(value) for name, value in (resource.get("outputs") or {}).items()}
+    return {}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.get(_SECRET) == _SECRET_SIGNATURE:
+            return MASKED
+        return {key: _masked(item) for key, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value
+
+
+_LOCK_WAIT = 600.0
+
+# How the id of a resource follows from its inputs, as on its page in https://www.pulumi.com/registry/packages/aws/
+# under "Import". With it, what an interrupted creation may have left is looked up instead of made a second time.
+IDENTITIES: Mapping[str, str] = {
+    "aws:cloudwatch/logGroup:LogGroup": "{name}",
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": "{repository}",
+    "aws:ecr/repository:Repository": "{name}",
+    "aws:iam/role:Role": "{name}",
+    "aws:iam/rolePolicy:RolePolicy": "{role}:{name}",
+    "aws:lambda/function:Function": "{name}",
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": "{functionName}",
+    "aws:lambda/functionUrl:FunctionUrl": "{functionName}",
+    "aws:lambda/permission:Permission": "{statementId}",
+    "aws:s3/bucket:Bucket": "{bucket}",
+    "aws:s3/bucketNotification:BucketNotification": "{bucket}",
+}
+
+
+def release_dead_locks(backend: FileBackend, tell: Callable[[str], None], limit: float = _LOCK_WAIT) -> None:
+    """Remove locks whose process is gone, and wait for the operation of one that runs.
+
+    Raises EngineError when it still runs after `limit` seconds.
+    """
+    host = socket.gethostname()
+    deadline = time.monotonic() + limit
+    told = 0.0
+    while held := _release(backend, host):
+        if time.monotonic() > deadline or held.host != host:
+            raise EngineError(
+                f"stack {backend.stack}: process {held.process} on {held.host} is working on it; wait for it to end, "
+                f"or, if it cannot run any more, remove {held.path}"
+            )
+        if time.monotonic() - told > 2:
+            told = time.monotonic()
+            tell(f"waiting for process {held.process}, which is working on stack {backend.stack}")
+        time.sleep(0.2)
+
+
+def is_interrupted(deployment: Mapping[str, Any]) -> bool:
+    """Whether anything was under way when the engine was killed."""
+    return bool(deployment.get("pending_operations"))
+
+
+def settle(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The deployment without pending operations, and the URNs that a refresh must look up before it can be believed.
+
+    Interrupted updates and deletions are simply done again. A creation whose id follows from its inputs becomes a
+    resource, which a refresh drops if it was never made; any other is forgotten, and made again. `pulumi refresh
+    --import-pending-creates` is meant for this, but in 3.246 it forgets them all.
+    """
+    resources = list(deployment.get("resources") or ())
+    known = {resource["urn"]: resource.get("id") for resource in resources}
+    found: list[str] = []
+    for operation in deployment.get("pending_operations") or ():
+        resource = dict(operation["resource"])
+        identity = _identity(resource) if operation["type"] == "creating" else None
+        if identity is None or known.get(resource["urn"]) == identity:
+            continue
+        replaces = resource["urn"] in known
+        # What was to replace a resource cannot stand beside it, except as something to be deleted.
+        resources.append({**resource, "id": identity, "outputs": resource.get("inputs"), "delete": replaces})
+        if not replaces:
+            found.append(resource["urn"])
+    return {**deployment, "resources": resources, "pending_operations": []}, found
+
+
+def _identity(resource: Mapping[str, Any]) -> str | None:
+    template = IDENTITIES.get(resource["type"])
+    inputs = resource.get("inputs") or {}
+    if template is None or not all(_is_name(inputs.get(key)) for _, key, _, _ in string.Formatter().parse(template)):
+        return None
+    return template.format_map(inputs)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _release(backend: FileBackend, host: str) -> Lock | None:
+    held = None
+    for lock in backend.locks():
+        if is_held(lock, host):
+            held = lock
+        else:
+            lock.path.unlink(missing_ok=True)
+    return held

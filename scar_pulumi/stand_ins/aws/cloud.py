@@ -1,0 +1,191 @@
+"""The cloud that the provider's settings lead to, which must be on loopback, and calls to it."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError, require_loopback
+from scar_pulumi.stand_ins.plugin.process import PARALLEL
+from scar_pulumi.stand_ins.plugin.values import Properties
+
+
+class CallError(ProviderError):
+    """The cloud refused a call; `code` is its error code, such as `EntityAlreadyExists`."""
+
+    def __init__(self, message: str, code: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+    @property
+    def missing(self) -> bool:
+        """Whether the resource does not exist."""
+        return self.status == 404 or self.code.startswith("NoSuch") or any(mark in self.code for mark in _MISSING)
+
+    @property
+    def taken(self) -> bool:
+        """Whether a resource of that name exists already."""
+        return "AlreadyExists" in self.code or self.code in _TAKEN
+
+
+_MISSING = ("NotFound", "NonExistent", "DoesNotExist")
+# Lambda answers ResourceConflictException both for a taken name and for a function that is being changed.
+_TAKEN = ("ResourceConflictException", "BucketAlreadyOwnedByYou", "QueueNameExists")
+
+
+_DEFAULT_REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Where calls go and what every resource is tagged with."""
+
+    endpoint: str | None
+    region: str = _DEFAULT_REGION
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    default_tags: Mapping[str, str] = field(default_factory=dict)
+
+    def endpoint_of(self, service: str) -> str:
+        """The endpoint of a service; raises `UnservedError` when it has none."""
+        if endpoint := self.endpoints.get(service) or self.endpoint:
+            return endpoint
+        raise UnservedError(_NO_ENDPOINT)
+
+
+def read_configuration(settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Configuration:
+    """The configuration from the provider's inputs and the environment.
+
+    Raises `UnservedError` when an endpoint is not on loopback, or there is none at all.
+    """
+    plain = {name: _decoded(value) for name, value in settings.items()}
+    endpoints = {service: url for entry in plain.get("endpoints") or () for service, url in entry.items() if url}
+    general = environment.get("AWS_ENDPOINT_URL")
+    for url in [*endpoints.values(), *([general] if general else [])]:
+        require_loopback(url, _REFUSAL)
+    if not general and not endpoints:
+        raise UnservedError(_NO_ENDPOINT)
+    region = plain.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    tags = (plain.get("defaultTags") or {}).get("tags") or {}
+    return Configuration(general, region or _DEFAULT_REGION, endpoints, tags)
+
+
+def _decoded(value: Any) -> Any:
+    # Nested settings of a provider travel as JSON text.
+    if isinstance(value, str) and value[:1] in {"[", "{"}:
+        return json.loads(value)
+    return value
+
+
+_REFUSAL = (
+    "the stand-in aws provider only talks to the local cloud on this machine; "
+    "for AWS itself install the genuine plugin: pulumi plugin install resource aws"
+)
+
+_NO_ENDPOINT = (
+    "AWS_ENDPOINT_URL is not set: the stand-in aws provider only talks to the local cloud; "
+    'for a local stack run eval "$(scar-pulumi local env)" first, '
+    "for AWS itself install the genuine plugin: pulumi plugin install resource aws"
+)
+
+
+_PARTITIONS = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
+
+
+class Cloud:
+    """The cloud behind the configured endpoints. Thread-safe."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = Lock()
+
+    def call(self, service: str, operation: str, region: str | None = None, **parameters: Any) -> Properties:
+        """The answer to an operation, named as boto3 names it. Raises `CallError`."""
+        # Imported late: previews that need no call start 0.2 s sooner.
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        client = self.client(service, region)
+        try:
+            answer: Properties = getattr(client, operation)(**parameters)
+        except ClientError as error:
+            raise _call_error(operation, error.response) from None
+        except BotoCoreError as error:
+            raise ProviderError(f"{_spoken(operation)}: {' '.join(str(error).split())}") from None
+        return answer
+
+    def members(self, service: str, operation: str) -> frozenset[str]:
+        """The names of an operation's parameters."""
+        client = self.client(service)
+        shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
+        return frozenset(shape.members if shape else ())
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """The client of a service, made at the first use."""
+        key = (service, region or self.configuration.region)
+        if client := self._clients.get(key):
+            return client
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._new_client(*key)
+            return self._clients[key]
+
+    def facts(self, region: str | None = None) -> dict[str, str]:
+        """What output templates may use besides properties: `region`, `account` and `partition`."""
+        region = region or self.configuration.region
+        return {"region": region, "account": self._identity["Account"], "partition": partition(region)}
+
+    @property
+    def caller(self) -> Properties:
+        """The answer to GetCallerIdentity, asked once."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> Properties:
+        return self.call("sts", "get_caller_identity")
+
+    @cached_property
+    def _session(self) -> Any:
+        from botocore.session import Session  # noqa: PLC0415 - see `call`
+
+        return Session()
+
+    def _new_client(self, service: str, region: str) -> Any:
+        from botocore.config import Config  # noqa: PLC0415 - see `call`
+
+        return self._session.create_client(
+            service,
+            region_name=region,
+            endpoint_url=self.configuration.endpoint_of(service),
+            # Never the user's own: the endpoint is on loopback and takes any.
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106
+            config=Config(
+                max_pool_connections=PARALLEL,
+                read_timeout=120,
+                # A repeated create would meet its own first attempt.
+                retries={"total_max_attempts": 1},
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+
+def partition(region: str) -> str:
+    """The AWS partition of a region: "aws", "aws-cn" or "aws-us-gov"."""
+    return next((name for prefix, name in _PARTITIONS if region.startswith(prefix)), "aws")
+
+
+def _call_error(operation: str, response: Properties) -> CallError:
+    error = response.get("Error", {})
+    code = str(error.get("Code") or "UnknownError")
+    message = " ".join(str(error.get("Message") or "").split()).rstrip(".")
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+    return CallError(f"{_spoken(operation)}: {message} ({code})", code, status)
+
+
+def _spoken(operation: str) -> str:
+    return re.sub(r"(?:^|_)(\w)", lambda letter: letter[1].upper(), operation)

@@ -1,0 +1,276 @@
+"""A program's inputs: checked, completed with defaults and automatic names, compared with what was declared before."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from scar_pulumi.stand_ins.aws.model import AutoName, Property, ResourceType
+from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, has_unknown, is_asset, joined, top
+
+_DIGITS = 7
+_PREFIX_DIGITS = 26
+
+
+def automatic_name(rule: AutoName, resource: str, inputs: Mapping[str, Any], seed: bytes) -> str:
+    """A physical name as the genuine provider forms it: "<resource>-<7 hex digits>", or "<prefix><26 hex digits>"."""
+    digest = hashlib.sha256(seed).hexdigest()
+    ending = rule.suffix[1] if rule.suffix and inputs.get(rule.suffix[0]) else ""
+    prefix = inputs.get(rule.prefix) if rule.prefix else None
+    if prefix:
+        name = f"{str(prefix)[: rule.limit - _PREFIX_DIGITS - len(ending)]}{digest[:_PREFIX_DIGITS]}"
+    elif rule.bare:
+        name = resource
+    else:
+        name = f"{resource[: rule.limit - _DIGITS - 1 - len(ending)]}-{digest[:_DIGITS]}"
+    return (name.lower() if rule.lower else name) + ending
+
+
+def resource_name(urn: str) -> str:
+    """The resource's name in its URN (the last part, which may hold "::" itself)."""
+    return urn.split("::", 3)[-1]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ " (did you mean …?)" when a known name is near, else nothing."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+DEFAULTS = "__defaults"
+"""The genuine provider's list of inputs that it filled in itself, kept in the state."""
+
+
+@dataclass
+class Checked:
+    """Inputs as they go into the state, and what is wrong with them as (property path, sentence)."""
+
+    inputs: Properties = field(default_factory=dict)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+def check(type_: ResourceType, news: Mapping[str, Any]) -> Checked:
+    """Check a program's inputs. Automatic names are put in afterwards, by `Lifecycle.check`."""
+    checked = Checked()
+    for name, value in news.items():
+        if name.startswith("__") or value is None:
+            continue
+        property_ = type_.properties.get(name)
+        if property_ is None or property_.output:
+            checked.failures.append((name, _unserved(type_, name, output=property_ is not None)))
+        else:
+            checked.inputs[name] = _value(value, property_, name, checked.failures)
+    _complete(type_, checked)
+    return checked
+
+
+def _complete(type_: ResourceType, checked: Checked) -> None:
+    defaults = []
+    for name, property_ in type_.properties.items():
+        if name in checked.inputs:
+            continue
+        if property_.required:
+            checked.failures.append((name, f"{type_.token} needs it"))
+        elif property_.default is not None:
+            checked.inputs[name] = property_.default
+            defaults.append(name)
+    checked.inputs[DEFAULTS] = defaults
+
+
+def _unserved(type_: ResourceType, name: str, *, output: bool) -> str:
+    if output:
+        return f"{name!r} is an output of {type_.token} and cannot be set"
+    known = [known for known, property_ in type_.properties.items() if not property_.output]
+    near = did_you_mean(name, known)
+    return f"{name!r} is not a property of {type_.token} that the stand-in aws provider serves{near or _list(known)}"
+
+
+def _list(known: list[str]) -> str:
+    return f"; it serves {', '.join(sorted(known))}"
+
+
+def _value(value: Any, property_: Property, path: str, failures: list[tuple[str, str]]) -> Any:
+    if value == UNKNOWN or is_asset(value):
+        return value
+    if property_.kind == "json":
+        return _json(value)
+    if property_.fields:
+        items = value if isinstance(value, list) else [value]
+        found = [_object(item, property_, path, failures) for item in items]
+        return found if isinstance(value, list) else found[0]
+    if property_.kind == "list" and isinstance(value, list):
+        return value
+    if property_.kind == "map" and isinstance(value, dict):
+        return {key: item if item == UNKNOWN else _text(item) for key, item in value.items()}
+    return _scalar(value, property_, path, failures)
+
+
+def _object(value: Any, property_: Property, path: str, failures: list[tuple[str, str]]) -> Any:
+    if value == UNKNOWN:
+        return value
+    if not isinstance(value, dict):
+        failures.append((path, "must be an object"))
+        return value
+    for name in value.keys() - property_.fields.keys():
+        near = did_you_mean(name, property_.fields) or _list(list(property_.fields))
+        failures.append((f"{path}.{name}", f"{name!r} is not served by the stand-in aws provider{near}"))
+    for name, inner in property_.fields.items():
+        if inner.required and value.get(name) is None:
+            failures.append((f"{path}.{name}", f"{path} needs it"))
+    return {
+        name: _value(item, property_.fields[name], f"{path}.{name}", failures)
+        for name, item in value.items()
+        if item is not None and name in property_.fields
+    }
+
+
+def _scalar(value: Any, property_: Property, path: str, failures: list[tuple[str, str]]) -> Any:
+    converted = _CONVERT.get(property_.kind, lambda _: None)(value)
+    if converted is None:
+        failures.append((path, f"must be {_SPOKEN[property_.kind]}"))
+        return value
+    if property_.one_of and converted not in property_.one_of:
+        near = did_you_mean(str(converted), map(str, property_.one_of))
+        failures.append((path, f"must be one of {', '.join(map(str, property_.one_of))}{near}"))
+    if (
+        property_.between
+        and isinstance(converted, int)
+        and not property_.between[0] <= converted <= property_.between[1]
+    ):
+        failures.append((path, f"is {converted}; AWS takes {property_.between[0]} to {property_.between[1]}"))
+    return converted
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    return UNKNOWN if has_unknown(value) else json.dumps(value, separators=(",", ":"))
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else None
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, str) and value.strip().lstrip("-").isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).lower())
+
+
+_CONVERT = {"string": _text, "integer": _integer, "boolean": _boolean}
+_SPOKEN = {
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "list": "a list",
+    "map": "a map",
+    "object": "an object",
+    "asset": "an asset",
+    "json": "JSON",
+}
+
+
+@dataclass
+class Difference:
+    """Changed property paths as "add", "delete" or "update", and the top-level properties that force a replacement."""
+
+    paths: dict[str, str] = field(default_factory=dict)
+    replaces: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The top-level properties that changed."""
+        return frozenset(map(top, self.paths))
+
+    def ignore(self, paths: Iterable[str]) -> None:
+        """Leave out what the program told the engine to ignore."""
+        tops = frozenset(paths)
+        self.paths = {path: kind for path, kind in self.paths.items() if not {path, top(path)} & tops}
+        self.replaces = [name for name in self.replaces if name not in tops]
+
+
+def difference(type_: ResourceType, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Difference:
+    """Compare checked inputs. Leaving out what AWS chooses itself is no change; nor is another spelling of the same."""
+    found = Difference()
+    for name, property_ in type_.properties.items():
+        old, new = (_settled(values.get(name), property_) for values in (olds, news))
+        if property_.output or (new is None and property_.computed):
+            continue
+        paths = dict(_compare(name, old, new, property_))
+        if paths and property_.replace:
+            found.replaces.append(name)
+        found.paths |= paths
+    if type_.replaced:
+        found.replaces += sorted((type_.replaced(olds, news) & found.changed) - {*found.replaces})
+    return found
+
+
+def baseline(type_: ResourceType, olds: Mapping[str, Any], old_inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What new inputs are compared with: the old inputs, and what AWS had chosen where there were none."""
+    computed = {name: olds.get(name) for name, property_ in type_.properties.items() if property_.computed}
+    return {**computed, **(old_inputs or olds)}
+
+
+def same(old: Any, new: Any, property_: Property) -> bool:
+    """Whether two values of a property mean the same."""
+    return not any(_compare("", _settled(old, property_), _settled(new, property_), property_))
+
+
+def _settled(value: Any, property_: Property) -> Any:
+    """`value` without what says nothing: empty structures, and defaults left out."""
+    if value is None:
+        return property_.default
+    if property_.kind == "json":
+        return _canonical(value)
+    if is_asset(value):
+        return value.get("hash") or value
+    if property_.fields:
+        items = [_settled_fields(item, property_) for item in (value if isinstance(value, list) else [value])]
+        return (items if isinstance(value, list) else items[0]) or None
+    if property_.unordered and isinstance(value, list):
+        return sorted(value, key=str) or None
+    return None if value in ({}, [], "") else value
+
+
+def _settled_fields(value: Any, property_: Property) -> Any:
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _settled(value.get(name), field) for name, field in property_.fields.items() if not field.output}
+    return {name: item for name, item in inner.items() if item is not None}
+
+
+def _canonical(value: Any) -> Any:
+    try:
+        return json.dumps(json.loads(value), sort_keys=True) if value else None
+    except (TypeError, ValueError):
+        return value
+
+
+def _compare(path: str, old: Any, new: Any, property_: Property) -> Iterator[tuple[str, str]]:
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            inner = property_.fields.get(key)
+            if inner is None or not (inner.computed and new.get(key) is None):
+                yield from _compare(joined(path, key), old.get(key), new.get(key), inner or property_)
+    elif isinstance(old, list) and isinstance(new, list) and not property_.unordered:
+        for place in range(max(len(old), len(new))):
+            before, after = (items[place] if place < len(items) else None for items in (old, new))
+            yield from _compare(f"{path}[{place}]", before, after, property_)
+    else:
+        yield path, _kind(old, new)
+
+
+def _kind(old: Any, new: Any) -> str:
+    if old is None:
+        return "add"
+    return "delete" if new is None and new != UNKNOWN else "update"

@@ -1,0 +1,120 @@
+"""What an update would change, and whether the object has to be replaced for it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Object
+from scar_pulumi.stand_ins.kubernetes.objects import decoded
+from scar_pulumi.stand_ins.plugin.values import joined
+
+
+def changed_paths(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Property paths that differ, each with "add", "delete" or "update"."""
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            if not key.startswith("__"):
+                yield from changed_paths(old.get(key), new.get(key), joined(path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for place in range(max(len(old), len(new))):
+            before, after = (items[place] if place < len(items) else None for items in (old, new))
+            yield from changed_paths(before, after, f"{path}[{place}]")
+    elif old in (None, {}, []) and new in (None, {}, []):
+        return
+    else:
+        yield path, "add" if old is None else "delete" if new is None else "update"
+
+
+def drifted(declared: Any, wanted: Any, live: Any) -> Any:
+    """What was declared, with the live value wherever applying it again would change something.
+
+    `wanted` is what applying it again would give: quantities, defaults and the like are spelled there as in `live`.
+    """
+    if wanted == live:
+        return declared
+    if isinstance(declared, dict) and isinstance(wanted, dict) and isinstance(live, dict):
+        return {
+            name: drifted(value, wanted.get(name), live.get(name))
+            for name, value in declared.items()
+            if name in live or name not in wanted
+        }
+    if all(isinstance(items, list) for items in (declared, wanted, live)) and len(declared) == len(live) == len(wanted):
+        return [drifted(*items) for items in zip(declared, wanted, live, strict=True)]
+    return live
+
+
+def drifted_strings(declared: Mapping[str, str], live: Object) -> dict[str, str]:
+    """A Secret's `stringData` as its live `data` has it."""
+    data = live.get("data") or {}
+    return {name: decoded(data[name]) for name in declared if name in data}
+
+
+_EVERY = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
+_SELECTOR = ("spec.selector",)
+_FIELDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("apps", "DaemonSet"): _SELECTOR,
+    ("apps", "Deployment"): _SELECTOR,
+    ("apps", "StatefulSet"): (
+        "spec.podManagementPolicy",
+        "spec.revisionHistoryLimit",
+        *_SELECTOR,
+        "spec.serviceName",
+        "spec.volumeClaimTemplates",
+    ),
+    ("batch", "Job"): ("spec.completions", "spec.parallelism", *_SELECTOR, "spec.template"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ("roleRef",),
+    ("rbac.authorization.k8s.io", "RoleBinding"): ("roleRef",),
+    ("storage.k8s.io", "StorageClass"): ("parameters", "provisioner"),
+    ("", "PersistentVolumeClaim"): ("spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"),
+    ("", "Pod"): ("spec",),
+    ("", "ResourceQuota"): ("spec.scopes",),
+    ("", "Secret"): ("type",),
+    ("", "Service"): ("spec.clusterIP",),
+}
+
+
+def replacing_fields(manifest: Mapping[str, Any], configuration: Configuration) -> tuple[str, ...]:
+    """The fields of an object whose change replaces it."""
+    api_version, kind = str(manifest.get("apiVersion")), str(manifest.get("kind"))
+    group = api_version.rpartition("/")[0]
+    fields = (*_EVERY, *_FIELDS.get((group, kind), ()))
+    immutable = manifest.get("immutable") is True
+    if (group, kind) == ("", "Secret") and (immutable or not configuration.secret_mutable):
+        return (*fields, "data", "stringData")
+    if (group, kind) == ("", "ConfigMap") and (immutable or not configuration.config_map_mutable):
+        return (*fields, "data", "binaryData")
+    return fields
+
+
+def replaces(path: str, fields: tuple[str, ...]) -> bool:
+    """Whether a changed path is at or below one of the fields."""
+    return any(path == field or re.match(rf"{re.escape(field)}[.\[]", path) for field in fields)
+
+
+@dataclass
+class Difference:
+    """Changed property paths as "add", "delete" or "update", and the fields whose change replaces the object."""
+
+    paths: dict[str, str]
+    replacing: tuple[str, ...] = field(default=())
+
+    @property
+    def replaced(self) -> list[str]:
+        """The changed paths that replace the object."""
+        return [path for path in self.paths if self.is_replacing(path)]
+
+    def is_replacing(self, path: str) -> bool:
+        """Whether a path replaces the object."""
+        return replaces(path, self.replacing)
+
+    def ignore(self, ignored: list[str]) -> None:
+        """Leave out what the program told the engine to ignore."""
+        self.paths = {path: kind for path, kind in self.paths.items() if not replaces(path, tuple(ignored))}
+
+
+def difference(olds: dict[str, object], news: dict[str, object], replacing: tuple[str, ...]) -> Difference:
+    """Compare the inputs of two declarations."""
+    return Difference(dict(changed_paths(olds, news)), replacing)
