@@ -1,16 +1,191 @@
-"""Functions over HTTP."""
+"""Functions over HTTP: an HTTP API of API Gateway, its routes, and who may call them.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html"""
 
 import json
-from collections.abc import Mapping
-from typing import Optional
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, NotRequired, Optional, TypedDict
 
 import pulumi
 import pulumi_aws as aws
-from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from scar_components._naming import access_log_name, stack_identity
-from scar_components._routes import check, place, route_keys, route_name
-from scar_components.endpoint_arguments import ApiGatewayEndpointArgs, EndpointFunction
+from scar_components.naming import access_log_name, stack_identity
+
+
+class EndpointFunction(TypedDict):
+    """A function behind an endpoint."""
+
+    function_name: str
+    """Name of the function; also names what is made for it."""
+    function_arn: Input[str]
+    """ARN of the function."""
+    path: NotRequired[str]
+    """Path below the stage, such as `resize` or `images/{size}`; paths below it are the function's, too.
+
+    Default: `{proxy+}`, every path that no other function has.
+    """
+    method: NotRequired[str]
+    """HTTP method that is answered. Default: `ANY`."""
+    authorization: NotRequired[str]
+    """`NONE`, `AWS_IAM` (signed requests of who may `execute-api:Invoke`) or `JWT`. Default: `NONE`, everybody."""
+    scopes: NotRequired[Sequence[str]]
+    """With `JWT`: scopes of which a token needs one. Default: any token of the issuer for the audience will do."""
+    page: NotRequired[bool]
+    """With `JWT`: whether everybody gets the page at the path's end `ui`, which then asks for a token. Default: no."""
+    timeout: NotRequired[int]
+    """Time limit of the function in seconds; calls are answered within 30 s, and what that means is told."""
+
+
+class EndpointTokens(TypedDict):
+    """Whose tokens are accepted."""
+
+    issuer: Input[str]
+    """The issuer, such as `https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc`."""
+    audience: Sequence[Input[str]]
+    """Whom tokens have to be for: at least one."""
+
+
+class EndpointCors(TypedDict):
+    """Which pages of other origins may call. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html"""
+
+    allow_origins: Sequence[Input[str]]
+    """Origins such as `https://example.org`, or `*`."""
+    allow_methods: NotRequired[Sequence[Input[str]]]
+    """Methods that they may use. Default: `*`."""
+    allow_headers: NotRequired[Sequence[Input[str]]]
+    """Headers that they may send. Default: `*`."""
+    expose_headers: NotRequired[Sequence[Input[str]]]
+    """Headers of the answer that they may read. Default: those with the request id."""
+    allow_credentials: NotRequired[Input[bool]]
+    """Whether cookies and credentials are sent along; not with `*`. Default: no."""
+    max_age: NotRequired[Input[int]]
+    """Seconds that a browser remembers this. Default: its own."""
+
+
+class EndpointThrottling(TypedDict):
+    """How many calls each route takes; more are answered with 429."""
+
+    rate_limit: NotRequired[Input[float]]
+    """Calls per second. Default: the account's limit."""
+    burst_limit: NotRequired[Input[int]]
+    """Calls at once. Default: the account's limit."""
+
+
+class EndpointDomain(TypedDict):
+    """A domain of one's own."""
+
+    name: Input[str]
+    """Such as `functions.example.org`."""
+    certificate_arn: Input[str]
+    """ARN of its certificate in AWS Certificate Manager, in the endpoint's region."""
+
+
+class ApiGatewayEndpointArgs(TypedDict):
+    """Arguments of an ApiGatewayEndpoint."""
+
+    functions: Sequence[EndpointFunction]
+    """The functions, each under a path of its own."""
+    api_name: NotRequired[str]
+    """Name of the API. Default: the component's name."""
+    stage: NotRequired[str]
+    """Stage, the first part of every path. Default: `scar`."""
+    tokens: NotRequired[EndpointTokens]
+    """Whose tokens are accepted; needed by functions with authorization `JWT`."""
+    cors: NotRequired[EndpointCors]
+    """Calls from pages of other origins. Default: none."""
+    throttling: NotRequired[EndpointThrottling]
+    """Limits of each route. Default: the account's."""
+    domain: NotRequired[EndpointDomain]
+    """A domain of one's own. Default: only the one that AWS gives."""
+    log_retention: NotRequired[Input[int]]
+    """Days that the access log is kept. Default: 30."""
+    region: NotRequired[Input[str]]
+    """Region of the API and of its functions. Default: the provider's."""
+    tags: NotRequired[dict[str, Input[str]]]
+    """Tags of everything that takes some."""
+
+
+EVERYTHING = "{proxy+}"
+LAUNCH = "launch"
+"""The path by which SCAR's users know a function that has every path."""
+ASYNC = "async"
+"""The last part of the path on which a call is answered before the function runs."""
+
+PAGE = "ui"
+"""The last part of the path of the page to try the function in a browser."""
+
+AUTHORIZATIONS = ("NONE", "AWS_IAM", "JWT")
+# All but OPTIONS: without a route for it, the gateway answers a browser's question before a call by itself, where a
+# route with an authorization would refuse it. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Place(NamedTuple):
+    """Where a function is called, relative to the stage: the path of its URL, and all paths that lead to it."""
+
+    url: str
+    asynchronous: str
+    paths: tuple[str, ...]
+
+
+def place(function: EndpointFunction) -> Place:
+    """Return where a function is called."""
+    path = function.get("path", EVERYTHING).strip("/")
+    if path == EVERYTHING:
+        url = f"/{LAUNCH}"
+        return Place(url, f"{url}/{ASYNC}", (f"/{EVERYTHING}", f"{url}/{ASYNC}"))
+    url = f"/{path}"
+    below = () if path.endswith("+}") else (f"{url}/{EVERYTHING}", f"{url}/{ASYNC}")
+    return Place(url, f"{url}/{ASYNC}", (url, *below))
+
+
+def route_keys(function: EndpointFunction, *, cors: bool) -> Iterator[tuple[str, str]]:
+    """Return the keys of a function's routes, each with its authorization."""
+    method, authorization = function.get("method", "ANY"), function.get("authorization", "NONE")
+    methods = _METHODS if method == "ANY" and cors and authorization != "NONE" else (method,)
+    for path in place(function).paths:
+        yield from ((f"{one} {path}", authorization) for one in methods)
+    if function.get("page") and authorization == "JWT":
+        yield f"GET {place(function).url}/{PAGE}", "NONE"
+
+
+def route_name(key: str) -> str:
+    """Return the part that a route has in its resource's name."""
+    method, _, path = key.partition(" ")
+    words = re.sub(r"[^A-Za-z0-9]+", "-", path.replace("{proxy+}", "any")).strip("-")
+    return f"{words}-{method.lower()}"
+
+
+def check_functions(functions: Sequence[EndpointFunction], *, tokens: bool) -> None:
+    """Complain about functions that no API can have beside each other.
+
+    Raises:
+        pulumi.RunError: What is wrong and what to do.
+    """
+    taken: dict[str, str] = {}
+    for function in functions:
+        name = function["function_name"]
+        _check_one(function, tokens=tokens)
+        for key in (f"{function.get('method', 'ANY')} {path}" for path in place(function).paths):
+            if key in taken:
+                raise pulumi.RunError(f"functions {taken[key]} and {name} both answer {key!r}; give each a path")
+            taken[key] = name
+
+
+def _check_one(function: EndpointFunction, *, tokens: bool) -> None:
+    name, authorization = function["function_name"], function.get("authorization", "NONE")
+    if authorization not in AUTHORIZATIONS:
+        raise pulumi.RunError(
+            f"{name}: authorization {authorization!r} is none of an HTTP API; it has {', '.join(AUTHORIZATIONS)}"
+        )
+    if authorization == "JWT" and not tokens:
+        raise pulumi.RunError(f"{name}: authorization JWT needs to know whose tokens it accepts; give `tokens`")
+    path = function.get("path", EVERYTHING).strip("/")
+    if path == ASYNC or path.endswith(f"/{ASYNC}"):
+        raise pulumi.RunError(f"{name}: path {path!r} ends in {ASYNC!r}, which is kept for calls nobody waits for")
+
 
 SYNCHRONOUS_LIMIT = 30
 """Seconds within which a call is answered: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
@@ -61,7 +236,7 @@ class ApiGatewayEndpoint(ComponentResource):
         self._name = name
         self._args = args
         self._stage_name = args.get("stage", "scar")
-        check(args["functions"], tokens="tokens" in args)
+        check_functions(args["functions"], tokens="tokens" in args)
         self._warn_of_long_calls()
         api = self._api()
         log_group = self._log_group()

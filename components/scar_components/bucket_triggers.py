@@ -1,13 +1,219 @@
-"""Functions that run when objects arrive in a bucket."""
+"""Functions that run when objects arrive in a bucket, and the single notification configuration that a bucket has."""
 
+import itertools
 from collections.abc import Sequence
-from typing import NotRequired, Optional, TypedDict
+from typing import Any, NotRequired, Optional, TypedDict
 
+import botocore.exceptions
 import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, ResourceOptions
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from scar_components.bucket_notification import BucketNotification, NotificationRule
+from scar_components.dynamic import AwsResourceProvider, configured_region
+from scar_components.naming import digest, stack_identity
+from scar_foundation.aws_session import error_code
+
+OBJECT_CREATED = "s3:ObjectCreated:*"
+_KINDS = ("LambdaFunctionConfigurations", "QueueConfigurations", "TopicConfigurations")
+
+
+class NotificationRule(TypedDict):
+    """One rule: objects made under a prefix call a function."""
+
+    function_arn: Input[str]
+    """ARN of the function to call."""
+    prefix: NotRequired[str]
+    """What keys start with. Default: anything."""
+    suffix: NotRequired[str]
+    """What keys end with. Default: anything."""
+
+
+class BucketNotificationArgs(TypedDict):
+    """Arguments of a BucketNotification."""
+
+    bucket: str
+    """Name of the bucket."""
+    rules: Sequence[NotificationRule]
+    """The rules of this stack."""
+    region: NotRequired[Optional[Input[str]]]
+    """Region of the bucket. Default: the aws provider's."""
+
+
+class BucketNotificationProvider(AwsResourceProvider):
+    """Merges the stack's rules into the one notification configuration that a bucket has.
+
+    S3 replaces the configuration whole with each PUT, so what others have put there is read first and written back.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
+    """
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Another bucket is another resource; rules change in place."""
+        replaces = ["bucket"] if _olds.get("bucket") != _news.get("bucket") else []
+        changes = bool(replaces) or any(_olds.get(key) != _news.get(key) for key in ("rules", "mark"))
+        return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Add the stack's rules."""
+        self._put(props, props["rules"], {props["mark"]})
+        return CreateResult(f"{props['bucket']}/{props['mark']}", props)
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Return the stack's rules as they stand in the bucket; gone when there is none."""
+        try:
+            present = self._configuration(props)
+        except botocore.exceptions.ClientError as error:
+            if error_code(error) != "NoSuchBucket":
+                raise
+            present = {}
+        found = [_rule(entry) for entry in _own(present, props["mark"])]
+        rules = sorted(found, key=_order)
+        same = rules == sorted(props["rules"], key=_order)
+        outputs = {**props, "rules": props["rules"] if same else rules}
+        return ReadResult(id_ if found else "", outputs, outputs)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Put the new rules where the old ones were."""
+        # The mark is the stack's name, and a stack can be renamed.
+        self._put(_news, _news["rules"], {_olds["mark"], _news["mark"]})
+        return UpdateResult(_news)
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Take the stack's rules out and leave all others."""
+        try:
+            self._put(_props, [], {_props["mark"]})
+        except botocore.exceptions.ClientError as error:
+            if error_code(error) != "NoSuchBucket":
+                raise
+
+    def _put(self, props: dict[str, Any], rules: Sequence[dict[str, Any]], marks: set[str]) -> None:
+        bucket, mark, present = props["bucket"], props["mark"], self._configuration(props)
+        merged = present
+        for old in marks - {mark}:
+            merged = merged_configuration(merged, [], old)
+        merged = merged_configuration(merged, rules, mark)
+        if problem := overlap(merged, mark):
+            raise pulumi.RunError(f"bucket {bucket}: {problem}")
+        if merged == present:
+            return
+        try:
+            self.session.client("s3", props.get("region")).put_bucket_notification_configuration(
+                Bucket=bucket,
+                NotificationConfiguration=merged,
+                # S3 tries every destination, those of others too: what is only taken away needs no trial.
+                SkipDestinationValidation=not rules,
+            )
+        except botocore.exceptions.ClientError as error:
+            if error_code(error) == "NoSuchBucket":
+                raise
+            raise pulumi.RunError(
+                f"bucket {bucket}: S3 refuses its notifications ({error}); it tries the destinations of all entries, "
+                f"so look whether each still exists and allows S3: {', '.join(destinations(merged))}"
+            ) from None
+
+    def _configuration(self, props: dict[str, Any]) -> dict[str, Any]:
+        s3 = self.session.client("s3", props.get("region"))
+        answer: dict[str, Any] = s3.get_bucket_notification_configuration(Bucket=props["bucket"])
+        return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+
+class BucketNotification(Resource, module="scar", name="BucketNotification"):
+    """This stack's part of a bucket's notification configuration; entries of others are left as they are."""
+
+    def __init__(self, name: str, args: BucketNotificationArgs, opts: Optional[ResourceOptions] = None) -> None:
+        """Declare the rules."""
+        rules = [
+            {"function_arn": rule["function_arn"], "prefix": rule.get("prefix", ""), "suffix": rule.get("suffix", "")}
+            for rule in args["rules"]
+        ]
+        properties = {
+            "bucket": args["bucket"],
+            "rules": rules,
+            "region": args.get("region") or configured_region(opts),
+            "mark": f"scar-{digest(stack_identity())}-",
+        }
+        super().__init__(BucketNotificationProvider(), name, properties, opts)
+
+
+def merged_configuration(present: dict[str, Any], rules: Sequence[dict[str, Any]], mark: str) -> dict[str, Any]:
+    """Return the configuration with the entries whose id starts with `mark` replaced by `rules`."""
+    kept = [entry for entry in present.get("LambdaFunctionConfigurations", ()) if not _is_own(entry, mark)]
+    merged = {**present, "LambdaFunctionConfigurations": [*kept, *(_entry(rule, mark) for rule in rules)]}
+    if not merged["LambdaFunctionConfigurations"]:
+        del merged["LambdaFunctionConfigurations"]
+    return merged
+
+
+def destinations(configuration: dict[str, Any]) -> list[str]:
+    """Return the ARNs that a configuration notifies."""
+    entries = [entry for kind in _KINDS for entry in configuration.get(kind, ())]
+    return sorted({entry[key] for entry in entries for key in entry if key.endswith("Arn")})
+
+
+def overlap(configuration: dict[str, Any], mark: str) -> str | None:
+    """Return why S3 would refuse the stack's rules, beside each other or those of others, None where it would not.
+
+    Two rules for the same event may not match the same key:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+    """
+    own = [_rule(entry) for entry in _own(configuration, mark)]
+    for other in _foreign(configuration, mark):
+        for rule in own:
+            if _meet(rule, _rule(other)):
+                return (
+                    f"somebody else's notification {other.get('Id', '(without an id)')!r} for prefix "
+                    f"{_rule(other)['prefix']!r} already covers {rule['prefix']!r}; remove it or choose another"
+                )
+    for one, two in itertools.combinations(own, 2):
+        if _meet(one, two):
+            return f"prefixes {one['prefix']!r} and {two['prefix']!r} cover the same keys; S3 takes one rule for a key"
+    return None
+
+
+def _meet(one: dict[str, str], other: dict[str, str]) -> bool:
+    prefixes = one["prefix"].startswith(other["prefix"]) or other["prefix"].startswith(one["prefix"])
+    suffixes = one["suffix"].endswith(other["suffix"]) or other["suffix"].endswith(one["suffix"])
+    return prefixes and suffixes
+
+
+def _own(configuration: dict[str, Any], mark: str) -> list[dict[str, Any]]:
+    return [entry for entry in configuration.get("LambdaFunctionConfigurations", ()) if _is_own(entry, mark)]
+
+
+def _foreign(configuration: dict[str, Any], mark: str) -> list[dict[str, Any]]:
+    entries = [entry for kind in _KINDS for entry in configuration.get(kind, ())]
+    created = [entry for entry in entries if any(name.startswith("s3:ObjectCreated") for name in entry["Events"])]
+    return [entry for entry in created if not _is_own(entry, mark)]
+
+
+def _is_own(entry: dict[str, Any], mark: str) -> bool:
+    return str(entry.get("Id", "")).startswith(mark)
+
+
+def _entry(rule: dict[str, Any], mark: str) -> dict[str, Any]:
+    filters = [{"Name": name, "Value": rule[name]} for name in ("prefix", "suffix") if rule.get(name)]
+    entry: dict[str, Any] = {
+        "Id": mark + digest(rule["function_arn"], rule.get("prefix", ""), rule.get("suffix", "")),
+        "LambdaFunctionArn": rule["function_arn"],
+        "Events": [OBJECT_CREATED],
+    }
+    if filters:
+        entry["Filter"] = {"Key": {"FilterRules": filters}}
+    return entry
+
+
+def _rule(entry: dict[str, Any]) -> dict[str, str]:
+    filters = entry.get("Filter", {}).get("Key", {}).get("FilterRules", ())
+    values = {rule["Name"].lower(): rule["Value"] for rule in filters}
+    return {
+        "function_arn": entry.get("LambdaFunctionArn", ""),
+        "prefix": values.get("prefix", ""),
+        "suffix": values.get("suffix", ""),
+    }
+
+
+def _order(rule: dict[str, Any]) -> tuple[str, str, str]:
+    return rule["function_arn"], rule.get("prefix", ""), rule.get("suffix", "")
 
 
 class Trigger(TypedDict):
@@ -54,7 +260,9 @@ class BucketTriggers(ComponentResource):
                 "prefix": trigger.get("prefix", ""),
                 "suffix": trigger.get("suffix", ""),
             }
-            for trigger in sorted(args["triggers"], key=_order)  # which one stands first in the file changes nothing
+            for trigger in sorted(
+                args["triggers"], key=_trigger_order
+            )  # which one stands first in the file changes nothing
         ]
         # S3 tries each permission before it accepts a configuration.
         notification = BucketNotification(
@@ -88,7 +296,7 @@ class BucketTriggers(ComponentResource):
         ]
 
 
-def _order(trigger: Trigger) -> tuple[str, str, str]:
+def _trigger_order(trigger: Trigger) -> tuple[str, str, str]:
     return trigger["function_name"], trigger.get("prefix", ""), trigger.get("suffix", "")
 
 

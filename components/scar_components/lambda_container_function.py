@@ -8,13 +8,15 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from scar_components._batch.job import FunctionJob, checked_execution_mode, required_rights
-from scar_components._batch.job_documents import check_job
-from scar_components._iam import LAMBDA_ASSUME_ROLE, execution_policy
-from scar_components._naming import repository_name, role_name, stack_identity
-from scar_components._storage import s3_paths
-from scar_components._supervisor_configuration import supervisor_configuration
-from scar_components.function_arguments import LambdaContainerFunctionArgs, base_image
+from scar_components.batch.function_job import FunctionJob, checked_execution_mode, required_rights
+from scar_components.batch.job_definition import check_job
+from scar_components.iam_policies import LAMBDA_ASSUME_ROLE, execution_policy, s3_paths
+from scar_components.lambda_container_function_arguments import (
+    LambdaContainerFunctionArgs,
+    base_image,
+    supervisor_configuration,
+)
+from scar_components.naming import repository_name, role_name, stack_identity
 from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
 
 # What the last pushes leave behind, so that a running deployment never loses the image it starts from.

@@ -7,9 +7,8 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from scar_components._dynamic import AwsResourceProvider
-from scar_components._naming import stack_identity
-from scar_components._region import configured_region
+from scar_components.dynamic import AwsResourceProvider, configured_region
+from scar_components.naming import stack_identity
 from scar_foundation.aws_session import error_code
 
 OWNER_TAG = "scar-pulumi:stack"

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 
-from scar_components._batch.job_documents import check_job
-from scar_components._batch.machines import check_machines
-from scar_components.batch_job_arguments import FunctionBatch
-from scar_components.endpoint_arguments import ApiGatewayEndpointArgs, EndpointFunction
-from scar_components.function_arguments import FunctionPage, FunctionStorage, LambdaContainerFunctionArgs
+from scar_components.api_gateway_endpoint import ApiGatewayEndpointArgs, EndpointFunction
+from scar_components.batch.compute import check_machines
+from scar_components.batch.job_definition import check_job
+from scar_components.lambda_container_function_arguments import (
+    FunctionBatch,
+    FunctionPage,
+    FunctionStorage,
+    LambdaContainerFunctionArgs,
+)
 from scar_pulumi.deploy.secrets import with_values
 from scar_pulumi.fdl import Function, StoragePath
 from scar_pulumi.fdl.model import ApiGateway, Batch

@@ -16,9 +16,12 @@ from scar_components import (
     LambdaContainerFunction,
     StorageBucket,
 )
-from scar_components.batch_job_arguments import FunctionBatch, JobFileSystem
 from scar_components.bucket_triggers import BucketTriggersArgs, Trigger
-from scar_components.function_arguments import LambdaContainerFunctionArgs
+from scar_components.lambda_container_function_arguments import (
+    FunctionBatch,
+    JobFileSystem,
+    LambdaContainerFunctionArgs,
+)
 from scar_pulumi.deploy.arguments import (
     api_of,
     endpoint_arguments,

@@ -10,8 +10,8 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from scar_components import OscarService as Component
-from scar_components.function_arguments import FunctionStorage
-from scar_components.oscar_service import OscarServiceArgs, checked_definition
+from scar_components.lambda_container_function_arguments import FunctionStorage
+from scar_components.oscar_service.service import OscarServiceArgs, checked_definition
 from scar_components.supervised_image import planned_digest
 from scar_foundation.directories import state_directory
 from scar_foundation.errors import InputError

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from scar_components import LambdaContainerFunction
-from scar_components.function_arguments import base_image
+from scar_components.lambda_container_function_arguments import base_image
 from scar_components.supervised_image import planned_digest
 from scar_foundation.errors import InputError, ScarError
 from scar_foundation.loopback import is_loopback

@@ -14,8 +14,8 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import Input, Output
 
-from scar_components._naming import digest, stack_identity
-from scar_components.function_arguments import LambdaContainerFunctionArgs
+from scar_components.lambda_container_function_arguments import LambdaContainerFunctionArgs
+from scar_components.naming import digest, stack_identity
 from scar_foundation.errors import InputError
 from scar_pulumi.fdl import Fdl, Function, Reference, split_references
 

@@ -9,8 +9,8 @@ import pytest
 from pulumi.errors import InputPropertyError
 
 from scar_components import BatchGpuEnvironment, BatchGpuEnvironmentArgs
-from scar_components._batch.machines import check_machines, image_types
-from scar_components._host import COMPONENTS, Host
+from scar_components.batch.compute import check_machines, image_types
+from scar_components.host import COMPONENTS, Host
 
 from .conftest import Recorder, run_program
 

@@ -7,8 +7,8 @@ import pulumi
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from scar_components._dynamic import AwsResourceProvider
-from scar_components.bucket_notification import BucketNotificationProvider
+from scar_components.bucket_triggers import BucketNotificationProvider
+from scar_components.dynamic import AwsResourceProvider
 from scar_components.storage_bucket import OWNER_TAG, StorageBucketProvider
 from scar_foundation.aws_session import AwsSession, configured_session
 from scar_pulumi.cloud import LocalCloud

@@ -1,7 +1,7 @@
 from typing import Any
 
 from scar_components import BucketTriggers
-from scar_components.bucket_notification import merged_configuration, overlap
+from scar_components.bucket_triggers import merged_configuration, overlap
 
 from .conftest import Recorder, run_program
 

@@ -1,7 +1,7 @@
 import pytest
 
-from scar_components._iam import execution_policy
-from scar_components._naming import IAM_ROLE_NAME_LIMIT, repository_name, role_name
+from scar_components.iam_policies import execution_policy
+from scar_components.naming import IAM_ROLE_NAME_LIMIT, repository_name, role_name
 
 
 def test_role_names_fit_iam_and_differ_between_stacks() -> None:

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from scar_components import LambdaContainerFunction, LambdaContainerFunctionArgs
-from scar_components._host import COMPONENTS, Host
+from scar_components.host import COMPONENTS, Host
 
 from .conftest import Recorder, run_program
 

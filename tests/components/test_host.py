@@ -8,7 +8,7 @@ import pulumi
 import pytest
 from pulumi.errors import InputPropertyError
 
-from scar_components._host import COMPONENTS, Host
+from scar_components.host import COMPONENTS, Host
 
 from .conftest import Recorder, run_program
 

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from scar_components import LambdaContainerFunction, LambdaContainerFunctionArgs
-from scar_components._batch.job_documents import check_job
+from scar_components.batch.job_definition import check_job
 
 from .conftest import Recorder, run_program
 from .test_function_jobs import IMAGE, function

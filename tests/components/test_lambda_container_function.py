@@ -5,7 +5,7 @@ import pulumi
 import pytest
 
 from scar_components import LambdaContainerFunction, LambdaContainerFunctionArgs
-from scar_components._supervisor_configuration import supervisor_configuration
+from scar_components.lambda_container_function_arguments import supervisor_configuration
 
 from .conftest import Recorder, run_program
 

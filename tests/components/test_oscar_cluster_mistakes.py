@@ -4,7 +4,7 @@ import pulumi
 import pytest
 
 from scar_components import OscarClusterArgs
-from scar_components._oscar_cluster.volume import check_storage_class
+from scar_components.oscar_cluster.storage import check_storage_class
 
 from .conftest import Recorder
 from .test_oscar_cluster import MINIO, cluster

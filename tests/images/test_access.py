@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from scar_components.images import ImageError
-from scar_components.images.credentials import Credentials, docker_credentials
-from scar_components.images.ecr import _base_url, ecr_region
+from scar_components.images.credentials import Credentials, _base_url, docker_credentials, ecr_region
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 

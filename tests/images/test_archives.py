@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from scar_components.images import ImageError
-from scar_components.images.archive import read_archive
-from scar_components.images.parts import FileRange
+from scar_components.images.image import FileRange
+from scar_components.images.local_base import read_archive
 from tests.images import images
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from scar_components.images import FileRange, ImageError, ImagePlan, layers, load_plan, plan_image, save_plan
-from scar_components.images.gzip import gunzip_chunks, gzip_chunks
+from scar_components.images.layers import gunzip_chunks, gzip_chunks
 from tests.images import images
 
 
@@ -232,7 +232,7 @@ def test_mistakes_are_refused_before_anything_is_pushed(
 def test_an_image_beyond_lambdas_limit_is_refused(
     tmp_path: Path, bundler: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scar_components.images.base.LAMBDA_IMAGE_LIMIT", 100_000)
+    monkeypatch.setattr("scar_components.images.manifests.LAMBDA_IMAGE_LIMIT", 100_000)
     archive = images.docker_old(tmp_path / "base.tar")
 
     with pytest.raises(ImageError, match="Lambda takes 10 GB at most, make it smaller"):

@@ -10,7 +10,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 
 from scar_components.images import ImageError, ImagePlan, save_plan
-from scar_components.images.provider import SupervisedImageProvider
+from scar_components.supervised_image import SupervisedImageProvider
 from tests.images.servers import Registry
 
 
@@ -21,7 +21,7 @@ def properties(repository: str, digest: str) -> dict[str, Any]:
 def test_the_provider_is_recorded_by_name_and_the_same_each_time(tmp_path: Path) -> None:
     code = (
         "from pulumi.dynamic.dynamic import serialize_provider as s;"
-        "from scar_components.images.provider import SupervisedImageProvider as P; print(s(P()))"
+        "from scar_components.supervised_image import SupervisedImageProvider as P; print(s(P()))"
     )
     elsewhere = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scar_components.images import ImageError, RemoteBlob, plan_image
-from scar_components.images.reference import is_on_loopback, parse_reference, parse_repository_url
+from scar_components.images.image import is_on_loopback, parse_reference, parse_repository_url
 from scar_components.images.registry import open_repository
 from tests.images import images
 from tests.images.bearer_registry import PASSWORD, BearerRegistry, running
@@ -53,7 +53,7 @@ def test_a_second_plan_asks_for_the_tag_only_and_a_digest_for_nothing(
     assert plan_image(image=f"{server.host}/team/tool:1", bundle=bundler) == by_tag
     assert server.log == []  # the functions of one program see one image
 
-    monkeypatch.setattr("scar_components.images.remote.FRESH", 0.0)
+    monkeypatch.setattr("scar_components.images.remote_base.FRESH", 0.0)
     assert plan_image(image=f"{server.host}/team/tool:1", bundle=bundler) == by_tag
     assert [line for line in server.log if "/token" not in line] == ["HEAD /v2/team/tool/manifests/1"] * 2
 
@@ -68,7 +68,7 @@ def test_a_registry_that_does_not_name_digests_is_understood(
 ) -> None:
     with_digests = plan_image(image=f"{server.host}/team/tool:1", bundle=bundler)
     server.sends_digests = False
-    monkeypatch.setattr("scar_components.images.remote.FRESH", 0.0)
+    monkeypatch.setattr("scar_components.images.remote_base.FRESH", 0.0)
 
     assert plan_image(image=f"{server.host}/team/tool:1", bundle=bundler) == with_digests
 

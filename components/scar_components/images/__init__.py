@@ -4,11 +4,9 @@
 repository hold it. In between, a plan travels from the Pulumi program to the provider process as a file in the cache.
 """
 
-from scar_components.images.errors import ImageError
-from scar_components.images.parts import FileRange, ImagePlan, Layer, RemoteBlob
-from scar_components.images.plan import plan_image
+from scar_components.images.image import FileRange, ImageError, ImagePlan, Layer, RemoteBlob
+from scar_components.images.plan import load_plan, plan_image, save_plan
 from scar_components.images.push import PushReport, is_pushed, load_blob, push
-from scar_components.images.recipe import load_plan, save_plan
 
 __all__ = [
     "FileRange",

@@ -1,20 +1,140 @@
-"""From what the user wrote to an image plan: the whole image is known, digest included, and nothing is pushed."""
+"""The plan of a supervised image: every byte is known, digest included, and nothing has been pushed."""
 
-from collections.abc import Callable
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from scar_components.images.archive import read_archive
-from scar_components.images.base import PLATFORMS, Base, check_limits
-from scar_components.images.build import build_archive, has_dockerfile
-from scar_components.images.cache import cache_folder, used
-from scar_components.images.document import compress, function_layer, image_manifest, supervised_configuration
-from scar_components.images.errors import ImageError
+from scar_components.images.cache import cache_folder, sweep, used
+from scar_components.images.image import (
+    CONFIG_TYPE,
+    LAYER_TYPE,
+    MANIFEST_TYPE,
+    FileRange,
+    ImageError,
+    ImagePlan,
+    Layer,
+    RemoteBlob,
+    sha256,
+)
 from scar_components.images.layers import Progress
-from scar_components.images.parts import FileRange, ImagePlan, Layer, sha256
-from scar_components.images.remote import read_remote
-from scar_components.images.supervisor import bundle_script, supervisor
+from scar_components.images.local_base import build_archive, has_dockerfile, read_archive
+from scar_components.images.manifests import PLATFORMS, Base, Document, check_limits
+from scar_components.images.remote_base import read_remote
+from scar_components.images.supervisor_layer import bundle_script, supervisor
 from scar_foundation.aws_session import AwsSession
+from scar_foundation.directories import cache_directory
 from scar_foundation.files import written
+
+_KEPT_FOR_SUPERVISOR: dict[str, object] = {"Entrypoint": None, "Cmd": None, "User": "", "WorkingDir": "", "Env": []}
+
+# Libraries that the base loads into every program: into the supervisor's interpreter they do not fit. The user's
+# program gets them all the same, from image.json.
+_OF_LOADERS = ("LD_PRELOAD", "LD_AUDIT")
+
+
+def function_layer(configuration: Document, script: bytes | None) -> bytes:
+    """Make the layer with what makes one function differ from another: its script, and how its base wants to start.
+
+    An uncompressed tar with `opt/scar/function/image.json` and `opt/scar/function/script`, owned by root and undated.
+    """
+    base = configuration.get("config") or {}
+    image = {key: base.get(key) or default for key, default in _KEPT_FOR_SUPERVISOR.items()}
+    files = {"image.json": (_json(image), 0o644)} | ({} if script is None else {"script": (script, 0o755)})
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        folder = tarfile.TarInfo("opt/scar/function")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(folder)
+        for name, (data, mode) in files.items():
+            member = tarfile.TarInfo(f"opt/scar/function/{name}")
+            member.size, member.mode = len(data), mode
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def compress(layer: bytes) -> bytes:
+    """Compress a small layer, without a date."""
+    return gzip.compress(layer, compresslevel=6, mtime=0)
+
+
+def supervised_configuration(configuration: Document, entrypoint: Sequence[str], layers: Iterable[Layer]) -> bytes:
+    """Patch a base's configuration: the supervisor starts, as root's choice of user is the supervisor's business.
+
+    `layers` are the ones added to the base's. Everything else of the base stays as it is.
+    """
+    added = list(layers)
+    container = {key: value for key, value in (configuration.get("config") or {}).items() if key != "Cmd"}
+    # Lambda fails where WORKDIR is missing or closed to its user; the supervisor goes there itself, where it can.
+    container |= {"Entrypoint": list(entrypoint), "User": "", "WorkingDir": "/"}
+    if container.get("Env"):
+        container["Env"] = [entry for entry in container["Env"] if entry.partition("=")[0] not in _OF_LOADERS]
+    root = configuration["rootfs"]
+    history = [{"created_by": "scar-pulumi", "comment": comment} for comment in ("supervisor", "function")]
+    return _json(
+        configuration
+        | {
+            "config": container,
+            "rootfs": root | {"diff_ids": [*root["diff_ids"], *(layer.diff_id for layer in added)]},
+            "history": [*(configuration.get("history") or []), *history[: len(added)]],
+        }
+    )
+
+
+def image_manifest(configuration: bytes, layers: Iterable[Layer]) -> bytes:
+    """Make the manifest, in Docker's format whatever the base's was: Lambda and every registry take it."""
+    return _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "config": {"mediaType": CONFIG_TYPE, "size": len(configuration), "digest": sha256(configuration)},
+            "layers": [{"mediaType": LAYER_TYPE, "size": layer.size, "digest": layer.digest} for layer in layers],
+        }
+    )
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def save_plan(plan: ImagePlan) -> None:
+    """Keep a plan for the provider process."""
+    path = _path(plan.digest)
+    sweep(path.parent)
+    recipe = {
+        "manifest": plan.manifest.decode(),
+        "config": plan.config.decode(),
+        "layers": [asdict(layer) for layer in plan.layers],
+    }
+    with written(path) as file:
+        file.write(json.dumps(recipe, default=str).encode())
+
+
+def load_plan(digest: str) -> ImagePlan:
+    """Return the plan that a program has saved. Raises ImageError if there is none."""
+    try:
+        recipe = json.loads(_path(digest).read_text())
+    except FileNotFoundError:
+        raise ImageError(
+            f"image {digest}: its plan is not in the cache ({cache_directory()}); run again, "
+            "with the same SCAR_CACHE_DIR and HOME for the program and the engine"
+        ) from None
+    layers = tuple(_layer(**facts) for facts in recipe["layers"])
+    return ImagePlan(recipe["manifest"].encode(), recipe["config"].encode(), layers)
+
+
+def _layer(source: dict[str, Any], **facts: Any) -> Layer:
+    if "registry" in source:
+        return Layer(**facts, source=RemoteBlob(**source))
+    return Layer(**facts, source=FileRange(**source | {"path": Path(source["path"])}))
+
+
+def _path(digest: str) -> Path:
+    return cache_folder("plans") / f"{digest.removeprefix('sha256:')}.json"
 
 
 def plan_image(

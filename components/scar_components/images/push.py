@@ -9,8 +9,7 @@ from hashlib import sha256 as hash_of
 from pathlib import Path
 
 from scar_components.images.cache import cache_folder, used
-from scar_components.images.parts import FileRange, ImagePlan, Layer, sha256
-from scar_components.images.reference import parse_repository_url
+from scar_components.images.image import FileRange, ImagePlan, Layer, parse_repository_url, sha256
 from scar_components.images.registry import Repository, open_repository
 from scar_foundation.aws_session import AwsSession
 from scar_foundation.files import written

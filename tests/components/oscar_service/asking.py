@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from scar_components._oscar_service._definition import completed
-from scar_components.function_arguments import FunctionStorage
+from scar_components.lambda_container_function_arguments import FunctionStorage
+from scar_components.oscar_service.definition import completed
 from tests.components.oscar_service.server import PASSWORD, USER, Server
 
 Properties = dict[str, Any]

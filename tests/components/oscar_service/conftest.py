@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pulumi import automation
 
-from scar_components._oscar_service._provider import RegisteredServiceProvider
+from scar_components.oscar_service.service import RegisteredServiceProvider
 from scar_pulumi.engine import find_engine, stack_environment
 from tests.components.oscar_service.cluster import Cluster
 from tests.components.oscar_service.server import Server, running

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi import automation
 
-from scar_components.oscar_service import OscarService, OscarServiceArgs
+from scar_components.oscar_service.service import OscarService, OscarServiceArgs
 from tests.components.oscar_service.server import PASSWORD, Server
 
 TYPE = "pulumi-python:dynamic/scar:RegisteredService"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from scar_components._oscar_service._provider import RegisteredServiceProvider
+from scar_components.oscar_service.service import RegisteredServiceProvider
 from tests.components.oscar_service.asking import minio, properties, raw
 from tests.components.oscar_service.cluster import Cluster
 from tests.components.oscar_service.server import Server, running

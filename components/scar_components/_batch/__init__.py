@@ -1,1 +1,0 @@
-"""AWS Batch behind functions: where jobs run, what a job is, and who may start it."""

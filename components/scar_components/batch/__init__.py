@@ -1,0 +1,1 @@
+"""AWS Batch: where jobs run, and the jobs of functions."""

@@ -1,0 +1,173 @@
+"""What a compute environment is made of: its machines, their network, and what instances run when they start.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import Input, Output
+
+ON_INSTANCES = ("EC2", "SPOT")
+SERVERLESS = ("FARGATE", "FARGATE_SPOT")
+ALLOCATION_STRATEGIES = {
+    # Those that let AWS change an environment in place.
+    # https://docs.aws.amazon.com/batch/latest/userguide/infrastructure-updates.html
+    "EC2": ("BEST_FIT_PROGRESSIVE", "BEST_FIT"),
+    "SPOT": ("SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED", "BEST_FIT_PROGRESSIVE", "BEST_FIT"),
+}
+"""What each type can be allocated by, the default first."""
+GPU_FAMILY = re.compile(r"(?:p|g|gr)[0-9]")
+_GPU_WITHOUT_NVIDIA = re.compile(r"g4ad\b")
+_GPU_ON_GRAVITON = re.compile(r"g5g\b")
+_BEFORE_AL2023 = re.compile(r"(?:p2|p3|g3|g3s|a1)\b")
+_ONLY_ON_INSTANCES = (
+    *("instance_types", "instance_role", "disk_size", "user_data", "image_id", "min_vcpus", "desired_vcpus"),
+    *("allocation_strategy", "spot_fleet_role_arn", "bid_percentage"),
+)
+
+
+def check_machines(name: str, args: Mapping[str, Any]) -> None:
+    """Raise RunError with every combination of a compute environment's arguments that Batch refuses."""
+    found = [*_of_type(args), *_of_counts(args), *_of_instances(args)]
+    if found:
+        raise pulumi.RunError("\n".join(f"{name}: {problem}" for problem in found))
+
+
+def _of_type(args: Mapping[str, Any]) -> list[str]:
+    kind = args.get("type", "EC2")
+    if kind not in ON_INSTANCES + SERVERLESS:
+        return [f"type: {kind!r} is unknown; use one of {', '.join(ON_INSTANCES + SERVERLESS)}"]
+    if args.get("management", "MANAGED") not in ("MANAGED", "UNMANAGED"):
+        return [f"management: {args['management']!r} is unknown; use MANAGED or UNMANAGED"]
+    if kind in ON_INSTANCES:
+        return []
+    given = [key for key in _ONLY_ON_INSTANCES if args.get(key) not in (None, 0)]
+    return [f"{key}: {kind} has no instances; leave it out, or use EC2 or SPOT (GPUs are only there)" for key in given]
+
+
+def _of_counts(args: Mapping[str, Any]) -> list[str]:
+    least, wanted, most = (args.get(key) for key in ("min_vcpus", "desired_vcpus", "max_vcpus"))
+    if isinstance(most, int) and most < 1:
+        return [f"max_vcpus: is {most}, so no job could ever start; use 1 or more"]
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        return [f"min_vcpus: {least} is more than max_vcpus, {most}; raise max_vcpus"]
+    if isinstance(wanted, int) and isinstance(most, int) and not (_number(least) <= wanted <= most):
+        return [f"desired_vcpus: {wanted} is not between min_vcpus and max_vcpus; leave it out: Batch chooses it"]
+    return []
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _of_instances(args: Mapping[str, Any]) -> list[str]:
+    kind, strategy = args.get("type", "EC2"), args.get("allocation_strategy")
+    problems = []
+    known = ALLOCATION_STRATEGIES.get(kind, ())
+    if strategy and known and strategy not in known:
+        problems.append(f"allocation_strategy: {strategy!r} is none of {kind}'s; use one of {', '.join(known)}")
+    if kind == "SPOT" and strategy == "BEST_FIT" and not args.get("spot_fleet_role_arn"):
+        problems.append("allocation_strategy: BEST_FIT needs a spot fleet role; give spot_fleet_role_arn")
+    if "instance_types" in args and not args["instance_types"]:
+        problems.append("instance_types: is empty, so no job could ever start; name one, such as g4dn.xlarge")
+    without = [one for one in args.get("instance_types", ()) if _GPU_ON_GRAVITON.match(one)]
+    if without and not args.get("image_id"):
+        problems.append(f"instance_types: AWS has no image with GPUs for {', '.join(without)}; give image_id")
+    return problems
+
+
+def changes_in_place(args: Mapping[str, Any]) -> bool:
+    """Whether AWS changes the instances of such an environment in place, with jobs on them."""
+    is_managed = args.get("management", "MANAGED") == "MANAGED" and args.get("type", "EC2") in ON_INSTANCES
+    return is_managed and not args.get("service_role") and args.get("allocation_strategy") != "BEST_FIT"
+
+
+def _has_gpu(instance_type: str) -> bool:
+    return bool(GPU_FAMILY.match(instance_type)) and not _GPU_WITHOUT_NVIDIA.match(instance_type)
+
+
+def image_types(instance_types: Sequence[str]) -> list[str]:
+    """Return the machine images that the types start from, one for those with GPUs and one for the others.
+
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_Ec2Configuration.html
+    """
+    return sorted({_image_type(one) for one in instance_types})[:2]
+
+
+def _image_type(instance_type: str) -> str:
+    system = "ECS_AL2" if _BEFORE_AL2023.match(instance_type) else "ECS_AL2023"
+    return f"{system}_NVIDIA" if _has_gpu(instance_type) else system
+
+
+_NO_DEFAULT = "the account has no default VPC in this region; give subnet_ids and security_group_ids"
+
+
+class Network:
+    """Subnets and security groups of a compute environment."""
+
+    subnet_ids: Input[Sequence[Input[str]]]
+    security_group_ids: Input[Sequence[Input[str]]]
+
+    def __init__(
+        self,
+        name: str,
+        subnet_ids: Optional[Sequence[Input[str]]],
+        security_group_ids: Optional[Sequence[Input[str]]],
+        region: Optional[Input[str]],
+        invoke: pulumi.InvokeOutputOptions,
+    ) -> None:
+        """Look up what is not given: the default VPC's subnets, and the default security group of the subnets' VPC."""
+        self._region, self._invoke = region, invoke
+        vpc = None if subnet_ids else self._default_vpc(name)
+        self.subnet_ids = list(subnet_ids) if subnet_ids else self._default_subnets(name, vpc)
+        if security_group_ids:
+            self.security_group_ids = list(security_group_ids)
+        else:
+            self.security_group_ids = [self._default_group(vpc or self._vpc_of(subnet_ids))]
+
+    def _default_vpc(self, name: str) -> Output[str]:
+        filters: Any = [{"name": "is-default", "values": ["true"]}]
+        found: Any = aws.ec2.get_vpcs_output(filters=filters, region=self._region, opts=self._invoke)
+        return Output.from_input(found.ids).apply(lambda ids: _first(name, ids))
+
+    def _default_subnets(self, name: str, vpc: Optional[Output[str]]) -> Output[Sequence[str]]:
+        filters: Any = [{"name": "vpc-id", "values": [vpc]}, {"name": "default-for-az", "values": ["true"]}]
+        found: Any = aws.ec2.get_subnets_output(filters=filters, region=self._region, opts=self._invoke)
+        return Output.from_input(found.ids).apply(lambda ids: sorted(ids) if ids else [_first(name, ids)])
+
+    def _vpc_of(self, subnet_ids: Optional[Sequence[Input[str]]]) -> Output[str]:
+        first = (subnet_ids or [""])[0]
+        found: Any = aws.ec2.get_subnet_output(id=first, region=self._region, opts=self._invoke)
+        return Output.from_input(found.vpc_id)
+
+    def _default_group(self, vpc: Output[str]) -> Output[str]:
+        found: Any = aws.ec2.get_security_group_output(
+            name="default", vpc_id=vpc, region=self._region, opts=self._invoke
+        )
+        return Output.from_input(found.id)
+
+
+def _first(name: str, ids: Sequence[str]) -> str:
+    if not ids:
+        raise pulumi.RunError(f"{name}: {_NO_DEFAULT}")
+    return ids[0]
+
+
+def encoded_user_data(script: str) -> str:
+    """Return a shell script as base64 of a MIME document; one that is a MIME document already stays as it is."""
+    text = script if script.startswith(("MIME-Version:", "Content-Type: multipart/")) else _document(script)
+    return base64.b64encode(text.encode()).decode()
+
+
+def _document(script: str) -> str:
+    # Made of the script, so that the same script is the same document.
+    boundary = hashlib.sha256(script.encode()).hexdigest()[:24]
+    return (
+        f'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="{boundary}"\n\n--{boundary}\n'
+        f'Content-Type: text/x-shellscript; charset="us-ascii"\n\n{script}\n--{boundary}--\n'
+    )

@@ -1,0 +1,220 @@
+"""The jobs of a function: their definition from the function's image, their roles and their log."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Optional, cast
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import ComponentResource, Input, Output, ResourceOptions
+
+from scar_components.batch.job_definition import (
+    container_properties,
+    document,
+    node_properties,
+    retry_strategy,
+    secret_places,
+)
+from scar_components.iam_policies import (
+    TASK_ASSUME_ROLE,
+    PolicyDocument,
+    delegation_statements,
+    job_policy,
+    mount_statements,
+    s3_paths,
+    settings_statements,
+    start_policy,
+    storage_statements,
+)
+from scar_components.lambda_container_function_arguments import (
+    FunctionBatch,
+    LambdaContainerFunctionArgs,
+    supervisor_configuration,
+)
+from scar_components.naming import role_name, stack_identity
+
+
+class FunctionJob:
+    """Declares what the jobs of a function need, as children of the function's component."""
+
+    definition: aws.batch.JobDefinition
+    """Each revision stays: a function submits to the one that it was deployed with."""
+    log_group: Output[str]
+    """Name of the jobs' CloudWatch log group."""
+
+    def __init__(
+        self,
+        parent: ComponentResource,
+        name: str,
+        function_name: str,
+        args: LambdaContainerFunctionArgs,
+        image_uri: Output[str],
+    ) -> None:
+        """Declare log, roles and definition, in the order in which they need each other."""
+        self._parent, self._name, self._function_name = parent, name, function_name
+        self._args, self._batch = args, args["batch"]
+        self._image_uri = image_uri
+        invoke = pulumi.InvokeOutputOptions(parent=parent)
+        self._partition = aws.get_partition_output(opts=invoke).partition
+        self._account = aws.get_caller_identity_output(opts=invoke).account_id
+        self._region: Output[str] = aws.get_region_output(region=args.get("region"), opts=invoke).region
+        log_group = self._log_group()
+        self.log_group = log_group.name
+        self.definition = self._definition(log_group)
+
+    @property
+    def supervisor_settings(self) -> Output[Mapping[str, Any]]:
+        """What the function's supervisor has to know in order to submit jobs."""
+        settings: dict[str, Any] = {
+            "job_queue": self._batch["job_queue"],
+            "job_definition": self.definition.arn,
+            "event_path": self._batch.get("event_path"),
+            "multi_node": self._batch.get("number_nodes") is not None or None,
+        }
+        known = {key: value for key, value in settings.items() if value is not None}
+        return Output.from_input(known)
+
+    @property
+    def delegation(self) -> Output[list[Mapping[str, Any]]]:
+        """What the function's role has to allow."""
+        return Output.all(
+            self._partition,
+            self._account,
+            self._batch["job_queue"],
+            self.definition.arn_prefix,
+            self._batch.get("event_path"),
+        ).apply(lambda values: delegation_statements(*values))
+
+    def _child(self, *depends_on: pulumi.Resource) -> ResourceOptions:
+        return ResourceOptions(parent=self._parent, depends_on=list(depends_on) or None)
+
+    def _log_group(self) -> aws.cloudwatch.LogGroup:
+        return aws.cloudwatch.LogGroup(
+            f"{self._name}-job-log-group",
+            name=f"/aws/batch/{self._function_name}",
+            retention_in_days=self._args.get("log_retention", 30),
+            region=self._args.get("region"),
+            tags=self._args.get("tags"),
+            opts=self._child(),
+        )
+
+    def _definition(self, log_group: aws.cloudwatch.LogGroup) -> aws.batch.JobDefinition:
+        batch, nodes = self._batch, self._batch.get("number_nodes")
+        job_role, grants = self._role("job", batch.get("job_role_arn"), self._job_policy())
+        execution_role, more = self._execution_role(log_group)
+        container = self._container(job_role, execution_role)
+
+        def as_nodes(properties: Mapping[str, Any]) -> str:
+            return document(node_properties(properties, nodes or 1, batch.get("main_node_index", 0)))
+
+        return aws.batch.JobDefinition(
+            # No name: what replaces this one would otherwise be a revision of it, and go with it.
+            f"{self._name}-job-definition",
+            type="multinode" if nodes else "container",
+            container_properties=None if nodes else container.apply(document),
+            node_properties=container.apply(as_nodes) if nodes else None,
+            platform_capabilities=None if nodes else [batch.get("platform", "EC2")],
+            retry_strategy=cast(Any, retry_strategy(batch)),
+            timeout=cast(Any, {"attempt_duration_seconds": batch["timeout"]} if "timeout" in batch else None),
+            # The function goes on with the old revision until it is updated itself.
+            deregister_on_new_revision=False,
+            propagate_tags=True,
+            region=self._args.get("region"),
+            tags=self._args.get("tags"),
+            opts=self._child(log_group, *grants, *more),
+        )
+
+    def _container(self, job_role: Output[str], execution_role: Optional[Output[str]]) -> Output[Mapping[str, Any]]:
+        # The queue is not a part of it: a new queue makes no new revision.
+        given = {key: value for key, value in self._batch.items() if key not in {"job_queue", "event_path"}}
+        facts = {
+            "image": self._image_uri,
+            "environment": self._environment(),
+            "job_role": job_role,
+            "execution_role": execution_role,
+            "log_group": self.log_group,
+            "region": self._region,
+            "name": self._function_name,
+            "architecture": self._args.get("architecture", "x86_64"),
+        }
+        return Output.all(given, facts).apply(lambda values: container_properties(values[0], values[1]))
+
+    def _environment(self) -> dict[str, Input[str]]:
+        variables: dict[str, Input[str]] = {
+            **self._args.get("environment", {}),
+            **self._batch.get("environment", {}),
+            "AWS_LAMBDA_FUNCTION_NAME": self._function_name,
+            # Containers on instances are not told.
+            "AWS_REGION": self._region,
+            "SCAR_FUNCTION": supervisor_configuration(self._function_name, self._args),
+        }
+        return {key: value for key, value in variables.items() if key not in self._batch.get("secrets", {})}
+
+    def _role(
+        self, kind: str, given: Optional[Input[str]], policy: Output[PolicyDocument]
+    ) -> tuple[Output[str], list[pulumi.Resource]]:
+        """Return a role's ARN and what has to exist before a job can use it."""
+        if given:
+            return Output.from_input(given), []
+        role = aws.iam.Role(
+            f"{self._name}-{kind}-role",
+            name=role_name(f"{self._function_name}-{kind}", stack_identity()),
+            assume_role_policy=json.dumps(TASK_ASSUME_ROLE),
+            tags=self._args.get("tags"),
+            opts=self._child(),
+        )
+        attached = aws.iam.RolePolicy(
+            f"{self._name}-{kind}-role-policy",
+            name=kind,
+            role=role.name,
+            policy=policy.apply(json.dumps),
+            opts=self._child(),
+        )
+        return role.arn, [attached]
+
+    def _job_policy(self) -> Output[PolicyDocument]:
+        args, batch = self._args, self._batch
+
+        def policy(values: Any) -> PolicyDocument:
+            partition, account, event_path, file_systems = values
+            inputs, outputs = s3_paths(args.get("inputs", ())), s3_paths(args.get("outputs", ()))
+            statements = [
+                *storage_statements(partition, inputs, outputs, account),
+                *settings_statements(partition, account, args.get("storage_providers", {}).values()),
+                *mount_statements(partition, account, file_systems),
+            ]
+            return job_policy(partition, account, event_path, statements)
+
+        mounted = list(batch.get("file_systems", ()))
+        return Output.all(self._partition, self._account, batch.get("event_path"), mounted).apply(policy)
+
+    def _execution_role(
+        self, log_group: aws.cloudwatch.LogGroup
+    ) -> tuple[Optional[Output[str]], list[pulumi.Resource]]:
+        batch = self._batch
+        if batch.get("platform") != "FARGATE" and not batch.get("secrets") and not batch.get("execution_role_arn"):
+            return None, []  # the instance's own role starts the container
+        policy = Output.all(
+            image_uri=self._image_uri,
+            log_group_arn=log_group.arn,
+            partition=self._partition,
+            region=self._region,
+            account=self._account,
+        ).apply(lambda known: start_policy(secrets=secret_places(batch), **known))
+        return self._role("job-start", batch.get("execution_role_arn"), policy)
+
+
+def required_rights(name: str, statements: list[Mapping[str, Any]]) -> str:
+    """Return what a role that the user gave has to allow, as a sentence with the policy."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    return f"{name}: the given role must allow what follows, so that events can be handed over to Batch: {policy}"
+
+
+def checked_execution_mode(name: str, mode: Optional[str], batch: Optional[FunctionBatch]) -> str:
+    """Return the execution mode of a function. Raises RunError where it is unknown or lacks its queue."""
+    mode = mode or ("batch" if batch else "lambda")
+    if mode not in ("lambda", "batch", "lambda-batch"):
+        raise pulumi.RunError(f"{name}: execution_mode: {mode!r} is unknown; use lambda, batch or lambda-batch")
+    if mode != "lambda" and not batch:
+        raise pulumi.RunError(f"{name}: execution_mode: {mode} needs a queue; give batch with its job_queue")
+    return mode

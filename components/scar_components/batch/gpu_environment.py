@@ -1,0 +1,257 @@
+"""Where long and GPU jobs run: a compute environment of AWS Batch with its queue, shared by any number of functions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, Optional, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import ComponentResource, Input, Output, ResourceOptions
+
+from scar_components.batch.compute import (
+    ALLOCATION_STRATEGIES,
+    ON_INSTANCES,
+    Network,
+    changes_in_place,
+    check_machines,
+    encoded_user_data,
+    image_types,
+)
+from scar_components.iam_policies import INSTANCE_ASSUME_ROLE
+from scar_components.naming import role_name, stack_identity
+
+
+class BatchGpuEnvironmentArgs(TypedDict):
+    """Arguments of a BatchGpuEnvironment."""
+
+    type: NotRequired[str]
+    """What jobs run on: `EC2`, `SPOT`, `FARGATE` or `FARGATE_SPOT`. GPUs are on `EC2` and `SPOT`. Default: `EC2`."""
+    instance_types: NotRequired[Sequence[str]]
+    """Instance types or families of one architecture. Default: `g4dn.xlarge` on `EC2` and `SPOT`."""
+    min_vcpus: NotRequired[Input[int]]
+    """vCPUs that run, and cost money, even without jobs. Default: 0."""
+    desired_vcpus: NotRequired[Input[int]]
+    """vCPUs to start with; later on, Batch chooses. Default: as many as jobs need."""
+    max_vcpus: NotRequired[Input[int]]
+    """Most vCPUs at once. Default: 16."""
+    allocation_strategy: NotRequired[str]
+    """How instances are chosen. Default: `BEST_FIT_PROGRESSIVE`, for `SPOT` `SPOT_PRICE_CAPACITY_OPTIMIZED`.
+    With `BEST_FIT`, most changes replace the environment."""
+    bid_percentage: NotRequired[Input[int]]
+    """Highest price of a `SPOT` instance, in percent of the price on demand. Default: no limit but that price."""
+    subnet_ids: NotRequired[Sequence[Input[str]]]
+    """Subnets of the jobs; they need a way to ECR, S3 and CloudWatch Logs. Default: those of the default VPC."""
+    security_group_ids: NotRequired[Sequence[Input[str]]]
+    """Security groups of the jobs. Default: the default one of the subnets' VPC."""
+    disk_size: NotRequired[Input[int]]
+    """Size of the disk of each instance in GB. Default: the machine image's, 30."""
+    user_data: NotRequired[str]
+    """Shell script, or MIME document, that each instance runs when it starts. Default: none."""
+    image_id: NotRequired[Input[str]]
+    """Machine image of the instances. Default: AWS's newest for ECS, with NVIDIA's driver where a type has GPUs."""
+    instance_role: NotRequired[Input[str]]
+    """ARN of the instance profile. Default: one is made that lets instances join and do nothing else."""
+    service_role: NotRequired[Input[str]]
+    """ARN of Batch's role. Default: AWS's service-linked one, without which most changes replace the environment."""
+    spot_fleet_role_arn: NotRequired[Input[str]]
+    """ARN of the spot fleet role, which `SPOT` needs with `BEST_FIT`. Default: none."""
+    management: NotRequired[str]
+    """`MANAGED`, or `UNMANAGED` for instances that you register yourself. Default: `MANAGED`."""
+    priority: NotRequired[Input[int]]
+    """Priority of the queue. Default: 1."""
+    state: NotRequired[str]
+    """`ENABLED`, or `DISABLED` for a queue that takes no jobs. Default: `ENABLED`."""
+    event_expiration: NotRequired[Input[int]]
+    """Days that events too large for a job are kept for it. Default: 30."""
+    region: NotRequired[Input[str]]
+    """Region of all that is made. Default: the provider's."""
+    tags: NotRequired[Mapping[str, Input[str]]]
+    """Tags of everything that is made, the instances among them."""
+
+
+_DEFAULT_INSTANCE_TYPES = ["g4dn.xlarge"]
+_DISK = "/dev/xvda"
+"""Root device of Amazon's images for ECS: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/al2023.html"""
+
+# By default, jobs of more than half an hour do not survive a change: the longest that AWS takes.
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_UpdatePolicy.html
+_PATIENT: aws.batch.ComputeEnvironmentUpdatePolicyArgsDict = {
+    "job_execution_timeout_minutes": 360,
+    "terminate_jobs_on_update": False,
+}
+
+
+class BatchGpuEnvironment(ComponentResource):
+    """A compute environment of AWS Batch, with GPUs or without, and its job queue.
+
+    It costs nothing while no job runs, unless `min_vcpus` says so. What AWS cannot change in place makes a new
+    environment, which the queue moves to before the old one is drained and deleted.
+    """
+
+    job_queue_arn: Output[str]
+    """ARN of the queue that takes the jobs."""
+    compute_environment_arn: Output[str]
+    """ARN of the compute environment."""
+    event_bucket: Output[str]
+    """Bucket for events that are too large for a job."""
+
+    def __init__(self, name: str, args: BatchGpuEnvironmentArgs, opts: Optional[ResourceOptions] = None) -> None:
+        """Declare roles, environment, queue and bucket, in the order in which they need each other."""
+        check_machines(name, args)
+        super().__init__("scar:index:BatchGpuEnvironment", name, None, opts)
+        self._name, self._args = name, args
+        self._type = args.get("type", "EC2")
+        environment = self._environment()
+        self.compute_environment_arn = environment.arn
+        self.job_queue_arn = self._queue(environment).arn
+        self.event_bucket = self._event_bucket()
+        self.register_outputs(
+            {
+                "job_queue_arn": self.job_queue_arn,
+                "compute_environment_arn": self.compute_environment_arn,
+                "event_bucket": self.event_bucket,
+            }
+        )
+
+    def _child(self, *depends_on: pulumi.Resource, ignore_changes: Optional[list[str]] = None) -> ResourceOptions:
+        return ResourceOptions(parent=self, depends_on=list(depends_on) or None, ignore_changes=ignore_changes)
+
+    def _environment(self) -> aws.batch.ComputeEnvironment:
+        args = self._args
+        is_managed = args.get("management", "MANAGED") == "MANAGED"
+        resources, grants = self._compute_resources() if is_managed else (None, [])
+        # No name: what replaces this one exists beside it until the queue has moved.
+        return aws.batch.ComputeEnvironment(
+            f"{self._name}-compute-environment",
+            type=args.get("management", "MANAGED"),
+            service_role=args.get("service_role"),
+            compute_resources=resources,
+            update_policy=_PATIENT if changes_in_place(args) else None,
+            region=args.get("region"),
+            tags=args.get("tags"),
+            # Batch changes it all the time.
+            opts=self._child(*grants, ignore_changes=["computeResources.desiredVcpus"]),
+        )
+
+    def _compute_resources(
+        self,
+    ) -> tuple[aws.batch.ComputeEnvironmentComputeResourcesArgsDict, list[pulumi.Resource]]:
+        args = self._args
+        network = Network(
+            self._name,
+            args.get("subnet_ids"),
+            args.get("security_group_ids"),
+            args.get("region"),
+            pulumi.InvokeOutputOptions(parent=self),
+        )
+        resources: aws.batch.ComputeEnvironmentComputeResourcesArgsDict = {
+            "type": self._type,
+            "max_vcpus": args.get("max_vcpus", 16),
+            "subnets": network.subnet_ids,
+            "security_group_ids": network.security_group_ids,
+        }
+        if self._type not in ON_INSTANCES:
+            return resources, []
+        profile, grants = self._instance_profile()
+        types = list(args.get("instance_types", _DEFAULT_INSTANCE_TYPES))
+        return {
+            **resources,
+            "allocation_strategy": args.get("allocation_strategy", ALLOCATION_STRATEGIES[self._type][0]),
+            "bid_percentage": args.get("bid_percentage"),
+            "min_vcpus": args.get("min_vcpus", 0),
+            "desired_vcpus": args.get("desired_vcpus"),
+            "instance_types": types,
+            "instance_role": profile,
+            "spot_iam_fleet_role": args.get("spot_fleet_role_arn"),
+            "ec2_configurations": [
+                {"image_type": one, "image_id_override": args.get("image_id")} for one in image_types(types)
+            ],
+            "launch_template": self._launch_template(),
+            "tags": args.get("tags"),
+        }, grants
+
+    def _instance_profile(self) -> tuple[Input[str], list[pulumi.Resource]]:
+        """Return the ARN of the instances' profile and what has to exist before instances can use it."""
+        if given := self._args.get("instance_role"):
+            return given, []
+        role = aws.iam.Role(
+            f"{self._name}-instance-role",
+            name=role_name(f"{self._name}-instance", stack_identity()),
+            assume_role_policy=json.dumps(INSTANCE_ASSUME_ROLE),
+            tags=self._args.get("tags"),
+            # An environment that goes by another name keeps its role, and so its instances.
+            opts=self._child(ignore_changes=["name"]),
+        )
+        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
+        policy = aws.iam.RolePolicyAttachment(
+            f"{self._name}-instance-role-policy",
+            role=role.name,
+            # https://docs.aws.amazon.com/batch/latest/userguide/instance_IAM_role.html
+            policy_arn=Output.format(
+                "arn:{0}:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role", partition
+            ),
+            opts=self._child(),
+        )
+        profile = aws.iam.InstanceProfile(
+            f"{self._name}-instance-profile",
+            name=role.name,
+            role=role.name,
+            tags=self._args.get("tags"),
+            opts=self._child(ignore_changes=["name"]),
+        )
+        return profile.arn, [policy]
+
+    def _launch_template(self) -> Optional[aws.batch.ComputeEnvironmentComputeResourcesLaunchTemplateArgsDict]:
+        args = self._args
+        if "disk_size" not in args and "user_data" not in args:
+            return None
+        disk: aws.ec2.LaunchTemplateBlockDeviceMappingArgsDict = {
+            "device_name": _DISK,
+            "ebs": {"volume_size": args.get("disk_size"), "volume_type": "gp3", "encrypted": "true"},
+        }
+        template = aws.ec2.LaunchTemplate(
+            f"{self._name}-launch-template",
+            block_device_mappings=[disk] if "disk_size" in args else None,
+            user_data=encoded_user_data(args["user_data"]) if "user_data" in args else None,
+            region=args.get("region"),
+            tags=args.get("tags"),
+            opts=self._child(),
+        )
+        # By number: an environment keeps the template's version that it was told.
+        return {"launch_template_id": template.id, "version": template.latest_version.apply(str)}
+
+    def _queue(self, environment: aws.batch.ComputeEnvironment) -> aws.batch.JobQueue:
+        return aws.batch.JobQueue(
+            f"{self._name}-queue",
+            priority=self._args.get("priority", 1),
+            state=self._args.get("state", "ENABLED"),
+            compute_environment_orders=[{"order": 1, "compute_environment": environment.arn}],
+            region=self._args.get("region"),
+            tags=self._args.get("tags"),
+            opts=self._child(),
+        )
+
+    def _event_bucket(self) -> Output[str]:
+        args = self._args
+        bucket = aws.s3.Bucket(
+            f"{self._name}-events",
+            force_destroy=True,
+            region=args.get("region"),
+            tags=args.get("tags"),
+            opts=self._child(),
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{self._name}-events-lifecycle",
+            bucket=bucket.bucket,
+            rules=[
+                {
+                    "id": "expire",
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "expiration": {"days": args.get("event_expiration", 30)},
+                }
+            ],
+            region=args.get("region"),
+            opts=self._child(),
+        )
+        return bucket.bucket

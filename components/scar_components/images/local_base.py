@@ -1,0 +1,257 @@
+"""Base images on disk: `docker save` archives, OCI layouts, and directories with a Dockerfile."""
+
+import hashlib
+import json
+import os
+import posixpath
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from scar_components.images.cache import cache_folder, locked, sweep, used
+from scar_components.images.image import FileRange, ImageError, Layer, file_stamp, sha256
+from scar_components.images.layers import Progress, gzip_layer
+from scar_components.images.manifests import (
+    PLATFORMS,
+    Base,
+    Document,
+    check_manifest,
+    choose,
+    diff_ids,
+    digest_of,
+    is_index,
+    parse_document,
+)
+
+# What an image's documents may have at most; registries' own limit for manifests is 4 MB.
+DOCUMENT_LIMIT = 4 << 20
+
+
+class Tree(Protocol):
+    """Named files of an image."""
+
+    @property
+    def path(self) -> Path:
+        """Where the image is on disk."""
+
+    def find(self, name: str) -> FileRange | None:
+        """Where the file called `name` is, or None."""
+
+
+def read_document(tree: Tree, name: str) -> bytes:
+    """Read a JSON document of an image. Raises ImageError if it is missing or absurdly big."""
+    found = tree.find(name)
+    if found is None:
+        raise ImageError(f"{tree.path}: {name} is missing in it; save the image again")
+    if found.size > DOCUMENT_LIMIT:
+        raise ImageError(
+            f"{tree.path}: {name} has {found.size} bytes, which is no image document; save the image again"
+        )
+    return found.read()
+
+
+@dataclass(frozen=True)
+class DirectoryTree:
+    """A directory: an OCI image layout, or an unpacked archive."""
+
+    path: Path
+
+    def find(self, name: str) -> FileRange | None:
+        """Where the file is; names that lead out of the directory are nowhere."""
+        path = self.path / name
+        if not path.is_file() or not path.resolve().is_relative_to(self.path.resolve()):
+            return None
+        return FileRange.whole(path)
+
+
+class TarTree:
+    """An uncompressed tar archive, read once for its table of contents."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp = file_stamp(path)
+        self.members = _members(path)
+
+    def find(self, name: str) -> FileRange | None:
+        """Where the member is; old `docker save` archives hold links between layers, which are followed."""
+        member = self.members.get(posixpath.normpath(name))
+        for _ in range(8):
+            if member is None or not (member.issym() or member.islnk()):
+                break
+            base = posixpath.dirname(member.name) if member.issym() else ""
+            member = self.members.get(posixpath.normpath(posixpath.join(base, member.linkname)))
+        if member is None or not member.isreg():
+            return None
+        return FileRange(self.path, member.offset_data, member.size, self._stamp)
+
+
+def _members(path: Path) -> dict[str, tarfile.TarInfo]:
+    with path.open("rb") as file:
+        magic = file.read(6)
+    for name, start, tool in _COMPRESSIONS:
+        if magic.startswith(start):
+            raise ImageError(f"{path}: is compressed with {name}; unpack it first: {tool} {path.name}")
+    try:
+        with tarfile.open(path, "r:") as archive:
+            return {posixpath.normpath(member.name): member for member in archive}
+    except tarfile.TarError as error:
+        if "unexpected end" in str(error):
+            raise ImageError(f"{path}: is truncated; write or download it again") from None
+        raise ImageError(f"{path}: is not a tar archive; make one with docker save -o FILE IMAGE") from None
+
+
+_COMPRESSIONS = (
+    ("gzip", b"\x1f\x8b", "gunzip --keep"),
+    ("xz", b"\xfd7zXZ", "unxz --keep"),
+    ("zstd", b"\x28\xb5\x2f\xfd", "unzstd --keep"),
+    ("bzip2", b"BZh", "bunzip2 --keep"),
+)
+
+
+_FILES = ("Dockerfile", "Containerfile")
+
+
+def has_dockerfile(directory: Path) -> bool:
+    """Whether a directory is one to build an image from."""
+    return any((directory / name).is_file() for name in _FILES)
+
+
+def build_archive(directory: Path, architecture: str, progress: Progress) -> Path:
+    """Build the image of a directory and return the archive it was saved to.
+
+    The archive is kept in the cache under a hash of everything in the directory, so an unchanged directory is not
+    built again, even when the tags in its FROM lines have moved on; a new line in the Dockerfile builds again.
+    Raises ImageError when there is nothing to build with or the build fails.
+    """
+    tool = shutil.which("docker") or shutil.which("podman")
+    folder = cache_folder("builds")
+    archive = folder / f"{_content_hash(directory)}-{architecture}.tar"
+    with locked(archive):
+        if used(archive):
+            return archive
+        if tool is None:
+            raise ImageError(
+                f"{directory}: a Dockerfile needs docker or podman, and neither is on PATH; install one, "
+                "or build elsewhere and give the docker save archive as image_file"
+            )
+        sweep(folder)
+        progress(f"{directory}: building its image with {Path(tool).name}")
+        _build(tool, directory, architecture, archive)
+    return archive
+
+
+def _build(tool: str, directory: Path, architecture: str, archive: Path) -> None:
+    identifier, unfinished = archive.with_suffix(".id"), archive.with_suffix(".new")
+    platform = f"linux/{PLATFORMS[architecture]}"
+    name = next(name for name in _FILES if (directory / name).is_file())
+    file = str(directory / name)
+    try:
+        _run(tool, directory, "build", "--platform", platform, "--file", file, "--iidfile", str(identifier), ".")
+        _run(tool, directory, "save", "--output", str(unfinished), identifier.read_text().strip())
+        unfinished.replace(archive)
+    finally:
+        identifier.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+
+
+def _run(tool: str, directory: Path, *arguments: str) -> None:
+    # Attestations would make the result an index of several manifests that differ from build to build:
+    # https://docs.docker.com/build/building/variables/#buildx_no_default_attestations
+    environment = os.environ | {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    done = subprocess.run(  # noqa: PLW1510 - what went wrong is told below
+        [tool, *arguments], cwd=directory, env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        output = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-20:])
+        advice = "start it" if "daemon" in output.lower() else "correct the Dockerfile"
+        raise ImageError(f"{directory}: {Path(tool).name} {arguments[0]} failed; {advice}. It printed:\n{output}")
+
+
+def _content_hash(directory: Path) -> str:
+    total = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        status = path.lstat()
+        total.update(f"{path.relative_to(directory)}\0{status.st_mode:o}\0".encode())
+        if path.is_symlink():
+            total.update(os.fsencode(path.readlink()))
+        elif path.is_file():
+            with path.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def read_archive(path: Path, architecture: str, progress: Progress) -> Base:
+    """Read the image in a tar archive or in a directory. Raises ImageError if there is not exactly one good one."""
+    tree: Tree = DirectoryTree(path) if path.is_dir() else TarTree(path)
+    if tree.find("manifest.json"):
+        return _read_docker(tree, architecture, progress)
+    if tree.find("index.json"):
+        return _read_oci(tree, architecture, progress)
+    if tree.find("etc/passwd") or tree.find("bin/sh") or tree.find("usr/bin/env"):
+        raise ImageError(f"{path}: is a root filesystem, not an image; import it: docker import FILE NAME, docker save")
+    raise ImageError(
+        f"{path}: has no manifest.json or index.json, so it is no image; make one with docker save -o FILE"
+    )
+
+
+def _read_docker(tree: Tree, architecture: str, progress: Progress) -> Base:
+    where = str(tree.path)
+    entry = _only_entry(where, read_document(tree, "manifest.json"))
+    configuration = parse_document(where, "configuration", read_document(tree, entry["Config"]))
+    identifiers = diff_ids(where, configuration, architecture, len(entry["Layers"]))
+    layers = [
+        gzip_layer(where, _layer_file(tree, name), identifier, None, progress)
+        for name, identifier in zip(entry["Layers"], identifiers, strict=True)
+    ]
+    return Base(where, configuration, tuple(layers))
+
+
+def _only_entry(where: str, data: bytes) -> Document:
+    try:
+        entries = json.loads(data)
+        images = [(entry["Config"], entry["Layers"], entry.get("RepoTags") or []) for entry in entries]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ImageError(f"{where}: manifest.json is not one that docker save writes; save the image again") from None
+    if len(images) != 1:
+        names = ", ".join(tag for *_, tags in images for tag in tags) or "without names"
+        raise ImageError(f"{where}: holds {len(images)} images ({names}); save only one: docker save -o FILE IMAGE")
+    config, layers, _ = images[0]
+    return {"Config": config, "Layers": layers}
+
+
+def _read_oci(tree: Tree, architecture: str, progress: Progress) -> Base:
+    where = str(tree.path)
+    document = parse_document(where, "index.json", read_document(tree, "index.json"))
+    while is_index(document):
+        document = _read_blob(tree, choose(where, document, architecture))
+    descriptors = check_manifest(where, document)
+    configuration = _read_blob(tree, document["config"])
+    identifiers = diff_ids(where, configuration, architecture, len(descriptors))
+    layers: list[Layer] = []
+    for descriptor, identifier in zip(descriptors, identifiers, strict=True):
+        digest = digest_of(where, descriptor)
+        layers.append(gzip_layer(where, _layer_file(tree, _blob_name(digest)), identifier, digest, progress))
+    return Base(where, configuration, tuple(layers))
+
+
+def _read_blob(tree: Tree, descriptor: Document) -> Document:
+    where = str(tree.path)
+    digest = digest_of(where, descriptor)
+    data = read_document(tree, _blob_name(digest))
+    if sha256(data) != digest:
+        raise ImageError(f"{where}: {_blob_name(digest)} is damaged; save the image again")
+    return parse_document(where, _blob_name(digest), data)
+
+
+def _layer_file(tree: Tree, name: str) -> FileRange:
+    found = tree.find(name)
+    if found is None:
+        raise ImageError(f"{tree.path}: layer {name} is missing in it; save the image again")
+    return found
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"

@@ -1,0 +1,147 @@
+"""Mistakes in a cluster's arguments, all reported at once, and what has to be installed in the cluster."""
+
+import difflib
+import re
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NotRequired
+
+import pulumi
+
+from scar_components.oscar_cluster.arguments import OscarClusterArgs
+from scar_components.oscar_cluster.objects import POD_SECURITY_LEVELS
+
+_SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
+_BACKENDS = ("", "knative")
+
+
+def check_arguments(args: OscarClusterArgs) -> None:
+    """Raise RunError with every mistake in what is known before the program has run."""
+    # What is of the wrong shape cannot be looked into.
+    if mistakes := list(shape_mistakes(args, OscarClusterArgs)) or list(_mistakes(args)):
+        raise pulumi.RunError("\n".join(mistakes))
+
+
+def _mistakes(args: OscarClusterArgs) -> Iterator[str]:
+    yield from _volume(args)
+    yield from _exclusive(args, "minio", "external_minio", "deploy MinIO or name one that exists")
+    yield from _exclusive(args, "ingress", "http_route", "choose one of them")
+    yield from _published(args.get("service", {}), "service.type")
+    minio = args.get("minio", {})
+    yield from _published({"type": minio.get("service_type", "ClusterIP"), **minio}, "minio.service_type")
+    yield from _at_least(minio.get("root_user"), 3, "minio.root_user")
+    yield from _at_least(minio.get("root_password"), 8, "minio.root_password")
+    yield from _one_of(args.get("serverless_backend", ""), _BACKENDS, "serverless_backend")
+    yield from _one_of(args.get("service_pod_security", "baseline"), POD_SECURITY_LEVELS, "service_pod_security")
+    version = args.get("version", "4.1.2")
+    if not re.fullmatch(r"4\.\d+\.\d+(-[\w.]+)?", version):
+        yield f"version: {version!r} is not a release of OSCAR 4; name one, such as 4.1.2"
+    if "oidc" in args and not args["oidc"]["issuers"]:
+        yield "oidc.issuers: is empty; name the URL of at least one OpenID Connect provider"
+
+
+def _volume(args: OscarClusterArgs) -> Iterator[str]:
+    volume = args["volume"]
+    existing = volume.get("existing_claim", False)
+    if existing and "storage_class" in volume:
+        yield "volume: storage_class has no effect on an existing claim; leave one of them out"
+    if not existing and "storage_class" not in volume:
+        yield (
+            "volume.storage_class: is missing; every pod of every service mounts this volume, so it takes a class with "
+            "ReadWriteMany, which a cluster's default class seldom is: name one of NFS, CephFS, EFS, Filestore or "
+            "Azure Files (`kubectl get storageclass` lists them), or set volume.existing_claim"
+        )
+
+
+def _exclusive(args: Mapping[str, Any], one: str, other: str, way_out: str) -> Iterator[str]:
+    if one in args and other in args:
+        yield f"{one}, {other}: exclude each other; {way_out}"
+
+
+def _published(args: Mapping[str, Any], where: str) -> Iterator[str]:
+    type_ = args.get("type", "ClusterIP")
+    yield from _one_of(type_, _SERVICE_TYPES, where)
+    port = args.get("node_port")
+    field = f"{where.partition('.')[0]}.node_port"
+    if port is not None and type_ != "NodePort":
+        yield f"{field}: has no effect with {where} {type_}; leave it out, or choose NodePort"
+    # https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport
+    if isinstance(port, int) and not 30000 <= port <= 32767:
+        yield f"{field}: {port} is no port of nodes; choose one from 30000 to 32767"
+
+
+def _one_of(value: str, allowed: tuple[str, ...], where: str) -> Iterator[str]:
+    if value not in allowed:
+        yield f"{where}: {value!r} is unknown; use one of {', '.join(repr(name) for name in allowed)}"
+
+
+def _at_least(value: object, length: int, where: str) -> Iterator[str]:
+    if isinstance(value, str) and len(value) < length:
+        yield f"{where}: is shorter than MinIO's {length} characters; choose a longer one"
+
+
+def shape_mistakes(value: Any, hint: Any, where: str = "") -> Iterator[str]:
+    """Yield what is unknown, missing or of another kind than a TypedDict says; outputs are taken as they are."""
+    if typing.get_origin(hint) is NotRequired:
+        (hint,) = typing.get_args(hint)
+    if typing.is_typeddict(hint):
+        yield from _section(value, hint, where)
+    elif mistake := _mistake(value, hint):
+        yield f"{where}: {mistake}"
+
+
+def _section(value: Any, hint: Any, where: str) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{where}: {value!r} is not a map; write its settings below it"
+        return
+    hints = hint.__annotations__
+    for key in value:
+        place = f"{where}.{key}" if where else str(key)
+        if key in hints:
+            yield from shape_mistakes(value[key], hints[key], place)
+        else:
+            near = difflib.get_close_matches(str(key), hints, 1)
+            known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(hints))}"
+            yield f"{place}: is unknown; {known}"
+    for key in sorted(hint.__required_keys__ - value.keys()):
+        yield f"{f'{where}.{key}' if where else key}: is missing; give it"
+
+
+def _mistake(value: Any, hint: Any) -> str | None:
+    origin = typing.get_origin(hint)
+    if origin is Mapping:
+        return None if isinstance(value, Mapping) else f"{value!r} is not a map"
+    if origin is Sequence:
+        is_list = isinstance(value, Sequence) and not isinstance(value, str)
+        return None if is_list else f"{value!r} is not a list; write [{value}]"
+    if hint in {bool, int}:
+        is_right = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+        return None if is_right else f"{value!r} is not {'true or false' if hint is bool else 'a whole number'}"
+    if isinstance(value, bool | int | float | Mapping | Sequence) and not isinstance(value, str):
+        return f'{value!r} is not text; write it in quotes, such as "{value}"'
+    return None
+
+
+_KINDS = {
+    "knative": ("knative-serving-must-be-installed", "services.serving.knative.dev"),
+    "kueue": ("kueue-must-be-installed", "clusterqueues.kueue.x-k8s.io"),
+    "kserve": ("kserve-must-be-installed", "inferenceservices.serving.kserve.io"),
+    "http_route": ("gateway-api-must-be-installed", "httproutes.gateway.networking.k8s.io"),
+}
+"""Label of the look-up, which the engine prints when it finds nothing, and the kind that is looked up."""
+
+
+def features(args: OscarClusterArgs) -> frozenset[str]:
+    """The optional parts that are used."""
+    used = {
+        "knative": args.get("serverless_backend") == "knative",
+        "kueue": "kueue" in args,
+        "kserve": args.get("kserve", False),
+        "http_route": "http_route" in args,
+    }
+    return frozenset(name for name, is_used in used.items() if is_used)
+
+
+def required_kinds(args: OscarClusterArgs) -> dict[str, str]:
+    """The kinds to look up, by label."""
+    return dict(_KINDS[name] for name in sorted(features(args)))

@@ -1,0 +1,1 @@
+"""Services on OSCAR clusters, over the REST interface of OSCAR."""
