@@ -1,198 +1,177 @@
-"""The client of OSCAR's REST interface: https://docs.oscar.grycap.net/api/."""
+"""The client of OSCAR's REST interface: https://docs.oscar.grycap.net/api/.
+
+It serves the provider of OscarService and the command line alike. The client on PyPI (oscar-python) brings an OpenID
+agent, boto3 and a WebDAV client with it.
+"""
 
 import json
-import os
-import ssl
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import pulumi
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    InsecureRequestWarning,
-    MaxRetryError,
-    NewConnectionError,
-    SSLError,
-)
-
-
-class OscarError(pulumi.RunError):
-    """A cluster refuses something, or what is asked of it cannot be done."""
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-        """The HTTP status that came with it; 0 where there was none."""
-
-
-class Unreachable(OscarError):  # noqa: N818 - it is a state, not a mistake
-    """No answer came; `sent` tells whether the request may have reached the cluster all the same."""
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        super().__init__(message)
-        self.sent = sent
-
+from scar_foundation.errors import ScarError
+from scar_foundation.http import HttpClient, NoAnswer, Tls, basic_authorization
 
 # Creating a service restarts MinIO, which takes the server seven seconds, and more with many buckets.
-_TIMEOUT = urllib3.Timeout(connect=10, read=180)
-# The password must not follow a redirect, and what is repeated is decided where it is known to be safe.
-_ONCE = urllib3.Retry(total=0, redirect=False, raise_on_status=False)
-_SAID_LIMIT = 500
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A status and what came with it."""
-
-    status: int
-    text: str
-
-    def document(self) -> Any:
-        """The JSON in it."""
-        return json.loads(self.text)
-
-    def said(self) -> str:
-        """What the server says, for people."""
-        return " ".join(self.text.split())[:_SAID_LIMIT] or f"status {self.status}"
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """How a cluster is reached."""
-
-    endpoint: str
-    username: str
-    password: str = field(repr=False)
-    verify_certificate: bool = True
-
-    def request(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """Send one request, once.
-
-        Raises:
-            Unreachable: No answer came.
-            OscarError: The cluster does not accept the user and password.
-        """
-        url = "/".join((self.endpoint.rstrip("/"), *(quote(part, safe="") for part in path)))
-        headers = urllib3.make_headers(basic_auth=f"{self.username}:{self.password}", user_agent="scar-pulumi")
-        data = json.dumps(body).encode() if body is not None else None
-        if data is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            with _pool(self.endpoint, self.verify_certificate) as pool:
-                response = pool.request(method, url, body=data, headers=headers, retries=_ONCE, timeout=_TIMEOUT)
-        except (HTTPError, OSError, ValueError) as error:
-            raise self._explained(error) from None
-        if response.status in {401, 403}:
-            raise OscarError(
-                f"{self.endpoint}: refuses user {self.username!r}; check the user and the password", response.status
-            )
-        return Answer(response.status, response.data.decode("utf-8", "replace"))
-
-    def _explained(self, error: Exception) -> OscarError:
-        cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        if isinstance(cause, SSLError):
-            return OscarError(f"{self.endpoint}: its certificate is not accepted ({cause}); use one that is trusted")
-        if isinstance(cause, ValueError):
-            return OscarError(f"{self.endpoint}: is not an address of OSCAR ({cause}); write https://host")
-        reason = str(cause).rpartition(": ")[2] or type(cause).__name__
-        return Unreachable(
-            f"{self.endpoint}: cannot be reached ({reason}); check the address, and that OSCAR runs there",
-            sent=not isinstance(cause, (NewConnectionError, ConnectTimeoutError)),
-        )
-
-
-def _pool(endpoint: str, verify: bool) -> urllib3.PoolManager:
-    """Connections, through the proxy and with the certificates that the environment names, as other tools do."""
-    context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
-    if not verify:
-        urllib3.disable_warnings(InsecureRequestWarning)  # it was asked for, and would be told with each request
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    target = urlsplit(endpoint)
-    proxy = urllib.request.getproxies().get(target.scheme)
-    if proxy and not urllib.request.proxy_bypass(target.netloc):
-        return urllib3.ProxyManager(proxy, ssl_context=context)
-    return urllib3.PoolManager(ssl_context=context)
-
-
-# OSCAR rolls a creation back that meets MinIO while another one restarts it, and answers 500 with one of these.
+_SECONDS = 180.0
+# OSCAR rolls a creation back when another one restarts MinIO meanwhile, and answers 500 with one of these.
 _RESTARTING = ("connection refused", "connection reset", "EOF", "restarting the MinIO server", "not initialized yet")
+_QUOTED_CHARACTERS = 500
 
 _locks: dict[str, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
 
-class OscarApi:
-    """Services and buckets of one cluster; waits `patience` seconds, at most, for it to answer."""
+class OscarError(ScarError):
+    """A cluster refuses a request, or cannot do what it asks for."""
 
-    def __init__(self, cluster: Cluster, patience: float) -> None:
-        self.cluster = cluster
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP status of the response; 0 without one."""
+
+
+class OscarUnreachable(OscarError):  # noqa: N818 - it is a state, not a mistake
+    """A cluster did not answer."""
+
+    def __init__(self, message: str, *, may_have_arrived: bool) -> None:
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
+        """Whether the cluster may have received the request and acted on it."""
+
+
+@dataclass(frozen=True)
+class OscarAccess:
+    """Where a cluster is, and the user of its interface."""
+
+    endpoint: str
+    username: str
+    password: str = field(repr=False)
+    verify_certificate: bool = True
+    authority_file: str | None = None
+    """PEM file of the trusted authorities. Default: `$REQUESTS_CA_BUNDLE`, else the system's."""
+
+
+@dataclass(frozen=True)
+class OscarResponse:
+    """Status and body of a response."""
+
+    status: int
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def document(self) -> Any:
+        """Return the JSON document in the body."""
+        return json.loads(self.body)
+
+    def quoted(self) -> str:
+        """Return the beginning of the text on one line, for error messages."""
+        return " ".join(self.text.split())[:_QUOTED_CHARACTERS] or f"status {self.status}"
+
+
+class OscarApi:
+    """Services, jobs and buckets of one cluster. Safe to share between threads.
+
+    Args:
+        access: The cluster and its user.
+        patience: Seconds, from now on, during which requests to a cluster that does not answer are repeated.
+        seconds: How long the cluster may take to answer a request.
+    """
+
+    def __init__(self, access: OscarAccess, patience: float = 0.0, seconds: float = _SECONDS) -> None:
+        self.access = access
+        self.endpoint = access.endpoint.rstrip("/")
         self._deadline = time.monotonic() + patience
+        tls = Tls(verify=access.verify_certificate, authority_file=access.authority_file)
+        self._http = HttpClient(seconds=seconds, tls=tls)
 
     def alone(self) -> AbstractContextManager[Any]:
-        """Keep other changes of this process to the cluster waiting: each may restart the MinIO that others need."""
+        """Hold back other changes of this process to the cluster: each may restart the MinIO that others need."""
         with _locks_lock:
-            return _locks.setdefault(self.cluster.endpoint.rstrip("/"), threading.Lock())
+            return _locks.setdefault(self.endpoint, threading.Lock())
 
     def information(self) -> dict[str, Any]:
-        """What the server says of itself: version, serverless backend and so on."""
-        answer = self._read("system", "info")
-        if answer.status != 200:
-            raise self.refusal("it is no OSCAR, or one that is not ready", answer)
-        found: dict[str, Any] = answer.document()
-        return found
+        """Return the server's description of itself: version, serverless backend and so on."""
+        return self._document("it is not OSCAR, or is not ready", "info")
+
+    def settings(self) -> dict[str, Any]:
+        """Return the cluster's settings, among them `minio_provider`: how its own storage is reached."""
+        return self._document("its settings cannot be read", "config")
 
     def find(self, name: str) -> dict[str, Any] | None:
-        """A service, or None; what is secret in it is not told."""
-        answer = self._read("system", "services", name)
-        if answer.status == 404:
+        """Return a service, or None. OSCAR leaves out its secrets."""
+        response = self._read("services", name)
+        if response.status == 404:
             return None
-        if answer.status != 200:
-            raise self.refusal(f"service {name}: cannot be read", answer)
-        found: dict[str, Any] = answer.document()
+        found: dict[str, Any] = self._checked(response, f"service {name}: cannot be read").document()
         return found
 
-    def tells_buckets(self) -> bool:
-        """Whether the cluster tells of its buckets, which those before 4.1 do not."""
-        return self._read("system", "buckets").status == 200
-
-    def bucket(self, name: str) -> dict[str, Any] | None:
-        """A bucket with its objects and tags, or None where there is none or the cluster does not tell."""
-        answer = self._read("system", "buckets", name)
-        return dict(answer.document()) if answer.status == 200 else None
-
     def create(self, definition: Mapping[str, Any]) -> None:
-        """Create a service; again, where OSCAR has rolled it back because MinIO was restarting.
+        """Create a service; repeat it where OSCAR has rolled it back because MinIO was restarting.
 
         Raises:
-            Unreachable: The answer was lost; the service may have been created.
+            OscarUnreachable: The response was lost; the service may have been created.
             OscarError: OSCAR refuses it.
         """
-        answer = self._until_steady("POST", definition)
-        if answer.status != 201:
-            raise self.refusal(f"service {definition['name']}: cannot be created", answer)
+        response = self._until_steady("POST", definition)
+        self._checked(response, f"service {definition['name']}: cannot be created", 201)
 
-    def update(self, definition: Mapping[str, Any]) -> Answer:
-        """Replace a service's definition. The answer may be an error although the service has been updated."""
+    def update(self, definition: Mapping[str, Any]) -> OscarResponse:
+        """Replace a service's definition. The response may be an error although the service has been updated."""
         return self._until_steady("PUT", definition)
 
-    def delete(self, name: str) -> Answer:
-        """Delete a service and every MinIO bucket of it. The answer may be an error although it is gone."""
-        return self._patiently(lambda: self.cluster.request("DELETE", "system", "services", name), again=True)
+    def delete(self, name: str) -> OscarResponse:
+        """Delete a service with all its MinIO buckets. The response may be an error although the service is gone."""
+        return self._patiently(lambda: self._as_user("DELETE", "services", name), again=True)
+
+    def lists_buckets(self) -> bool:
+        """Whether the cluster lists its buckets, which OSCAR before 4.1 does not."""
+        return self._read("buckets").status == 200
+
+    def bucket(self, name: str) -> dict[str, Any] | None:
+        """Return a bucket with its objects and tags; None if there is none, or the cluster does not list buckets."""
+        response = self._read("buckets", name)
+        return dict(response.document()) if response.status == 200 else None
 
     def delete_bucket(self, name: str) -> None:
-        """Delete a bucket with everything in it, if it is there."""
-        answer = self._patiently(lambda: self.cluster.request("DELETE", "system", "buckets", name), again=True)
-        if answer.status not in {200, 204, 404}:
-            raise self.refusal(f"bucket {name}: cannot be deleted", answer)
+        """Delete a bucket with everything in it, if it exists."""
+        response = self._patiently(lambda: self._as_user("DELETE", "buckets", name), again=True)
+        self._checked(response, f"bucket {name}: cannot be deleted", 200, 204, 404)
+
+    def jobs(self, service: str) -> dict[str, Mapping[str, Any]]:
+        """Return the jobs of a service by name, from all pages of the list."""
+        found: dict[str, Mapping[str, Any]] = {}
+        page = ""
+        while True:
+            query = f"?page={quote(page)}" if page else ""
+            document = self._document(f"service {service}: its jobs cannot be listed", "logs", service, query=query)
+            # Up to 4.0 the document is the jobs themselves.
+            found |= document["jobs"] or {} if "jobs" in document else document
+            following = document.get("next_page") if "jobs" in document else ""
+            if not following or following == page:
+                return found
+            page = str(following)
+
+    def job_log(self, service: str, job: str) -> str | None:
+        """Return what a job has printed, each line with its time; None if OSCAR has no log of it."""
+        response = self._read("logs", service, job, query="?timestamps=true")
+        return response.text if response.status == 200 else None
+
+    def call(self, url: str, event: bytes, token: str, seconds: float) -> OscarResponse:
+        """Send an event to a service, once, with the service's token; `seconds` is how long it may take.
+
+        Raises:
+            OscarUnreachable: There is no response.
+        """
+        return self._send("POST", url, {"Authorization": f"Bearer {token}"}, event, seconds)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Whether a condition comes true within some seconds."""
@@ -202,38 +181,80 @@ class OscarApi:
             time.sleep(pause)
         return condition()
 
-    def refusal(self, what: str, answer: Answer) -> OscarError:
-        """The error that says what the server said."""
-        return OscarError(f"{what}: {self.cluster.endpoint} answers {answer.status}: {answer.said()}", answer.status)
+    def refusal(self, what: str, response: OscarResponse) -> OscarError:
+        """Return the error that quotes the server."""
+        return OscarError(f"{what}: {self.endpoint} answers {response.status}: {response.quoted()}", response.status)
 
-    def _read(self, *path: str) -> Answer:
-        return self._patiently(lambda: self.cluster.request("GET", *path), again=True)
+    def _document(self, problem: str, *path: str, query: str = "") -> dict[str, Any]:
+        found: dict[str, Any] = self._checked(self._read(*path, query=query), problem).document()
+        return found
 
-    def _until_steady(self, method: str, definition: Mapping[str, Any]) -> Answer:
-        def send() -> Answer:
-            return self.cluster.request(method, "system", "services", body=definition)
+    def _checked(self, response: OscarResponse, problem: str, *expected: int) -> OscarResponse:
+        if response.status not in (expected or (200,)):
+            raise self.refusal(problem, response)
+        return response
+
+    def _read(self, *path: str, query: str = "") -> OscarResponse:
+        return self._patiently(lambda: self._as_user("GET", *path, query=query), again=True)
+
+    def _until_steady(self, method: str, definition: Mapping[str, Any]) -> OscarResponse:
+        def send() -> OscarResponse:
+            return self._as_user(method, "services", body=definition)
 
         for pause in _pauses(self._deadline):
-            answer = self._patiently(send, again=method == "PUT")
-            if answer.status != 500 or not any(word in answer.text for word in _RESTARTING):
-                return answer
+            response = self._patiently(send, again=method == "PUT")
+            if response.status != 500 or not any(word in response.text for word in _RESTARTING):
+                return response
             time.sleep(pause)
         return self._patiently(send, again=False)
 
-    def _patiently(self, send: Callable[[], Answer], *, again: bool) -> Answer:
-        """Send until an answer comes; `again` is whether what may have arrived can be sent once more."""
+    def _patiently(self, send: Callable[[], OscarResponse], *, again: bool) -> OscarResponse:
+        """Send until there is a response; `again`: a request that may have arrived can be sent once more."""
         for pause in _pauses(self._deadline):
             try:
                 return send()
-            except Unreachable as error:
-                if error.sent and not again:
+            except OscarUnreachable as error:
+                if error.may_have_arrived and not again:
                     raise
             time.sleep(pause)
         return send()
 
+    def _as_user(
+        self, method: str, *path: str, query: str = "", body: Mapping[str, Any] | None = None
+    ) -> OscarResponse:
+        """Send one request to `/system`, once. Raises OscarError when the cluster refuses the user."""
+        url = "/".join((self.endpoint, "system", *(quote(part, safe="") for part in path))) + query
+        headers = basic_authorization(self.access.username, self.access.password)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        response = self._send(method, url, headers, None if body is None else json.dumps(body).encode())
+        if response.status in {401, 403}:
+            user = f"refuses user {self.access.username!r}; check the user and the password"
+            raise OscarError(f"{self.endpoint}: {user}", response.status)
+        return response
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float | None = None
+    ) -> OscarResponse:
+        try:
+            response = self._http.request(method, url, headers=headers, body=body, seconds=seconds)
+        except NoAnswer as error:
+            raise self._explained(error) from None
+        return OscarResponse(response.status, response.data)
+
+    def _explained(self, error: NoAnswer) -> OscarError:
+        if error.cause == "certificate":
+            return OscarError(f"{self.endpoint}: its certificate is not trusted ({error.reason}); use one that is")
+        if error.cause == "address":
+            return OscarError(f"{self.endpoint}: is not the URL of a cluster ({error.reason}); write https://HOST")
+        return OscarUnreachable(
+            f"{self.endpoint}: cannot be reached ({error.reason}); check the address, and that OSCAR runs there",
+            may_have_arrived=error.may_have_arrived,
+        )
+
 
 def _pauses(deadline: float) -> Iterator[float]:
-    """Ever longer pauses, until the deadline."""
+    """Yield ever longer pauses until the deadline."""
     pause = 0.1
     while time.monotonic() + pause < deadline:
         yield pause

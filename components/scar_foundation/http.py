@@ -78,7 +78,7 @@ class HttpClient:
     """
 
     def __init__(self, *, seconds: float = 60.0, tls: Tls = Tls(), connections: int = 8) -> None:
-        self._timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds)
+        self._seconds = seconds
         self._tls = tls
         self._connections = connections
         self._pools: dict[tuple[str, str | None], urllib3.PoolManager] = {}
@@ -105,6 +105,7 @@ class HttpClient:
         body: bytes | Iterable[bytes] | None = None,
         json: object = None,
         retries: urllib3.Retry = ONCE,
+        seconds: float | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         """Send a request and return the response, whatever its status.
@@ -116,15 +117,17 @@ class HttpClient:
             body: What is sent, as it is.
             json: What is sent instead, as a JSON document.
             retries: `ONCE`, `PATIENT`, or a policy of the caller's own.
+            seconds: How long the server may take to answer. Default: the client's.
             stream: Leave the body unread, for `response.stream()`; its reader meets urllib3's own errors.
 
         Raises:
             NoAnswer: There is no response.
         """
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=self._seconds if seconds is None else seconds)
         try:
             return self._pool(url).request(
                 method, url, headers={"User-Agent": USER_AGENT, **(headers or {})}, body=body, json=json,
-                retries=retries, timeout=self._timeout, preload_content=not stream, decode_content=not stream,
+                retries=retries, timeout=timeout, preload_content=not stream, decode_content=not stream,
             )  # fmt: skip
         except (HTTPError, OSError, ValueError) as error:
             raise _no_answer(url, error) from None

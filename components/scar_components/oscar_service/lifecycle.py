@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from scar_components.oscar_api import OscarApi, OscarError, Unreachable
+from scar_components.oscar_api import OscarApi, OscarError, OscarUnreachable
 from scar_components.oscar_service.definition import buckets, differences, owns_buckets, places, shaped
 
 MARK = "scar-pulumi/stack"
@@ -75,7 +75,7 @@ def shared_buckets(api: OscarApi, definition: Mapping[str, Any]) -> list[str]:
     Where the cluster does not tell who made a bucket, that is all of them.
     """
     names = buckets(definition)
-    if not names or not api.tells_buckets():
+    if not names or not api.lists_buckets():
         return names
     found = {name: api.bucket(name) for name in names}
     made_for = {name: (bucket.get("metadata") or {}).get("from_service") for name, bucket in found.items() if bucket}
@@ -186,7 +186,7 @@ class Creation:
             shared = shared_buckets(self.api, self.definition)
             try:
                 self.api.create(self._without(existing))
-            except Unreachable:
+            except OscarUnreachable:
                 continue  # the answer was lost: look what there is now
             except OscarError as error:
                 if error.status in {400, 409} and (found := self.api.find(self.name)) and self._is_ours(found):
@@ -195,17 +195,17 @@ class Creation:
             if self._without(existing) != self.sent:
                 change(self.api, self.sent, self._found(), self.version)
             return shared
-        raise OscarError(f"service {self.name}: {self.api.cluster.endpoint} breaks off each time; look into its log")
+        raise OscarError(f"service {self.name}: {self.api.endpoint} breaks off each time; look into its log")
 
     def _take_over(self, found: dict[str, Any], *, adopt: bool) -> list[str] | None:
         """Make a service that is there what it should be; None when it had to go, and is to be made."""
         ours = self._is_ours(found)
         if not ours and not adopt:
             raise OscarError(
-                f"service {self.name}: exists already on {self.api.cluster.endpoint}, and this stack has not made it; "
+                f"service {self.name}: exists already on {self.api.endpoint}, and this stack has not made it; "
                 "choose another name, delete it there, or say that it is to be adopted"
             )
-        if ours and owns_buckets(self.version) and self.api.tells_buckets():
+        if ours and owns_buckets(self.version) and self.api.lists_buckets():
             # Until its buckets are there OSCAR may still roll it back.
             self.api.wait_until(lambda: all(self.api.bucket(name) for name in buckets(found)), _UNDER_WAY)
         if places(found, "input") == places(self.sent, "input"):
@@ -214,7 +214,7 @@ class Creation:
             return shared
         if not ours:
             raise OscarError(
-                f"service {self.name}: its input is another one on {self.api.cluster.endpoint}, which cannot be "
+                f"service {self.name}: its input is another one on {self.api.endpoint}, which cannot be "
                 "changed there; declare the same input, or delete the service"
             )
         remove(self.api, found, self.version, wipe=False, shared=())

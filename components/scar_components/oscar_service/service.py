@@ -20,7 +20,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from scar_components.dynamic import deletes_buckets
 from scar_components.lambda_container_function_arguments import FunctionStorage
 from scar_components.naming import stack_identity
-from scar_components.oscar_api import Cluster, OscarApi, OscarError
+from scar_components.oscar_api import OscarAccess, OscarApi, OscarError
 from scar_components.oscar_service.definition import (
     buckets,
     completed,
@@ -263,7 +263,7 @@ class RegisteredServiceProvider(ResourceProvider):
 def _change(api: OscarApi, old: Mapping[str, Any], sent: Mapping[str, Any], version: str) -> None:
     found = api.find(sent["name"])
     if found is None:
-        raise OscarError(f"service {sent['name']}: is gone from {api.cluster.endpoint}; refresh the stack")
+        raise OscarError(f"service {sent['name']}: is gone from {api.endpoint}; refresh the stack")
     blank_secrets(api, sent, old, version)
     change(api, sent, found, version)
 
@@ -272,7 +272,7 @@ def _outputs(
     api: OscarApi, props: Mapping[str, Any], information: Mapping[str, Any], shared: list[str]
 ) -> dict[str, Any]:
     """What is kept of a service beside what was asked for; OSCAR may give it another token with each update."""
-    definition, endpoint = props["definition"], api.cluster.endpoint.rstrip("/")
+    definition, endpoint = props["definition"], api.endpoint
     name, exposed = definition["name"], is_exposed(definition)
     token = (api.find(name) or {}).get("token")
     backend = (information.get("serverless_backend") or {}).get("name") or ""
@@ -304,7 +304,7 @@ def _is_known(definition: object) -> bool:
 
 
 def _api(props: Mapping[str, Any]) -> OscarApi:
-    cluster = Cluster(
+    cluster = OscarAccess(
         props["endpoint"], props["username"], props["password"], bool(props.get("verify_certificate", True))
     )
     return OscarApi(cluster, float(props.get("timeout") or 60))

@@ -1,9 +1,9 @@
 """What OSCAR does otherwise than one expects: the test server does it, and services live with it."""
 
-import pulumi
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
+from scar_components.oscar_api import OscarError
 from scar_components.oscar_service.service import RegisteredServiceProvider
 from tests.components.oscar_service.asking import minio, properties, raw
 from tests.components.oscar_service.cluster import Cluster
@@ -38,7 +38,7 @@ def test_quirk_2_a_bucket_that_exists_can_be_written_to_and_not_be_watched(
     status, said = cluster.create(raw("direct", input=[minio("new/in")], output=[minio("photos/out")]))
     assert (status, said) == (500, 'the bucket "photos" already exists\n')
     assert "new" in cluster.minio.buckets  # nobody takes it away again
-    with pytest.raises(pulumi.RunError, match=r"the bucket 'photos' exists already, and OSCAR 4\.1\.2 reports"):
+    with pytest.raises(OscarError, match=r"the bucket 'photos' exists already, and OSCAR 4\.1\.2 reports"):
         provider.create(properties(server, "plants", "photos/in"))
     assert server.changes() == []
 
@@ -116,7 +116,7 @@ def test_quirk_3_buckets_of_single_users_cannot_be_kept(
 ) -> None:
     made = provider.create(properties(server, "plants", "photos/in", isolation_level="user"))
     cluster.services["plants"]["bucket_list"] = ["photos-0123456789"]
-    with pytest.raises(pulumi.RunError, match="its users have buckets of their own"):
+    with pytest.raises(OscarError, match="its users have buckets of their own"):
         provider.delete("plants", made.outs or {})
     assert "plants" in cluster.services
 
@@ -174,7 +174,7 @@ def test_quirk_5_another_input_is_another_service(
         False,
     )
     same_bucket = properties(server, "plants", "fresh/elsewhere")
-    with pytest.raises(pulumi.RunError, match="choose another bucket, or set delete_buckets first"):
+    with pytest.raises(OscarError, match="choose another bucket, or set delete_buckets first"):
         provider.diff("plants", olds, same_bucket)
     assert provider.diff("plants", {**olds, "delete_buckets": True}, same_bucket).replaces == ["definition"]
     assert provider.diff("plants", olds, properties(server, "plants", "fresh/in", "results/out")).replaces == []

@@ -5,9 +5,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pulumi
 import pytest
 
+from scar_components.oscar_api import OscarError
 from scar_components.oscar_service.service import RegisteredServiceProvider
 from tests.components.oscar_service.asking import minio, properties, raw
 from tests.components.oscar_service.cluster import Cluster
@@ -38,7 +38,7 @@ def test_version_4_0_has_one_port_replicas_and_buckets_that_exist(
     assert provider.read("plants", outs).inputs is None
     provider.delete("plants", {**outs, "delete_buckets": True})
     assert "photos" in cluster.minio.buckets  # who made it is not told
-    with pytest.raises(pulumi.RunError, match=r"expose\.api_port: OSCAR 4\.0\.3 takes one port"):
+    with pytest.raises(OscarError, match=r"expose\.api_port: OSCAR 4\.0\.3 takes one port"):
         provider.create(properties(old_server, "more", expose={"api_port": [80, 81]}))
 
 
@@ -66,13 +66,13 @@ def test_the_server_is_as_strict_as_the_real_one(cluster: Cluster) -> None:
 
 def test_wrong_credentials_and_addresses_are_told(provider: RegisteredServiceProvider, server: Server) -> None:
     wrong = {**properties(server, "plants"), "password": "wrong horse"}
-    with pytest.raises(pulumi.RunError, match="refuses user 'oscar'; check the user and the password") as refused:
+    with pytest.raises(OscarError, match="refuses user 'oscar'; check the user and the password") as refused:
         provider.create(wrong)
     assert "wrong horse" not in str(refused.value)
     away = {**properties(server, "plants"), "endpoint": "http://127.0.0.1:9", "timeout": 0.2}
-    with pytest.raises(pulumi.RunError, match=r"http://127\.0\.0\.1:9: cannot be reached \(.*refused.*\); check"):
+    with pytest.raises(OscarError, match=r"http://127\.0\.0\.1:9: cannot be reached \(.*refused.*\); check"):
         provider.create(away)
-    with pytest.raises(pulumi.RunError, match="is not an address of OSCAR"):
+    with pytest.raises(OscarError, match="is not the URL of a cluster"):
         provider.create({**away, "endpoint": "127.0.0.1:x"})
 
 
@@ -87,7 +87,7 @@ def test_certificates_are_verified_unless_the_service_says_otherwise(
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     asked = {**properties(server, "plants"), "endpoint": server.endpoint.replace("http:", "https:")}
-    with pytest.raises(pulumi.RunError, match=r"its certificate is not accepted .*; use one that is trusted"):
+    with pytest.raises(OscarError, match=r"its certificate is not trusted .*; use one that is"):
         provider.create(asked)
     provider.create({**asked, "verify_certificate": False})
     assert "plants" in cluster.services
