@@ -1,7 +1,7 @@
 """Build the supervisor layer: a relocatable CPython with its own loader, and the supervisor, under opt/scar.
 
-Stand-alone: `python bundle.py --output FILE.tar.gz` needs only the standard library, and obstore and botocore installed
-beside it. The interpreter that runs it is the one that travels; for another architecture it is the distribution's.
+It stands alone: `python bundle.py --output FILE.tar.gz` needs only the standard library, and obstore and botocore
+installed beside it. The layer gets the interpreter that runs this; for another architecture, the one of Debian.
 """
 
 import argparse
@@ -15,19 +15,25 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-if str(HERE) not in sys.path:  # so that `python -I bundle.py` finds the parts too
+if str(HERE) not in sys.path:  # so that `python -I bundle.py` finds them too
     sys.path.insert(0, str(HERE))
 
-from bundling import contents, debian, elf, layer, modules, native, sysroot  # noqa: E402
-from bundling.errors import BundleError  # noqa: E402
+from bundling import BundleError, elf, layer, licences, modules  # noqa: E402
+from bundling.interpreter import (  # noqa: E402
+    Source,
+    debian_interpreter,
+    install_wheel,
+    package,
+    this_interpreter,
+    unpack_packages,
+)
 from bundling.layer import File  # noqa: E402
-from bundling.source import Source  # noqa: E402
 
 ROOT = "opt/scar"
 PAGE = HERE / "supervisor" / "page.html"
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
-# Before glibc 2.34 name services were libraries of their own, opened by name and so not among what is linked.
+# Before glibc 2.34 name services were libraries of their own, which are opened by name and so not linked.
 NAME_SERVICES = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
 ENTRYPOINT = (
     f"/{ROOT}/lib/ld.so",
@@ -43,7 +49,7 @@ ENTRYPOINT = (
 
 
 def main() -> int:
-    """Build the layer, or print the fingerprint of what would go in."""
+    """Build the layer, or print the fingerprint of what it would be built from."""
     options = _options()
     try:
         _check_machine()
@@ -58,9 +64,9 @@ def main() -> int:
 
 
 def build(output: Path, architecture: str, downloads: Path | None = None) -> dict[str, object]:
-    """Write the layer to `output`; what an image builder must know of it."""
+    """Write the layer to `output`, and return what an image builder needs to know about it."""
     if architecture == _here():
-        written = layer.write(tree(native.source()), output)
+        written = layer.write(tree(this_interpreter()), output)
     else:
         with tempfile.TemporaryDirectory(prefix="scar-supervisor-") as folder:
             made = foreign(architecture, Path(folder), downloads or Path(folder))
@@ -69,16 +75,16 @@ def build(output: Path, architecture: str, downloads: Path | None = None) -> dic
 
 
 def foreign(architecture: str, folder: Path, downloads: Path) -> Source:
-    """The distribution's interpreter for another architecture, unpacked below `folder`."""
+    """Unpack Debian's interpreter for another architecture into `folder`, and return it."""
     root = folder / "root"
     root.mkdir()
-    names = debian.unpacked(architecture, downloads, root)
-    obstore = debian.wheel("obstore", architecture, folder / "wheels")
-    return sysroot.source(root, architecture, names, {"obstore": obstore, "botocore": native.package("botocore")})
+    names = unpack_packages(architecture, downloads, root)
+    obstore = install_wheel("obstore", architecture, folder / "wheels")
+    return debian_interpreter(root, architecture, names, {"obstore": obstore, "botocore": package("botocore")})
 
 
 def tree(source: Source) -> dict[str, File]:
-    """Everything below opt/scar, by name."""
+    """Return every file below opt/scar, by name."""
     found = modules.closure(modules.names(HERE / "supervisor"), HERE, source)
     files = {
         **_python(found, source),
@@ -86,17 +92,17 @@ def tree(source: Source) -> dict[str, File]:
         f"{ROOT}/lib/cacert.pem": File(source.certificates.read_bytes()),
         f"{ROOT}/lib/page.html": File(PAGE.read_bytes()),
     }
-    return files | contents.files(files, ROOT, source)
+    return files | licences.files(files, ROOT, source)
 
 
 def fingerprint() -> str:
-    """Hash of everything that the layer is made from here; equal means that the same layer would be built."""
+    """Return a hash of everything that the layer is built from here: an equal one means an equal layer."""
     contents = sorted((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in set(_inputs()))
     return hashlib.sha256(repr((sys.version, ENTRYPOINT, contents)).encode()).hexdigest()
 
 
 def _inputs() -> Iterator[Path]:
-    source = native.source()
+    source = this_interpreter()
     yield from HERE.rglob("*.py")
     yield PAGE
     # More than the import closure, which takes a second to compute: any change in these packages counts.
@@ -105,13 +111,13 @@ def _inputs() -> Iterator[Path]:
     yield from source.extensions.glob("*.so")
     yield from (*source.obstore.glob("*.py"), *source.obstore.glob("*.so"))
     yield from (source.interpreter, source.loader, source.certificates, *_libraries([], source).values())
-    yield from contents.texts(source)
+    yield from licences.texts(source)
 
 
 def _python(found: modules.Closure, source: Source) -> dict[str, File]:
     stdlib = f"{ROOT}/lib/{VERSION}"
     files = {f"{ROOT}/lib/{VERSION.replace('.', '')}.zip": File(modules.archive(found.sources))}
-    # The interpreter takes the folder with this file for its standard library, wherever it was built to look.
+    # The interpreter takes the folder with this file as its standard library, whatever folder it was built for.
     files[f"{stdlib}/os.pyc"] = File(modules.compiled(found.sources["os"], "os.py"))
     for extension in found.extensions:
         files[f"{stdlib}/lib-dynload/{extension.path.name}"] = _native(extension.path)
@@ -144,9 +150,11 @@ def _here() -> str | None:
 
 def _check_machine() -> None:
     if sys.platform != "linux" or _here() is None:
-        raise BundleError(f"cannot be built on {sys.platform} {platform.machine()}; build it on Linux, x86_64 or arm64")
+        raise BundleError(
+            f"the layer cannot be built on {sys.platform} {platform.machine()}; build it on Linux, x86_64 or arm64"
+        )
     if sysconfig.get_config_var("SOABI") and "musl" in str(sysconfig.get_config_var("SOABI")):
-        raise BundleError("needs a CPython linked with glibc, this one is linked with musl; run it with another one")
+        raise BundleError("this CPython is linked with musl; run bundle.py with one that is linked with glibc")
 
 
 def _options() -> argparse.Namespace:
@@ -155,11 +163,13 @@ def _options() -> argparse.Namespace:
         "--architecture", choices=("x86_64", "arm64"), default=ARCHITECTURES.get(platform.machine(), "x86_64")
     )
     parser.add_argument(
-        "--downloads", metavar="FOLDER", type=Path, help="where to keep packages of other architectures"
+        "--downloads", metavar="FOLDER", type=Path, help="where to keep the packages of another architecture"
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--output", metavar="FILE.tar.gz", help="where to write the layer")
-    what.add_argument("--fingerprint", action="store_true", help="print only the hash of what would go in")
+    what.add_argument(
+        "--fingerprint", action="store_true", help="print only the hash of what the layer would be built from"
+    )
     return parser.parse_args()
 
 

@@ -1,1 +1,5 @@
-"""The parts of the bundle builder: what the interpreter needs, how it is compiled, how the layer is written."""
+"""Parts of bundle.py, which builds the supervisor layer."""
+
+
+class BundleError(Exception):
+    """The layer cannot be built here; the message says why and what to do."""

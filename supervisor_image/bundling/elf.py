@@ -1,4 +1,4 @@
-"""Native files: what they are linked with, and their bytes without what no loader reads."""
+"""Native (ELF) files: the libraries that they are linked with, and their bytes without symbols."""
 
 import os
 import struct
@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bundling.errors import BundleError
+from bundling import BundleError
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
@@ -16,9 +16,9 @@ _NEEDED, _STRING_TABLE = 1, 5
 
 
 def stripped(data: bytes) -> bytes:
-    """The file without symbol tables and debug sections: all that no program header covers.
+    """Return the file without symbol tables and debug sections: all that no program header covers.
 
-    The dynamic loader reads program headers only, so this needs no `strip` and gives the same bytes on every machine.
+    The dynamic loader reads only program headers. This needs no `strip`, and gives the same bytes on every machine.
     """
     if not data.startswith(b"\x7fELF\x02\x01"):
         return data
@@ -30,7 +30,7 @@ def stripped(data: bytes) -> bytes:
 
 
 def loader(program: Path) -> Path:
-    """The dynamic loader that the program asks for, as the program names it."""
+    """Return the path of the dynamic loader, as the program has it. Raises BundleError."""
     data = program.read_bytes()
     for segment in _segments(data):
         if segment[0] == _INTERPRETER:
@@ -39,9 +39,9 @@ def loader(program: Path) -> Path:
 
 
 def libraries(files: Iterable[Path], with_loader: Path) -> dict[str, Path]:
-    """Every shared library that the files need, as the loader itself resolves them: name → path.
+    """Return every shared library that the files need, as the loader itself resolves them: name → path.
 
-    All files are asked at once, each in its own process: a file's libraries must not depend on its neighbours.
+    All files are resolved at once, each in a process of its own: its libraries must not depend on other files.
     """
     command = [str(with_loader), "--list"]
     listings = [(file, subprocess.Popen([*command, str(file)], stdout=subprocess.PIPE, text=True)) for file in files]
@@ -55,7 +55,7 @@ def libraries(files: Iterable[Path], with_loader: Path) -> dict[str, Path]:
 
 
 def linked(files: Iterable[Path], folders: Sequence[Path], root: Path) -> dict[str, Path]:
-    """Every shared library that the files need, by reading them: name → path. For files that cannot run here."""
+    """Return every shared library that the files need, by reading them, as they cannot run here: name → path."""
     found: dict[str, Path] = {}
     waiting = list(files)
     while waiting:
@@ -64,14 +64,14 @@ def linked(files: Iterable[Path], folders: Sequence[Path], root: Path) -> dict[s
             if name not in found and "ld-linux" not in name:
                 place = next((folder / name for folder in folders if os.path.lexists(folder / name)), None)
                 if place is None:
-                    raise BundleError(f"{file}: needs {name}, which no package has brought")
+                    raise BundleError(f"{file}: needs {name}, which is in none of the packages")
                 found[name] = inside(root, Path("/") / place.relative_to(root))
                 waiting.append(found[name])
     return dict(sorted(found.items()))
 
 
 def inside(root: Path, path: Path) -> Path:
-    """The file that an absolute path means where `root` is the root directory, its links followed."""
+    """Return the file that an absolute path leads to where `root` is the root directory, with links followed."""
     place = root / path.relative_to("/")
     while place.is_symlink():
         target = place.readlink()

@@ -1,4 +1,4 @@
-"""A tree of bytes as an image layer: gzipped tar, the same bytes for the same tree."""
+"""Write files as an image layer: a gzipped tar archive, with the same bytes for the same files."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ class File(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """What an image manifest and configuration say of a layer."""
+    """What an image's manifest and configuration say about a layer."""
 
     digest: str
     diff_id: str
@@ -26,7 +26,7 @@ class Layer(NamedTuple):
 
 
 def write(tree: Mapping[str, File], output: Path) -> Layer:
-    """Write the tree as a gzipped tar, whole or not at all: owned by root, without times, in the order of its names."""
+    """Write the tree as a gzipped tar archive, or not at all: owned by root, without times, sorted by name."""
     archive = _archive(tree)
     packed = _gzipped(archive)
     partial = output.with_name(f".{output.name}.{os.getpid()}")
@@ -54,7 +54,7 @@ def _archive(tree: Mapping[str, File]) -> bytes:
 
 
 def _folders(tree: Mapping[str, File]) -> set[str]:
-    # The first component (opt) stays the base image's own: it may be a link there.
+    # The first folder (opt) stays the base image's own: it may be a link there.
     return {str(parent) for name in tree for parent in PurePosixPath(name).parents if len(parent.parts) > 1}
 
 

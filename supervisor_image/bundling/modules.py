@@ -1,4 +1,4 @@
-"""Python modules of the bundle: which ones the supervisor needs, and their compiled form."""
+"""Python modules of the layer: which ones the supervisor imports, and their bytecode."""
 
 import importlib.util
 import io
@@ -12,9 +12,9 @@ from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
 
-from bundling.source import Source
+from bundling.interpreter import Source
 
-# What no import statement of ours shows: encodings are found by name, and obstore's native part asks for the rest.
+# What our import statements do not show: encodings are found by name, and obstore's native part imports the rest.
 ALWAYS = (
     "__future__",
     "collections.abc",
@@ -29,7 +29,7 @@ ALWAYS = (
     "typing",
     "warnings",
 )
-# What the standard library imports only where it is there, or in functions that the supervisor never calls.
+# What the standard library imports only where it exists, or in functions that the supervisor never calls.
 NEVER = """
     _bootsubprocess _hashlib _osx_support _pydecimal _pyio _pyrepl _strptime argparse asyncio bz2
     concurrent.futures csv ctypes curses decimal difflib distutils doctest email._header_value_parser
@@ -39,7 +39,7 @@ NEVER = """
     optparse pdb pickle platform plistlib pprint py_compile pydoc readline runpy site smtplib socketserver
     sqlite3 statistics sysconfig tarfile tempfile test tkinter tracemalloc tty unicodedata unittest urllib.error
     urllib.request urllib.response webbrowser xml
-""".split()  # noqa: SIM905 a column of words per line would be seventy lines
+""".split()  # noqa: SIM905 one word per line would take seventy lines
 
 
 class Extension(NamedTuple):
@@ -50,14 +50,14 @@ class Extension(NamedTuple):
 
 
 class Closure(NamedTuple):
-    """All modules that the roots import, directly or not."""
+    """All modules that the roots import, directly or indirectly."""
 
     sources: Mapping[str, Path]
     extensions: tuple[Extension, ...]
 
 
 def closure(roots: Iterable[str], path: Path, source: Source) -> Closure:
-    """The import closure of the modules named; `path` is where their own package is found."""
+    """Return the import closure of the named modules, whose own package lies in `path`."""
     with tempfile.TemporaryDirectory() as folder:
         native = _without_tags(source.extensions, Path(folder))
         finder = modulefinder.ModuleFinder(path=[str(path), str(source.stdlib), folder], excludes=NEVER)
@@ -71,7 +71,7 @@ def closure(roots: Iterable[str], path: Path, source: Source) -> Closure:
 
 
 def _without_tags(extensions: Path, folder: Path) -> dict[str, Path]:
-    """Stand-ins for native modules, without the tags by which an interpreter overlooks those of other architectures."""
+    """Make empty files for native modules, without the tags that hide another architecture's from this interpreter."""
     native = {f"{file.name.partition('.')[0]}.so": file for file in extensions.glob("*.so")}
     for name in native:
         (folder / name).touch()
@@ -79,7 +79,7 @@ def _without_tags(extensions: Path, folder: Path) -> dict[str, Path]:
 
 
 def names(package: Path) -> list[str]:
-    """The names of all modules of a package."""
+    """Return the names of all modules of a package."""
     files = sorted(package.rglob("*.py"))
     return [
         ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__") for file in files
@@ -87,7 +87,7 @@ def names(package: Path) -> list[str]:
 
 
 def compiled(file: Path, shown_as: str) -> bytes:
-    """The module's bytecode without docstrings and assertions; tracebacks show it under the stable name given."""
+    """Return the module's bytecode without docstrings and assertions; `shown_as` is its path in tracebacks."""
     source = file.read_bytes()
     code = compile(source, shown_as, "exec", dont_inherit=True, optimize=2)
     unchecked_hash = (0b01).to_bytes(4, "little")  # https://peps.python.org/pep-0552/
@@ -95,7 +95,7 @@ def compiled(file: Path, shown_as: str) -> bytes:
 
 
 def archive(sources: Mapping[str, Path]) -> bytes:
-    """Compiled modules as the zip archive that an interpreter finds beside its standard library."""
+    """Return the modules' bytecode as the zip archive that an interpreter finds beside its standard library."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:  # the layer is compressed as a whole
         for name, file in sources.items():
@@ -105,12 +105,12 @@ def archive(sources: Mapping[str, Path]) -> bytes:
 
 
 def member(name: str, file: Path) -> str:
-    """Where a module lies below its root: `http.client` → `http/client.py`."""
+    """Return a module's path below its root: `http.client` → `http/client.py`."""
     tail = "/__init__.py" if file.name == "__init__.py" else ".py"
     return name.replace(".", "/") + tail
 
 
 def _marshalled(code: CodeType) -> bytes:
-    # From version 3 on the bytes depend on reference counts, so on what else the process has loaded:
+    # From version 3 on the bytes depend on reference counts, and so on what else the process has loaded:
     # https://github.com/python/cpython/issues/78274. Python 3.14's slice constants need version 5.
     return marshal.dumps(code, 2) if sys.version_info < (3, 14) else marshal.dumps(code)

@@ -1,4 +1,4 @@
-"""AWS's JSON interfaces, signed: what is needed of them is a few small calls, for which no SDK is carried.
+"""Signed calls of AWS's JSON APIs: the few that are needed do not justify an SDK in every image.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -22,7 +22,7 @@ _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}", re.ASCII)
 
 
 class Credentials(NamedTuple):
-    """Who signs."""
+    """The keys that sign a request."""
 
     key: str
     secret: str
@@ -30,7 +30,7 @@ class Credentials(NamedTuple):
 
 
 class AwsError(Exception):
-    """A service refused; `kind` is its name for the reason."""
+    """A service refused a request; `kind` is its error code."""
 
     def __init__(self, service: str, action: str, status: int, kind: str, message: str) -> None:
         super().__init__(f"{service} {action}: {kind or status}: {message}")
@@ -39,12 +39,12 @@ class AwsError(Exception):
 
 
 def region() -> str:
-    """The region that this runs in."""
+    """Return the region that this runs in."""
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
 
 def endpoint(service: str, of_region: str = "") -> str:
-    """Where a service is: the endpoint that AWS's own tools would take."""
+    """Return a service's endpoint, the one that AWS's own tools would use."""
     given = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or os.environ.get("AWS_ENDPOINT_URL")
     if not given:
         place = of_region or region()
@@ -52,7 +52,7 @@ def endpoint(service: str, of_region: str = "") -> str:
     parts = urlsplit(given)
     if parts.scheme != "https" and not _LOOPBACK.fullmatch(parts.hostname or ""):
         raise ConfigurationInvalid(
-            f"AWS_ENDPOINT_URL: {given}: plain http is only for this machine itself; use an https address"
+            f"AWS_ENDPOINT_URL: {given}: plain http is allowed only for this machine itself; use an https URL"
         )
     return given.rstrip("/")
 
@@ -60,65 +60,65 @@ def endpoint(service: str, of_region: str = "") -> str:
 def call(
     service: str, action: str, document: Mapping[str, Any], *, path: str = "", attempts: int = http_client.ATTEMPTS
 ) -> Any:
-    """The answer of a service: of the REST path given, else of the action by the name that SDKs call its target."""
+    """Call a service by the REST path, else by the action in X-Amz-Target, and return its answer. Raises AwsError."""
     body = json.dumps(document).encode()
     headers = {"Content-Type": "application/json" if path else "application/x-amz-json-1.1"}
     if not path:
         headers["X-Amz-Target"] = action
     url = endpoint(service) + (path or "/")
-    answer = http_client.call(
+    response = http_client.call(
         "POST", url, body, signer=lambda: _signed(service, url, body, headers, credentials()), attempts=attempts
     )
-    if answer.status != 200:
-        raise _refused(service, action, answer)
-    return json.loads(answer.body or b"{}")
+    if response.status != 200:
+        raise _refused(service, action, response)
+    return json.loads(response.body or b"{}")
 
 
 def invoke_later(function: str, payload: bytes) -> str:
-    """Put an event into a function's queue; the id of the request that it becomes.
+    """Put an event into a function's queue, and return the id of its request. Raises AwsError.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     """
     headers = {"Content-Type": "application/json", "X-Amz-Invocation-Type": "Event"}
     url = f"{endpoint('lambda')}/2015-03-31/functions/{quote(function)}/invocations"
-    answer = http_client.call(
+    response = http_client.call(
         "POST", url, payload, signer=lambda: _signed("lambda", url, payload, headers, credentials()), attempts=4
     )
-    if answer.status != 202:
-        raise _refused("lambda", "Invoke", answer)
-    return answer.headers.get("x-amzn-requestid", "")
+    if response.status != 202:
+        raise _refused("lambda", "Invoke", response)
+    return response.headers.get("x-amzn-requestid", "")
 
 
 def credentials() -> Credentials:
-    """Those of the environment, else of the container or the machine that this runs on."""
+    """Return the credentials of the environment, else of the container or of the machine."""
     if key := os.environ.get("AWS_ACCESS_KEY_ID"):
         secret, token = os.environ.get("AWS_SECRET_ACCESS_KEY", ""), os.environ.get("AWS_SESSION_TOKEN", "")
         return Credentials(key, secret, token)
     if relative := os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
-        return _parsed(http_client.call("GET", _CONTAINER + relative).body)
+        return _credentials(http_client.call("GET", _CONTAINER + relative).body)
     token = http_client.call(
         "PUT", f"{_METADATA}/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "300"}
     ).body.decode()
     headers = {"X-aws-ec2-metadata-token": token}
     roles = f"{_METADATA}/meta-data/iam/security-credentials/"
     role = http_client.call("GET", roles, headers=headers).body.decode().split()[0]
-    return _parsed(http_client.call("GET", roles + role, headers=headers).body)
+    return _credentials(http_client.call("GET", roles + role, headers=headers).body)
 
 
-def _parsed(body: bytes) -> Credentials:
+def _credentials(body: bytes) -> Credentials:
     document = json.loads(body)
     return Credentials(document["AccessKeyId"], document["SecretAccessKey"], document.get("Token", ""))
 
 
-def _refused(service: str, action: str, answer: http_client.Answer) -> AwsError:
+def _refused(service: str, action: str, response: http_client.Response) -> AwsError:
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
     except ValueError:
         document = {}
     document = document if isinstance(document, dict) else {}
-    kind = answer.headers.get("x-amzn-errortype") or document.get("__type") or document.get("code") or ""
-    message = document.get("message") or document.get("Message") or answer.body[:200].decode("utf-8", "replace")
-    return AwsError(service, action, answer.status, str(kind).rpartition("#")[2].partition(":")[0], str(message))
+    kind = response.headers.get("x-amzn-errortype") or document.get("__type") or document.get("code") or ""
+    message = document.get("message") or document.get("Message") or response.body[:200].decode("utf-8", "replace")
+    return AwsError(service, action, response.status, str(kind).rpartition("#")[2].partition(":")[0], str(message))
 
 
 def _signed(service: str, url: str, body: bytes, headers: Mapping[str, str], who: Credentials) -> dict[str, str]:

@@ -11,12 +11,13 @@ VARIABLE = "SCAR_FUNCTION"
 FOLDER = "/opt/scar/function"
 MODES = ("lambda", "batch", "lambda-batch")
 LOG_FORMATS = ("text", "json")
+FALSE_WORDS = ("", "false", "no", "off", "n", "0")
 
 
 class StoragePath(NamedTuple):
-    """A place in a storage, and which files belong there; empty filters let everything pass.
+    """A path in a storage, and which files belong there; empty filters match every file.
 
-    With `per_request` each request's files go into a folder of their own, named by the request id.
+    With `per_request` the files of each request go to a folder that has the request id as its name.
     """
 
     provider: str
@@ -27,7 +28,7 @@ class StoragePath(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Where events are handed over to; `event_path` is the bucket and prefix for events too large for a job."""
+    """Where jobs are submitted; `event_path` is the bucket and prefix for events that are too large for a job."""
 
     job_queue: str = ""
     job_definition: str = ""
@@ -36,19 +37,19 @@ class Batch(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What the page in front of the function says; with `token` it asks for one, which the endpoint wants."""
+    """What the function's page shows; with `token` it asks for an access token, which the endpoint requires."""
 
     description: str = ""
     token: bool = False
 
 
 class Configuration(NamedTuple):
-    """The function's part of the configuration; times in seconds.
+    """The function's part of the configuration; times are in seconds.
 
-    `report_batch_item_failures` answers a queue with the messages that failed, which has to be told to expect that.
-    `file_stage_in` leaves the input in its storage for the user's program to fetch; with `asynchronous_http` calls over
-    HTTP that nobody waits for become events of their own. `storage_providers` maps such as
-    `minio.mine` to its settings, or to where they are: `ssm:NAME`, `secretsmanager:ID`, `env:NAME` or `file:PATH`.
+    With `report_batch_item_failures` an SQS queue is told which messages failed, which its event source mapping has to
+    expect. `file_stage_in` leaves the input in its storage, for the user's program to download. `asynchronous_http`
+    queues HTTP calls whose callers do not wait. `storage_providers` maps a provider such as `minio.mine` to its
+    settings, or to where they are: `ssm:NAME`, `secretsmanager:ID`, `env:NAME` or `file:PATH`.
     """
 
     name: str = ""
@@ -67,13 +68,13 @@ class Configuration(NamedTuple):
 
     @property
     def secret_variables(self) -> frozenset[str]:
-        """Names of the variables that hold settings of storages, secrets among them."""
+        """Names of the variables that hold settings of storages, with their secrets."""
         references = (value for value in self.storage_providers.values() if isinstance(value, str))
         return frozenset(name for kind, _, name in (text.partition(":") for text in references) if kind == "env")
 
 
 class Image(NamedTuple):
-    """What the image says of itself, as its author wrote it, and the script laid on top of it."""
+    """What the image's author configured, and the script that was added on top."""
 
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -83,7 +84,7 @@ class Image(NamedTuple):
 
 
 def read_configuration(environment: Mapping[str, str]) -> Configuration:
-    """The configuration from the environment; TIMEOUT_THRESHOLD overrides the document's threshold."""
+    """Return the configuration in the environment, where some variables override the document."""
     document = _document(environment.get(VARIABLE) or "{}", VARIABLE)
     threshold = environment.get("TIMEOUT_THRESHOLD") or document.get("timeout_threshold")
     return Configuration(
@@ -106,7 +107,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
 
 
 def read_image(folder: str = FOLDER) -> Image:
-    """What is baked into the image; all empty where nothing is."""
+    """Return what is baked into the image; all of it is empty where nothing is."""
     try:
         with open(f"{folder}/image.json", encoding="utf-8") as file:  # noqa: PTH123 pathlib costs milliseconds of start
             document = _document(file.read(), file.name)
@@ -158,8 +159,8 @@ def _storage_paths(value: Any, key: str) -> tuple[StoragePath, ...]:
 
 
 def truth(value: Any) -> bool:
-    """Whether a setting is switched on; texts are read as people write them."""
-    return value.strip().lower() in ("true", "yes", "on", "1") if isinstance(value, str) else bool(value)
+    """Return whether a setting is on; a text is, unless it is one of the words for false."""
+    return value.strip().lower() not in FALSE_WORDS if isinstance(value, str) else bool(value)
 
 
 def _one_of(known: tuple[str, ...], value: Any, key: str) -> str:
@@ -187,7 +188,7 @@ def _page(value: Any) -> Page | None:
 
 
 def _providers(value: Any) -> dict[str, Any]:
-    """The settings by provider (`minio.mine`); type → id → settings, as in an FDL file, is taken as well."""
+    """Return the settings by provider (`minio.mine`); type → id → settings, as in an FDL file, is accepted as well."""
     if value is None:
         return {}
     if not isinstance(value, dict):

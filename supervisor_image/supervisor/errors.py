@@ -1,17 +1,17 @@
-"""What can go wrong with one event; the class name is the error type that the caller sees.
+"""Reasons for which an invocation fails; callers see the class name as the error type.
 
 SupervisorError
-├── AnswerTooLarge         the answer is larger than a call over HTTP can have
-├── ConfigurationInvalid   what the function was deployed with cannot be used
-├── DelegationFailed       the event could not be handed over to AWS Batch
-├── EventNotQueued         the event could not be put where it waits until the function has time for it
-├── EventInvalid           the event asks for something it does not say properly
-├── InputFailed            the input could not be brought into the container
-├── OutOfDisk              there is no room left for the input, or for what the user's program wrote
+├── ConfigurationInvalid   the function's configuration cannot be used
+├── DelegationFailed       the event could not be submitted to AWS Batch
+├── EventInvalid           the event is malformed
+├── EventNotQueued         the event could not be put into the function's queue
+├── InputFailed            an input could not be staged
+├── OutOfDisk              the disk is too small for the input, or for what the user's program wrote
 ├── OutputFailed           outputs could not be stored
-├── ScriptFailed           the user's program could not be started, or ended with an error
+├── ResponseTooLarge       the response is larger than an HTTP call can return
+├── ScriptFailed           the user's program could not be started, or exited with an error
 │   └── OutOfMemory        the user's program needed more memory than the function has
-└── ScriptTimedOut         the user's program took longer than the function may
+└── ScriptTimedOut         the user's program did not finish in time
 """
 
 
@@ -20,27 +20,23 @@ SupervisorError
 
 
 class SupervisorError(Exception):
-    """An invocation that failed for a known reason, told in the message."""
-
-
-class AnswerTooLarge(SupervisorError):
-    """The answer is larger than a call over HTTP can have."""
+    """An invocation failed for a known reason, which the message gives."""
 
 
 class ConfigurationInvalid(SupervisorError):
-    """What the function was deployed with cannot be used."""
+    """The function's configuration cannot be used."""
 
 
 class DelegationFailed(SupervisorError):
-    """The event could not be handed over to AWS Batch."""
+    """The event could not be submitted to AWS Batch."""
 
 
 class EventInvalid(SupervisorError):
-    """The event asks for something it does not say properly."""
+    """The event is malformed."""
 
 
 class EventNotQueued(SupervisorError):
-    """The event could not be put where it waits until the function has time for it; `status` is for its caller."""
+    """The event could not be put into the function's queue; `status` is the HTTP status for its caller."""
 
     def __init__(self, message: str, status: int = 500) -> None:
         super().__init__(message)
@@ -48,23 +44,27 @@ class EventNotQueued(SupervisorError):
 
 
 class InputFailed(SupervisorError):
-    """The input could not be brought into the container."""
-
-
-class OutputFailed(SupervisorError):
-    """Outputs could not be stored."""
+    """An input could not be staged."""
 
 
 class OutOfDisk(SupervisorError):
-    """There is no room left for the input, or for what the user's program wrote: `code` is the program's."""
+    """The disk is too small for the input, or for what the user's program wrote; `code` is the program's exit code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
         self.code = code
 
 
+class OutputFailed(SupervisorError):
+    """Outputs could not be stored."""
+
+
+class ResponseTooLarge(SupervisorError):
+    """The response is larger than an HTTP call can return."""
+
+
 class ScriptFailed(SupervisorError):
-    """The user's program could not be started, or ended with an error: `code` as shells give it."""
+    """The user's program could not be started, or exited with an error; `code` is its exit code as shells report it."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -76,6 +76,6 @@ class OutOfMemory(ScriptFailed):
 
 
 class ScriptTimedOut(SupervisorError):
-    """The user's program took longer than the function may; `done` are the inputs that were through by then."""
+    """The user's program did not finish in time; `done` are the numbers of the inputs that were finished by then."""
 
     done: tuple[int, ...] = ()

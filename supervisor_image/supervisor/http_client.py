@@ -7,27 +7,36 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from supervisor import certificates
-
 ATTEMPTS = 7
 _BLOCK = 1 << 20  # bytes
-_PATIENCE = 30.0  # seconds without a byte
+_READ_TIMEOUT = 30.0  # seconds without a byte
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _LONGEST_PAUSE = 5.0  # seconds
+OWN_CERTIFICATES = "/opt/scar/lib/cacert.pem"
+# Where images keep theirs; an image that has certificates may have some of its own authorities among them.
+_OF_IMAGES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 Headers = Mapping[str, str]
 
-# Names of hosts are asked for through this codec; the real one would bring the whole of Unicode's tables.
+# Host names are encoded with this codec; the real one would load all of Unicode's tables.
 codecs.register(lambda name: codecs.lookup("ascii") if name == "idna" else None)
 
 
-class Answer(NamedTuple):
-    """What a server said; the names of headers are in lower case."""
+class Response(NamedTuple):
+    """A server's response; the names of headers are in lower case."""
 
     status: int
     headers: Headers
@@ -35,7 +44,7 @@ class Answer(NamedTuple):
 
 
 class DamagedError(OSError):
-    """What came is not what the server has."""
+    """What arrived is not what the server has."""
 
 
 def call(
@@ -47,15 +56,15 @@ def call(
     signer: Callable[[], Headers] | None = None,
     verify: bool = True,
     attempts: int = ATTEMPTS,
-) -> Answer:
-    """A small request and its answer, whatever its status. Raises OSError when nobody answers."""
+) -> Response:
+    """Send a small request, and return the response, whatever its status. Raises OSError without a response."""
     return _retried(lambda: _small(method, url, body, signer() if signer else headers or {}, verify), attempts)
 
 
-def upload(url: str, path: str, headers: Headers, *, verify: bool = True) -> Answer:
-    """Put a file there. Raises OSError when nobody answers."""
+def upload(url: str, path: str, headers: Headers, *, verify: bool = True) -> Response:
+    """Put a file to the URL, and return the response. Raises OSError without a response."""
 
-    def put() -> Answer:
+    def put() -> Response:
         with open(path, "rb") as file:  # noqa: PTH123
             size = os.fstat(file.fileno()).st_size
             return _small("PUT", url, file, {**headers, "Content-Length": str(size)}, verify)
@@ -63,13 +72,13 @@ def upload(url: str, path: str, headers: Headers, *, verify: bool = True) -> Ans
     return _retried(put, ATTEMPTS)
 
 
-def download(url: str, path: str, headers: Headers, *, verify: bool = True) -> Answer:
-    """Write what is there into a file, going on where a connection broke off; the answer has no body.
+def download(url: str, path: str, headers: Headers, *, verify: bool = True) -> Response:
+    """Write what the URL holds to a file, resuming where a connection broke; return the response without its body.
 
-    Raises OSError when nobody answers or what came is damaged.
+    Raises OSError without a response, or when what arrived is damaged.
     """
     with open(path, "wb") as file:  # noqa: PTH123
-        return _retried(_Download(url, file, headers, verify).go_on, ATTEMPTS)
+        return _retried(_Download(url, file, headers, verify).resume, ATTEMPTS)
 
 
 class _Download:
@@ -77,13 +86,13 @@ class _Download:
         self._url, self._file, self._headers, self._verify = url, file, headers, verify
         self._tag = ""
 
-    def go_on(self) -> Answer:
+    def resume(self) -> Response:
         done = self._file.tell()
         headers = {**self._headers, "Accept-Encoding": "identity"}
         if done and self._tag:
             headers |= {"Range": f"bytes={done}-", "If-Range": self._tag}
         with _response("GET", self._url, b"", headers, self._verify) as response:
-            found = Answer(response.status, _headers(response), b"")
+            found = Response(response.status, _headers(response), b"")
             if response.status == 206:
                 self._check_range(found.headers, done)
             elif response.status == 200:
@@ -100,19 +109,19 @@ class _Download:
         if not headers.get("content-range", "").startswith(f"bytes {done}-"):
             self._file.seek(0)
             self._tag = ""
-            raise DamagedError("another part came than was asked for")
+            raise DamagedError("the server sent another range than requested")
 
     def _copy(self, response: HTTPResponse) -> None:
         while block := response.read(_BLOCK):
             self._file.write(block)
-        # http.client takes a connection that breaks off for the end of the body.
+        # http.client takes a broken connection for the end of the body.
         if response.length:
             raise DamagedError(f"{response.length} bytes are missing")
 
 
-def _small(method: str, url: str, body: bytes | IO[bytes], headers: Headers, verify: bool) -> Answer:
+def _small(method: str, url: str, body: bytes | IO[bytes], headers: Headers, verify: bool) -> Response:
     with _response(method, url, body, headers, verify) as response:
-        return Answer(response.status, _headers(response), response.read())
+        return Response(response.status, _headers(response), response.read())
 
 
 @contextmanager
@@ -130,7 +139,7 @@ def _response(method: str, url: str, body: bytes | IO[bytes], headers: Headers, 
                 body.seek(0)
         finally:
             connection.close()
-    raise OSError(f"more than {_MOST_REDIRECTS} redirections")
+    raise OSError(f"more than {_MOST_REDIRECTS} redirects")
 
 
 def _exchange(
@@ -141,7 +150,7 @@ def _exchange(
     try:
         connection.request(method, target, body or None, dict(headers))
     except (BrokenPipeError, ConnectionResetError):
-        # A server that will not have the body says so and hangs up; what it said is still there to be read.
+        # A server that refuses the body says so and hangs up; its response can still be read.
         try:
             return connection.getresponse()
         except (HTTPException, OSError) as error:
@@ -151,17 +160,17 @@ def _exchange(
 
 def _connection(url: str, verify: bool) -> HTTPConnection:
     parts = urlsplit(url)
-    options: dict[str, Any] = {"timeout": _PATIENCE, "blocksize": _BLOCK}
+    options: dict[str, Any] = {"timeout": _READ_TIMEOUT, "blocksize": _BLOCK}
     if parts.scheme != "https":
         return HTTPConnection(parts.hostname or "", parts.port, **options)
     return HTTPSConnection(parts.hostname or "", parts.port, context=_trust(verify), **options)
 
 
 def _trust(verify: bool) -> Any:
-    os.environ["OPENSSL_CONF"] = "/dev/null"  # the image's may name modules that only its own OpenSSL can load
-    import ssl  # noqa: PLC0415 only who speaks TLS needs it
+    os.environ["OPENSSL_CONF"] = "/dev/null"  # the image's may name modules that only the image's OpenSSL can load
+    import ssl  # noqa: PLC0415 only TLS needs it
 
-    context = ssl.create_default_context(cafile=certificates.file())
+    context = ssl.create_default_context(cafile=certificate_file())
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -169,7 +178,7 @@ def _trust(verify: bool) -> Any:
 
 
 def _without_secrets(headers: Headers, url: str, target: str) -> Headers:
-    """Another server gets no credentials: those it needs are in the address that it was redirected to."""
+    """Remove credentials for another server: those it needs are in the URL of the redirection."""
     before, after = urlsplit(url), urlsplit(target)
     if (before.scheme, before.netloc) == (after.scheme, after.netloc):
         return headers
@@ -180,23 +189,36 @@ def _headers(response: HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
 
 
-def _retried(attempt: Callable[[], Answer], attempts: int) -> Answer:
+def _retried(attempt: Callable[[], Response], attempts: int) -> Response:
     for number in range(1, attempts + 1):
         try:
-            answer = attempt()
+            response = attempt()
         except HTTPException as error:
             if number == attempts:
-                raise OSError(f"the answer cannot be understood: {error!r}") from error
+                raise OSError(f"the response cannot be understood: {error!r}") from error
         except OSError as error:
             if number == attempts or _is_final(error):
                 raise
         else:
-            if answer.status not in _PASSING or number == attempts:
-                return answer
-        time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**number) * random.uniform(0.5, 1))  # noqa: S311 a pause is no secret
+            if response.status not in _TRANSIENT or number == attempts:
+                return response
+        time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**number) * random.uniform(0.5, 1))  # noqa: S311 not a secret
     raise AssertionError
 
 
 def _is_final(error: OSError) -> bool:
-    # Names of errors, as the module ssl need not be loaded; a disk that is full stays so.
+    # By name, as the module ssl may not be loaded. A full disk stays full.
     return type(error).__name__ == "SSLCertVerificationError" or error.errno in (28, 2, 13)
+
+
+def certificate_file() -> str:
+    """Return the file of the authorities to trust: the image's where it has one, else the supervisor's own."""
+    places = (os.environ.get("SSL_CERT_FILE"), *_OF_IMAGES)
+    return next((path for path in places if path and Path(path).is_file()), OWN_CERTIFICATES)
+
+
+def provide_certificates() -> None:
+    """Point obstore at the supervisor's own authorities where the image has none: it wants some even for plain http."""
+    places = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), *_OF_IMAGES)
+    if not any(path and Path(path).exists() for path in places):
+        os.environ["SSL_CERT_FILE"] = OWN_CERTIFICATES

@@ -1,21 +1,24 @@
-"""The configuration that OSCAR gives its services: YAML in blocks, with plain and quoted scalars."""
+"""Services of OSCAR: their configuration, which is YAML in blocks with plain and quoted scalars, and their script."""
 
 import base64
 import binascii
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from supervisor.configuration import VARIABLE
 from supervisor.errors import ConfigurationInvalid
+from supervisor.function import Function
 
 _FILE = "/oscar/config/function_config.yaml"
-_NAMES = {"input": "inputs", "output": "outputs"}
-_KEPT = ("name", "log_level", "storage_providers", "file_stage_in", "input", "output")
+_SCRIPT = "/oscar/config/script.sh"
+_OUR_NAMES = {"input": "inputs", "output": "outputs"}
+_KEYS = ("name", "log_level", "storage_providers", "file_stage_in", "input", "output")
 
 
-def adopted(environment: Mapping[str, str], file: str = _FILE) -> dict[str, str]:
-    """The environment with OSCAR's configuration in our form, where there is one and none of our own."""
+def with_configuration(environment: Mapping[str, str], file: str = _FILE) -> dict[str, str]:
+    """Return the environment with OSCAR's configuration in our form, unless it has one of our own already."""
     if environment.get(VARIABLE):
         return dict(environment)
     text = _text(environment, file)
@@ -24,10 +27,17 @@ def adopted(environment: Mapping[str, str], file: str = _FILE) -> dict[str, str]
     try:
         document = read(text)
     except (ValueError, IndexError) as error:
-        raise ConfigurationInvalid(f"{file}: cannot be read: {error}") from error
+        raise ConfigurationInvalid(f"{file}: cannot be read: {error}; deploy the service again") from error
     document = document.get("lambda", document) | {"storage_providers": document.get("storage_providers")}
-    ours = {_NAMES.get(key, key): document[key] for key in _KEPT if document.get(key) is not None}
+    ours = {_OUR_NAMES.get(key, key): document[key] for key in _KEYS if document.get(key) is not None}
     return {**environment, VARIABLE: json.dumps(ours)}
+
+
+def with_script(function: Function) -> Function:
+    """Return the function with the service's script, where OSCAR mounts one and the image has none."""
+    if function.image.script or not os.path.isfile(_SCRIPT):  # noqa: PTH113
+        return function
+    return function._replace(image=function.image._replace(script=_SCRIPT))
 
 
 def _text(environment: Mapping[str, str], file: str) -> str | None:
@@ -39,7 +49,7 @@ def _text(environment: Mapping[str, str], file: str) -> str | None:
     try:
         return base64.b64decode(encoded, validate=True).decode() if encoded else None
     except (binascii.Error, ValueError) as error:
-        raise ConfigurationInvalid("FUNCTION_CONFIG: is not YAML in base64") from error
+        raise ConfigurationInvalid("FUNCTION_CONFIG: is not base64; deploy the service again") from error
 
 
 class _Line(NamedTuple):
@@ -48,7 +58,7 @@ class _Line(NamedTuple):
 
 
 def read(text: str) -> dict[str, Any]:
-    """The mapping that a document holds. Raises ValueError where it is none."""
+    """Return the mapping that a document holds. Raises ValueError where it holds something else."""
     if text.lstrip().startswith("{"):
         found = json.loads(text)
     else:
@@ -61,7 +71,7 @@ def read(text: str) -> dict[str, Any]:
 
 
 def _block(lines: list[_Line]) -> Any:
-    """The value of lines that belong together; takes them from the list."""
+    """Return the value of lines that belong together, and remove them from the list."""
     return _list(lines) if lines[0].text.startswith("- ") or lines[0].text == "-" else _map(lines)
 
 
@@ -87,7 +97,7 @@ def _map(lines: list[_Line]) -> dict[str, Any]:
         lines.pop(0)
         key, value = pair
         if value in ("|", "|-", ">", ">-"):
-            while lines and lines[0].indent > indent:  # a text, such as a script: nothing of it is needed
+            while lines and lines[0].indent > indent:  # a block of text, such as a script, which is not needed
                 lines.pop(0)
             continue
         # A list may stand as far left as the key that it belongs to.

@@ -1,37 +1,75 @@
-"""Run the user's program: in a session of its own, for so long and no longer, its output passed on line by line."""
+"""Run the user's program in a session of its own, end it and all that it started, and find out why it failed."""
 
 import os
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO
 
-from supervisor import causes, strays
-from supervisor.answer import Output
-from supervisor.command import Command
 from supervisor.configuration import Configuration
-from supervisor.errors import ScriptFailed, ScriptTimedOut, SupervisorError
-from supervisor.lines import Lines
-from supervisor.log import Log
+from supervisor.errors import OutOfDisk, OutOfMemory, ScriptFailed, ScriptTimedOut, SupervisorError
+from supervisor.log import Lines, Log
+from supervisor.program import Command
 
 _BLOCK = 1 << 16
-_TICK = 0.05  # seconds between looks at a process, where the kernel cannot tell of its end
-_LONGEST_GRACE = 2.0  # seconds between the request to end and the order
-_DRAIN = 0.2  # seconds for the rest of the output, should a process that got away keep the pipe open
+_TICK = 0.05  # seconds between looks at a process, where the kernel does not report its end
+_LONGEST_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
+_DRAIN = 0.2  # seconds for the rest of the output, should a process that escaped keep the pipe open
+_TAIL = 4096  # bytes
+_KILL_ROUNDS = 3  # a process that is being killed may just have started another
+# Where kernels count the processes that they killed because memory ran out.
+_OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/proc/vmstat", "/sys/fs/cgroup/memory/memory.oom_control")
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the program itself, or a child whose shell reports it
+_OUT_OF_MEMORY = ("MemoryError", "Cannot allocate memory", "std::bad_alloc", "OutOfMemoryError", "out of memory")
+_OUT_OF_DISK = ("No space left on device", "Disk quota exceeded")
+_FULL = 1 << 16  # bytes; a file system may keep more than this for itself
+
+
+class Output:
+    """What the program printed: the beginning for the response, up to `limit` bytes, and the end for errors."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._total = 0
+
+    def add(self, data: bytes, *, responded: bool) -> None:
+        """Take output; only what belongs to the response is kept beyond the last few kilobytes."""
+        self._tail += data[-_TAIL:]
+        del self._tail[:-_TAIL]
+        if responded:
+            self._total += len(data)
+            self._head += data[: self._limit - len(self._head)]
+
+    def value(self) -> bytes:
+        """Return the output for the response, cut where it is too long, with a line that says so."""
+        if self._total <= self._limit:
+            return bytes(self._head)
+        notice = f"\n[cut: {self._total} bytes were printed, a response holds {self._limit}; the log has all of them]\n"
+        return bytes(self._head) + notice.encode()
+
+    def tail(self) -> str:
+        """Return the last kilobytes of everything that was printed."""
+        return self._tail.decode("utf-8", "replace").strip()
+
+    def forget_tail(self) -> None:
+        """Start anew, so that an error shows only its own program's output."""
+        self._tail.clear()
 
 
 def reserve(configuration: Configuration, remaining: float) -> float:
-    """Seconds of the remaining time that the user's program does not get, so that the supervisor can report.
+    """Return the seconds of the remaining time that the supervisor keeps for itself, to report and to store.
 
-    The threshold as configured; where it would take most of the time, a fifth of that instead.
+    That is the threshold as configured, or a fifth of the time where the threshold would take most of it.
     """
     threshold = configuration.timeout_threshold
     return threshold if threshold <= 0.6 * remaining else 0.2 * max(remaining, 0.0)
 
 
-def run(
+def run_program(
     command: Command,
     variables: Mapping[str, str],
     *,
@@ -42,22 +80,22 @@ def run(
     log: Log,
     folder: str,
 ) -> None:
-    """Run the program for at most `limit` seconds; an exit code other than 0 is a failure, as is every signal."""
+    """Run the program for at most `limit` seconds. Raises an error for a timeout, a signal or an exit code but 0."""
     if limit <= 0:
         raise ScriptTimedOut("no time is left to run the program; raise the function's timeout")
     output.forget_tail()
-    killed_before = causes.killed_for_memory()
+    kills_before = oom_kills()
     child = _start(command, variables)
     try:
         in_time = _Watch(child, output, passed_to).until_end(limit)
         if not in_time:
-            log.warning(f"{command.arguments[0]} is still running after {limit:.1f} s, ending it")
+            log.warning(f"{command.arguments[0]} is still running after {limit:.1f} s and is stopped")
     finally:
-        strays.end(child, request_id)
+        _end(child, request_id)
     if not in_time:
-        raise ScriptTimedOut(_told(f"{command.arguments[0]} was ended after {limit:.1f} s: timeout", output))
+        raise ScriptTimedOut(_with_tail(f"{command.arguments[0]} was stopped after {limit:.1f} s: timeout", output))
     if child.returncode:
-        raise _failure(command, child.returncode, output, killed_before, folder)
+        raise _failure(command, child.returncode, output, kills_before, folder)
 
 
 class _Watch:
@@ -76,13 +114,13 @@ class _Watch:
             self._selector.register(self._end, selectors.EVENT_READ, None)
 
     def until_end(self, limit: float) -> bool:
-        """Whether the process ended by itself in time."""
+        """Wait for the process to end, and stop it after the limit; return whether it ended by itself."""
         try:
             in_time = self._read(time.monotonic() + limit)
             if not in_time:
-                strays.signal_group(self._child.pid, signal.SIGTERM)
+                _signal_group(self._child.pid, signal.SIGTERM)
                 self._read(time.monotonic() + min(_LONGEST_GRACE, max(0.1, limit / 5)))
-            strays.signal_group(self._child.pid, signal.SIGKILL)
+            _signal_group(self._child.pid, signal.SIGKILL)
             self._drain()
         finally:
             self._close()
@@ -116,7 +154,7 @@ class _Watch:
             lines.close()
             return
         lines.write(data)
-        self._output.add(data, answer=pipe is self._child.stdout)
+        self._output.add(data, responded=pipe is self._child.stdout)
 
     def _close(self) -> None:
         for key in list(self._selector.get_map().values()):
@@ -144,12 +182,12 @@ def _start(command: Command, variables: Mapping[str, str]) -> subprocess.Popen[b
         )
     except (OSError, ValueError) as error:
         raise ScriptFailed(f"{command.arguments[0]} cannot be started: {error}") from error
-    _preferred_by_oom_killer(child.pid)
+    _prefer_for_oom_killer(child.pid)
     return child
 
 
-def _preferred_by_oom_killer(pid: int) -> None:
-    # Out of memory is then an error of the program, which can be told, and not the end of the supervisor.
+def _prefer_for_oom_killer(pid: int) -> None:
+    # When memory runs out the program is killed, which can be reported, and not the supervisor.
     try:
         with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
             file.write("900")
@@ -160,18 +198,128 @@ def _preferred_by_oom_killer(pid: int) -> None:
 def _end_descriptor(pid: int) -> int | None:
     try:
         return os.pidfd_open(pid)
-    except OSError:  # not every sandbox knows this call
+    except OSError:  # some sandboxes do not have this call
         return None
 
 
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to the group that the process leads, if any of it is left."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _end(child: subprocess.Popen[bytes], request_id: str) -> None:
+    """Kill the process, its group, its session, and those that left the session but have the event's environment."""
+    _signal_group(child.pid, signal.SIGKILL)
+    child.wait()
+    for _ in range(_KILL_ROUNDS):
+        found = list(_left_behind(child.pid, request_id))
+        for pid in found:
+            _kill(pid)
+        if not found:
+            break
+    _reap_orphans()
+
+
+def _left_behind(session: int, request_id: str) -> Iterator[int]:
+    mark = b"AWS_LAMBDA_REQUEST_ID=" + os.fsencode(request_id) + b"\0"
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:  # noqa: PTH112, PTH208
+        pid = int(name) if name.isdigit() else 0
+        if pid and pid != os.getpid() and (_session(pid) == session or mark in _read_proc(pid, "environ")):
+            yield pid
+
+
+def _session(pid: int) -> int:
+    # The name in parentheses may hold spaces: proc(5), /proc/pid/stat. A zombie has nothing left to kill.
+    fields = _read_proc(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[3]) if len(fields) > 3 and fields[0] != b"Z" else -1
+
+
+def _read_proc(pid: int, name: str) -> bytes:
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _reap_orphans() -> None:
+    """Reap the orphans that became children of this process, where it is the first one of its container."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
 def _failure(
-    command: Command, code: int, output: Output, killed_before: Mapping[str, int], folder: str
+    command: Command, code: int, output: Output, kills_before: Mapping[str, int], folder: str
 ) -> SupervisorError:
-    kind, reason = causes.failure(command.arguments[0], code, output.tail(), killed_before, folder)
-    message = _told("; ".join([reason, *command.remarks]), output)
+    kind, reason = failure_cause(command.arguments[0], code, output.tail(), kills_before, folder)
+    message = _with_tail("; ".join([reason, *command.warnings]), output)
     return kind(message, code if code > 0 else 128 - code)
 
 
-def _told(reason: str, output: Output) -> str:
+def _with_tail(reason: str, output: Output) -> str:
     tail = output.tail()
     return f"{reason}; its outputs were not stored" + (f"\n{tail}" if tail else "")
+
+
+def oom_kills() -> Mapping[str, int]:
+    """Return how many processes the kernel has killed so far because memory ran out, by the file that counts them."""
+    return {path: count for path in _OOM_COUNTERS if (count := _oom_kill_count(path)) is not None}
+
+
+def failure_cause(
+    name: str, code: int, tail: str, kills_before: Mapping[str, int], folder: str
+) -> tuple[type[OutOfDisk | ScriptFailed], str]:
+    """Return the kind of failure that an exit code stands for, and a sentence about it.
+
+    `kills_before` are the counts before the program started, `folder` is where it was to write.
+    """
+    reason = _reason(name, code)
+    if _was_killed_for_memory(code, kills_before) or any(word in tail for word in _OUT_OF_MEMORY):
+        return OutOfMemory, f"{reason}: out of memory; raise the function's memory"
+    if _is_full(folder):
+        return OutOfDisk, f"{reason}: out of disk space in {folder}; raise the function's ephemeral_storage"
+    if any(word in tail for word in _OUT_OF_DISK):  # freed since, or in /dev/shm, where that setting does not help
+        return (
+            OutOfDisk,
+            f"{reason}: out of disk space; if that was in {folder}, raise the function's ephemeral_storage",
+        )
+    if code == -signal.SIGKILL and not kills_before:
+        reason += ", probably because it ran out of memory"
+    return ScriptFailed, reason
+
+
+def _reason(name: str, code: int) -> str:
+    return f"{name} ended with exit code {code}" if code > 0 else f"{name} was ended by {signal.Signals(-code).name}"
+
+
+def _was_killed_for_memory(code: int, kills_before: Mapping[str, int]) -> bool:
+    return code in _KILLED and any(count > kills_before.get(path, count) for path, count in oom_kills().items())
+
+
+def _is_full(folder: str) -> bool:
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _FULL or (found.f_files > 0 and found.f_favail == 0)
+
+
+def _oom_kill_count(path: str) -> int | None:
+    try:
+        with open(path, encoding="ascii") as file:  # noqa: PTH123
+            return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), None)
+    except (OSError, ValueError):
+        return None

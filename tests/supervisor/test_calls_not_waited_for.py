@@ -68,7 +68,7 @@ def test_a_queued_call_that_fails_is_a_failure_that_lambda_sees(launch: Launch, 
 @pytest.mark.parametrize(
     ("refusal", "status", "said"),
     [
-        ((403, "not you"), 500, "lambda:InvokeFunction on itself"),
+        ((403, "not you"), 500, "lambda:InvokeFunction on the function"),
         ((400, "what?"), 500, "what?"),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_call_that_cannot_be_queued_is_told_so(
 def test_a_call_that_is_too_large_for_the_queue_is_told_the_limit_and_the_way_out(launch: Launch, queue: Queue) -> None:
     document = answer(asynchronous(launch, queue), request("x" * 1_100_000, headers=EVENT_HEADER))
     assert document["statusCode"] == 413
-    assert b"1,048,576 can wait for a function; put the file into its input bucket" in received(document)
+    assert b"takes 1,048,576; put the file into the function's input bucket" in received(document)
     assert queue.requests == []
 
 
@@ -133,5 +133,5 @@ def test_without_a_gateway_that_waits_the_function_takes_its_time(launch: Launch
 def test_a_binary_answer_that_does_not_fit_is_an_error_and_not_half_a_file(launch: Launch) -> None:
     document = answer(launch("glibc", script="#!/bin/bash\n" + r"printf '\377%05000000d' 0"), request())
     assert document["statusCode"] == 500
-    assert b"AnswerTooLarge" in received(document)
+    assert b"ResponseTooLarge" in received(document)
     assert b"write it to $TMP_OUTPUT_DIR" in received(document)

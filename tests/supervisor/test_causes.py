@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from supervisor import causes
+from supervisor import process
 from supervisor.errors import OutOfDisk, OutOfMemory, ScriptFailed
 from tests.supervisor.conftest import Launch
 from tests.supervisor.container import s3_event
@@ -14,11 +14,11 @@ from tests.supervisor.objects import bucket
 
 @pytest.mark.parametrize("code", [-9, 137])
 def test_a_kill_that_the_kernel_counts_is_for_want_of_memory(tmp_path: Path, code: int) -> None:
-    now = causes.killed_for_memory()
+    now = process.oom_kills()
     assert now, "no kernel counts here"
     before = {path: count - 1 for path, count in now.items()}
-    assert causes.failure("sh", code, "", before, str(tmp_path))[0] is OutOfMemory
-    assert causes.failure("sh", code, "", now, str(tmp_path))[0] is ScriptFailed
+    assert process.failure_cause("sh", code, "", before, str(tmp_path))[0] is OutOfMemory
+    assert process.failure_cause("sh", code, "", now, str(tmp_path))[0] is ScriptFailed
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_a_kill_that_the_kernel_counts_is_for_want_of_memory(tmp_path: Path, cod
     ],
 )
 def test_what_the_program_says_of_itself_counts(tmp_path: Path, printed: str, kind: type) -> None:
-    found, told = causes.failure("sh", 1, printed, {}, str(tmp_path))
+    found, told = process.failure_cause("sh", 1, printed, {}, str(tmp_path))
     assert found is kind
     assert "exit code 1" in told
 
 
 def test_the_output_folder_is_not_blamed_for_another_file_system_that_is_full(tmp_path: Path) -> None:
-    _, told = causes.failure("sh", 1, "dd: /dev/shm/x: No space left on device", {}, str(tmp_path))
+    _, told = process.failure_cause("sh", 1, "dd: /dev/shm/x: No space left on device", {}, str(tmp_path))
     assert f"if that was in {tmp_path}" in told
 
 

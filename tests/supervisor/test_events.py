@@ -12,11 +12,11 @@ from supervisor import events
 from supervisor.configuration import StoragePath
 from supervisor.errors import EventInvalid
 from supervisor.events import Data, Object
-from supervisor.staging import file_name
+from supervisor.files import file_name
 from tests.supervisor.container import s3_event
 
 
-def read(event: Any) -> events.Request:
+def read(event: Any) -> events.RunRequest:
     return events.request(events.parse(json.dumps(event).encode()))
 
 

@@ -19,7 +19,7 @@ from tests.supervisor.container import Container, Deployment, printed, s3_event
 from tests.supervisor.objects import body, bucket, to
 
 sys.path.insert(0, str(BUNDLE.parent))
-from bundling import debian
+from bundling import interpreter
 
 DOWNLOADS = cache_directory() / "packages"
 ARM64 = 183  # https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
@@ -109,9 +109,10 @@ def test_reading_files_finds_the_tree_that_the_loader_finds() -> None:
         ["dpkg-query", "-W", "-f", "${Package}_${Version}_\n"], capture_output=True, text=True, check=True
     )
     program = (
-        "import sys, bundle; from bundling import native, sysroot; from pathlib import Path\n"
-        "own = native.source()\n"
-        "read = sysroot.source(Path('/'), 'x86_64', sys.stdin.read().split(), own.packages)\n"
+        "import sys, bundle; from pathlib import Path\n"
+        "from bundling.interpreter import debian_interpreter, this_interpreter\n"
+        "own = this_interpreter()\n"
+        "read = debian_interpreter(Path('/'), 'x86_64', sys.stdin.read().split(), own.packages)\n"
         "one, other = bundle.tree(own), bundle.tree(read)\n"
         "print([name for name in one.keys() | other.keys() if one.get(name) != other.get(name)])\n"
     )
@@ -135,7 +136,7 @@ def emulator(shared_folder: Path) -> Path:
     kept = Path(installed) if installed else cache_directory() / target.name
     if not kept.exists():
         folder = shared_folder / "qemu"
-        debian.unpacked("x86_64", DOWNLOADS / "qemu", folder, ("qemu-user-static",))
+        interpreter.unpack_packages("x86_64", DOWNLOADS / "qemu", folder, ("qemu-user-static",))
         shutil.move(folder / "usr/bin" / target.name, kept)
         shutil.rmtree(folder)
     shutil.copy(kept, target)
@@ -165,7 +166,7 @@ def arm64(foreign: Bundle, emulator: Path, shared_folder: Path, tmp_path: Path) 
     """Starts containers of a root filesystem for arm64."""
     root = shared_folder / "arm64-root"
     if not root.exists():
-        debian.unpacked("arm64", DOWNLOADS / "busybox", tmp_path, ("busybox-static",))
+        interpreter.unpack_packages("arm64", DOWNLOADS / "busybox", tmp_path, ("busybox-static",))
         roots.open_to_all(roots.busybox(root, tmp_path, tmp_path / "bin/busybox"))
     running: list[Container] = []
 

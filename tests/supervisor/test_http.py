@@ -72,7 +72,7 @@ def test_the_log_names_what_the_gateway_calls_the_request(launch: Launch) -> Non
     container = launch(script="echo hi")
     context = {"http": {"method": "GET"}, "requestId": "JKJaXmPLvHcESHA="}
     answer(container, request(requestContext=context))
-    line = "the gateway calls this request JKJaXmPLvHcESHA=\n"
+    line = "the gateway's id of this request is JKJaXmPLvHcESHA=\n"
     wait_for(lambda: line in container.log, 30, "the line is in the log")
 
 
@@ -115,6 +115,7 @@ def test_a_browser_gets_the_page_and_the_script_does_not_run(launch: Launch) -> 
         "name": "cows",
         "description": 'Says "moo" & <more>',
         "token": True,
+        "limits": {"call": 6 * 1024 * 1024, "queued": 1024 * 1024},
     }
     container.close()
     assert "running" not in container.log

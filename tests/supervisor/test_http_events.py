@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from supervisor import events
-from supervisor.events import Object
+from supervisor.events import Object, http
 from tests.supervisor.container import s3_event
 from tests.supervisor.test_events import sources
 
@@ -69,4 +69,4 @@ def test_query_parameters_are_variables() -> None:
     ],
 )
 def test_who_waits_for_an_answer_over_http(event: Any, waits: bool) -> None:
-    assert events.is_synchronous_http(event) is waits
+    assert http.is_synchronous(event) is waits

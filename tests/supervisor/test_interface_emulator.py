@@ -39,8 +39,9 @@ def emulated(shared_folder: Path, bundle: Bundle, root_filesystem: Callable[[str
         layer, own = shared_folder / "emulator", shared_folder / tmp_path.name
         own.mkdir(mode=0o755)
         if not layer.exists():
+            found = program()
             (layer / "emulator").mkdir(parents=True)
-            shutil.copy(program(), layer / "emulator/rie")
+            shutil.copy(found, layer / "emulator/rie")
             layer.chmod(0o755)
         emulator = Emulator("/emulator/rie")
         layers = (root_filesystem("busybox"), bundle.folder, layer)

@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
-from supervisor import errors, events, queue_batch
+from supervisor import errors, events, invocation
 from supervisor.configuration import StoragePath
 from supervisor.errors import EventInvalid, SupervisorError
-from supervisor.events import Object
+from supervisor.events import Object, http
 from tests.supervisor.conftest import Launch
 from tests.supervisor.objects import bucket, to
 from tests.supervisor.odd_events import odd_events
@@ -35,11 +35,11 @@ def test_every_event_is_read_or_refused_with_a_reason(event: Any) -> None:
 @settings(deadline=None, max_examples=300)
 def test_every_event_is_sorted_by_who_waits_for_it(event: Any) -> None:
     found = events.parse(json.dumps(event).encode())
-    asked = (events.is_synchronous_http, events.asks_for_later, events.asks_for_page)
+    asked = (http.is_synchronous, http.asks_for_queueing, http.asks_for_page)
     assert all(isinstance(ask(found), bool) for ask in asked)
-    assert isinstance(events.gateway_request(found), str)
-    assert isinstance(queue_batch.messages(found), list)
-    assert not events.is_synchronous_http(found) or isinstance(events.gateway_gives_up(found), float | None)
+    assert isinstance(http.gateway_request_id(found), str)
+    assert isinstance(invocation.sqs_messages(found), list)
+    assert not http.is_synchronous(found) or isinstance(http.gateway_deadline(found), float | None)
 
 
 def test_one_container_answers_every_event_in_its_turn(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:

@@ -44,14 +44,14 @@ def test_what_was_written_is_read(dump: Any, indent: int) -> None:
 
 def test_our_own_configuration_comes_first() -> None:
     encoded = base64.b64encode(yaml.safe_dump(CONFIGURATION).encode()).decode()
-    assert oscar.adopted({"SCAR_FUNCTION": "{}", "FUNCTION_CONFIG": encoded})["SCAR_FUNCTION"] == "{}"
-    ours = json.loads(oscar.adopted({"FUNCTION_CONFIG": encoded})["SCAR_FUNCTION"])
+    assert oscar.with_configuration({"SCAR_FUNCTION": "{}", "FUNCTION_CONFIG": encoded})["SCAR_FUNCTION"] == "{}"
+    ours = json.loads(oscar.with_configuration({"FUNCTION_CONFIG": encoded})["SCAR_FUNCTION"])
     assert set(ours) == {"name", "log_level", "inputs", "outputs", "storage_providers"}
 
 
 def test_what_is_no_configuration_is_told() -> None:
-    with pytest.raises(ConfigurationInvalid, match="not YAML in base64"):
-        oscar.adopted({"FUNCTION_CONFIG": "%"})
+    with pytest.raises(ConfigurationInvalid, match="not base64"):
+        oscar.with_configuration({"FUNCTION_CONFIG": "%"})
 
 
 def test_a_service_stores_where_its_configuration_says(launch: Launch, s3: Any, s3_endpoint: str) -> None:

@@ -148,7 +148,7 @@ def test_a_file_known_to_rucio_comes_from_one_of_its_copies(launch: Launch, webd
         ({"webdav.dcache": {"hostname": "x", "login": "a"}}, "'webdav.dcache' is incomplete: password missing"),
         ({}, "'webdav.dcache' is incomplete: hostname missing"),
         ({"webdav.dcache": "ssm:/none"}, "ssm:/none cannot be read"),
-        ({"webdav.dcache": "env:NONE"}, "env:NONE is not there"),
+        ({"webdav.dcache": "env:NONE"}, "env:NONE does not exist"),
         ({"webdav.dcache": "vault:x"}, "vault: is unknown"),
     ],
 )

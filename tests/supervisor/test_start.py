@@ -91,7 +91,7 @@ def test_a_refused_answer_is_reported_and_the_next_event_taken(launch: Launch) -
     container = launch()
     container.api.refuse_response = True
     outcome = container.run("echo 1")
-    assert outcome.document["errorType"] == "AnswerTooLarge"
+    assert outcome.document["errorType"] == "ResponseTooLarge"
     container.api.refuse_response = False
     assert printed(container.run("echo 2")) == "2\n"
 

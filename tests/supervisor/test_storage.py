@@ -117,7 +117,7 @@ def test_plain_http_beyond_this_machine_is_refused(launch: Launch) -> None:
     }
     outcome = launch(environment=environment, script="echo ran").invoke(s3_event("bucket", "key"))
     assert outcome.document["errorType"] == "ConfigurationInvalid"
-    assert "use an https address" in outcome.message
+    assert "use an https URL" in outcome.message
 
 
 def test_a_storage_that_is_never_there_is_told_with_the_cause(launch: Launch, credentials: dict[str, str]) -> None:

@@ -72,7 +72,7 @@ def test_a_missing_interpreter_is_named_when_the_shell_fails_on_the_script(launc
 
 def test_windows_line_ends_are_pointed_out(launch: Launch) -> None:
     outcome = launch("glibc").run("#!/bin/bash\r\nfalse\r\n")
-    assert "save it with Unix line ends" in outcome.message
+    assert "save it with Unix line endings" in outcome.message
 
 
 def test_a_script_in_an_image_without_a_shell_is_a_failure_that_says_so(launch: Launch) -> None:

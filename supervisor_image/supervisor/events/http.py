@@ -1,4 +1,4 @@
-"""Requests over HTTP: API Gateway's proxy events of version 1 (also of load balancers) and 2 (also of function URLs).
+"""HTTP requests: the proxy events of REST APIs and load balancers (version 1), and of HTTP APIs and function URLs (2).
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -9,58 +9,57 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from supervisor.errors import EventInvalid
-from supervisor.events import unknown
-from supervisor.events.model import Item, Items, Surroundings
+from supervisor.events.items import Item, Items, Reader, as_bytes, content, from_base64
+from supervisor.limits import HTTP_API_TIMEOUT, REST_API_TIMEOUT
 
 QUEUED = "queuedBy"
-"""The key of an event that has waited in the function's queue: the request that put it there."""
-
-# Seconds, of the 29 that gateways of version 1 wait, and the 30 of version 2:
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-_PATIENCE = {False: 28.0, True: 29.0}
-_RECENT = 60.0  # seconds: a gateway has given up long before, and no clock is so much ahead
+"""The key of an event that has waited in the function's queue: the id of the request that put it there."""
+_MARGIN = 1.0  # seconds that a response may need on its way to the gateway
+_RECENT = 60.0  # seconds: a gateway gives up long before, and clocks differ by less
 
 
-def items(event: Any, around: Surroundings) -> Items | None:
-    """What the body says, with the query's parameters as variables; None when this is no HTTP request."""
+def request_items(event: Any, reader: Reader) -> Items | None:
+    """Return the items of the body, with the query's parameters as variables; None where it is another event."""
     if not _is_request(event):
         return None
     variables = dict(_variables(event))
-    return tuple(Item(item.source, {**item.variables, **variables}) for item in around.read(_body(event)))
+    return tuple(Item(item.source, {**item.variables, **variables}) for item in reader.read(_body(event)))
 
 
 def is_synchronous(event: Any) -> bool:
-    """Whether somebody waits for an answer over HTTP.
+    """Return whether somebody waits for a response over HTTP.
 
     A gateway invokes asynchronously where X-Amz-Invocation-Type says so, and then nobody does.
     """
-    return _is_request(event) and not _wants_no_answer(event) and QUEUED not in event
+    return _is_request(event) and not _is_asynchronous(event) and QUEUED not in event
 
 
-def asks_for_later(event: Any) -> bool:
-    """Whether the caller wants to go on before the function runs, and the gateway has left that to the function.
+def asks_for_queueing(event: Any) -> bool:
+    """Return whether the caller does not want to wait, and the gateway has left that to the function.
 
-    HTTP APIs cannot invoke asynchronously; those of version 1 can, and then they have done so already.
+    HTTP APIs cannot invoke asynchronously; REST APIs can, and then they have done so already.
     """
     if not _is_request(event) or event.get("version") != "2.0" or QUEUED in event:
         return False
-    return _wants_no_answer(event) or str(event.get("routeKey") or "").endswith("/async")
+    return _is_asynchronous(event) or str(event.get("routeKey") or "").endswith("/async")
 
 
-def gives_up(event: Any) -> float | None:
-    """When a request's gateway stops waiting, in seconds since the epoch; None where it does not, or not so soon.
+def gateway_deadline(event: Any) -> float | None:
+    """Return when to respond at the latest, shortly before the gateway gives up, in seconds since the epoch.
 
-    One that has stopped already waits no more for anything: so it is with requests that are kept and sent again.
+    None where no gateway gives up before the function does, or where it has given up already, as with requests that
+    were stored and are sent again.
     """
     context = event.get("requestContext")
     if not isinstance(context, dict) or "elb" in context or ".lambda-url." in str(context.get("domainName")):
         return None
-    described = isinstance(context.get("http"), dict)
-    arrived = context.get("timeEpoch" if described else "requestTimeEpoch")
+    version_2 = isinstance(context.get("http"), dict)
+    arrived = context.get("timeEpoch" if version_2 else "requestTimeEpoch")
     if not isinstance(arrived, int | float):
         return None
     moment = _seconds(arrived)
-    return moment + _PATIENCE[described] if abs(time.time() - moment) < _RECENT else None
+    timeout = HTTP_API_TIMEOUT if version_2 else REST_API_TIMEOUT
+    return moment + timeout - _MARGIN if abs(time.time() - moment) < _RECENT else None
 
 
 def _seconds(milliseconds: float) -> float:
@@ -70,29 +69,25 @@ def _seconds(milliseconds: float) -> float:
         return 0.0
 
 
-def _wants_no_answer(event: Mapping[str, Any]) -> bool:
-    return _header(event, "x-amz-invocation-type").lower() == "event"
-
-
-def gateway_request(event: Any) -> str:
-    """What the gateway calls this request; the empty string where it does not say."""
+def gateway_request_id(event: Any) -> str:
+    """Return the gateway's id of this request, or an empty string."""
     context = event.get("requestContext") if _is_request(event) else None
     return str(context.get("requestId") or "") if isinstance(context, dict) else ""
 
 
 def asks_for_page(event: Any) -> bool:
-    """Whether a browser wants the function's page: its address with a slash at the end, or `/ui` below it.
+    """Return whether a browser wants the function's page: its URL with a slash at the end, or `/ui` below it.
 
-    HTTP APIs know no routes that end in a slash, so only the second can be open where all else wants a token. That
-    route must never lead to a call, however its path is written and whatever the headers say.
+    HTTP APIs have no routes that end in a slash, so only `/ui` can be open where all else needs a token. That route
+    must never lead to a call, however its path is written and whatever the headers say.
     """
     if not _is_request(event):
         return False
     context = event.get("requestContext")
     described = context.get("http") if isinstance(context, dict) else None
     method = described.get("method") if isinstance(described, dict) else event.get("httpMethod")
-    places = (event.get("rawPath"), event.get("path"), event.get("routeKey"))
-    return method in ("GET", "HEAD") and any(str(place or "").endswith(("/", "/ui")) for place in places)
+    paths = (event.get("rawPath"), event.get("path"), event.get("routeKey"))
+    return method in ("GET", "HEAD") and any(str(path or "").endswith(("/", "/ui")) for path in paths)
 
 
 def _is_request(event: Any) -> bool:
@@ -103,21 +98,25 @@ def _is_request(event: Any) -> bool:
     return isinstance(event.get("httpMethod"), str) or (isinstance(described, dict) and "method" in described)
 
 
+def _is_asynchronous(event: Mapping[str, Any]) -> bool:
+    return _header(event, "x-amz-invocation-type").lower() == "event"
+
+
 def _body(event: Mapping[str, Any]) -> bytes:
     body = event.get("body")
     if body is None:
         return b""
-    if not isinstance(body, str):  # gateways send text; whoever writes such an event by hand means what it says
-        return unknown.content(body)
+    if not isinstance(body, str):  # gateways send text; an event written by hand may have any value
+        return content(body)
     if event.get("isBase64Encoded"):
-        decoded = unknown.from_base64(body)
+        decoded = from_base64(body)
         if decoded is None:
-            raise EventInvalid("the request's body is said to be base64 and is not")
+            raise EventInvalid("the request's body is declared as base64 and is not; send it with its own encoding")
         return decoded
-    # A gateway without binary media types passes on what SCAR's client makes of a file: base64, and it does not say so.
+    # A gateway without binary media types passes on what SCAR's client makes of a file: base64, not declared as such.
     if _header(event, "content-type").partition(";")[0].strip().lower() == "application/octet-stream":
-        return unknown.content(body)
-    return unknown.as_bytes(body)
+        return content(body)
+    return as_bytes(body)
 
 
 def _header(event: Mapping[str, Any], name: str) -> str:
@@ -133,7 +132,7 @@ def _variables(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in _parameters(event).items():
         if "=" not in key and "\0" not in key:
             yield f"CONT_VAR_{key}", value
-        # No shell can name a variable with other characters.
+        # Shells cannot name variables with other characters.
         yield f"CONT_VAR_{re.sub(r'[^A-Za-z0-9_]', '_', key)}", value
 
 

@@ -1,18 +1,21 @@
-"""Rucio, to read from: it is asked where a file's copies are: https://rucio.github.io/documentation/html/rest_api_doc.html."""
+"""Rucio, for inputs: it says where the copies of a file are.
+
+https://rucio.github.io/documentation/html/rest_api_doc.html
+"""
 
 import json
 from collections.abc import Iterator
 
 from supervisor import http_client
 from supervisor.errors import InputFailed, OutputFailed
-from supervisor.storage.settings import Settings
-from supervisor.storage.webdav import WebDav, quoted, told
+from supervisor.storage import Settings
+from supervisor.storage.webdav import WebDav, quoted, refusal
 
-_SPOKEN = {"https": "https", "davs": "https", "http": "http", "dav": "http"}
+_SCHEMES = {"https": "https", "davs": "https", "http": "http", "dav": "http"}
 
 
 def open_storage(settings: Settings) -> "Rucio":
-    """The server of these settings: `host`, `account` and `access_token`."""
+    """Return the server of these settings: `host`, `account` and `access_token`."""
     host, account, token = settings.needed("host", "account", "access_token")
     headers = {"X-Rucio-Auth-Token": token, "X-Rucio-Account": account, "Authorization": f"Bearer {token}"}
     return Rucio(settings.address(host), headers, settings.get("rse"), verify=settings.verify)
@@ -30,7 +33,7 @@ class Rucio:
         self._verify = verify
 
     def download(self, container: str, key: str, path: str) -> int:
-        """Write the first copy that can be had to a file; its size in bytes. Raises InputFailed."""
+        """Write the first copy that can be read to a file, and return its size in bytes. Raises InputFailed."""
         reasons = []
         for copy in self._copies(container, key):
             storage = WebDav(copy, {"Authorization": self._headers["Authorization"]}, verify=self._verify)
@@ -38,10 +41,11 @@ class Rucio:
                 return storage.download("", "", path)
             except InputFailed as error:
                 reasons.append(f"{copy}{error}")
-        raise InputFailed(f"{container}:{key}: no copy can be had: {'; '.join(reasons) or 'none over HTTP is known'}")
+        reason = "; ".join(reasons) or "Rucio knows none over HTTP"
+        raise InputFailed(f"{container}:{key}: no copy can be downloaded: {reason}")
 
     def upload(self, _path: str, container: str, key: str) -> None:
-        """Refuse: a file has to be registered with rules, which is not a function's to make. Raises OutputFailed."""
+        """Raise OutputFailed: a file has to be registered with rules, which are not a function's to make."""
         raise OutputFailed(f"{container}:{key}: outputs cannot go to Rucio; use the WebDAV address of its storage")
 
     def _copies(self, scope: str, name: str) -> Iterator[str]:
@@ -52,10 +56,10 @@ class Rucio:
         except OSError as error:
             raise InputFailed(f"{scope}:{name}: {self._address} does not answer: {error}") from error
         if answer.status != 200:
-            raise InputFailed(f"{scope}:{name}: Rucio says {told(answer)}")
+            raise InputFailed(f"{scope}:{name}: Rucio answered {refusal(answer)}")
         for line in answer.body.splitlines():
             copies = json.loads(line).get("pfns", {}) if line.strip() else {}
             for address in sorted(copies, key=lambda found: copies[found].get("rse") != self._rse):
                 scheme, _, rest = address.partition("://")
-                if scheme in _SPOKEN:
-                    yield f"{_SPOKEN[scheme]}://{rest}"
+                if scheme in _SCHEMES:
+                    yield f"{_SCHEMES[scheme]}://{rest}"

@@ -1,4 +1,4 @@
-"""Amazon S3 and what speaks its language, through obstore: streamed, so that memory does not grow with the objects."""
+"""Amazon S3 and MinIO, through obstore: streamed, so that memory does not grow with the objects."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from supervisor import aws, certificates
+from supervisor import aws, http_client
 from supervisor.errors import InputFailed, OutputFailed, SupervisorError
-from supervisor.storage.settings import Settings
+from supervisor.storage import Settings
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Store
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 _PART = 8 << 20  # bytes; the 10,000 parts that S3 allows make 80 GB, more than any /tmp holds
 _PARTS_AT_ONCE = 3
 _BLOCK = 1 << 20  # bytes
-# Bytes up to which an object is compared with its entity tag, an MD5 sum unless it came in parts: beyond, computing it
-# would take longer than the transfer, whose own checksums and length are all there is.
+# Bytes up to which an object is compared with its entity tag, which is an MD5 sum unless it was uploaded in parts. For
+# larger ones the sum would take longer than the transfer, which has checksums and a length of its own.
 _SUMMED = 8 << 20
-_COMPARISONS = 4
+_DOWNLOADS = 4
 _tags_are_no_sums: set[str] = set()  # buckets
 _making = Lock()
-_INTERRUPTIONS = 5  # how often a download that broke off is taken up again
+_INTERRUPTIONS = 5  # how often an interrupted download is resumed
 # In details such as `message: "Connection refused"` and `InvalidCertificate(Other(OtherError(CaUsedAsEndEntity)))`.
 _CAUSE = re.compile(r'(?:error|message): "([^"]+)"|InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)')
 
 
 class Place(NamedTuple):
-    """A server of buckets, and who asks it; without keys the function's role does."""
+    """A server of buckets, and the keys for it; without keys the function's role is used."""
 
     endpoint: str
     region: str
@@ -43,12 +43,12 @@ class Place(NamedTuple):
 
 
 def own() -> "S3":
-    """Buckets as the function's role sees them; AWS_ENDPOINT_URL leads to others than Amazon's."""
+    """Return the buckets that the function's role can reach, at AWS_ENDPOINT_URL if that is set."""
     return S3(Place(aws.endpoint("s3"), aws.region()))
 
 
 def amazon(settings: Settings) -> "S3":
-    """Buckets as keys given by name see them; the same endpoint as the function's own unless another one is given."""
+    """Return the buckets that the settings' keys can reach, at the function's own endpoint unless they name another."""
     key, secret = settings.needed("access_key", "secret_key")
     region, given = settings.get("region", aws.region()), settings.get("endpoint")
     endpoint = settings.address(given) if given else aws.endpoint("s3", region)
@@ -56,7 +56,7 @@ def amazon(settings: Settings) -> "S3":
 
 
 def minio(settings: Settings) -> "S3":
-    """Buckets of a MinIO server; without an endpoint the one that OSCAR clusters have."""
+    """Return the buckets of a MinIO server; without an endpoint, of the one that OSCAR clusters have."""
     key, secret = settings.needed("access_key", "secret_key")
     endpoint = settings.address(settings.get("endpoint", "http://minio-service.minio:9000"))
     return S3(Place(endpoint, settings.get("region", "us-east-1"), (key, secret, ""), settings.verify))
@@ -71,18 +71,18 @@ class S3:
         self._place = place
 
     def download(self, container: str, key: str, path: str) -> int:
-        """Write the object to a file; its size in bytes. Raises InputFailed."""
+        """Write the object to a file, and return its size in bytes. Raises InputFailed."""
         from obstore.exceptions import BaseError  # noqa: PLC0415 takes tens of milliseconds, see below
 
         try:
             with Path(path).open("wb") as file:
                 return _Download(self._place, container, key, file).run()
-        except (BaseError, OSError) as error:  # an object that is not there is a FileNotFoundError of obstore
+        except (BaseError, OSError) as error:  # a missing object is a FileNotFoundError of obstore
             raise InputFailed(f"{container}/{key}: cannot be downloaded: {_reason(error)}") from error
 
     def upload(self, path: str, container: str, key: str) -> None:
         """Store the file as an object, in parts where it is large. Raises OutputFailed."""
-        import obstore  # noqa: PLC0415 takes tens of milliseconds, which only events with files should pay
+        import obstore  # noqa: PLC0415 takes tens of milliseconds, which only events with files need
 
         try:
             store, name = _located(self._place, container, key, OutputFailed)
@@ -92,7 +92,7 @@ class S3:
 
 
 class _Download:
-    """One object on its way into a file; goes on where it stopped when the connection breaks."""
+    """The download of one object to a file, resumed where the connection broke."""
 
     def __init__(self, place: Place, container: str, key: str, file: BinaryIO) -> None:
         self._name = f"{container}/{key}"
@@ -104,19 +104,19 @@ class _Download:
         self._sum = md5(usedforsecurity=False)
 
     def run(self) -> int:
-        """Bring all of it, and compare it with its checksum where it has one."""
+        """Download all of it, and compare it with its checksum where it has one; return its size."""
         seen: set[str] = set()
-        for _ in range(_COMPARISONS):
+        for _ in range(_DOWNLOADS):
             size = self._whole()
             if not self._differs(size):
                 return size
             found = self._sum.hexdigest()
-            if found in seen:  # what comes twice is what is there: with keys of KMS tags are no checksums
+            if found in seen:  # twice the same is what the bucket has: with KMS keys, tags are not checksums
                 _tags_are_no_sums.add(self._container)
                 return size
             seen.add(found)
             self._start_over()
-        raise InputFailed(f"{self._name}: comes damaged, and differently each time; try again")
+        raise InputFailed(f"{self._name}: arrives damaged, each time in another way; try again")
 
     def _differs(self, size: int) -> bool:
         tag = (self._tag or "").strip('"')
@@ -130,12 +130,12 @@ class _Download:
             try:
                 self._rest()
                 break
-            except PreconditionError:  # another object took its place meanwhile
+            except PreconditionError:  # the object was replaced meanwhile
                 if not attempts_left:
                     raise
                 self._start_over()
             except BaseError:
-                if not self._done or not attempts_left:  # what failed before the first byte was retried already
+                if not self._done or not attempts_left:  # before the first byte, obstore has retried already
                     raise
         return self._done
 
@@ -166,14 +166,14 @@ class _Download:
 
 
 def _located(place: Place, container: str, key: str, failure: type[SupervisorError]) -> tuple["S3Store", str]:
-    """The store to ask, and the name to ask it for."""
+    """Return the store and the key within it that stand for the object."""
     if any(part in (".", "..") for part in key.split("/")):
-        raise failure(f"{container}/{key}: no URL can name this key, a part of it is '.' or '..'; rename the object")
+        raise failure(f"{container}/{key}: a URL cannot have a key with a part '.' or '..'; rename the object")
     if any(ord(letter) < 32 or ord(letter) == 127 or "\ud800" <= letter <= "\udfff" for letter in key):
-        raise failure(f"{container}/{key!r}: holds characters that no key may hold; rename the object")
+        raise failure(f"{container}/{key!r}: has characters that keys cannot have; rename the object")
     if "//" not in f"/{key}":
         return _store(place, container, ""), key
-    # obstore's paths have no empty parts; those that S3 has become part of the address of the store.
+    # obstore's paths have no empty parts; those of S3 keys become part of the store's URL.
     head, _, tail = key.rpartition("/")
     return _store(place, container, "/" + quote(head, safe="/~")), tail
 
@@ -182,11 +182,11 @@ def _located(place: Place, container: str, key: str, failure: type[SupervisorErr
 def _store(place: Place, container: str, path: str) -> "S3Store":
     from obstore.store import S3Store  # noqa: PLC0415
 
-    certificates.provide()
+    http_client.provide_certificates()
     with _without_role(place):
         return S3Store(
             container,
-            # "Virtual hosted" makes obstore take the address as it is, with the bucket in it.
+            # "Virtual hosted" makes obstore use the URL as it is, with the bucket in it.
             config={
                 "endpoint": f"{place.endpoint}/{container}{path}",
                 "virtual_hosted_style_request": True,
@@ -222,7 +222,7 @@ def _keys(place: Place) -> "S3Config":
 
 @contextmanager
 def _without_role(place: Place) -> Iterator[None]:
-    """Hide the session token of the role from a store that is made for other keys: obstore would join it to them."""
+    """Hide the role's session token while a store is made for other keys: obstore would combine them."""
     with _making:
         token = os.environ.pop("AWS_SESSION_TOKEN", None) if place.keys else None
         try:
@@ -233,8 +233,8 @@ def _without_role(place: Place) -> Iterator[None]:
 
 
 def _reason(error: object) -> str:
-    """obstore's message, which is one line, and of the details that follow the one that tells why."""
+    """Return the first line of obstore's message, with the cause from the details that follow."""
     message, _, details = str(error).strip().partition("\n")
     cause = _CAUSE.search(details)
-    why = f" ({cause[1] or f'its certificate is refused: {cause[2]}'})" if cause else ""
+    why = f" ({cause[1] or f'its certificate is not trusted: {cause[2]}'})" if cause else ""
     return f"{message or type(error).__name__}{why}"

@@ -8,16 +8,16 @@ from urllib.parse import quote
 
 from supervisor import http_client
 from supervisor.errors import InputFailed, OutputFailed
-from supervisor.storage.settings import Settings
+from supervisor.storage import Settings
 
 _BLOCK = 1 << 20
-# What dCache and others tell of a file's content, if asked: https://www.rfc-editor.org/rfc/rfc3230
-_WANTED = {"Want-Digest": "adler32;q=0.5, md5;q=0.8, sha-256"}
-_DAMAGED_ATTEMPTS = 3
+# Digests that dCache and others send if asked: https://www.rfc-editor.org/rfc/rfc3230
+_WANT_DIGEST = {"Want-Digest": "adler32;q=0.5, md5;q=0.8, sha-256"}
+_ATTEMPTS = 3
 
 
 def open_storage(settings: Settings) -> "WebDav":
-    """The server of these settings: `hostname`, and `login` with `password`, or a `token`."""
+    """Return the server of these settings: `hostname`, and `login` with `password`, or a `token`."""
     (host,) = settings.needed("hostname")
     if token := settings.get("token"):
         authorization = f"Bearer {token}"
@@ -39,14 +39,14 @@ class WebDav:
         self._folders: set[str] = set()
 
     def download(self, container: str, key: str, path: str) -> int:
-        """Write the file to another one here; its size in bytes. Raises InputFailed."""
+        """Write the file to another one here, and return its size in bytes. Raises InputFailed."""
         name, url = f"{container}/{key}".strip("/"), self._url(container, key)
         try:
-            for attempts_left in reversed(range(_DAMAGED_ATTEMPTS)):
-                answer = http_client.download(url, path, {**self._headers, **_WANTED}, verify=self._verify)
+            for attempts_left in reversed(range(_ATTEMPTS)):
+                answer = http_client.download(url, path, {**self._headers, **_WANT_DIGEST}, verify=self._verify)
                 if answer.status != 200:
-                    raise InputFailed(f"{name}: cannot be downloaded: {told(answer)}")
-                size, differs = compared(path, answer)
+                    raise InputFailed(f"{name}: cannot be downloaded: {refusal(answer)}")
+                size, differs = difference(path, answer)
                 if not differs:
                     return size
                 if not attempts_left:
@@ -56,15 +56,15 @@ class WebDav:
         raise AssertionError
 
     def upload(self, path: str, container: str, key: str) -> None:
-        """Store the file, making the folders that are missing. Raises OutputFailed."""
+        """Store the file, and create the folders that are missing. Raises OutputFailed."""
         url = self._url(container, key)
         try:
             self._make_folders(f"{container}/{key}".strip("/").rpartition("/")[0])
             answer = http_client.upload(url, path, self._headers, verify=self._verify)
             if answer.status not in (200, 201, 202, 204):
-                raise OutputFailed(told(answer))
-            found = http_client.call("HEAD", url, headers={**self._headers, **_WANTED}, verify=self._verify)
-            if found.status == 200 and (differs := compared(path, found)[1]):
+                raise OutputFailed(refusal(answer))
+            found = http_client.call("HEAD", url, headers={**self._headers, **_WANT_DIGEST}, verify=self._verify)
+            if found.status == 200 and (differs := difference(path, found)[1]):
                 raise OutputFailed(f"what was stored differs: {differs}")
         except OSError as error:
             raise OutputFailed(str(error) or type(error).__name__) from error
@@ -76,8 +76,8 @@ class WebDav:
             if name in self._folders:
                 continue
             answer = http_client.call("MKCOL", self._url("", f"{name}/"), headers=self._headers, verify=self._verify)
-            # 405 is said of a folder that is there; some say other things where one may only write further down,
-            # and whether it matters the upload itself will tell.
+            # 405 means that the folder exists. Some servers answer otherwise where only folders further down may be
+            # written; whether that matters, the upload shows.
             if answer.status in (200, 201, 405):
                 self._folders.add(name)
 
@@ -87,12 +87,12 @@ class WebDav:
 
 
 def quoted(path: str) -> str:
-    """A path as it is written in an address, with its slashes."""
+    """Return a path as it is written in a URL, with its slashes."""
     return quote(path.encode("utf-8", "surrogateescape"), safe="/~")
 
 
-def told(answer: http_client.Answer) -> str:
-    """What a server's refusal says, in a few words."""
+def refusal(answer: http_client.Response) -> str:
+    """Return what a server's refusal says, in a few words."""
     from http.client import responses  # noqa: PLC0415
 
     text = answer.body[:200].decode("utf-8", "replace").strip()
@@ -100,8 +100,8 @@ def told(answer: http_client.Answer) -> str:
     return f"{reason}: {text}" if text and not text.startswith("<") else reason
 
 
-def compared(path: str, answer: http_client.Answer) -> tuple[int, str]:
-    """The file's size, and how it differs from what the server says of it; "" where it does not."""
+def difference(path: str, answer: http_client.Response) -> tuple[int, str]:
+    """Return the file's size, and how it differs from what the server has; "" where it does not."""
     digests = {name.strip().lower(): value for name, _, value in _pairs(answer.headers.get("digest", ""))}
     wanted = next((name for name in ("sha-256", "md5", "adler32") if name in digests), "")
     size, found = _digest(path, wanted)
@@ -119,7 +119,7 @@ def _pairs(header: str) -> list[tuple[str, str, str]]:
 
 
 def _normal(algorithm: str, value: str) -> str:
-    """The digest in hexadecimal digits: all but adler32 come in base64."""
+    """Return the digest in hexadecimal digits: all but adler32 are sent in base64."""
     if algorithm == "adler32":
         return value.lower().rjust(8, "0")
     try:

@@ -1,4 +1,4 @@
-"""What the layer carries of others, by name, version and licence: its SBOM and the texts of the licences."""
+"""The third-party parts of the layer: its SBOM, with versions and licences, and the licence texts."""
 
 import json
 import re
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from bundling.interpreter import Source
 from bundling.layer import File
-from bundling.source import Source
 
 
 class Component(NamedTuple):
-    """One foreign part of the layer; `pattern` says which files are of it."""
+    """One third-party part of the layer; `pattern` matches its files."""
 
     name: str
     licence: str
@@ -31,7 +31,7 @@ _LIBRARIES = (
 
 
 def files(tree: Mapping[str, File], root: str, source: Source) -> dict[str, File]:
-    """The SBOM (CycloneDX) of a tree and the licence texts that its makers want to go along."""
+    """Return the files to add to a tree: its SBOM (CycloneDX), and the licence texts of its parts."""
     names = [name.removeprefix(f"{root}/") for name in tree]
     present = [part for part in _components(source) if any(re.match(part.pattern, name) for name in names)]
     texts = {part.name: text for part in present if (text := _text(part.name, source))}
@@ -46,7 +46,7 @@ def files(tree: Mapping[str, File], root: str, source: Source) -> dict[str, File
 
 
 def texts(source: Source) -> list[Path]:
-    """The files that licences are taken from."""
+    """Return the files that the licence texts are read from."""
     places = [_place(name, source) for name, *_ in _LIBRARIES]
     packages = [file for name in source.packages for file in _packages_texts(name, source)]
     return [place for place in (_place("cpython", source), *places, *packages) if place]

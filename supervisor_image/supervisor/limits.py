@@ -1,0 +1,20 @@
+"""Limits of AWS that decide what the supervisor does; bytes and seconds.
+
+The supervisor imports no other package, so these repeat `scar_foundation.limits`; a test compares the two.
+"""
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
+"""Input or result of a synchronous invocation."""
+LAMBDA_ASYNC_PAYLOAD_BYTES = 1024 * 1024
+"""Input of an asynchronous invocation."""
+LAMBDA_LONGEST_TIMEOUT = 900
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+HTTP_API_TIMEOUT = 30
+"""How long an HTTP API waits for its integration; nobody can raise that."""
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+REST_API_TIMEOUT = 29
+"""How long a REST API waits for its integration, unless the account has a higher quota."""
+# https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
+BATCH_REQUEST_BYTES = 30 * 1024
+"""A SubmitJob request."""
