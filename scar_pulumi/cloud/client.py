@@ -19,11 +19,12 @@ from typing import Any
 
 from scar_foundation.directories import state_directory
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.disk_space import shortage
-from scar_pulumi.cloud.layout import Layout
-from scar_pulumi.cloud.server import endpoint_environment
+from scar_pulumi.cloud.layout import Layout, endpoint_environment, shortage
+from scar_pulumi.cloud.ministack_environment import install_ministack, with_ministack
 
 _STOP_SECONDS = 60.0
+_EXTRA = ("h11",)
+"""Of the packages that the extra `local` brings, those that nothing works without."""
 _DETAILS = ("events", "images", "jobs", "journal_bytes", "oscar", "requests", "runner", "snapshot_seconds")
 
 
@@ -60,11 +61,12 @@ class LocalCloud:
                 return running
             progress(f"restarting the local cloud: version {running.version} is running, this is {ours}")
             self.stop()
-        if importlib.util.find_spec("ministack") is None:
+        if any(importlib.util.find_spec(name) is None for name in _EXTRA):
             raise LocalCloudError("local cloud: a part of it is not installed; run: pip install 'scar-pulumi[local]'")
         with self._locked():
             if running := self.status():
                 return running
+            install_ministack(progress)
             progress("starting the local cloud")
             self._wait_for_predecessor()
             launch_daemon(self._layout, lambda: self.status() is not None, progress)
@@ -241,7 +243,7 @@ def launch_daemon(layout: Layout, answers: Callable[[], bool], progress: Callabl
             stdout=log,
             stderr=log,
             cwd="/",
-            env=clean_environment(),
+            env=with_ministack(clean_environment()),
             start_new_session=True,
         )
     _wait(process, layout, begin, answers, progress)

@@ -1,23 +1,12 @@
 """Refuses data for which the disk has no room: MiniStack acknowledges an object even when it could not write it."""
 
-import shutil
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from scar_pulumi.cloud.asgi import Response, Scope, find_header
-
-_RESERVE = 16 * 1024 * 1024
-"""Bytes that stay free: journal, snapshots and events must always find room."""
+from scar_pulumi.cloud.layout import shortage
 
 _WRITES = frozenset({"PUT", "POST", "PATCH"})
-
-
-def shortage(directory: Path, size: int = 0) -> str:
-    """What to tell the user when `size` more bytes do not fit on the disk of a directory; else the empty string."""
-    free = shutil.disk_usage(directory).free
-    if free >= size + _RESERVE:
-        return ""
-    return f"the disk of {directory} has only {free // 1024**2} MB left; free some space"
 
 
 def refuse(directory: Path, scope: Scope) -> Response | None:

@@ -1,8 +1,16 @@
-"""Where the local cloud keeps what in its state directory."""
+"""Where the local cloud is: the address it listens on, and what lies where in its state directory."""
 
+import shutil
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
+
+HOST = "127.0.0.1"
+DEFAULT_ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+
+_RESERVE = 16 * 1024 * 1024
+"""Bytes that stay free: journal, snapshots and events must always find room."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,26 @@ class Layout:
         self.root.chmod(0o700)
         for directory in (self.journal, self.snapshots, self.working, self.objects, self.images, self.events):
             directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def endpoint_environment(port: int) -> dict[str, str]:
+    """Return what a process needs to reach the local cloud as if it were AWS."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": DEFAULT_REGION,
+        "AWS_DEFAULT_REGION": DEFAULT_REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def shortage(directory: Path, size: int = 0) -> str:
+    """Return what to tell the user when `size` more bytes do not fit on the directory's disk; else nothing."""
+    free = shutil.disk_usage(directory).free
+    if free >= size + _RESERVE:
+        return ""
+    return f"the disk of {directory} has only {free // 1024**2} MB left; free some space"
 
 
 def write_fully(file: RawIOBase, data: bytes) -> None:

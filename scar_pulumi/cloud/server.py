@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from scar_foundation.files import write_whole
-from scar_pulumi.cloud.layout import Layout
-from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION
+from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION, HOST, Layout, endpoint_environment
 
-HOST = "127.0.0.1"
 ALREADY_RUNNING = 3
 """Exit status when another daemon has this state directory."""
 
@@ -92,18 +90,6 @@ async def _serve(layout: Layout, listener: socket.socket, port: int, runner: Any
     except LifespanFailureError:
         return 1
     return 0
-
-
-def endpoint_environment(port: int) -> dict[str, str]:
-    """What a process needs to reach the local cloud as if it were AWS."""
-    return {
-        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": DEFAULT_REGION,
-        "AWS_DEFAULT_REGION": DEFAULT_REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
 
 
 def _identity(layout: Layout, port: int) -> dict[str, Any]:

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
 from scar_pulumi.cloud.asgi import Request, find_header
-
-DEFAULT_ACCOUNT = "000000000000"
-DEFAULT_REGION = "us-east-1"
+from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 _SCOPE = re.compile(r"(?P<key>[^/\s=]+)/[0-9]{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _ACCOUNT = re.compile(r"[0-9]{12}")

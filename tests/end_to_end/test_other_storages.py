@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.supervisor.file_servers import Files, WebDavServer, serving
-from tests.world.provider_harness import ministack
+from tests.world.ministack import ministack
 
 from .conftest import Project, Terminal
 

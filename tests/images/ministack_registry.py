@@ -1,6 +1,7 @@
 """MiniStack's ECR and registry on a free loopback port, with a protocol of what was sent to it.
 
-Run as a program: prints its port. `GET /_test/requests` returns and forgets the requests so far.
+Run as a program, with MiniStack on its path: prints its port. `GET /_test/requests` returns and forgets the requests
+so far.
 """
 
 import asyncio
@@ -66,7 +67,7 @@ def main() -> None:
     """Serve until killed."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    os.environ |= {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "GATEWAY_PORT": str(port)}
+    os.environ["GATEWAY_PORT"] = str(port)
     os.chdir(tempfile.mkdtemp())
     from ministack.app import app
 

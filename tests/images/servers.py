@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 
+from tests.world.ministack import environment_with_ministack
 from tests.world.waiting import wait_for
 
 
@@ -51,7 +52,8 @@ class Registry:
 def running_registry() -> Iterator[Registry]:
     """Run MiniStack on a free port."""
     program = [sys.executable, str(Path(__file__).with_name("ministack_registry.py"))]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    environment = environment_with_ministack()
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
             assert process.stdout
             registry = Registry(int(process.stdout.readline()))

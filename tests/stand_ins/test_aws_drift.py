@@ -9,8 +9,9 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
+from tests.world.ministack import ministack
 from tests.world.plugins import changes
-from tests.world.provider_harness import Bench, ministack
+from tests.world.provider_harness import Bench
 from tests.world.provider_harness import aws as client
 from tests.world.provider_programs import ASSUME, DIGEST, function
 

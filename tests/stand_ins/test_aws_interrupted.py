@@ -15,7 +15,8 @@ import grpc
 import pulumi_aws as aws
 import pytest
 
-from tests.world.provider_harness import Bench, Plugin, ministack
+from tests.world.ministack import ministack
+from tests.world.provider_harness import Bench, Plugin
 from tests.world.provider_harness import aws as client
 from tests.world.provider_programs import ASSUME
 from tests.world.waiting import wait_for

@@ -11,7 +11,8 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2
 
-from tests.world.provider_harness import Plugin, ministack
+from tests.world.ministack import ministack
+from tests.world.provider_harness import Plugin
 
 SECRET_SIGNATURE = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 

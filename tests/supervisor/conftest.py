@@ -2,13 +2,10 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -21,7 +18,7 @@ import pytest
 from scar_foundation.directories import cache_directory
 from tests.supervisor import roots
 from tests.supervisor.container import Container, Deployment
-from tests.world.waiting import wait_for
+from tests.world.ministack import ministack
 
 BUNDLE = Path(__file__).resolve().parents[2] / "supervisor_image" / "bundle.py"
 
@@ -106,36 +103,9 @@ def launch(shared_folder: Path, bundle: Bundle, root_filesystem: Callable[[str],
 def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """MiniStack's S3 on a free loopback port."""
     folder = tmp_path_factory.mktemp("ministack")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {
-        "BIND_HOST": "127.0.0.1",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "GATEWAY_PORT": str(port),
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(folder / "s3"),
-        "STATE_DIR": str(folder / "state"),
-    }
-    command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", f"127.0.0.1:{port}"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, env=options, stdout=log, stderr=log, cwd=folder)
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: _answers(f"{endpoint}/_ministack/health"), 30, "MiniStack answers")
+    stored = {"S3_PERSIST": "1", "S3_DATA_DIR": str(folder / "s3"), "STATE_DIR": str(folder / "state")}
+    with ministack(folder, **stored) as endpoint:
         yield endpoint
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError):
-        return False
 
 
 @pytest.fixture

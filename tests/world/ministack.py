@@ -1,4 +1,4 @@
-"""AWS's storage and logs as MiniStack serves them, without the rest of the local cloud."""
+"""MiniStack itself: AWS's interfaces without the rest of the local cloud, and clients of them."""
 
 import os
 import socket
@@ -8,39 +8,52 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scar_pulumi.client.clients import Clients
+from scar_pulumi.cloud.ministack_environment import install_ministack, with_ministack
 from tests.world.waiting import wait_for
+
+# Here and now: tests give themselves caches of their own.
+install_ministack(print)
+_WITH_MINISTACK = with_ministack({})
+_LOOPBACK_ONLY = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+
+
+def environment_with_ministack(**settings: str) -> dict[str, str]:
+    """What a Python process needs to import MiniStack, and to keep it from the network."""
+    return {**os.environ, **_WITH_MINISTACK, **_LOOPBACK_ONLY, **settings}
+
+
+@contextmanager
+def ministack(directory: Path, **settings: str) -> Iterator[str]:
+    """The genuine MiniStack, plain, on a port of its own; yields the endpoint."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = environment_with_ministack(GATEWAY_PORT=address.partition(":")[2], **settings)
+    command = [sys.executable, "-m", "hypercorn", "--workers", "0", "ministack.app:app", "--bind", address]
+    log = directory / "ministack.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=directory)
+    try:
+        wait_for(lambda: _answers(process, address, log), 60, "MiniStack answers")
+        yield f"http://{address}"
+    finally:
+        process.kill()
+        process.wait(30)
 
 
 @pytest.fixture(scope="session")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     """Clients of a MiniStack of this test process's own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    log = tmp_path_factory.mktemp("ministack") / "log.txt"
-    environment = {**os.environ, "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
-    command = [sys.executable, "-m", "hypercorn", "--workers", "0", "ministack.app:app", "--bind", address]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=log.parent)
-    try:
-        wait_for(lambda: _answers(process, address, log), 60, "MiniStack answers")
-        yield Clients(
-            {
-                "AWS_ENDPOINT_URL": f"http://{address}",
-                "AWS_ACCESS_KEY_ID": "test",
-                "AWS_SECRET_ACCESS_KEY": "test",
-                "AWS_REGION": "us-east-1",
-            }
-        )
-    finally:
-        process.terminate()
-        process.wait(30)
+    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+        yield Clients({"AWS_ENDPOINT_URL": endpoint, **keys})
 
 
 @pytest.fixture

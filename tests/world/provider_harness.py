@@ -1,18 +1,13 @@
 """What the tests of the stand-in aws provider share: a bare MiniStack, the real engine, the plugin on PATH."""
 
-import contextlib
 import functools
 import os
 import shlex
 import socket
-import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import botocore.session
 from google.protobuf.struct_pb2 import Struct
@@ -20,7 +15,6 @@ from pulumi.runtime.proto import provider_pb2
 
 from tests.world import plugins
 from tests.world.plugins import Stacks
-from tests.world.waiting import wait_for
 
 REGION = "us-east-1"
 
@@ -29,32 +23,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def ministack(directory: Path) -> Iterator[str]:
-    """The cloud's AWS interfaces alone; yields the endpoint."""
-    port = free_port()
-    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "GATEWAY_PORT": str(port)}
-    command = [sys.executable, "-m", "hypercorn", "-w", "0", "ministack.app:app", "-b", f"127.0.0.1:{port}"]
-    with (directory / "ministack.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=directory, env={**os.environ, **settings}, stdout=log, stderr=log)
-    try:
-        endpoint = f"http://127.0.0.1:{port}"
-        wait_for(lambda: process.poll() is not None or _answers(endpoint), 60, "MiniStack answers")
-        assert process.poll() is None, (directory / "ministack.log").read_text()
-        yield endpoint
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _answers(endpoint: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5):
-            return True
-    except (URLError, ConnectionError):
-        return False
 
 
 @functools.cache

@@ -17,8 +17,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from scar_foundation.files import write_whole
-from scar_pulumi.cloud.layout import write_fully
-from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION
+from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION, write_fully
 
 _ECR_IMAGE = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<name>[^:@]+)"

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from scar_pulumi.cloud.asgi import Response
+from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
-from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 _log = logging.getLogger(__name__)
 _TARGET = "Logs_20140328"

@@ -13,8 +13,9 @@ from urllib.parse import parse_qs, urlencode
 
 from scar_pulumi.cloud import asgi
 from scar_pulumi.cloud.asgi import Application, Message, Receive, Request, Response, Scope, Send, find_header
+from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.ministack.journal import Journal
-from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION, Caller, authorization, caller_of
+from scar_pulumi.cloud.signature import Caller, authorization, caller_of
 
 _log = logging.getLogger(__name__)
 

@@ -10,10 +10,11 @@ from urllib.parse import parse_qsl, quote, urlencode
 from xml.sax.saxutils import escape, unescape
 
 from scar_pulumi.cloud.asgi import Headers, Request, Response, Scope, raw_path
+from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
 from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION
 from scar_pulumi.cloud.oscar.definitions import OWN_STORAGE, DefinitionError, buckets
-from scar_pulumi.cloud.signature import DEFAULT_ACCOUNT, DEFAULT_REGION, authorization
+from scar_pulumi.cloud.signature import authorization
 
 MINIO_ACCOUNT = "000000000900"
 BUCKET_PREFIX = "minio--"

@@ -16,6 +16,18 @@ from scar_pulumi.cloud import LocalCloud, client
 from scar_pulumi.cloud.client import clean_environment
 from tests.world.fake_cloud import FakeCloud, wait_for
 
+# Starting is quick and works whatever the daemon's own parts need.
+_NEEDED_TO_START = {"", ".client", ".layout", ".ministack_environment"}
+
+
+def test_starting_imports_nothing_of_the_daemon() -> None:
+    program = "import sys; from scar_pulumi.cloud import LocalCloud; print(LocalCloud and ' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    prefix = "scar_pulumi.cloud"
+    assert {name.removeprefix(prefix) for name in loaded if name.startswith(prefix)} == _NEEDED_TO_START
+    assert loaded.isdisjoint({"asyncio", "boto3", "botocore", "docker", "h11", "hypercorn", "ministack", "pulumi"})
+
 
 def test_two_starts_at_once_give_one_daemon(own_cloud: FakeCloud) -> None:
     started: list[int] = []
