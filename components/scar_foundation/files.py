@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,3 +42,21 @@ def write_first(path: Path, content: str) -> None:
         write_whole(made, content)
         with suppress(FileExistsError):
             path.hardlink_to(made)  # fails, rather than replaces, when another process was first
+
+
+def mark_used(path: Path) -> bool:
+    """Return whether a cached file exists; if so, it counts as used now."""
+    try:
+        os.utime(path)
+    except OSError:
+        return False
+    return True
+
+
+def remove_unused(folder: Path, days: int = 30) -> None:
+    """Remove the files of a cache folder that were not used for some days."""
+    oldest = time.time() - days * 86400
+    for path in folder.iterdir():
+        with suppress(OSError):
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink()

@@ -61,7 +61,7 @@ def _settings(provider: str, arguments: argparse.Namespace, console: Console) ->
 
 def local_storage() -> dict[str, Any]:
     """Return the settings of the MinIO that all clusters of the local cloud have."""
-    from scar_foundation.directories import state_directory  # noqa: PLC0415 - only local stacks need it
+    from scar_foundation.directories import local_cloud_directory  # noqa: PLC0415 - only local stacks need it
     from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415
     from scar_pulumi.cloud.oscar import address  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def local_storage() -> dict[str, Any]:
         "endpoint": address.minio_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"]),
         "region": address.REGION,
         "access_key": address.USER,
-        "secret_key": address.password(state_directory() / "local"),
+        "secret_key": address.password(local_cloud_directory()),
     }
 
 
@@ -88,7 +88,7 @@ def _clients(arguments: argparse.Namespace, console: Console) -> Iterator[Cluste
 
 def _on_this_machine(cluster: DeployedCluster) -> DeployedCluster | None:
     """Return a cluster of the local cloud, where that is now, with its password; None for one elsewhere."""
-    from scar_foundation.directories import state_directory  # noqa: PLC0415 - only local stacks need it
+    from scar_foundation.directories import local_cloud_directory  # noqa: PLC0415 - only local stacks need it
     from scar_pulumi.cloud import LocalCloud  # noqa: PLC0415
     from scar_pulumi.cloud.oscar.address import OSCAR_PATH, USER, cluster_endpoint, password  # noqa: PLC0415
 
@@ -100,7 +100,7 @@ def _on_this_machine(cluster: DeployedCluster) -> DeployedCluster | None:
         name: replace(service, run_url=f"{endpoint}/run/{name}", job_url=f"{endpoint}/job/{name}", token="")
         for name, service in cluster.services.items()
     }
-    secret = password(state_directory() / "local")
+    secret = password(local_cloud_directory())
     return replace(cluster, endpoint=endpoint, user=USER, password=secret, services=services, storage={})
 
 

@@ -189,8 +189,8 @@ def _near_project() -> str | None:
 
 def _read_local(stack: str, named: str | None) -> Iterator[DeployedStack]:
     """Read the state of local stacks as it is on disk, which takes no engine and no time."""
+    from scar_foundation.directories import backend_directory  # noqa: PLC0415
     from scar_pulumi.engine.backend import FileBackend, stack_outputs  # noqa: PLC0415
-    from scar_pulumi.engine.environment import backend_directory  # noqa: PLC0415
 
     root, near = backend_directory(), _near_project()
     projects = [named] if named else sorted(file.parent.name for file in root.glob(f".pulumi/stacks/*/{stack}.json"))

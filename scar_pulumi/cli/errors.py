@@ -63,12 +63,10 @@ def _summary(error: Exception) -> str:
 
 
 def _saved(error: Exception) -> Path:
-    from scar_foundation.directories import cache_directory  # noqa: PLC0415 - not needed when all goes well
+    from scar_foundation.directories import error_directory  # noqa: PLC0415 - not needed when all goes well
 
-    folder = cache_directory() / "errors"
-    folder.mkdir(mode=0o700, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC)
-    file = folder / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    file = error_directory() / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     file.touch(mode=0o600)
     file.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
     return file

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scar_foundation.directories import state_directory
+from scar_foundation.directories import backend_directory
 from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli import local_run
 from scar_pulumi.cli._parser import json_option, yes_option
@@ -110,8 +110,7 @@ def _reset(arguments: Namespace, console: Console) -> Mapping[str, Any]:
 
 def _forget_local_stacks() -> None:
     """Remove the state of local stacks, too: it speaks of resources that no longer exist."""
-    for name in ("pulumi", "provider"):
-        shutil.rmtree(state_directory() / name, ignore_errors=True)
+    shutil.rmtree(backend_directory(), ignore_errors=True)
     forget_local()
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scar_foundation.directories import state_directory
+from scar_foundation.directories import local_cloud_directory
 from scar_foundation.errors import LocalCloudError
 from scar_pulumi.cloud.layout import Layout, endpoint_environment, shortage
 from scar_pulumi.cloud.ministack_environment import install_ministack, with_ministack
@@ -47,7 +47,7 @@ class LocalCloud:
     """
 
     def __init__(self, state: Path | None = None) -> None:
-        self._layout = Layout((state or state_directory() / "local").absolute())
+        self._layout = Layout((state or local_cloud_directory()).absolute())
 
     def start(self, progress: Callable[[str], None] = lambda _text: None) -> Status:
         """Makes sure that the local cloud answers; two at once start one. Raises LocalCloudError with the cause.

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote_plus, unquote, urlsplit
 
 from scar_components.images import FileRange, ImageError, ImagePlan, Layer, load_blob, plan_image
-from scar_foundation.directories import cache_directory
+from scar_foundation.directories import single_run_directory
 from scar_foundation.errors import InputError
 from scar_foundation.files import written
 from scar_pulumi.cloud.runner import FunctionConfiguration, InvocationResult, Runner
@@ -208,8 +208,7 @@ def _is_a_file(layer: Layer) -> bool:
 @contextmanager
 def _workplace() -> Iterator[Path]:
     """A folder for unpacked images, kept from run to run; a run beside another one gets its own for the time being."""
-    kept = cache_directory() / "local-run"
-    kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept = single_run_directory()
     with (kept / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

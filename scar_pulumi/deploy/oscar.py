@@ -13,7 +13,7 @@ from scar_components import OscarService as Component
 from scar_components.lambda_container_function_arguments import FunctionStorage
 from scar_components.oscar_service.service import OscarServiceArgs, checked_definition
 from scar_components.supervised_image import planned_digest
-from scar_foundation.directories import state_directory
+from scar_foundation.directories import local_cloud_directory
 from scar_foundation.errors import InputError
 from scar_foundation.loopback import is_loopback
 from scar_pulumi.cloud import LocalCloud, is_local_stack
@@ -113,7 +113,7 @@ def local_storage() -> dict[str, Any]:
 
 
 def _local_password() -> str:
-    return address.password(state_directory() / "local")
+    return address.password(local_cloud_directory())
 
 
 def _settings(fdl: Fdl, cluster: str, configured: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from scar_foundation.directories import state_directory
+from scar_foundation.directories import deployed_directory
 from scar_foundation.files import write_whole
 from scar_pulumi.cloud import is_local_stack
 
@@ -24,7 +24,7 @@ def file_of(project: str, stack: str) -> Path | None:
 
 def files_of(stack: str) -> Iterator[Path]:
     """Return the files of all stacks of a name, in the order of their projects."""
-    for file in sorted(_root().glob(f"*/{quote(stack, safe='')}.json")):
+    for file in sorted(deployed_directory().glob(f"*/{quote(stack, safe='')}.json")):
         if fdl := _read(file):
             yield fdl
 
@@ -36,17 +36,13 @@ def forget(project: str, stack: str) -> None:
 
 def forget_local() -> None:
     """Take note that nothing is left of any local stack."""
-    for file in _root().glob("*/*.json"):
+    for file in deployed_directory().glob("*/*.json"):
         if is_local_stack(unquote(file.stem)):
             file.unlink(missing_ok=True)
 
 
-def _root() -> Path:
-    return state_directory() / "deployed"
-
-
 def _file(project: str, stack: str) -> Path:
-    return _root() / quote(project, safe="") / f"{quote(stack, safe='')}.json"
+    return deployed_directory() / quote(project, safe="") / f"{quote(stack, safe='')}.json"
 
 
 def _read(file: Path) -> Path | None:

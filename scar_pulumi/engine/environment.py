@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from scar_foundation.directories import state_directory
+from scar_foundation.directories import backend_directory, passphrase_file
 from scar_foundation.errors import InputError
 from scar_foundation.files import write_first
 from scar_pulumi.engine.find import Engine, engine_root, find_engine
@@ -171,13 +171,6 @@ def base_environment(*, local: bool) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not (local and _leads_elsewhere(name))}
 
 
-def backend_directory() -> Path:
-    """Where the state of local stacks is kept."""
-    directory = state_directory() / "pulumi"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return directory
-
-
 def _local() -> dict[str, str]:
     return {
         # No files of attributes beside every document: a tenth less work, and nothing that a kill can leave behind.
@@ -192,7 +185,7 @@ def _local() -> dict[str, str]:
 
 
 def _passphrase_file() -> Path:
-    path = state_directory() / "passphrase"
+    path = passphrase_file()
     write_first(path, secrets.token_urlsafe(32))
     return path
 

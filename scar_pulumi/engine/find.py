@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from scar_foundation.directories import cache_directory
+from scar_foundation.directories import engine_directory
 from scar_foundation.errors import EngineError
 from scar_foundation.locks import exclusive
 from scar_pulumi.engine import go_build
@@ -163,7 +163,7 @@ def find_engine(progress: Progress = lambda _: None, build: Build = go_build.bui
 
 def engine_root() -> Path:
     """Where engines are kept; may be deleted at any time."""
-    return cache_directory() / "engine"
+    return engine_directory()
 
 
 def _sources() -> list[str]:

@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from scar_foundation.directories import state_directory
+from scar_foundation.directories import backend_directory, project_directory
 from scar_foundation.errors import InputError
 from scar_foundation.files import write_whole
 from scar_pulumi.deploy.configuration import check_configuration
 from scar_pulumi.engine.backend import FileBackend
-from scar_pulumi.engine.environment import backend_directory, is_local
+from scar_pulumi.engine.environment import is_local
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
@@ -76,8 +76,7 @@ def generate(project: Project, stack: str, config: Mapping[str, Any]) -> Path:
 
     `config` holds full keys (`scar:fdl`) and wins over the user's file of that stack.
     """
-    directory = state_directory() / "projects" / project.name
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = project_directory(project.name)
     _write(directory / "Pulumi.yaml", {**_settings(project), "name": project.name, "runtime": "python"})
     path = directory / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
     _write(path, merge(project, stack, config, path))
@@ -213,7 +212,7 @@ def find_target(
 def _only_project_with(stack: str, directory: Path) -> Project:
     names = _projects_with(stack) if is_local(stack) else []
     if len(names) == 1:
-        return Project(names[0], state_directory() / "projects" / names[0])
+        return Project(names[0], project_directory(names[0]))
     if names:
         raise InputError(f"stack {stack}: several projects have one ({', '.join(names)}); name the FDL file")
     raise InputError(f"stack {stack}: {directory} is in no project, and none was deployed; name the FDL file")

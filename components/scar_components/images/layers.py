@@ -11,9 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from scar_components.images.cache import cache_folder, locked, sweep, used
 from scar_components.images.image import FileRange, ImageError, Layer
-from scar_foundation.files import written
+from scar_foundation.directories import image_cache, lock_file
+from scar_foundation.files import mark_used, remove_unused, written
+from scar_foundation.locks import exclusive
 
 # Level 1 needs a quarter of level 6's time for a tenth more bytes (200 MB of shared libraries: 1.2 s and 68 MB
 # against 4.4 s and 61 MB on two cores).
@@ -75,7 +76,7 @@ def gzip_layer(where: str, found: FileRange, diff_id: str, digest: str | None, p
     into the cache. A file seen before is not read again.
     """
     key = hashlib.sha256(f"{found.path.resolve()}:{found.offset}:{found.size}:{found.stamp}".encode()).hexdigest()
-    record = cache_folder("layers") / f"{key}.seen.json"
+    record = image_cache("layers") / f"{key}.seen.json"
     layer = _remembered(record, found)
     if layer is None:
         if found.size > 64 << 20:
@@ -111,13 +112,13 @@ def _of_tar(where: str, found: FileRange, diff_id: str) -> Layer:
     path = _cached_path(diff_id)
     record = path.with_suffix(".json")
     tar = _Meter()
-    with locked(path):
+    with exclusive(lock_file(path)):
         if layer := _remembered(record, None):
             for _ in tar.measure(found.chunks()):
                 pass
             _check(where, diff_id, {tar.digest})
             return layer
-        sweep(path.parent)
+        remove_unused(path.parent)
         packed = _Meter()
         with written(path) as file:
             file.writelines(packed.measure(gzip_chunks(tar.measure(found.chunks()))))
@@ -133,7 +134,7 @@ def _check(where: str, expected: str, actual: set[str]) -> None:
 
 
 def _cached_path(diff_id: str) -> Path:
-    return cache_folder("layers") / f"{diff_id.removeprefix('sha256:')}.tar.gz"
+    return image_cache("layers") / f"{diff_id.removeprefix('sha256:')}.tar.gz"
 
 
 def _save(record: Path, layer: Layer) -> None:
@@ -145,14 +146,14 @@ def _save(record: Path, layer: Layer) -> None:
 
 def _remembered(record: Path, found: FileRange | None) -> Layer | None:
     """Return what was found out before, if the gzip layer is still where it was: in `found` or in the cache."""
-    if not used(record):
+    if not mark_used(record):
         return None
     facts: dict[str, Any] = json.loads(record.read_text())
     if not facts.pop("in_cache"):
         assert found
         return Layer(**facts, source=found)
     path = _cached_path(facts["diff_id"])
-    if not used(path) or path.stat().st_size != facts["size"]:
+    if not mark_used(path) or path.stat().st_size != facts["size"]:
         return None
     return Layer(**facts, source=FileRange.cached(path))
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from scar_components.images.cache import cache_folder, locked, sweep, used
 from scar_components.images.image import FileRange, ImageError, Layer, file_stamp, sha256
 from scar_components.images.layers import Progress, gzip_layer
 from scar_components.images.manifests import (
@@ -25,6 +24,9 @@ from scar_components.images.manifests import (
     is_index,
     parse_document,
 )
+from scar_foundation.directories import image_cache, lock_file
+from scar_foundation.files import mark_used, remove_unused
+from scar_foundation.locks import exclusive
 
 # What an image's documents may have at most; registries' own limit for manifests is 4 MB.
 DOCUMENT_LIMIT = 4 << 20
@@ -127,17 +129,17 @@ def build_archive(directory: Path, architecture: str, progress: Progress) -> Pat
     Raises ImageError when there is nothing to build with or the build fails.
     """
     tool = shutil.which("docker") or shutil.which("podman")
-    folder = cache_folder("builds")
+    folder = image_cache("builds")
     archive = folder / f"{_content_hash(directory)}-{architecture}.tar"
-    with locked(archive):
-        if used(archive):
+    with exclusive(lock_file(archive)):
+        if mark_used(archive):
             return archive
         if tool is None:
             raise ImageError(
                 f"{directory}: a Dockerfile needs docker or podman, and neither is on PATH; install one, "
                 "or build elsewhere and give the docker save archive as image_file"
             )
-        sweep(folder)
+        remove_unused(folder)
         progress(f"{directory}: building its image with {Path(tool).name}")
         _build(tool, directory, architecture, archive)
     return archive

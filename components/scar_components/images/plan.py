@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scar_components.images.cache import cache_folder, sweep, used
 from scar_components.images.image import (
     CONFIG_TYPE,
     LAYER_TYPE,
@@ -27,8 +26,8 @@ from scar_components.images.manifests import PLATFORMS, Base, Document, check_li
 from scar_components.images.remote_base import read_remote
 from scar_components.images.supervisor_layer import bundle_script, supervisor
 from scar_foundation.aws_session import AwsSession
-from scar_foundation.directories import cache_directory
-from scar_foundation.files import written
+from scar_foundation.directories import cache_directory, image_cache
+from scar_foundation.files import mark_used, remove_unused, written
 
 _KEPT_FOR_SUPERVISOR: dict[str, object] = {"Entrypoint": None, "Cmd": None, "User": "", "WorkingDir": "", "Env": []}
 
@@ -104,7 +103,7 @@ def _json(document: object) -> bytes:
 def save_plan(plan: ImagePlan) -> None:
     """Keep a plan for the provider process."""
     path = _path(plan.digest)
-    sweep(path.parent)
+    remove_unused(path.parent)
     recipe = {
         "manifest": plan.manifest.decode(),
         "config": plan.config.decode(),
@@ -134,7 +133,7 @@ def _layer(source: dict[str, Any], **facts: Any) -> Layer:
 
 
 def _path(digest: str) -> Path:
-    return cache_folder("plans") / f"{digest.removeprefix('sha256:')}.json"
+    return image_cache("plans") / f"{digest.removeprefix('sha256:')}.json"
 
 
 def plan_image(
@@ -197,8 +196,8 @@ def _read_file(image_file: str, architecture: str, progress: Progress) -> Base:
 
 def _stored(tar: bytes) -> Layer:
     data, diff_id = compress(tar), sha256(tar)
-    path = cache_folder("layers") / f"{diff_id.removeprefix('sha256:')}.function.gz"
-    if not used(path):
+    path = image_cache("layers") / f"{diff_id.removeprefix('sha256:')}.function.gz"
+    if not mark_used(path):
         with written(path) as file:
             file.write(data)
     return Layer(sha256(data), len(data), diff_id, FileRange.cached(path), len(tar))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from hashlib import sha256 as hash_of
 from pathlib import Path
 
-from scar_components.images.cache import cache_folder, used
 from scar_components.images.image import FileRange, ImagePlan, Layer, parse_repository_url, sha256
 from scar_components.images.registry import Repository, open_repository
 from scar_foundation.aws_session import AwsSession
-from scar_foundation.files import written
+from scar_foundation.directories import image_cache
+from scar_foundation.files import mark_used, written
 
 _locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 
@@ -109,7 +109,7 @@ def _upload(repository: Repository, layer: Layer, session: AwsSession | None) ->
 
 def _holder(repository: Repository, digest: str) -> str | None:
     path = _note(repository, digest)
-    return path.read_text() if used(path) else None
+    return path.read_text() if mark_used(path) else None
 
 
 def _remember(repository: Repository, digest: str) -> None:
@@ -120,7 +120,7 @@ def _remember(repository: Repository, digest: str) -> None:
 
 def _note(repository: Repository, digest: str) -> Path:
     registry = hash_of(repository.registry.encode()).hexdigest()[:16]
-    return cache_folder("holders") / f"{registry}-{digest.removeprefix('sha256:')}"
+    return image_cache("holders") / f"{registry}-{digest.removeprefix('sha256:')}"
 
 
 def _tag(digest: str) -> str:

@@ -2,7 +2,6 @@
 
 import time
 
-from scar_components.images.cache import cache_folder, used
 from scar_components.images.image import ImageError, Layer, RemoteBlob, parse_reference, sha256
 from scar_components.images.manifests import (
     Base,
@@ -16,7 +15,8 @@ from scar_components.images.manifests import (
 )
 from scar_components.images.registry import RegistryError, Repository, Unreachable, open_repository
 from scar_foundation.aws_session import AwsSession
-from scar_foundation.files import written
+from scar_foundation.directories import image_cache
+from scar_foundation.files import mark_used, written
 
 # Seconds for which a tag is not looked up again: the functions of one program share bases, and see the same ones.
 FRESH = 30.0
@@ -98,8 +98,8 @@ class _Documents:
         raise ImageError(f"{self._where}: there is no such image; check its name, tag or digest")
 
     def _document(self, digest: str, kind: str, size: int = 0) -> Document:
-        path = cache_folder("documents") / digest.removeprefix("sha256:")
-        if used(path) and sha256(data := path.read_bytes()) == digest:
+        path = image_cache("documents") / digest.removeprefix("sha256:")
+        if mark_used(path) and sha256(data := path.read_bytes()) == digest:
             return parse_document(self._where, kind, data)
         data = b"".join(self._repository.blob(digest, size)) if size else self._manifest_bytes(digest)
         if sha256(data) != digest:

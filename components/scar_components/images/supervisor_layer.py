@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scar_components.images.cache import cache_folder, locked
 from scar_components.images.image import FileRange, ImageError, Layer
 from scar_components.images.layers import Progress
+from scar_foundation.directories import image_cache, lock_file
 from scar_foundation.files import written
+from scar_foundation.locks import exclusive
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -38,10 +39,10 @@ def bundle_script() -> Path:
 
 def supervisor(script: Path, architecture: str, progress: Progress) -> Supervisor:
     """Return the supervisor for an architecture, bundling it if that was not done before."""
-    folder = cache_folder("supervisor") / _fingerprint(script) / architecture
+    folder = image_cache("supervisor") / _fingerprint(script) / architecture
     folder.mkdir(parents=True, exist_ok=True)
     layer, record = folder / "layer.tar.gz", folder / "layer.json"
-    with locked(folder):
+    with exclusive(lock_file(folder)):
         if not record.exists() or not layer.exists():
             progress(f"making the supervisor layer for {architecture}, this once")
             facts = _bundle(script, architecture, layer)
@@ -54,7 +55,7 @@ def supervisor(script: Path, architecture: str, progress: Progress) -> Superviso
 
 def _bundle(script: Path, architecture: str, layer: Path) -> dict[str, Any]:
     unfinished = layer.with_name(f"unfinished-{layer.name}")
-    options = ("--architecture", architecture, "--downloads", str(cache_folder("packages")))
+    options = ("--architecture", architecture, "--downloads", str(image_cache("packages")))
     facts: dict[str, Any] = json.loads(_run(script, *options, "--output", str(unfinished)))
     unfinished.replace(layer)
     return facts
