@@ -4,30 +4,26 @@ The clients on PyPI (oras, python-dxf) hold whole blobs in memory or on disk, an
 repositories nor images as a base to add to."""
 
 import json
-import os
 import re
-import ssl
 import time
-import urllib.request
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError
 
 from scar_components.images.credentials import Credentials, docker_credentials, ecr_access, ecr_region
 from scar_components.images.image import CHUNK, DOCKER_HUB, MANIFEST_TYPE, ImageError, is_on_loopback
 from scar_components.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 from scar_foundation.aws_session import AwsSession
+from scar_foundation.http import ONCE, PATIENT, HttpClient, NoAnswer
 
-_BUSY = (429, 500, 502, 503, 504)
-_PATIENT = urllib3.Retry(
-    total=6, connect=3, redirect=5, backoff_factor=0.3, backoff_jitter=0.2, status_forcelist=_BUSY,
-    allowed_methods=None, raise_on_status=False,
-)  # fmt: skip
-_ONCE = urllib3.Retry(total=False, redirect=False, raise_on_status=False)
-_TIMEOUT = urllib3.Timeout(connect=10, read=300)
+_SECONDS = 300.0
+_ATTEMPTS = 5
+_ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_PAIR = re.compile(r'(\w+)="([^"]*)"')
 
 
 class RegistryError(ImageError):
@@ -50,7 +46,7 @@ class RegistryHttp:
         self.base = base
         self._credentials = credentials
         self._authorization: str | None = None
-        self._pool = _pool(base)
+        self._http = HttpClient(seconds=_SECONDS)
 
     def request(
         self,
@@ -85,17 +81,15 @@ class RegistryHttp:
         stream: bool,
     ) -> urllib3.BaseHTTPResponse:
         url = urljoin(f"{self.base}/", path)
-        sent = {"User-Agent": "scar-pulumi", **(headers or {})}
+        sent = dict(headers or {})
         # A registry may send uploads elsewhere, but the password stays with the registry.
         if self._authorization and urlsplit(url).netloc == urlsplit(self.base).netloc:
             sent["Authorization"] = self._authorization
+        retries = PATIENT if _is_repeatable(body) else ONCE
         try:
-            return self._pool.request(
-                method, url, headers=sent, body=body, preload_content=not stream, decode_content=False,
-                retries=_PATIENT if _is_repeatable(body) else _ONCE, timeout=_TIMEOUT,
-            )  # fmt: skip
-        except (HTTPError, OSError) as error:
-            raise Unreachable(f"{self.registry}: cannot be reached ({_reason(error)}); check the network") from None
+            return self._http.request(method, url, headers=sent, body=body, retries=retries, stream=stream)
+        except NoAnswer as error:
+            raise Unreachable(f"{self.registry}: cannot be reached ({error.reason}); check the network") from None
 
     def _authorize(self, challenge: str) -> bool:
         """Get what the registry asks for: https://distribution.github.io/distribution/spec/auth/token/."""
@@ -114,12 +108,14 @@ class RegistryHttp:
         try:
             if credentials and credentials.is_refresh_token:
                 form = query | {"grant_type": "refresh_token", "refresh_token": credentials.secret, "client_id": "scar"}
-                response = self._pool.request("POST", realm, fields=form, encode_multipart=False, retries=_PATIENT)
+                response = self._http.request(
+                    "POST", realm, headers=_FORM, body=urlencode(form).encode(), retries=PATIENT
+                )
             else:
                 headers = {"Authorization": credentials.basic()} if credentials else {}
-                response = self._pool.request("GET", f"{realm}?{urlencode(query)}", headers=headers, retries=_PATIENT)
-        except (HTTPError, OSError) as error:
-            raise Unreachable(f"{self.registry}: gives no token ({_reason(error)}); check the network") from None
+                response = self._http.request("GET", f"{realm}?{urlencode(query)}", headers=headers, retries=PATIENT)
+        except NoAnswer as error:
+            raise Unreachable(f"{self.registry}: gives no token ({error.reason}); check the network") from None
         if response.status != 200:
             raise RegistryError(f"{self.registry}: refuses to log in; {self._login_advice()}", response.status)
         answer = response.json()
@@ -139,19 +135,6 @@ class RegistryHttp:
         return f"check the name, or log in: docker login {self.registry}"
 
 
-_PAIR = re.compile(r'(\w+)="([^"]*)"')
-
-
-def _pool(base: str) -> urllib3.PoolManager:
-    """Connections, through the proxy and with the certificates that the environment names, as other tools do."""
-    target = urlsplit(base)
-    context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
-    proxy = urllib.request.getproxies().get(target.scheme)
-    if proxy and not urllib.request.proxy_bypass(target.netloc):
-        return urllib3.ProxyManager(proxy, maxsize=8, ssl_context=context)
-    return urllib3.PoolManager(maxsize=8, ssl_context=context)
-
-
 def _is_repeatable(body: object) -> bool:
     return body is None or isinstance(body, bytes)
 
@@ -166,15 +149,6 @@ def _said(response: urllib3.BaseHTTPResponse) -> str:
         return "; ".join(str(error.get("message") or error.get("code")) for error in errors)
     except (ValueError, KeyError, TypeError, AttributeError, HTTPError):
         return ""
-
-
-def _reason(error: Exception) -> str:
-    inner = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-    return str(inner).rpartition(": ")[2] or type(inner).__name__
-
-
-_ATTEMPTS = 5
-_ACCEPT = {"Accept": ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))}
 
 
 class Repository:
