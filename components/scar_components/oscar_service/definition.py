@@ -1,6 +1,7 @@
-"""A service's definition: completed, checked, in the form of an OSCAR version, and compared with what OSCAR has.
+"""A service's definition: completed, checked, written for a version of OSCAR, and compared with what OSCAR has.
 
-https://docs.oscar.grycap.net/fdl/"""
+https://docs.oscar.grycap.net/fdl/
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,21 +11,36 @@ from pulumi import Output
 
 from scar_components.lambda_container_function_arguments import FunctionStorage
 from scar_components.oscar_api import OscarError
+from scar_foundation.oscar_limits import (
+    BUCKET_NAME_PATTERN,
+    EXPOSE_DEFAULTS,
+    FLAG_KEYS,
+    INPUT_STORAGE,
+    PORT,
+    QUANTITY_KEYS,
+    QUANTITY_PATTERN,
+    RANGES,
+    SECRET_PATHS,
+    SERVICE_NAME_CHARACTERS,
+    SERVICE_NAME_PATTERN,
+)
 
-# OSCAR documents these defaults and does not apply them: it answers 500, "HorizontalPodAutoscaler invalid".
-EXPOSE_DEFAULTS = {"min_scale": 1, "max_scale": 10, "cpu_threshold": 80, "health_path": "/"}
-# A number in one of these is refused by OSCAR, which wants text.
-_TEXTS = ("cpu", "memory", "total_cpu", "total_memory", "ephemeral_storage_request")
-_LISTS = ("api_port", "nodePort")
+HIDDEN = "hidden"
+"""What OSCAR returns in place of the credentials of its own MinIO."""
+
+_PORT_LISTS = ("api_port", "nodePort")
 _FOLDED = {"log_level": str.upper, "isolation_level": str.upper, "visibility": str.lower}
+_REPLICAS = {"members": "replicas", "delegation": "delegation", "rescheduler_threshold": "rescheduler_threshold"}
+"""Keys of `federation`, and their names at the top level up to 4.0."""
+_FEDERATED = ("federation", *_REPLICAS.values())
 
 
 def completed(
     name: str, inputs: Sequence[FunctionStorage], outputs: Sequence[FunctionStorage], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The whole definition of a service. Values that are not known yet stay what they are."""
+    """Return the whole definition of a service. Values that are not known yet stay as they are."""
     definition = {key: whole(value) for key, value in given.items() if value is not None}
-    definition |= {key: _text(definition[key]) for key in _TEXTS if key in definition}
+    definition |= {key: _as_text(definition[key]) for key in QUANTITY_KEYS if key in definition}
     definition |= {key: fold(definition[key]) for key, fold in _FOLDED.items() if isinstance(definition.get(key), str)}
     if "environment" in definition:
         definition["environment"] = _lower_keys(definition["environment"])
@@ -37,7 +53,7 @@ def completed(
 
 
 def storage(service: str, place: FunctionStorage) -> dict[str, Any]:
-    """An input or output in OSCAR's words; a path in MinIO without a folder is one in the service's own bucket."""
+    """Return an input or output in OSCAR's terms. A MinIO path without a folder is one in the service's own bucket."""
     provider, path = place["provider"], place["path"].strip(" /")
     provider = provider if "." in provider else f"{provider}.default"
     if provider.startswith("minio.") and path and "/" not in path:
@@ -53,19 +69,19 @@ def is_exposed(definition: Mapping[str, Any]) -> bool:
 
 
 def places(definition: Mapping[str, Any], *directions: str) -> list[tuple[str, str]]:
-    """Provider and path of what a service reads or writes."""
+    """Return provider and path of what a service reads or writes."""
     entries = [entry for direction in directions for entry in definition.get(direction) or ()]
     return [(entry["storage_provider"], str(entry["path"]).strip(" /")) for entry in entries]
 
 
 def buckets(definition: Mapping[str, Any], *directions: str) -> list[str]:
-    """The buckets of the cluster's own MinIO that a service reads or writes, each once."""
+    """Return the buckets of the cluster's own MinIO that a service reads or writes, each once."""
     found = places(definition, *(directions or ("input", "output")))
     return list(dict.fromkeys(path.partition("/")[0] for kind, path in found if kind in ("minio", "minio.default")))
 
 
 def _exposed(expose: Mapping[str, Any]) -> dict[str, Any]:
-    listed = {key: _listed(expose[key]) for key in _LISTS if key in expose}
+    listed = {key: _listed(expose[key]) for key in _PORT_LISTS if key in expose}
     complete = {**expose, **listed}
     return {**EXPOSE_DEFAULTS, **complete} if is_exposed({"expose": complete}) else complete
 
@@ -78,12 +94,12 @@ def _lower_keys(value: Any) -> Any:
     return {key.lower(): inner for key, inner in value.items()} if isinstance(value, Mapping) else value
 
 
-def _text(value: Any) -> Any:
+def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 def whole(value: Any) -> Any:
-    """Whole numbers as integers: Pulumi knows but one kind of number, and OSCAR refuses `8080.0`."""
+    """Return a value with whole numbers as integers: Pulumi has one kind of number, and OSCAR refuses `8080.0`."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
@@ -93,18 +109,8 @@ def whole(value: Any) -> Any:
     return value
 
 
-# Paths in a definition; `*` is every element of a list. OSCAR answers none of them as it was sent.
-SECRET_PATHS = (
-    ("environment", "secrets"),
-    ("storage_providers",),
-    ("clusters",),
-    ("federation", "members", "*", "headers"),
-    ("replicas", "*", "headers"),
-)
-
-
 def marked(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The definition with its secrets as secret outputs."""
+    """Return the definition with its secrets as secret outputs."""
     done: dict[str, Any] = dict(definition)
     for path in SECRET_PATHS:
         done = _marked(done, path)
@@ -127,24 +133,19 @@ def _marked(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-_REPLICAS = {"members": "replicas", "delegation": "delegation", "rescheduler_threshold": "rescheduler_threshold"}
-"""Keys of `federation`, and what they are at the top level up to 4.0."""
-FEDERATED = ("federation", *_REPLICAS.values())
-
-
 def numbers(version: str) -> tuple[int, int]:
-    """The first two numbers of a version; the newest known for one that does not say, such as a development build."""
+    """Return the first two numbers of a version; the newest known for development builds, which have none."""
     found = re.match(r"v?(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (4, 1)
 
 
 def owns_buckets(version: str) -> bool:
-    """Whether a service can only be created on buckets that do not exist: so since 4.1."""
+    """Whether creating a service fails if its buckets exist, as it does since 4.1."""
     return numbers(version) >= (4, 1)
 
 
 def shaped(definition: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """The definition as a version takes it. Raises OscarError for what that version does not have."""
+    """Return the definition as a version takes it. Raises OscarError for what that version lacks."""
     newer = numbers(version) >= (4, 1)
     done = dict(definition)
     if isinstance(done.get("expose"), Mapping):
@@ -154,7 +155,7 @@ def shaped(definition: Mapping[str, Any], version: str) -> dict[str, Any]:
 
 def _one_port(expose: Mapping[str, Any], version: str) -> dict[str, Any]:
     done = dict(expose)
-    for key in ("api_port", "nodePort"):
+    for key in _PORT_LISTS:
         ports = done.get(key)
         if not isinstance(ports, list):
             continue
@@ -165,7 +166,7 @@ def _one_port(expose: Mapping[str, Any], version: str) -> dict[str, Any]:
 
 
 def _federated(definition: dict[str, Any]) -> dict[str, Any]:
-    """Replicas as the members of a star, whose centre is this service."""
+    """Turn replicas into the members of a star with this service at its centre."""
     given = {new: definition.pop(old) for new, old in _REPLICAS.items() if definition.get(old) is not None}
     if not given.get("members"):
         return definition
@@ -178,26 +179,25 @@ def _replicated(definition: dict[str, Any]) -> dict[str, Any]:
     return {**{old: federation[new] for new, old in _REPLICAS.items() if new in federation}, **definition}
 
 
-HIDDEN = "hidden"
-"""What OSCAR answers in place of its own MinIO's credentials."""
-
-
 def observed(asked: Mapping[str, Any], answer: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """The definition with the values that OSCAR has for its keys; `asked` itself where nothing has changed."""
+    """Return the definition with the values that OSCAR has for its keys; `asked` itself if nothing has changed.
+
+    Defaults and hidden values are not drift.
+    """
     sent = shaped(asked, version)
-    seen = {key: _seen(sent[key], answer.get(key), (key,)) for key in asked if key in sent and key not in FEDERATED}
+    seen = {key: _seen(sent[key], answer.get(key), (key,)) for key in asked if key in sent and key not in _FEDERATED}
     changed = {key: value for key, value in seen.items() if value != sent[key]}
     return {**asked, **changed}
 
 
 def differences(asked: Mapping[str, Any], answer: Mapping[str, Any], version: str) -> list[str]:
-    """The keys whose values OSCAR has others for."""
+    """Return the keys that have other values in OSCAR."""
     seen = observed(asked, answer, version)
     return [key for key, value in asked.items() if seen[key] != value]
 
 
 def _seen(asked: Any, answer: Any, path: tuple[str, ...]) -> Any:
-    """The answer in the form that was asked; the very same value where both mean the same."""
+    """Return the answer in the form of what was asked; the same value where both mean the same."""
     if is_secret(path) or answer == HIDDEN or _same(asked, answer, path[-1]):
         return asked
     if isinstance(asked, Mapping) and isinstance(answer, Mapping):
@@ -224,67 +224,56 @@ def _same(asked: Any, answer: Any, key: str) -> bool:
 
 
 def _significant(value: Any) -> Any:
-    """An element of a list that was not asked for, without what OSCAR left empty."""
+    """Return a list element that was not asked for, without what OSCAR left empty."""
     return {key: inner for key, inner in value.items() if inner} if isinstance(value, Mapping) else value
 
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,37}[a-z0-9])?")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; MinIO has the same rules.
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
-_QUANTITY = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[EPTGMk]i?|Ki|m|e[0-9]+)?")
-_QUANTITIES = ("cpu", "memory", "total_cpu", "total_memory", "ephemeral_storage_request")
-_STARTING = ("minio", "webdav", "rucio")
-# key of a section: least and most that it takes
-_RANGES = {
-    "synchronous": {"min_scale": (0, 10_000), "max_scale": (0, 10_000)},
-    "expose": {"min_scale": (1, 10_000), "max_scale": (1, 10_000), "cpu_threshold": (1, 100)},
-}
-
 Mistake = tuple[str, str]
+"""Where, and what with what to do."""
 
 
 def mistakes(definition: Mapping[str, Any]) -> list[str]:
-    """Every mistake in a completed definition, as "where: what; what to do"; values that are not known are trusted."""
+    """Return every mistake in a completed definition, as "where: what; what to do"; unknown values pass."""
     found = [*_name(definition), *_quantities(definition), *_scales(definition), *_ports(definition)]
     found += [*_flags(definition), *_places(definition), *_mount(definition)]
     return [f"{where}: {what}" for where, what in found]
 
 
 def _name(definition: Mapping[str, Any]) -> Iterator[Mistake]:
-    if not _NAME.fullmatch(definition["name"]):
-        hint = "use at most 39 lower-case letters, digits and '-', with a letter or digit at both ends"
-        yield "name", f"{definition['name']!r} is not a name that OSCAR accepts; {hint}"
+    name = definition["name"]
+    if len(name) > SERVICE_NAME_CHARACTERS or not re.fullmatch(SERVICE_NAME_PATTERN, name):
+        hint = f"use at most {SERVICE_NAME_CHARACTERS} lower-case letters, digits and '-', and no '-' at an end"
+        yield "name", f"{name!r} is not a name that OSCAR accepts; {hint}"
     if definition.get("image") in (None, ""):
-        yield "image", "is missing; name the container image of the service"
+        yield "image", "is missing; name the service's container image"
 
 
 def _quantities(definition: Mapping[str, Any]) -> Iterator[Mistake]:
-    for key in _QUANTITIES:
+    for key in QUANTITY_KEYS:
         value = definition.get(key)
-        if isinstance(value, str) and not _QUANTITY.fullmatch(value):
+        if isinstance(value, str) and not re.fullmatch(QUANTITY_PATTERN, value):
             yield key, f"{value!r} is not an amount that Kubernetes accepts; write it like 0.5, 500m or 512Mi"
 
 
 def _scales(definition: Mapping[str, Any]) -> Iterator[Mistake]:
-    for section, ranges in _RANGES.items():
+    for section, ranges in RANGES.items():
         values = definition.get(section)
         if not isinstance(values, Mapping) or (section == "expose" and not any(_ports_of(values))):
             continue
-        for key, (least, most) in ranges.items():
+        for key, allowed in ranges.items():
             value = values.get(key)
-            if isinstance(value, int) and not least <= value <= most:
-                yield f"{section}.{key}", f"is {value}; OSCAR takes {least} to {most}"
+            if isinstance(value, int) and value not in allowed:
+                yield f"{section}.{key}", f"{value} is out of range; use {allowed.least} to {allowed.most}"
         low, high = values.get("min_scale"), values.get("max_scale")
-        # In `synchronous`, 0 is no limit.
+        # In `synchronous`, a maximum of 0 is no limit.
         if isinstance(low, int) and isinstance(high, int) and 0 < high < low:
-            yield f"{section}.min_scale", f"is {low}, more than max_scale, {high}; raise max_scale"
+            yield f"{section}.min_scale", f"{low} is more than max_scale, {high}; raise max_scale"
 
 
 def _ports(definition: Mapping[str, Any]) -> Iterator[Mistake]:
     expose = definition.get("expose")
     for port in _ports_of(expose) if isinstance(expose, Mapping) else ():
-        if isinstance(port, int) and not 0 <= port <= 65_535:
+        if isinstance(port, int) and port not in PORT:
             yield "expose.api_port", f"{port} is not a port; use 1 to 65535"
 
 
@@ -294,9 +283,9 @@ def _ports_of(expose: Mapping[str, Any]) -> list[Any]:
 
 
 def _flags(definition: Mapping[str, Any]) -> Iterator[Mistake]:
-    for key in ("enable_gpu", "enable_sgx", "alpine", "image_prefetch", "file_stage_in"):
+    for key in FLAG_KEYS:
         if isinstance(definition.get(key), (str, int)) and not isinstance(definition[key], bool):
-            yield key, f"is {definition[key]!r}; it is true or false"
+            yield key, f"{definition[key]!r} is not a truth value; use true or false"
 
 
 def _places(definition: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -304,13 +293,13 @@ def _places(definition: Mapping[str, Any]) -> Iterator[Mistake]:
         for index, place in enumerate(definition[direction]):
             where = f"{direction}[{index}]"
             kind, _, identity = place["storage_provider"].partition(".")
-            if direction == "input" and kind not in _STARTING:
-                yield where, f"{kind!r} cannot start a service; use {', '.join(_STARTING)}"
+            if direction == "input" and kind not in INPUT_STORAGE:
+                yield where, f"{kind!r} cannot start a service; use {', '.join(INPUT_STORAGE)}"
             elif not _is_declared(definition, kind, identity):
                 hint = f"declare it in storage_providers.{kind}.{identity}, or use minio.default"
                 yield where, f"the storage provider {place['storage_provider']!r} is not declared; {hint}"
             bucket = place["path"].partition("/")[0]
-            if kind in ("minio", "s3") and not _BUCKET.fullmatch(bucket):
+            if kind in ("minio", "s3") and not re.fullmatch(BUCKET_NAME_PATTERN, bucket):
                 hint = "use 3 to 63 lower-case letters, digits, '.' and '-'"
                 yield where, f"the bucket {bucket!r} is not a name that MinIO accepts; {hint}"
 
@@ -320,7 +309,8 @@ def _mount(definition: Mapping[str, Any]) -> Iterator[Mistake]:
     if isinstance(mount, Mapping) and isinstance(mount.get("storage_provider"), str):
         kind, _, identity = mount["storage_provider"].partition(".")
         if not _is_declared(definition, kind, identity or "default"):
-            yield "mount", f"the storage provider {mount['storage_provider']!r} is not declared; declare it"
+            problem = f"the storage provider {mount['storage_provider']!r} is not declared"
+            yield "mount", f"{problem}; declare it in storage_providers"
 
 
 def _is_declared(definition: Mapping[str, Any], kind: str, identity: str) -> bool:
