@@ -91,6 +91,9 @@ LOG_BATCH_EVENTS = 10_000
 LOG_RETENTION_DAYS = 30
 """Default of this project; CloudWatch Logs itself keeps logs for ever."""
 
+# S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+S3_KEY_BYTES = 1024
+
 # IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 IAM_ROLE_NAME_CHARACTERS = 64
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -9,14 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+import click
+
 from scar_foundation.errors import InputError
 
 # Shorter work needs no words.
-_PATIENCE = 2.0
-_TERMINAL_INTERVAL = 0.2
-_FILE_INTERVAL = 10.0
-_ESCAPES = {"red": "\x1b[31m", "yellow": "\x1b[33m", "green": "\x1b[32m", "bold": "\x1b[1m"}
-_PLAIN = "\x1b[0m"
+_PATIENCE_SECONDS = 2.0
+_TERMINAL_SECONDS = 0.2
+_FILE_SECONDS = 10.0
+_BAR_COLUMNS = 24
 
 
 class Console:
@@ -44,8 +46,8 @@ class Console:
             self._line(self.stdout, text)
 
     def note(self, text: str, colour: str = "") -> None:
-        """Print a line that is not the result."""
-        self._line(self.stderr, self._coloured(text, colour))
+        """Print a line that is not part of the result."""
+        self._line(self.stderr, click.style(text, fg=colour) if colour and is_coloured(self.stderr) else text)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
@@ -60,7 +62,7 @@ class Console:
         self._line(self.stdout, json.dumps(document, ensure_ascii=False, default=str))
 
     def write(self, content: bytes) -> None:
-        """Print bytes as they are; a terminal gets only what is text."""
+        """Print bytes unchanged; on a terminal only if they are text."""
         if not self.stdout.isatty():
             self.stdout.flush()
             self.stdout.buffer.write(content)
@@ -69,12 +71,12 @@ class Console:
         try:
             text = content.decode()
         except UnicodeDecodeError:
-            self.note(f"{len(content)} bytes that are not text; --output FILE keeps them")
+            self.note(f"{len(content)} bytes that are not text; --output FILE saves them")
         else:
             self._line(self.stdout, text.removesuffix("\n"))
 
     def confirm(self, question: str) -> bool:
-        """Ask a question whose answer is yes or no; anything but yes is no."""
+        """Ask a yes-or-no question; anything but yes is no."""
         with self._lock:
             self._clear()
             self.stderr.write(f"{question} [y/N] ")
@@ -91,12 +93,12 @@ class Console:
         if yes:
             return True
         if not self.interactive:
-            raise InputError(f"{question} Nobody is there to answer: say so with --yes")
+            raise InputError(f"{question} There is no terminal to ask on; confirm with --yes")
         return self.confirm(question)
 
     @contextmanager
     def progress(self, text: str) -> Iterator["Progress"]:
-        """Show, while something takes longer than two seconds, what it is and how far it is."""
+        """Show what is going on, and how far it is, once it takes longer than two seconds."""
         progress = Progress(self, text)
         progress.start()
         try:
@@ -116,7 +118,7 @@ class Console:
             self.stderr.flush()
 
     def settle(self) -> None:
-        """Take the status line away."""
+        """Remove the status line."""
         with self._lock:
             self._clear()
 
@@ -132,12 +134,6 @@ class Console:
             self.stderr.flush()
             self._status = ""
 
-    def _coloured(self, text: str, colour: str) -> str:
-        # https://no-color.org
-        if not colour or os.environ.get("NO_COLOR") or not self.stderr.isatty():
-            return text
-        return f"{_ESCAPES[colour]}{text}{_PLAIN}"
-
 
 class Progress:
     """The state of something that may take long; `update` says how far it is."""
@@ -146,55 +142,64 @@ class Progress:
         self._console = console
         self._text = text
         self._detail = ""
+        self._fraction: float | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
         self._began = time.monotonic()
 
     def start(self) -> None:
-        """Begin to watch the clock."""
+        """Start the clock."""
         self._thread.start()
 
-    def update(self, detail: str) -> None:
-        """Say how far it is."""
-        self._detail = detail
+    def update(self, detail: str, fraction: float | None = None) -> None:
+        """Set how far it is: in words, and as a part of 1 where that is known."""
+        self._detail, self._fraction = detail, fraction
 
     def finish(self) -> None:
-        """Stop showing."""
+        """Stop showing it."""
         self._done.set()
         self._thread.join()
         self._console.settle()
 
     def _show(self) -> None:
-        interval = _TERMINAL_INTERVAL if self._console.stderr.isatty() else _FILE_INTERVAL
-        pause = _PATIENCE
+        live = self._console.stderr.isatty()
+        pause = _PATIENCE_SECONDS
         while not self._done.wait(pause):
-            pause = interval
-            parts = [self._text, self._detail, f"{time.monotonic() - self._began:.0f} s"]
-            self._console.status("  ".join(part for part in parts if part))
+            pause = _TERMINAL_SECONDS if live else _FILE_SECONDS
+            elapsed = f"{time.monotonic() - self._began:.0f} s"
+            parts = [part for part in (self._text, self._detail, elapsed) if part]
+            self._console.status(self._bar(parts) if live else "  ".join(parts))
+
+    def _bar(self, parts: list[str]) -> str:
+        """Return a line with a bar, as wide as the terminal at most."""
+        from rich.console import Console as Terminal  # noqa: PLC0415 - only terminals show a bar
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415 - likewise
+        from rich.table import Table  # noqa: PLC0415 - likewise
+        from rich.text import Text  # noqa: PLC0415 - likewise
+
+        elapsed = time.monotonic() - self._began
+        total = None if self._fraction is None else 1.0  # without a total the bar pulses
+        bar = ProgressBar(total, self._fraction or 0.0, _BAR_COLUMNS, animation_time=elapsed)
+        grid = Table.grid(padding=(0, 2))
+        cells = [Text(printable(part), no_wrap=True, overflow="ellipsis") for part in parts]
+        grid.add_row(cells[0], bar, *cells[1:])
+        stream, columns = self._console.stderr, shutil.get_terminal_size().columns
+        terminal = Terminal(file=stream, force_terminal=True, no_color=not is_coloured(stream), width=columns - 1)
+        with terminal.capture() as captured:
+            terminal.print(grid, end="")
+        return captured.get().partition("\n")[0]
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Return whether a stream takes colours: a terminal, unless NO_COLOR is set (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal would act on: object keys and function names are not ours."""
+    """Escape what a terminal would act on: object keys and function names come from elsewhere."""
     if text.isprintable():
         return text
     return "".join(
         character if character.isprintable() or character == "\t" else character.encode("unicode_escape").decode()
         for character in text
     )
-
-
-def size(count: int) -> str:
-    """Write a number of bytes for people."""
-    if count < 1000:
-        return f"{count} B"
-    amount = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
-        amount /= 1000
-        if amount < 999.5 or unit == "TB":
-            break
-    return f"{amount:.1f} {unit}" if amount < 99.5 else f"{amount:.0f} {unit}"
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number of things: `1 object`, `2 objects`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,24 +1,22 @@
-"""`engine`: the Pulumi engine that stacks are deployed with."""
+"""`engine`: the Pulumi engine that deploys stacks."""
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from typing import Any
+import click
 
-from scar_pulumi.cli._parser import json_option
+from scar_pulumi import engine as pulumi
 from scar_pulumi.cli.console import Console
-from scar_pulumi.engine import find_engine
+from scar_pulumi.cli.options import Document, json_option
 
 
-def configure(_verb: str, parser: ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.description = "Find the Pulumi engine, or prepare it (once, some minutes), and show which one it is."
-    json_option(parser)
+@click.command
+@json_option
+@click.pass_obj
+def engine(console: Console) -> Document:
+    """Find the Pulumi engine, or prepare it.
 
-
-def run(_verb: str, _arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    """Make the engine ready and show it."""
-    engine = find_engine(console.note)
-    document = {"version": engine.version, "origin": engine.origin, "command": str(engine.command)}
+    Preparing takes some minutes, once. Shows the engine's version, where it comes from, and its command.
+    """
+    found = pulumi.find_engine(console.note)
+    document = {"version": found.version, "origin": found.origin, "command": str(found.command)}
     for name, value in document.items():
         console.say(f"{name:<9}{value}")
     return document

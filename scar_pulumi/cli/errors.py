@@ -1,18 +1,21 @@
-"""Exceptions as what the user is told."""
+"""Exceptions as what the user reads."""
 
 import dataclasses
 import datetime
 import errno
 import os
-import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+
+from scar_foundation.directories import error_directory
 from scar_foundation.errors import ScarError
-from scar_pulumi.cli.console import count
+from scar_pulumi.cli.output import count
+from scar_pulumi.client.cloud_errors import translated
 
 # Full disks and folders without permission are nobody's bug.
 _OF_THE_MACHINE = {errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENOSPC, errno.EPERM, errno.EROFS}
@@ -20,7 +23,7 @@ _OF_THE_MACHINE = {errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENOSPC, errno
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure: a message, mistakes found in a file, and what else is known of it."""
+    """A failure: a message, mistakes found in a file, and further details."""
 
     message: str
     exit_code: int
@@ -29,7 +32,7 @@ class Failure:
 
     @property
     def text(self) -> str:
-        """The message for a terminal; mistakes in a file stand alone on their lines, as compilers write them."""
+        """The message for a terminal; mistakes in a file have lines of their own, as compilers write them."""
         if not self.problems:
             return f"error: {self.message}"
         errors = sum(getattr(problem, "severity", "error") == "error" for problem in self.problems)
@@ -44,11 +47,10 @@ class Failure:
 
 
 def describe(error: Exception) -> Failure:
-    """Say what went wrong; what nobody foresaw is a bug, whose traceback goes to a file."""
-    if not isinstance(error, ScarError) and "botocore" in sys.modules:
-        from scar_pulumi.client.cloud_errors import translated  # noqa: PLC0415 - takes a tenth of a second
-
-        error = translated(error) or error
+    """Describe an error; an unexpected one is a bug, whose traceback goes to a file."""
+    if isinstance(error, click.UsageError):
+        return Failure(_usage(error), 2)
+    error = translated(error) or error
     if isinstance(error, ScarError):
         details = error.document() if hasattr(error, "document") else {}
         return Failure(str(error), error.exit_code, tuple(getattr(error, "problems", ())), details)
@@ -57,14 +59,19 @@ def describe(error: Exception) -> Failure:
     return Failure(f"{_summary(error)}; this is a bug in scar-pulumi, its traceback is in {_saved(error)}", 1)
 
 
+def _usage(error: click.UsageError) -> str:
+    """Return what is wrong with the command line, with its usage."""
+    if error.ctx is None:
+        return error.format_message()
+    return f"{error.format_message()}\n{error.ctx.get_usage()}\n`{error.ctx.command_path} --help` describes it"
+
+
 def _summary(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _saved(error: Exception) -> Path:
-    from scar_foundation.directories import error_directory  # noqa: PLC0415 - not needed when all goes well
-
     now = datetime.datetime.now(datetime.UTC)
     file = error_directory() / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     file.touch(mode=0o600)

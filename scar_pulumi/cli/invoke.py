@@ -1,127 +1,186 @@
-"""`invoke`: call a function, through its HTTP endpoint where it has one."""
+"""`invoke`: call a function, through its HTTP endpoint where it has one, or a service on an OSCAR cluster."""
 
+import os
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from scar_foundation.errors import InputError, InvocationError
-from scar_pulumi.cli._access_token import access_token, token_options
-from scar_pulumi.cli._answer import log_hint, show_answer
-from scar_pulumi.cli._parser import json_option
-from scar_pulumi.cli._service_call import invoke_service
-from scar_pulumi.cli._target import CalledService, find_called, stack_options
+import click
+
+from scar_foundation.errors import InputError
 from scar_pulumi.cli.console import Console
+from scar_pulumi.cli.options import FILE, Document, at_most_one, deployments_options, json_option
 from scar_pulumi.client.call import (
     Body,
     Call,
     binary_body,
-    check_size,
     json_body,
-    lambda_event,
     mixed_body,
     read_file,
     read_parameters,
     text_body,
 )
-from scar_pulumi.client.clients import Clients
 from scar_pulumi.client.cloud_errors import about
-from scar_pulumi.client.invocation import (
-    EndpointFailed,
-    FunctionFailed,
-    Invocation,
-    call_over_http,
-    invoke,
-    invoke_later,
-)
-from scar_pulumi.client.outputs import DeployedFunction
+from scar_pulumi.client.invocation import Invocation, call_function, failure_of
+from scar_pulumi.client.outputs import DeployedService
+from scar_pulumi.deployments import Deployments, stack_hint
+
+_TOKEN_VARIABLE = "SCAR_TOKEN"  # noqa: S105 - the name of a variable
 
 
-def configure(_verb: str, parser: ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument("name", metavar="NAME", help="the function's name in the FDL file, or an OSCAR service's")
-    body = parser.add_mutually_exclusive_group()
-    body.add_argument("--data", metavar="TEXT", help="the event: JSON as it is; other text becomes the input file")
-    body.add_argument("-jd", "--json-data", metavar="JSON", help="the event, in JSON")
-    body.add_argument("-db", "--data-binary", metavar="FILE", help="the input file, byte for byte; - is stdin")
-    body.add_argument(
-        "--file",
-        metavar="FILE",
-        help="the event: a JSON object or list as it is; anything else becomes the input file; - is stdin",
-    )
-    parser.add_argument(
-        "-p",
-        "--parameters",
-        metavar="PARAMETERS",
-        action="append",
-        default=[],
-        help="query parameters, which the script sees as CONT_VAR_<name>: a JSON object, or name=value; repeatable",
-    )
-    parser.add_argument(
-        "-a", "--async", "--asynchronous", dest="later", action="store_true", help="hand the event over and don't wait"
-    )
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write the answer to a file")
-    parser.add_argument(
-        "--direct", action="store_true", help="call Lambda itself, not the HTTP endpoint: waits up to 15 minutes"
-    )
-    token_options(parser)
-    stack_options(parser, search=True)
-    json_option(parser)
+@dataclass(frozen=True)
+class AnswerPrinter:
+    """Shows how a call went: on the terminal, or its answer in a file."""
 
+    console: Console
+    stack: str
+    output: Path | None
 
-def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    """Call the function; a failed call is an error that shows what the container printed."""
-    call = Call(_body(arguments), read_parameters(arguments.parameters), arguments.later)
-    if call.later and arguments.output:
-        raise InputError("--output: an asynchronous call has no answer to write; leave out one of the two")
-    token = access_token(arguments)
-    function, clients = find_called(arguments.name, arguments, console)
-    if isinstance(function, CalledService):
-        return invoke_service(function, call, arguments, console)
-    over_http = bool(function.url) and not arguments.direct
-    check_size(call, function, through_gateway=over_http)
-    with about(f"function {function.name}"), console.progress(f"{function.name} is running"):
-        if over_http:
-            invocation = call_over_http(function, call, clients, token)
+    def show(self, invocation: Invocation, *, accepted: str = "") -> Document:
+        """Print the answer, or what the container printed if the call failed; `accepted` stands for no answer."""
+        if invocation.failed:
+            self._failure(invocation)
+        elif accepted:
+            self.console.say(accepted)
         else:
-            invocation = _call_directly(function, call, clients)
+            self._answer(invocation.body)
+        if invocation.request_id:
+            request = f"--request-id {invocation.request_id}{stack_hint(self.stack)}"
+            self.console.note(f"`scar-pulumi logs {invocation.function} {request}` shows the whole log")
+        return invocation.document()
+
+    def _answer(self, body: bytes) -> None:
+        if self.output is None:
+            if not self.console.json:
+                self.console.write(body)
+            return
+        try:
+            self.output.write_bytes(body)
+        except OSError as error:
+            raise InputError(f"{self.output}: {error.strerror}; the function did run") from None
+        self.console.note(f"{self.output}: {len(body)} bytes")
+
+    def _failure(self, invocation: Invocation) -> None:
+        explained = invocation.function_error is not None or invocation.error_type or invocation.error_message
+        if not explained and invocation.body and not self.console.json:
+            self.console.write(invocation.body)
+        if invocation.log:
+            self.console.note(invocation.log.rstrip("\n"))
+
+
+@click.command
+@click.argument("name")
+@click.option("--data", metavar="TEXT", help="The event: JSON unchanged; other text becomes the input file.")
+@click.option("-jd", "--json-data", metavar="JSON", help="The event, in JSON.")
+@click.option("-db", "--data-binary", metavar="FILE", help="The input file, byte for byte; - is stdin.")
+@click.option(
+    "--file",
+    metavar="FILE",
+    help="The event: a JSON object or list unchanged; anything else becomes the input file; - is stdin.",
+)
+@click.option(
+    "-p",
+    "--parameters",
+    metavar="PARAMETERS",
+    multiple=True,
+    help="Query parameters, which the script gets as CONT_VAR_<name>: a JSON object, or name=value. Repeatable.",
+)
+@click.option(
+    "-a", "--async", "--asynchronous", "later", is_flag=True, help="Don't wait for the answer; print the request id."
+)
+@click.option("-o", "--output", metavar="FILE", type=FILE, help="Write the answer to a file.")
+@click.option("--direct", is_flag=True, help="Call Lambda itself, not the HTTP endpoint: waits up to 15 minutes.")
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    help=f"File with the access token for the HTTP endpoint; - is stdin.  [default: ${_TOKEN_VARIABLE}]",
+)
+@deployments_options(search=True)
+@json_option
+def invoke(
+    console: Console,
+    deployments: Deployments,
+    /,
+    *,
+    name: str,
+    parameters: tuple[str, ...],
+    later: bool,
+    output: Path | None,
+    direct: bool,
+    token_file: str | None,
+    **given: str | None,
+) -> Document:
+    """Call a function or service and show its answer.
+
+    NAME is the function's name in the FDL file, or an OSCAR service's: NAME or CLUSTER/NAME.
+    """
+    call = Call(_body(**given), read_parameters(parameters), later)
+    if later and output:
+        raise InputError("--output: an asynchronous call has no answer to write; leave out one of the two")
+    token = _access_token(token_file)
+    called = deployments.called(name)
+    printer = AnswerPrinter(console, deployments.stack, output)
+    if isinstance(called, DeployedService):
+        return _invoke_service(printer, deployments, called, call)
+    with about(f"function {name}"), console.progress(f"{name} is running"):
+        invocation = call_function(called, call, deployments.clients, token=token, direct=direct)
+    document = printer.show(invocation, accepted=invocation.request_id if later else "")
     if invocation.failed:
-        _show_failure(invocation, console)
-    elif call.later:
-        console.say(invocation.request_id)
-    else:
-        show_answer(invocation, arguments.output, console)
-    if invocation.request_id:
-        console.note(log_hint(invocation, arguments.stack))
+        raise failure_of(called, invocation)
+    return document
+
+
+def _invoke_service(printer: AnswerPrinter, deployments: Deployments, service: DeployedService, call: Call) -> Document:
+    from scar_pulumi.client import oscar  # noqa: PLC0415 - functions need no OSCAR cluster
+
+    as_job = oscar.runs_as_job(service, call)
+    if as_job and printer.output:
+        raise InputError(
+            f"--output: cluster {service.cluster} answers no calls, it runs them as jobs; "
+            "their results go to the service's outputs"
+        )
+    oscar.service_event(call)  # reports wrong input before anything else happens
+    client = deployments.cluster(service)
+    service = client.cluster.services[service.name]
+    with printer.console.progress(f"{service.name} is {'called' if as_job else 'running'}"):
+        invocation = oscar.invoke_service(client, service, call, is_file=printer.output is not None)
     if invocation.failed:
-        raise _failure(function, invocation, over_http=over_http)
-    return invocation.document()
+        raise oscar.ServiceFailed(service, invocation)
+    return printer.show(invocation, accepted=(invocation.request_id or "accepted") if as_job else "")
 
 
-def _call_directly(function: DeployedFunction, call: Call, clients: Clients) -> Invocation:
-    client = clients.client("lambda", function.region)
-    return (invoke_later if call.later else invoke)(client, function, lambda_event(call))
+def _body(**given: str | None) -> Body | None:
+    """Return what the function is called with; at most one of the options says it."""
+    at_most_one({f"--{name.replace('_', '-')}": value for name, value in given.items()})
+    chosen = next(((name, value) for name, value in given.items() if value is not None), None)
+    if chosen is None:
+        return None
+    name, value = chosen
+    if name in ("data", "json_data"):
+        return (text_body if name == "data" else json_body)(value)
+    content = sys.stdin.buffer.read() if value == "-" else read_file(Path(value))
+    return (binary_body if name == "data_binary" else mixed_body)(content, value)
 
 
-def _body(arguments: Namespace) -> Body | None:
-    if arguments.data is not None:
-        return text_body(arguments.data)
-    if arguments.json_data is not None:
-        return json_body(arguments.json_data)
-    for file, make in ((arguments.data_binary, binary_body), (arguments.file, mixed_body)):
-        if file is not None:
-            return make(sys.stdin.buffer.read() if file == "-" else read_file(Path(file)), file)
-    return None
+def _access_token(file: str | None) -> str:
+    """Return the access token, or nothing. It comes from a file or a variable, so no list of processes shows it.
+
+    Raises:
+        InputError: Its file cannot be read or is empty, or the content is not a token.
+    """
+    source, token = (_TOKEN_VARIABLE, os.environ.get(_TOKEN_VARIABLE, "")) if file is None else (file, _token_in(file))
+    token = token.strip().removeprefix("Bearer ").strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise InputError(f"{source}: is not an access token, which is one word")
+    if file is not None and not token:
+        raise InputError(f"{source}: is empty; write the access token into it")
+    return token
 
 
-def _show_failure(invocation: Invocation, console: Console) -> None:
-    explained = invocation.function_error is not None or invocation.error_type or invocation.error_message
-    if not explained and invocation.body and not console.json:
-        console.write(invocation.body)
-    if invocation.log:
-        console.note(invocation.log.rstrip("\n"))
-
-
-def _failure(function: DeployedFunction, invocation: Invocation, *, over_http: bool) -> InvocationError:
-    return EndpointFailed(function, invocation) if over_http else FunctionFailed(invocation)
+def _token_in(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: {getattr(error, 'strerror', None) or 'is not text'}") from None

@@ -1,146 +1,167 @@
 """`local`: the local cloud on this machine."""
 
 import dataclasses
-import datetime
 import json
 import shlex
-import shutil
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from scar_foundation.directories import backend_directory
+import click
+
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli import local_run
-from scar_pulumi.cli._parser import json_option, yes_option
+from scar_pulumi import cloud
 from scar_pulumi.cli.console import Console
-from scar_pulumi.cloud import LocalCloud, Status, is_local_stack
-from scar_pulumi.deployments.source_files import forget_local
+from scar_pulumi.cli.options import FILE, Document, Group, json_option, stack_option, yes_option
+from scar_pulumi.cli.output import moment
+from scar_pulumi.deployments.local import local_environment, reset_local_cloud
 
-_ACTIONS = {
-    "start": "start it, if it is not running; any verb on a local stack does that",
-    "stop": "stop it; what it holds stays",
-    "status": "show whether it runs, and where",
-    "logs": "show what it writes about itself",
-    "reset": "throw away all it holds: functions, buckets with their files, images, local stacks",
-    "run": local_run.SUMMARY,
-    "env": 'print what `eval "$(scar-pulumi local env)"` sets, so that plain `pulumi up` works on a local stack',
-}
+if TYPE_CHECKING:
+    from scar_pulumi.cloud import Status
+    from scar_pulumi.fdl import Function
 
 
-def configure(_verb: str, parser: ArgumentParser) -> None:
-    """Add the actions and their arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for action, summary in _ACTIONS.items():
-        below = actions.add_parser(action, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if action == "logs":
-            below.add_argument("-f", "--follow", action="store_true", help="go on with new lines until Ctrl-C")
-        if action == "reset":
-            yes_option(below)
-        if action == "run":
-            local_run.configure(below)
-        if action == "env":
-            below.add_argument("-s", "--stack", metavar="STACK", default="local", help="the stack (default: local)")
-        json_option(below)
+class FunctionFailedError(ScarError):
+    """The function ran, and failed."""
 
 
-def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
-    """Do it."""
-    return _RUN[arguments.action](arguments, console)
+local = Group(name="local", help="Start, stop and use the local cloud.")
 
 
-def _start(_arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    status = LocalCloud().start(console.note)
+@local.command
+@json_option
+@click.pass_obj
+def start(console: Console) -> Document:
+    """Start it, if it is not running; any verb on a local stack does that."""
+    status = cloud.LocalCloud().start(console.note)
     console.say(f"running at {status.endpoint} (process {status.pid})")
     return _status_document(status)
 
 
-def _stop(_arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    cloud = LocalCloud()
-    was_running = cloud.status() is not None
+@local.command
+@json_option
+@click.pass_obj
+def stop(console: Console) -> Document:
+    """Stop it; what it holds stays."""
+    running = cloud.LocalCloud()
+    was_running = running.status() is not None
     with console.progress("stopping the local cloud"):
-        cloud.stop()
+        running.stop()
     console.say("stopped" if was_running else "was not running")
     return {"running": False, "stopped": was_running}
 
 
-def _status(_arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    status = LocalCloud().status()
-    if status is None:
+@local.command
+@json_option
+@click.pass_obj
+def status(console: Console) -> Document:
+    """Show whether it runs, and where."""
+    found = cloud.LocalCloud().status()
+    if found is None:
         console.say("not running; any verb on a local stack starts it")
         return {"running": False}
-    console.say(f"running at {status.endpoint} (process {status.pid}, since {_moment(status.started)})")
-    for name, value in status.details.items():
+    console.say(f"running at {found.endpoint} (process {found.pid}, since {moment(found.started)})")
+    for name, value in found.details.items():
         console.say(f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
-    return _status_document(status)
+    return _status_document(found)
 
 
-def _status_document(status: Status) -> Mapping[str, Any]:
-    return {"running": True, **dataclasses.asdict(status)}
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _logs(arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
+@local.command
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until Ctrl-C.")
+@json_option
+@click.pass_obj
+def logs(console: Console, follow: bool) -> Document | None:
+    """Show the log of the local cloud itself."""
     lines = []
-    for line in LocalCloud().logs(follow=arguments.follow):
+    for line in cloud.LocalCloud().logs(follow=follow):
         text = line.rstrip("\n")
-        if console.json and arguments.follow:
+        if console.json and follow:
             console.json_line({"message": text})
         elif console.json:
             lines.append(text)
         else:
             console.say(text)
-    return None if arguments.follow else {"lines": lines}
+    return None if follow else {"lines": lines}
 
 
-def _reset(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    question = "Throw away all functions, buckets with their files, images and stacks of the local cloud?"
-    if not console.must_confirm(question, yes=arguments.yes):
-        raise ScarError("local cloud: not confirmed; nothing was thrown away")
+@local.command
+@yes_option
+@json_option
+@click.pass_obj
+def reset(console: Console, yes: bool) -> Document:
+    """Delete all it holds: functions, buckets with their files, images, local stacks."""
+    question = "Delete all functions, buckets with their files, images and stacks of the local cloud?"
+    if not console.must_confirm(question, yes=yes):
+        raise ScarError("local cloud: not confirmed; nothing was deleted")
     with console.progress("resetting the local cloud"):
-        LocalCloud().reset()
-        _forget_local_stacks()
+        reset_local_cloud()
     console.say("the local cloud is empty")
     return {"reset": True}
 
 
-def _forget_local_stacks() -> None:
-    """Remove the state of local stacks, too: it speaks of resources that no longer exist."""
-    shutil.rmtree(backend_directory(), ignore_errors=True)
-    forget_local()
+@local.command
+@click.argument("file", type=FILE)
+@click.argument("function")
+@click.option(
+    "--input", "input_file", metavar="FILE", type=FILE, help="The input file; without one, the event is empty."
+)
+@click.option("--output", "folder", metavar="DIR", type=FILE, help="Where output files go; by default a new folder.")
+@json_option
+@click.pass_obj
+def run(console: Console, file: Path, function: str, input_file: Path | None, folder: Path | None) -> Document:
+    """Run one function on one file in its container, without a stack or a cloud.
+
+    FILE is the FDL file, FUNCTION the function's name in it.
+    """
+    from scar_pulumi.cloud.single_run import run_function  # noqa: PLC0415 - brings the runner
+
+    chosen = _function(file, function)
+    if input_file is not None and not input_file.is_file():
+        raise InputError(f"--input: {input_file} is not a file; give the path of one")
+    folder = folder or Path(tempfile.mkdtemp(prefix=f"{chosen.name}-"))
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output: {folder} is not a folder; give another one")
+    outcome = run_function(chosen, input_file, folder, console.note, console.note)
+    for path in outcome.stored:
+        console.note(f"stored {path}")
+    if outcome.error is not None:
+        raise FunctionFailedError(f"function {chosen.name}: {outcome.error}")
+    if not console.json:
+        console.write(outcome.answer)
+    return {
+        "function": chosen.name,
+        "requestId": outcome.request_id,
+        "answer": outcome.answer.decode("utf-8", "backslashreplace"),
+        "outputs": [str(path) for path in outcome.stored],
+        "durationMs": outcome.duration_ms,
+        "maxMemoryMb": outcome.max_memory_mb,
+    }
 
 
-def _env(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    if not is_local_stack(arguments.stack):
-        raise InputError(f"--stack: {arguments.stack} is not local; such a stack needs nothing but `pulumi` on PATH")
-    from scar_pulumi.engine import Stack, find_engine, stack_environment, unset_for_local  # noqa: PLC0415 - a second
-    from scar_pulumi.engine.project import find_project  # noqa: PLC0415 - brings YAML
-
-    engine = find_engine(console.note)
-    cloud = LocalCloud()
-    cloud.start(console.note)
-    environment = stack_environment(arguments.stack, cloud, engine)
-    if find_project(None, Path.cwd()):
-        # `pulumi up -s local` does not make a stack that is missing.
-        Stack(None, arguments.stack, cloud=cloud, progress=console.note, stream=console.stderr).create()
-    unset = unset_for_local()
-    for name in unset:
+@local.command
+@stack_option
+@json_option
+@click.pass_obj
+def env(console: Console, stack: str) -> Document:
+    """Print what `eval "$(scar-pulumi local env)"` sets, so that plain `pulumi up` works on a local stack."""
+    found = local_environment(stack, console.note, console.stderr)
+    for name in found.unset:
         console.say(f"unset {name}")
-    for name, value in environment.items():
+    for name, value in found.environment.items():
         console.say(f"export {name}={shlex.quote(value)}")
-    return {"environment": environment, "unset": unset}
+    return dataclasses.asdict(found)
 
 
-_RUN: Mapping[str, Callable[[Namespace, Console], Mapping[str, Any] | None]] = {
-    "start": _start,
-    "stop": _stop,
-    "status": _status,
-    "logs": _logs,
-    "reset": _reset,
-    "run": local_run.run,
-    "env": _env,
-}
+def _function(file: Path, name: str) -> "Function":
+    from scar_pulumi.fdl import load  # noqa: PLC0415 - the other actions read no FDL
+
+    fdl = load(file)
+    for function in fdl.functions:
+        if function.name == name:
+            return function
+    known = ", ".join(function.name for function in fdl.functions)
+    raise InputError(f"{fdl.path}: there is no function {name!r}; it has: {known}")
+
+
+def _status_document(status: "Status") -> Document:
+    return {"running": True, **dataclasses.asdict(status)}

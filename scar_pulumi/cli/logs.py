@@ -1,81 +1,113 @@
-"""`logs`: a function's log lines."""
+"""`logs`: the log lines of a function, a service or a job."""
 
 import datetime
 import re
 import time
-from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import click
 
 from scar_foundation.errors import InputError
-from scar_pulumi.cli._clusters import open_cluster
-from scar_pulumi.cli._target import CalledService, find_called, is_local, stack_options
 from scar_pulumi.cli.console import Console
-from scar_pulumi.client.cloud_errors import about
-from scar_pulumi.client.logs import LogLine, attributed, follow, of_request, only_request, read
-from scar_pulumi.client.oscar import follow_job_lines, read_job_lines
+from scar_pulumi.cli.options import Document, deployments_options, timestamps_option
+from scar_pulumi.client.logs import LogLine
+from scar_pulumi.deployments import Deployments
+from scar_pulumi.deployments.jobs import Jobs
+from scar_pulumi.deployments.logs import LogQuery, Logs, log_group
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LOOK_BACK = "1d"
 _FOLLOW_LOOK_BACK = "10m"
-_LOCAL_PAUSE = 0.3
-# Five calls a second are allowed in an account and region, to all its users together.
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
-_PAUSE = 2.0
 
 
-def configure(_verb: str, parser: ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument("name", metavar="NAME", help="the function's name in the FDL file, or an OSCAR service's")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with new lines until Ctrl-C")
-    parser.add_argument(
-        "--since",
-        metavar="TIME",
-        help=f"how far back: 30s, 10m, 2h, 7d, or a date such as 2026-05-01T12:00 "
-        f"(default {_LOOK_BACK}; with -f {_FOLLOW_LOOK_BACK}; with --request-id all)",
-    )
-    parser.add_argument("--request-id", metavar="ID", help="only the lines of this call, or job of an OSCAR service")
-    parser.add_argument("--job", metavar="ID", help="what a job of the function prints, in AWS Batch")
-    parser.add_argument("--timestamps", action="store_true", help="begin lines with their time")
-    stack_options(parser, search=True)
-    parser.add_argument("--json", action="store_true", help="print one JSON document; with -f, one for each line")
+@dataclass(frozen=True)
+class LinePrinter:
+    """Prints log lines: followed ones as they come, in JSON one document for each."""
 
+    console: Console
+    follow: bool
+    timestamps: bool
 
-def run(_verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
-    """Show the lines."""
-    if arguments.job is not None:
-        return _of_job(arguments, console)
-    start = _start(arguments, time.time())
-    function, clients = find_called(arguments.name, arguments, console)
-    if isinstance(function, CalledService):
-        group = f"{function.service.cluster}/{function.service.name}"
-        lines = _service_lines(function, start, arguments, console)
-    else:
-        group = function.log_group
-        lines = _lines(clients.client("logs", function.region), group, start, arguments)
-    with about(f"log group {group}"):
-        if arguments.follow:
-            for line in lines:
-                show_followed(line, arguments, console)
-            return None
-        shown = []
+    def show(self, lines: Iterable[LogLine]) -> list[Document] | None:
+        """Print lines and return them as documents; None when they were followed."""
+        shown: list[Document] = []
         for line in lines:
-            shown.append(line.document())
-            console.say(text_of(line, arguments))
+            if self.follow and self.console.json:
+                self.console.json_line(line.document())
+            else:
+                self.console.say(self._text(line))
+            if not self.follow:
+                shown.append(line.document())
+        return None if self.follow else shown
+
+    def _text(self, line: LogLine) -> str:
+        if not self.timestamps:
+            return line.message
+        moment = datetime.datetime.fromtimestamp(line.timestamp / 1000).astimezone()
+        return f"{moment:%Y-%m-%d %H:%M:%S}.{line.timestamp % 1000:03d}  {line.message}"
+
+
+@click.command
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until Ctrl-C.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="How far back: 30s, 10m, 2h, 7d, or a date such as 2026-05-01T12:00.  "
+    f"[default: {_LOOK_BACK}; with -f {_FOLLOW_LOOK_BACK}; with --request-id everything]",
+)
+@click.option("--request-id", metavar="ID", help="Only the lines of this request, or of this job of an OSCAR service.")
+@click.option("--job", metavar="ID", help="What a job of the function prints, in AWS Batch.")
+@timestamps_option
+@deployments_options(search=True)
+@click.option("--json", is_flag=True, expose_value=False, help="Print one JSON document; with -f, one for each line.")
+def logs(
+    console: Console,
+    deployments: Deployments,
+    /,
+    *,
+    name: str,
+    follow: bool,
+    since: str | None,
+    request_id: str | None,
+    job: str | None,
+    timestamps: bool,
+) -> Document | None:
+    """Show the log lines of a function or service.
+
+    NAME is the function's name in the FDL file, or an OSCAR service's: NAME or CLUSTER/NAME.
+    """
+    printer = LinePrinter(console, follow, timestamps)
+    if job is not None:
+        if request_id is not None or since is not None:
+            raise InputError("--job: shows the whole log of a job; leave out --request-id and --since")
+        return show_job_log(printer, deployments, job, name)
+    query = LogQuery(_start(since, request_id, follow=follow), request_id or "", follow)
+    called = deployments.called(name)
+    shown = printer.show(Logs(deployments).lines(called, query))
+    if shown is None:
+        return None
     if not shown:
-        console.note(_nothing(arguments))
-    return {"function": arguments.name, "logGroup": group, "events": shown}
+        console.note(_nothing(name, since, request_id))
+    return {"function": name, "logGroup": log_group(called), "events": shown}
 
 
-def _of_job(arguments: Namespace, console: Console) -> Mapping[str, Any] | None:
-    from scar_pulumi.cli._job_logs import show_job_logs  # noqa: PLC0415 - calls without jobs need nothing of it
+def show_job_log(
+    printer: LinePrinter, deployments: Deployments, target: str, function: str | None = None
+) -> Document | None:
+    """Print what a job prints in all its attempts, its nodes or children included."""
+    found = Jobs(deployments).find(target, function)
+    shown = printer.show(Logs(deployments).job_lines(found, follow=printer.follow))
+    if shown is None:
+        return None
+    job = found.job
+    if not shown:
+        printer.console.note(f"job {job.id}: has printed nothing yet; its status is {job.status}")
+    return {"function": found.function, "job": job.id, "status": job.status, "events": shown}
 
-    if arguments.request_id is not None or arguments.since is not None:
-        raise InputError("--job: shows all of a job; leave out --request-id and --since")
-    return show_job_logs(arguments.job, arguments, console, function=arguments.name)
 
-
-def since(text: str, now: float) -> int:
+def milliseconds_since(text: str, now: float) -> int:
     """Read how far back to look, in ms since the epoch.
 
     Raises:
@@ -87,67 +119,17 @@ def since(text: str, now: float) -> int:
         return int(datetime.datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except ValueError:
         raise InputError(
-            f"--since: {text} is no time; write 30s, 10m, 2h, 7d, or a date such as 2026-05-01T12:00"
+            f"--since: {text} is not a time; write 30s, 10m, 2h, 7d, or a date such as 2026-05-01T12:00"
         ) from None
 
 
-def _start(arguments: Namespace, now: float) -> int:
-    if arguments.since is not None:
-        return since(arguments.since, now)
-    if arguments.request_id is not None:
+def _start(since: str | None, request_id: str | None, *, follow: bool) -> int:
+    if since is None and request_id is not None:
         return 0
-    return since(_FOLLOW_LOOK_BACK if arguments.follow else _LOOK_BACK, now)
+    return milliseconds_since(since or (_FOLLOW_LOOK_BACK if follow else _LOOK_BACK), time.time())
 
 
-def _lines(client: Any, group: str, start: int, arguments: Namespace) -> Iterator[LogLine]:
-    request_id = arguments.request_id
-    if arguments.follow:
-        pause = pause_of(arguments.stack)
-        lines = attributed(follow(client, group, start, wait=lambda: pause_for(pause)))
-        return only_request(lines, request_id) if request_id else lines
+def _nothing(name: str, since: str | None, request_id: str | None) -> str:
     if request_id:
-        return of_request(client, group, request_id, start)
-    return attributed(read(client, group, start))
-
-
-def _service_lines(found: CalledService, start: int, arguments: Namespace, console: Console) -> Iterator[LogLine]:
-    client, service = open_cluster(found.stack, found.service.cluster, console), found.service.name
-    job = (arguments.request_id or "").rpartition("/")[2]
-    if not arguments.follow:
-        return read_job_lines(client, service, start, job=job)
-    pause = pause_of(arguments.stack)
-    return follow_job_lines(client, service, start, wait=lambda: pause_for(pause), job=job)
-
-
-def pause_of(stack: str) -> float:
-    """Say how long to wait between two looks, in seconds."""
-    return _LOCAL_PAUSE if is_local(stack) else _PAUSE
-
-
-def pause_for(seconds: float) -> bool:
-    """Wait, and go on."""
-    time.sleep(seconds)
-    return True
-
-
-def show_followed(line: LogLine, arguments: Namespace, console: Console) -> None:
-    """Show a line as soon as it is there."""
-    if console.json:
-        console.json_line(line.document())
-    else:
-        console.say(text_of(line, arguments))
-
-
-def text_of(line: LogLine, arguments: Namespace) -> str:
-    """Write a line for a terminal."""
-    if not arguments.timestamps:
-        return line.message
-    moment = datetime.datetime.fromtimestamp(line.timestamp / 1000).astimezone()
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{line.timestamp % 1000:03d}  {line.message}"
-
-
-def _nothing(arguments: Namespace) -> str:
-    if arguments.request_id:
-        return f"{arguments.name}: no lines of request {arguments.request_id}"
-    back = arguments.since or _LOOK_BACK
-    return f"{arguments.name}: no lines since {back}; --since looks further back, -f waits for new ones"
+        return f"{name}: no lines of request {request_id}"
+    return f"{name}: no lines since {since or _LOOK_BACK}; --since looks further back, -f waits for new ones"

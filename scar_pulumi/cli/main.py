@@ -1,4 +1,4 @@
-"""The frame around every verb: exit codes, the one JSON document, and errors as sentences.
+"""The verbs, and the frame around each: exit codes, the one JSON document, and errors as sentences.
 
 Exit codes: 0 done; 1 the cloud, the engine or a function failed; 2 the input is wrong and nothing was changed;
 130 and 143 after Ctrl-C and SIGTERM; 141 when the reader of stdout went away, as `head` does.
@@ -8,17 +8,53 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from scar_pulumi.cli._parser import parse
+import click
+
 from scar_pulumi.cli.console import Console
 from scar_pulumi.cli.errors import Failure, describe
+from scar_pulumi.cli.options import Verb, VerbGroup
 
+PROGRAM = "scar-pulumi"
+_COMPLETION = "_SCAR_PULUMI_COMPLETE"
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 _NO_READER = 128 + signal.SIGPIPE
+
+GROUPS: Mapping[str, tuple[Verb, ...]] = {
+    "Stacks": (
+        Verb("up", "Deploy an FDL file: create or update its stack.", "stack"),
+        Verb("preview", "Show what `up` would change.", "stack"),
+        Verb("refresh", "Update the stack's state to match the cloud.", "stack"),
+        Verb("destroy", "Delete the stack's resources; buckets and their files stay.", "stack"),
+        Verb("outputs", "Show the stack's functions, services and buckets.", "stack"),
+    ),
+    "Functions and files": (
+        Verb("invoke", "Call a function or service and show its answer.", "invoke"),
+        Verb("put", "Upload files and folders.", "storage"),
+        Verb("get", "Download an object or a folder.", "storage"),
+        Verb("ls", "List functions, services and buckets, or the objects in a bucket.", "storage"),
+        Verb("rm", "Remove objects, or a bucket.", "storage"),
+        Verb("logs", "Show the log lines of a function or service.", "logs"),
+        Verb("jobs", "List, show and cancel the jobs of functions in AWS Batch.", "jobs"),
+    ),
+    "FDL files": (Verb("fdl", "Check, show, convert and draw FDL files.", "fdl"),),
+    "This machine": (
+        Verb("local", "Start, stop and use the local cloud.", "local"),
+        Verb("engine", "Find the Pulumi engine, or prepare it.", "engine"),
+    ),
+}
+
+command_line = VerbGroup(
+    GROUPS,
+    name=PROGRAM,
+    help="Container functions on files, declared in FDL, deployed by the Pulumi engine.",
+    epilog=f"`{PROGRAM} VERB --help` describes a verb.",
+)
+click.version_option(package_name=PROGRAM, message="%(prog)s %(version)s")(command_line)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -27,8 +63,12 @@ class _Terminated(KeyboardInterrupt):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    arguments = sys.argv[1:] if argv is None else argv
+    arguments = list(sys.argv[1:] if argv is None else argv)
     _write_anything()
+    if instruction := os.environ.get(_COMPLETION):
+        from click.shell_completion import shell_complete  # noqa: PLC0415 - only shells ask for it
+
+        return shell_complete(command_line, {}, PROGRAM, _COMPLETION, instruction)
     console = Console(json="--json" in arguments)
     try:
         with _terminable():
@@ -40,14 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _NO_READER
 
 
-def _run(arguments: Sequence[str], console: Console) -> int:
+def _run(arguments: list[str], console: Console) -> int:
     try:
-        verb, options = parse(arguments)
-        document = verb.load().run(verb.name, options, console)
+        with command_line.make_context(PROGRAM, arguments, obj=console) as context:
+            document = command_line.invoke(context)
         if console.json and document is not None:
             console.document(document)
-    except SystemExit as end:  # --help and --version
-        return end.code if isinstance(end.code, int) else 0
+    except click.exceptions.Exit as end:  # --help and --version
+        return end.exit_code
     except _Terminated:
         return _report(console, Failure("terminated", _TERMINATED))
     except KeyboardInterrupt:
@@ -67,7 +107,7 @@ def _report(console: Console, failure: Failure) -> int:
 
 
 def _write_anything() -> None:
-    """Let names that are not UTF-8 through as escapes instead of failing in the middle of a list."""
+    """Print names that are not UTF-8 as escapes instead of failing in the middle of a list."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -80,7 +120,7 @@ def _terminable() -> Iterator[None]:
 
     try:
         before = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not the main thread: whoever called this handles signals
+    except ValueError:  # not the main thread: the caller handles signals
         yield
         return
     try:

@@ -1,209 +1,248 @@
 """`up`, `preview`, `refresh`, `destroy` and `outputs`: the stack of an FDL file.
 
-On a terminal, `destroy`, and whatever changes a stack that is not local, shows the changes and asks. In a script,
-stacks that are not local need `--yes`. On a local stack `up` never asks, unless functions of another file would go.
+On a terminal, `destroy`, and any change of a stack that is not local, shows the changes and asks. In a script, stacks
+that are not local need `--yes`. On a local stack `up` never asks, unless functions of another file would be deleted.
 """
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Mapping
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._parser import json_option, yes_option
-from scar_pulumi.cli._remaining import remaining_buckets, show_remaining
-from scar_pulumi.cli._set import overrides, set_option
-from scar_pulumi.cli._summary import changes_document, done, next_steps, output_lines, seconds, step_document, to_do
-from scar_pulumi.cli._target import stack_hint, stack_option
+from scar_pulumi import engine
+from scar_pulumi.cli import output
 from scar_pulumi.cli.console import Console
-from scar_pulumi.deployments.source_files import file_of, forget, note
+from scar_pulumi.cli.options import (
+    FILE,
+    Document,
+    config_option,
+    json_option,
+    set_option,
+    stack_option,
+    yes_option,
+)
+from scar_pulumi.client.outputs import StackOutputs
+from scar_pulumi.deployments import Deployments, source_files, stack_hint
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Stack
 
-_ASKING = ("up", "refresh", "destroy")
-_DECLARING = ("up", "preview")
 
+@dataclass(frozen=True)
+class ChosenStack:
+    """The stack that a verb's options choose, and the values that they change."""
 
-def configure(verb: str, parser: ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    file = parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="the FDL file")
-    file.help = "the FDL file (default: the one that the project of this directory configures as scar:fdl)"
-    stack_option(parser)
-    if verb in _ASKING:
-        yes_option(parser)
-    if verb in _DECLARING:
-        set_option(parser)
-    if verb != "outputs":
-        parser.add_argument(
-            "-c",
-            "--config",
-            metavar="KEY=VALUE",
-            action="append",
-            default=[],
-            help="value of the stack's configuration for this once, such as scar:deleteBuckets=true",
+    console: Console
+    file: Path | None
+    name: str
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict)
+    yes: bool = False
+
+    def open(self) -> "Stack":
+        """Return the stack, ready for operations."""
+        return engine.Stack(
+            self.file,
+            self.name,
+            config=self.config,
+            overrides=self.overrides,
+            progress=self.console.note,
+            stream=self.console.stderr,
         )
-    json_option(parser)
+
+    def must_agree(self, verb: str, stack: "Stack") -> None:
+        """Ask, after showing what `up` would change, unless `--yes` was given.
+
+        Raises:
+            ScarError: The answer is no.
+        """
+        question = f"{verb.capitalize()} stack {stack.name} of project {stack.project}?"
+        if verb == "up" and self.console.interactive and not self.yes:
+            planned = output.to_do(stack.preview().changes)
+            if not planned:
+                return
+            question = f"{planned}. {question}"
+        if not self.console.must_confirm(question, yes=self.yes):
+            raise ScarError(f"{verb}: not confirmed; nothing was changed")
 
 
-def run(verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    """Do it."""
-    return _VERBS[verb](arguments, console)
+def _on_stack(command: Callable[..., Document]) -> Callable[..., Document]:
+    """Add FILE and `--stack`; the command gets the `ChosenStack`."""
+
+    @functools.wraps(command)
+    def run(console: Console, /, *, file: Path | None, stack: str, **options: Any) -> Document:
+        return command(ChosenStack(console, file, stack, **options))
+
+    return click.argument("file", required=False, type=FILE)(stack_option(click.pass_obj(run)))
 
 
-def _up(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    functions = _check(arguments, console)
-    stack = _open(arguments, console)
-    lost = _functions_of_another_file(arguments, stack, functions)
+@click.command
+@_on_stack
+@yes_option
+@set_option
+@config_option
+@json_option
+def up(chosen: ChosenStack) -> Document:
+    """Deploy an FDL file: create or update its stack.
+
+    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl.
+    """
+    functions = _checked(chosen)
+    stack = chosen.open()
+    lost = _functions_lost(chosen, stack, functions)
     if lost:
-        console.warn(lost)
-    if (lost or not stack.is_local) and not _agreed("up", arguments, stack, console):
-        raise ScarError("up: not confirmed; nothing was changed")
-    if arguments.file is not None:
-        note(stack.project, stack.name, arguments.file.resolve())
+        chosen.console.warn(lost)
+    if lost or not stack.is_local:
+        chosen.must_agree("up", stack)
+    if chosen.file is not None:
+        source_files.record(stack.project, stack.name, chosen.file.resolve())
     result = stack.up()
-    for line in output_lines(result.outputs):
-        console.say(line)
-    console.note(f"up: {done(result.changes)} ({seconds(result.seconds)})", "green")
+    _show_outputs(chosen, result.outputs)
+    chosen.console.note(f"up: {output.done(result.changes)} ({output.durations(result.seconds)})", "green")
     if result.changes.create:
-        console.note(
-            "\n".join(["try:", *(f"  {line}{stack_hint(arguments.stack)}" for line in next_steps(result.outputs))])
-        )
+        steps = [f"  {line}{stack_hint(chosen.name)}" for line in output.next_steps(result.outputs)]
+        chosen.console.note("\n".join(["try:", *steps]))
+    return output.result_document(result)
+
+
+@click.command
+@_on_stack
+@set_option
+@config_option
+@json_option
+def preview(chosen: ChosenStack) -> Document:
+    """Show what `up` would change.
+
+    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl.
+    """
+    _checked(chosen)
+    result = chosen.open().preview()
+    chosen.console.say(output.to_do(result.changes) or "no changes")
     return {
-        "changes": changes_document(result.changes),
-        "outputs": dict(result.outputs),
+        "changes": output.changes_document(result.changes),
+        "resources": [output.step_document(step) for step in result.steps],
         "seconds": dict(result.seconds),
     }
 
 
-def _preview(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    _check(arguments, console)
-    result = _open(arguments, console).preview()
-    console.say(to_do(result.changes) or "no changes")
-    return {
-        "changes": changes_document(result.changes),
-        "resources": [step_document(step) for step in result.steps],
-        "seconds": dict(result.seconds),
-    }
+@click.command
+@_on_stack
+@yes_option
+@config_option
+@json_option
+def refresh(chosen: ChosenStack) -> Document:
+    """Update the stack's state to match the cloud.
 
-
-def _refresh(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    stack = _open(arguments, console)
-    _must_exist(stack, arguments)
-    if not (stack.is_local or _agreed("refresh", arguments, stack, console)):
-        raise ScarError("refresh: not confirmed; nothing was changed")
+    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl.
+    """
+    stack = chosen.open()
+    _deployed_outputs(chosen, stack)
+    if not stack.is_local:
+        chosen.must_agree("refresh", stack)
     result = stack.refresh()
-    console.say(f"refresh: {done(result.changes)} ({seconds(result.seconds)})")
-    return {
-        "changes": changes_document(result.changes),
-        "outputs": dict(result.outputs),
-        "seconds": dict(result.seconds),
-    }
+    chosen.console.say(f"refresh: {output.done(result.changes)} ({output.durations(result.seconds)})")
+    return output.result_document(result)
 
 
-def _destroy(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    stack = _open(arguments, console)
+@click.command
+@_on_stack
+@yes_option
+@config_option
+@json_option
+def destroy(chosen: ChosenStack) -> Document:
+    """Delete the stack's resources; buckets and their files stay.
+
+    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl. With the
+    configuration scar:deleteBuckets=true, the buckets that the stack created are deleted as well.
+    """
+    stack = chosen.open()
     outputs = _outputs_or_none(stack)
     if outputs is None:
-        console.say(f"stack {stack.name} of project {stack.project}: nothing is deployed")
-        nothing = dict.fromkeys(("create", "update", "replace", "delete", "same"), 0)
-        return {"changes": nothing, "remaining": [], "seconds": {}}
-    if (console.interactive or not stack.is_local) and not _agreed("destroy", arguments, stack, console):
-        raise ScarError("destroy: not confirmed; nothing was changed")
+        chosen.console.say(f"stack {stack.name} of project {stack.project}: nothing is deployed")
+        return {"changes": output.NO_CHANGES, "remaining": [], "seconds": {}}
+    if chosen.console.interactive or not stack.is_local:
+        chosen.must_agree("destroy", stack)
     result = stack.destroy()
-    forget(stack.project, stack.name)
-    console.note(f"destroy: {done(result.changes)} ({seconds(result.seconds)})", "green")
-    remaining = remaining_buckets(outputs, arguments.stack, console)
-    show_remaining(remaining, console)
+    source_files.forget(stack.project, stack.name)
+    chosen.console.note(f"destroy: {output.done(result.changes)} ({output.durations(result.seconds)})", "green")
     return {
-        "changes": changes_document(result.changes),
-        "remaining": remaining,
+        "changes": output.changes_document(result.changes),
+        "remaining": _remaining_buckets(chosen, outputs),
         "seconds": dict(result.seconds),
     }
 
 
-def _outputs(arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    stack = _open(arguments, console)
-    outputs = _must_exist(stack, arguments)
-    for line in output_lines(outputs):
-        console.say(line)
-    return outputs
+@click.command
+@_on_stack
+@json_option
+def outputs(chosen: ChosenStack) -> Document:
+    """Show the stack's functions, services and buckets.
+
+    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl.
+    """
+    found = _deployed_outputs(chosen, chosen.open())
+    _show_outputs(chosen, found)
+    return found
 
 
-def _open(arguments: Namespace, console: Console) -> "Stack":
-    from scar_pulumi.engine import Stack  # noqa: PLC0415 - brings the engine, which takes a second
-
-    config = _config(getattr(arguments, "config", ()))
-    return Stack(
-        arguments.file,
-        arguments.stack,
-        config=config,
-        overrides=overrides(getattr(arguments, "set", ())),
-        progress=console.note,
-        stream=console.stderr,
-    )
-
-
-def _config(assignments: Iterable[str]) -> dict[str, str]:
-    config = {}
-    for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        if not equals or ":" not in key:
-            raise InputError(
-                f"--config {assignment}: it is not KEY=VALUE with a full key, such as aws:region=eu-west-1"
-            )
-        config[key] = value
-    return config
-
-
-def _check(arguments: Namespace, console: Console) -> frozenset[str]:
-    """Read the FDL file before anything else happens; returns the names of its functions."""
-    if arguments.file is None:
+def _checked(chosen: ChosenStack) -> frozenset[str]:
+    """Check the FDL file before anything else happens, and return the names of its functions."""
+    if chosen.file is None:
         return frozenset()
-    from scar_pulumi.deploy.deployable import undeployable  # noqa: PLC0415 - other verbs need no file
+    from scar_pulumi.deploy.deployable import undeployable  # noqa: PLC0415 - help and other verbs read no FDL
     from scar_pulumi.fdl import FdlError, load  # noqa: PLC0415 - likewise
 
-    fdl = load(arguments.file, overrides(arguments.set))
+    fdl = load(chosen.file, chosen.overrides)
     for warning in fdl.warnings:
-        console.note(str(warning), "yellow")
-    if problems := undeployable(fdl, arguments.stack):
+        chosen.console.note(str(warning), "yellow")
+    if problems := undeployable(fdl, chosen.name):
         raise FdlError(problems)
     return frozenset(function.name for function in fdl.functions)
 
 
-def _functions_of_another_file(arguments: Namespace, stack: "Stack", functions: frozenset[str]) -> str:
-    """Say which functions would go because the stack was deployed from another file; empty when none would."""
-    previous = file_of(stack.project, stack.name)
-    if arguments.file is None or previous is None or previous == arguments.file.resolve():
+def _functions_lost(chosen: ChosenStack, stack: "Stack", functions: frozenset[str]) -> str:
+    """Return which functions another file deployed and this one would delete; empty when there are none."""
+    if chosen.file is None or source_files.file_of(stack.project, stack.name) is None:
         return ""
-    deployed = (_outputs_or_none(stack) or {}).get("functions") or {}
-    gone = sorted(set(deployed) - functions)
-    if not gone:
+    present = _outputs_or_none(stack) or {}
+    lost = source_files.functions_lost(stack.project, stack.name, chosen.file, functions, present)
+    if lost is None:
         return ""
+    previous, names = lost
     return (
         f"stack {stack.name} of project {stack.project} was deployed from {previous}; "
-        f"what {arguments.file} does not have will be deleted: {', '.join(gone)} "
+        f"functions that {chosen.file} does not have will be deleted: {', '.join(names)} "
         f"(another stack, such as --stack {stack.name}-2, keeps both)"
     )
 
 
-def _agreed(verb: str, arguments: Namespace, stack: "Stack", console: Console) -> bool:
-    """Ask, after showing what would change, unless `--yes` was given."""
-    question = f"{verb.capitalize()} stack {stack.name} of project {stack.project}?"
-    if verb == "up" and console.interactive and not arguments.yes:
-        planned = to_do(stack.preview().changes)
-        if not planned:
-            return True
-        question = f"{planned}. {question}"
-    return console.must_confirm(question, yes=arguments.yes)
+def _show_outputs(chosen: ChosenStack, outputs: Mapping[str, Any]) -> None:
+    for line in output.output_lines(outputs):
+        chosen.console.say(line)
 
 
-def _must_exist(stack: "Stack", arguments: Namespace) -> Mapping[str, Any]:
-    outputs = _outputs_or_none(stack)
-    if not outputs:
-        command = f"scar-pulumi up {arguments.file or ''}".rstrip() + stack_hint(arguments.stack)
-        raise ScarError(f"stack {stack.name} of project {stack.project}: not deployed; `{command}` does that")
-    return outputs
+def _remaining_buckets(chosen: ChosenStack, outputs: Mapping[str, Any]) -> list[Document]:
+    """Show which buckets remain, and the command that removes each."""
+    deployments = Deployments.find(chosen.name, progress=chosen.console.note)
+    documents: list[Document] = []
+    for bucket in deployments.remaining_buckets(StackOutputs.read_any(outputs)):
+        command = f"scar-pulumi rm {bucket.name} --recursive{stack_hint(chosen.name)}"
+        origin = "" if bucket.managed else " (which this stack did not create)"
+        chosen.console.say(f"bucket {bucket.name}{origin} remains with its files; `{command}` removes it")
+        documents.append({"name": bucket.name, "managed": bucket.managed, "command": command})
+    return documents
+
+
+def _deployed_outputs(chosen: ChosenStack, stack: "Stack") -> Mapping[str, Any]:
+    found = _outputs_or_none(stack)
+    if not found:
+        command = f"scar-pulumi up {chosen.file or ''}".rstrip() + stack_hint(chosen.name)
+        raise ScarError(f"stack {stack.name} of project {stack.project}: not deployed; `{command}` deploys it")
+    return found
 
 
 def _outputs_or_none(stack: "Stack") -> Mapping[str, Any] | None:
@@ -211,12 +250,3 @@ def _outputs_or_none(stack: "Stack") -> Mapping[str, Any] | None:
         return stack.outputs()
     except InputError:  # there is no such stack
         return None
-
-
-_VERBS: Mapping[str, Callable[[Namespace, Console], Mapping[str, Any]]] = {
-    "up": _up,
-    "preview": _preview,
-    "refresh": _refresh,
-    "destroy": _destroy,
-    "outputs": _outputs,
-}

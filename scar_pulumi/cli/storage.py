@@ -1,101 +1,93 @@
-"""`put`, `get`, `ls` and `rm`: files in buckets."""
+"""`put`, `get`, `ls` and `rm`: files in buckets; `ls` without a bucket: what is deployed."""
 
+import dataclasses
 import threading
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import click
+
 from scar_foundation.errors import InputError, ScarError
-from scar_pulumi.cli._clusters import open_storage
-from scar_pulumi.cli._overview import overview
-from scar_pulumi.cli._parser import json_option, yes_option
-from scar_pulumi.cli._target import deployed_stacks, is_local, stack_options
-from scar_pulumi.cli.console import Console, count, printable, size
+from scar_pulumi.cli.console import Console, printable
+from scar_pulumi.cli.options import FILE, Document, deployments_options, json_option, yes_option
+from scar_pulumi.cli.output import count, label, paths, show_table, size
 from scar_pulumi.client.cloud_errors import about
 from scar_pulumi.client.objects import Location, objects, remove_bucket, remove_contents, remove_object
-from scar_pulumi.client.outputs import StackOutputs
+from scar_pulumi.client.outputs import DeployedFunction, DeployedService
 from scar_pulumi.client.transfer import Fetched, download, plan_downloads, plan_uploads, upload
+from scar_pulumi.deployments import DeployedStack, Deployments
 
-_PLACE = "BUCKET/PREFIX; the prefix is a folder, or one object's key; minio.default/BUCKET/PREFIX for an OSCAR cluster"
-
-
-def configure(verb: str, parser: ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    if verb == "put":
-        parser.add_argument("place", metavar="BUCKET/PREFIX", help="the folder in a bucket where the files go")
-        parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a file, or a folder with all below it")
-    elif verb == "get":
-        parser.add_argument("place", metavar="BUCKET/PREFIX", help=_PLACE)
-        parser.add_argument("folder", metavar="FOLDER", type=Path, help="where the files go; made if missing")
-        parser.add_argument("--overwrite", action="store_true", help="replace files that differ")
-    elif verb == "ls":
-        parser.add_argument("place", metavar="BUCKET/PREFIX", nargs="?", help=f"{_PLACE}; without: what is deployed")
-    else:
-        parser.add_argument("place", metavar="BUCKET/PREFIX", help=_PLACE)
-        parser.add_argument("-r", "--recursive", action="store_true", help="all that is in the bucket or folder")
-        yes_option(parser)
-    stack_options(parser, search=verb == "ls")
-    json_option(parser)
+_PLACE = "BUCKET/PREFIX"
 
 
-def run(verb: str, arguments: Namespace, console: Console) -> Mapping[str, Any]:
-    """Do it."""
-    if arguments.place is None:
-        return overview(arguments, console)
-    location = Location.parse(arguments.place)
-    return _VERBS[verb](arguments, location, console)
+@click.command
+@click.argument("place", metavar=_PLACE)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
+@deployments_options(search=False)
+@json_option
+def put(console: Console, deployments: Deployments, place: str, files: tuple[Path, ...]) -> Document:
+    """Upload files and folders.
 
-
-def _put(arguments: Namespace, location: Location, console: Console) -> Mapping[str, Any]:
-    uploads = plan_uploads(location, arguments.files)
-    s3 = open_storage(location, arguments, console)
-    total, done = sum(item.size for item in uploads), []
-    with (
-        about(f"bucket {location.container}"),
-        console.progress(f"uploading {count(len(uploads), 'file')}") as progress,
-    ):
-        meter = _Meter(total, progress.update)
+    BUCKET/PREFIX is the folder in a bucket where the files go. FILE is a file, or a folder with everything below it.
+    """
+    location = Location.parse(place)
+    uploads = plan_uploads(location, files)
+    s3 = deployments.storage(location)
+    objects_put = []
+    task = f"uploading {count(len(uploads), 'file')}"
+    with about(f"bucket {location.container}"), console.progress(task) as progress:
+        meter = _Meter(sum(item.size for item in uploads), progress.update)
         for item in upload(s3, location.bucket, uploads, meter):
-            done.append({"bucket": location.bucket, "key": item.key, "size": item.size, "file": str(item.file)})
+            objects_put.append({"bucket": location.bucket, "key": item.key, "size": item.size, "file": str(item.file)})
             console.say(printable(f"{item.file} → {location.container}/{item.key}  ({size(item.size)})"))
-    return {"objects": sorted(done, key=lambda entry: str(entry["key"]))}
+    return {"objects": sorted(objects_put, key=lambda entry: str(entry["key"]))}
 
 
-def _get(arguments: Namespace, location: Location, console: Console) -> Mapping[str, Any]:
-    folder: Path = arguments.folder
+@click.command
+@click.argument("place", metavar=_PLACE)
+@click.argument("folder", type=FILE)
+@click.option("--overwrite", is_flag=True, help="Replace files that differ.")
+@deployments_options(search=False)
+@json_option
+def get(console: Console, deployments: Deployments, place: str, folder: Path, overwrite: bool) -> Document:
+    """Download an object or a folder.
+
+    PREFIX is a folder, or the key of one object; minio.default/BUCKET/PREFIX is in the storage of an OSCAR cluster.
+    FOLDER is where the files go; it is created if it does not exist.
+    """
+    location = Location.parse(place)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name the folder where the files go")
-    s3 = open_storage(location, arguments, console)
+    s3 = deployments.storage(location)
     with about(f"bucket {location.container}"), console.progress(f"downloading {location}") as progress:
         downloads, fetched = plan_downloads(s3, location, folder)
         if not downloads and not fetched:
-            raise ScarError(f"{location}: there is nothing; `scar-pulumi ls {location.container}` lists the bucket")
+            raise _nothing_in(location)
         meter = _Meter(sum(item.source.size for item in downloads), progress.update)
-        for item in download(s3, location.bucket, folder, downloads, overwrite=arguments.overwrite, moved=meter):
+        for item in download(s3, location.bucket, folder, downloads, overwrite=overwrite, moved=meter):
             fetched.append(item)
             if item.outcome == "downloaded":
                 console.say(printable(f"{location.container}/{item.key} → {item.file}  ({size(item.size)})"))
-    return _got(fetched, console)
+    return _fetched_document(fetched, console)
 
 
-def _got(fetched: Sequence[Fetched], console: Console) -> Mapping[str, Any]:
-    if unchanged := sum(item.outcome == "unchanged" for item in fetched):
-        console.note(f"{count(unchanged, 'file')} unchanged")
-    refused = [f"{printable(item.key)}: not downloaded; {item.reason}" for item in fetched if item.outcome == "refused"]
-    differing = [f"{item.file}: differs from the object" for item in fetched if item.outcome == "differs"]
-    if differing:
-        differing.append(f"{count(len(differing), 'file')} left alone; --overwrite replaces them")
-    if refused or differing:
-        raise ScarError("\n".join(refused + differing))
-    files = [{"key": item.key, "file": str(item.file), "size": item.size, "outcome": item.outcome} for item in fetched]
-    return {"files": sorted(files, key=lambda entry: str(entry["key"]))}
+@click.command
+@click.argument("place", metavar=f"[{_PLACE}]", required=False)
+@deployments_options(search=True)
+@json_option
+def ls(console: Console, deployments: Deployments, place: str | None) -> Document:
+    """List functions, services and buckets, or the objects in a bucket.
 
-
-def _ls(arguments: Namespace, location: Location, console: Console) -> Mapping[str, Any]:
-    s3 = open_storage(location, arguments, console)
+    PREFIX is a folder, or the key of one object; minio.default/BUCKET/PREFIX is in the storage of an OSCAR cluster.
+    Without it, everything that is deployed is listed.
+    """
+    if place is None:
+        return _overview(console, deployments)
+    location = Location.parse(place)
     listed, total = [], 0
+    s3 = deployments.storage(location)
     with about(f"bucket {location.container}"):
         for item in objects(s3, location):
             when = item.modified.astimezone()
@@ -104,98 +96,197 @@ def _ls(arguments: Namespace, location: Location, console: Console) -> Mapping[s
             modified = item.modified.isoformat()
             listed.append({"key": item.key, "size": item.size, "lastModified": modified, "etag": item.etag})
     if location.key and not listed:
-        raise ScarError(f"{location}: there is nothing; `scar-pulumi ls {location.container}` lists the bucket")
+        raise _nothing_in(location)
     console.note(f"{count(len(listed), 'object')}, {size(total)}")
     return {"bucket": location.bucket, "prefix": location.key, "objects": listed}
 
 
-def _rm(arguments: Namespace, location: Location, console: Console) -> Mapping[str, Any]:
-    s3 = open_storage(location, arguments, console)
-    whole = not location.key
-    user = _user(arguments.stack, location) if whole else ""
-    _may_remove(arguments, s3, location, user, console)
-    subject = f"bucket {location.container}" if whole else str(location)
-    removed = 0
-    with about(subject), console.progress(f"removing {subject}") as progress:
-        if arguments.recursive:
-            removed = remove_contents(s3, location, lambda number: progress.update(count(number, "object")))
-        elif not whole:
-            remove_object(s3, location)
-            removed = 1
-        if whole and not user:
-            remove_bucket(s3, location.bucket)
-    if not (removed or whole):
-        raise ScarError(f"{subject}: there is nothing; `scar-pulumi ls {location.container}` lists the bucket")
-    if user:
-        console.say(f"removed {count(removed, 'object')} from {subject}, which stays: {user} uses it")
-    else:
-        console.say(f"removed {subject}" + (f" with {count(removed, 'object')}" if arguments.recursive else ""))
+@click.command
+@click.argument("place", metavar=_PLACE)
+@click.option("-r", "--recursive", is_flag=True, help="Remove everything in the bucket or folder.")
+@yes_option
+@deployments_options(search=False)
+@json_option
+def rm(console: Console, deployments: Deployments, place: str, recursive: bool, yes: bool) -> Document:
+    """Remove objects, or a bucket.
+
+    PREFIX is a folder, or the key of one object; minio.default/BUCKET/PREFIX is in the storage of an OSCAR cluster. A
+    bucket that a deployed stack uses is emptied, but not removed.
+    """
+    location = Location.parse(place)
+    removal = _Removal(console, deployments, location, deployments.storage(location), recursive)
+    removal.check(yes=yes)
+    removed = removal.run()
+    removal.report(removed)
     return {
         "bucket": location.bucket,
         "prefix": location.key,
         "objects": removed,
-        "bucketRemoved": whole and not user,
+        "bucketRemoved": removal.takes_bucket,
     }
 
 
-def _user(stack: str, location: Location) -> str:
-    """Say which deployed stack uses a bucket, which must not go from under it; empty when none does."""
-    for found in deployed_stacks(Namespace(stack=stack, fdl=None, project=None)):
-        if location.bucket in _buckets_used(found.deployed, location):
-            return f"stack {found.name} of project {found.project}"
-    return ""
+class _Removal:
+    """What `rm` is about to remove."""
 
+    def __init__(
+        self, console: Console, deployments: Deployments, location: Location, s3: Any, recursive: bool
+    ) -> None:
+        self._console, self._deployments, self._location = console, deployments, location
+        self._s3, self._recursive = s3, recursive
+        self._whole = not location.key
+        self._user = deployments.stack_using(location) if self._whole else None
+        self._subject = f"bucket {location.container}" if self._whole else str(location)
 
-def _buckets_used(deployed: StackOutputs, location: Location) -> set[str]:
-    if not location.provider:
-        return {bucket.name for bucket in deployed.buckets}
-    kind = location.provider.partition(".")[0]
-    paths = [path for service in deployed.services() for path in (*service.inputs, *service.outputs)]
-    return {path.path.partition("/")[0] for path in paths if path.provider.partition(".")[0] == kind}
+    @property
+    def takes_bucket(self) -> bool:
+        """Whether the bucket itself is removed."""
+        return self._whole and self._user is None
 
+    def check(self, *, yes: bool) -> None:
+        """Refuse a probable mistake, and ask before more than one named object is removed."""
+        if self._user and not self._recursive:
+            raise InputError(
+                f"{self._subject}: {_described(self._user)} uses it; destroy that first, or empty the bucket with "
+                "--recursive"
+            )
+        if self._location.key and not self._recursive and self._is_folder():
+            raise InputError(f"{self._location}: is a folder; --recursive removes everything in it")
+        if (self._recursive or self._whole) and not self._is_agreed(yes=yes):
+            raise ScarError(f"{self._subject}: not confirmed; nothing was removed")
 
-def _is_folder(s3: Any, location: Location) -> bool:
-    with about(f"bucket {location.container}"):
-        found = [item.key for item in islice(objects(s3, location), 2)]
-    return bool(found) and location.key not in found
+    def run(self) -> int:
+        """Remove it, and return how many objects were removed."""
+        removed = 0
+        with about(self._subject), self._console.progress(f"removing {self._subject}") as progress:
+            if self._recursive:
+                show = lambda number: progress.update(count(number, "object"))  # noqa: E731 - one use, one word
+                removed = remove_contents(self._s3, self._location, show)
+            elif not self._whole:
+                remove_object(self._s3, self._location)
+                removed = 1
+            if self.takes_bucket:
+                remove_bucket(self._s3, self._location.bucket)
+        if not (removed or self._whole):
+            raise _nothing_in(self._location)
+        return removed
 
+    def report(self, removed: int) -> None:
+        """Print what was removed."""
+        objects_removed = count(removed, "object")
+        if self._user:
+            user = _described(self._user)
+            self._console.say(f"removed {objects_removed} from {self._subject}, which stays: {user} uses it")
+        else:
+            self._console.say(f"removed {self._subject}" + (f" with {objects_removed}" if self._recursive else ""))
 
-def _may_remove(arguments: Namespace, s3: Any, location: Location, user: str, console: Console) -> None:
-    """Refuse what was probably not meant, and ask before more than one named object goes."""
-    if user and not arguments.recursive:
-        raise InputError(
-            f"bucket {location.container}: {user} uses it; destroy that first, or empty the bucket with --recursive"
-        )
-    if location.key and not arguments.recursive and _is_folder(s3, location):
-        raise InputError(f"{location}: is a folder; --recursive removes all that is in it")
-    if (arguments.recursive or not location.key) and not _agreed(arguments, location, console):
-        subject = location if location.key else f"bucket {location.container}"
-        raise ScarError(f"{subject}: not confirmed; nothing was removed")
+    def _is_folder(self) -> bool:
+        with about(f"bucket {self._location.container}"):
+            found = [item.key for item in islice(objects(self._s3, self._location), 2)]
+        return bool(found) and self._location.key not in found
 
-
-def _agreed(arguments: Namespace, location: Location, console: Console) -> bool:
-    """Ask; scripts may remove files on a local stack without `--yes`."""
-    if is_local(arguments.stack) and not console.interactive:
-        return True
-    what = f"everything in {location}" if arguments.recursive else f"bucket {location.container}"
-    return console.must_confirm(f"Remove {what} for good?", yes=arguments.yes)
+    def _is_agreed(self, *, yes: bool) -> bool:
+        """Ask; scripts may remove files on a local stack without `--yes`."""
+        if self._deployments.is_local and not self._console.interactive:
+            return True
+        what = f"everything in {self._location}" if self._recursive else self._subject
+        return self._console.must_confirm(f"Remove {what} for good?", yes=yes)
 
 
 class _Meter:
     """Adds up the bytes that several threads report, into words such as `3.1 MB of 20.0 MB`."""
 
-    def __init__(self, total: int, show: Callable[[str], None]) -> None:
+    def __init__(self, total: int, show: Callable[[str, float | None], None]) -> None:
         self._total, self._moved, self._show, self._lock = total, 0, show, threading.Lock()
 
     def __call__(self, moved: int) -> None:
         with self._lock:
             self._moved += moved
-        self._show(f"{size(self._moved)} of {size(self._total)}")
+        self._show(f"{size(self._moved)} of {size(self._total)}", self._moved / self._total if self._total else None)
 
 
-_VERBS: Mapping[str, Callable[[Namespace, Location, Console], Mapping[str, Any]]] = {
-    "put": _put,
-    "get": _get,
-    "ls": _ls,
-    "rm": _rm,
-}
+def _nothing_in(location: Location) -> ScarError:
+    return ScarError(f"{location}: there is nothing; `scar-pulumi ls {location.container}` lists the bucket")
+
+
+def _described(stack: DeployedStack) -> str:
+    return f"stack {stack.name} of project {stack.project}"
+
+
+def _fetched_document(fetched: Sequence[Fetched], console: Console) -> Document:
+    if unchanged := sum(item.outcome == "unchanged" for item in fetched):
+        console.note(f"{count(unchanged, 'file')} unchanged")
+    refused = [f"{printable(item.key)}: not downloaded; {item.reason}" for item in fetched if item.outcome == "refused"]
+    differing = [f"{item.file}: differs from the object" for item in fetched if item.outcome == "differs"]
+    if differing:
+        differing.append(f"{count(len(differing), 'file')} kept; --overwrite replaces them")
+    if refused or differing:
+        raise ScarError("\n".join(refused + differing))
+    files = [{"key": item.key, "file": str(item.file), "size": item.size, "outcome": item.outcome} for item in fetched]
+    return {"files": sorted(files, key=lambda entry: str(entry["key"]))}
+
+
+def _overview(console: Console, deployments: Deployments) -> Document:
+    """List functions, services and buckets; the local cloud's include those that destroyed stacks have left."""
+    stacks = deployments.stacks
+    called = [(stack, one) for stack in stacks for one in stack.called()]
+    buckets: list[Document] = [
+        {"name": bucket.name, "managed": bucket.managed, "project": stack.project, "stack": stack.name}
+        for stack in stacks
+        for bucket in stack.outputs.buckets
+    ]
+    unclaimed = {"managed": None, "project": None, "stack": None}
+    buckets += [{"name": name, **unclaimed} for name in deployments.unclaimed_buckets()]
+    _show_overview(console, called, buckets)
+    return {
+        "functions": [_function_document(stack, one) for stack, one in called if isinstance(one, DeployedFunction)],
+        "services": [_service_document(stack, one) for stack, one in called if isinstance(one, DeployedService)],
+        "buckets": buckets,
+    }
+
+
+def _show_overview(
+    console: Console,
+    called: Sequence[tuple[DeployedStack, DeployedFunction | DeployedService]],
+    buckets: Sequence[Document],
+) -> None:
+    if not called and not buckets:
+        console.note("nothing is deployed; `scar-pulumi up FILE` deploys a file")
+    rows = [(label(one), stack.project, paths(one.inputs), paths(one.outputs), _url(one)) for stack, one in called]
+    show_table(console, ("FUNCTION", "PROJECT", "INPUT", "OUTPUT", "URL"), rows)
+    if called and buckets:
+        console.say("")
+    show_table(console, ("BUCKET", "PROJECT"), [(bucket["name"], bucket["project"] or "-") for bucket in buckets])
+
+
+def _url(called: DeployedFunction | DeployedService) -> str:
+    return (called.url if isinstance(called, DeployedFunction) else "") or "-"
+
+
+def _function_document(stack: DeployedStack, function: DeployedFunction) -> Document:
+    return {
+        "name": function.name,
+        "project": stack.project,
+        "stack": stack.name,
+        "arn": function.arn,
+        "region": function.region,
+        "logGroup": function.log_group,
+        "image": function.image,
+        "executionMode": function.execution_mode,
+        "url": function.url or None,
+        "page": function.page or None,
+        "inputs": [dataclasses.asdict(path) for path in function.inputs],
+        "outputs": [dataclasses.asdict(path) for path in function.outputs],
+    }
+
+
+def _service_document(stack: DeployedStack, service: DeployedService) -> Document:
+    return {
+        "name": service.name,
+        "cluster": service.cluster,
+        "project": stack.project,
+        "stack": stack.name,
+        "synchronous": service.synchronous,
+        "inputs": [dataclasses.asdict(path) for path in service.inputs],
+        "outputs": [dataclasses.asdict(path) for path in service.outputs],
+    }

@@ -10,35 +10,38 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from scar_foundation.errors import InputError
+from scar_foundation.limits import HTTP_API_HEADER_BYTES, LAMBDA_ASYNC_PAYLOAD_BYTES, LAMBDA_PAYLOAD_BYTES
 from scar_pulumi.client.outputs import DeployedFunction
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 BINARY = "application/octet-stream"
-_NONE = object()
+_NOT_JSON = object()
+# What a gateway adds to an event beside the body: the headers, the path, and who calls.
+_GATEWAY_BYTES = HTTP_API_HEADER_BYTES + 6 * 1024
 
 
 @dataclass(frozen=True)
 class Body:
-    """The content of a call; JSON is the event itself, anything else becomes the function's input file."""
+    """The content of a call: JSON is the event itself, anything else becomes the function's input file."""
 
     content: bytes
     content_type: str
 
     @property
     def is_json(self) -> bool:
-        """Whether the function gets it as it stands."""
+        """Whether the function gets it unchanged."""
         return self.content_type == JSON
 
     @property
     def is_text(self) -> bool:
-        """Whether a gateway hands it on without making base64 of it."""
+        """Whether a gateway passes it on without encoding it in base64."""
         return self.is_json or self.content_type.startswith("text/")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call; `later` is one that nobody waits for. Parameters may have several values."""
+    """A call; `later` makes it asynchronous. Parameters may have several values."""
 
     body: Body | None = None
     parameters: tuple[tuple[str, str], ...] = ()
@@ -46,15 +49,15 @@ class Call:
 
 
 def text_body(text: str) -> Body:
-    """Make a body of text: JSON is recognised."""
-    return Body(text.encode(), TEXT if _parsed(text) is _NONE else JSON)
+    """Make a body of text; JSON is recognized."""
+    return Body(text.encode(), TEXT if _parsed(text) is _NOT_JSON else JSON)
 
 
 def json_body(text: str) -> Body:
     """Make a body of JSON.
 
     Raises:
-        InputError: It is none.
+        InputError: It is not JSON.
     """
     try:
         json.loads(text)
@@ -64,19 +67,19 @@ def json_body(text: str) -> Body:
 
 
 def mixed_body(content: bytes, name: str = "") -> Body:
-    """Make a body of a file's content: a JSON object or list is the event, anything else the input file."""
+    """Make a body of a file's content: a JSON object or list is the event, anything else is the input file."""
     return Body(content, JSON) if isinstance(_parsed(content), dict | list) else binary_body(content, name)
 
 
 def binary_body(content: bytes, name: str = "") -> Body:
-    """Make a body of a file's content, byte for byte: what a gateway would take for text is not named so."""
+    """Make a body of a file's content, byte for byte: no media type that a gateway would treat as text."""
     guessed = mimetypes.guess_type(name)[0] or BINARY
     textual = guessed.startswith("text/") or guessed.endswith(("json", "xml", "javascript"))
     return Body(content, BINARY if textual else guessed)
 
 
 def read_file(file: Path) -> bytes:
-    """Read what a body is made of.
+    """Read the content of a body.
 
     Raises:
         InputError: The file cannot be read.
@@ -113,15 +116,15 @@ def _value(value: Any) -> str:
 
 
 def _parsed(text: str | bytes) -> Any:
-    """The document, or `_NONE` where it is none."""
+    """Parse JSON; return `_NOT_JSON` for anything else."""
     try:
         return json.loads(text)
     except ValueError:
-        return _NONE
+        return _NOT_JSON
 
 
 def lambda_event(call: Call) -> bytes:
-    """Return the event: JSON as it stands, anything else wrapped so that the supervisor unpacks the input file."""
+    """Return the event: JSON unchanged, anything else wrapped so that the supervisor unpacks the input file."""
     if call.parameters:
         return _gateway_event(call)
     if call.body is None:
@@ -130,7 +133,7 @@ def lambda_event(call: Call) -> bytes:
 
 
 def _gateway_event(call: Call) -> bytes:
-    """The event that a gateway would make of a call: only requests have parameters.
+    """Return the event that a gateway would make of a call: only requests have parameters.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """
@@ -152,36 +155,30 @@ def _in_base64(body: Body) -> str:
     return base64.b64encode(body.content).decode()
 
 
-_WAITING = 6 * 1024 * 1024
-_LATER = 1024 * 1024
-# What a gateway says of a request beside its body: headers of 10 KB at most, its path, and who calls.
-_AROUND = 16 * 1024
-
-
 def check_size(call: Call, function: DeployedFunction, *, through_gateway: bool) -> None:
     """Check that a call fits into an event.
 
     Raises:
-        InputError: It does not; the message says how much does, and what else to do.
+        InputError: It is too large; the message says how much fits, and what to do instead.
     """
     if call.body is None:
         return
-    limit = _LATER if call.later else _WAITING
+    limit = LAMBDA_ASYNC_PAYLOAD_BYTES if call.later else LAMBDA_PAYLOAD_BYTES
     size = _gateway_size(call) if through_gateway else len(lambda_event(call))
     if size <= limit:
         return
     room = limit - (size - _carried(call, through_gateway=through_gateway))
     fits = room if call.body.is_text and (call.body.is_json or through_gateway) else room * 3 // 4
     told = f"the input has {len(call.body.content):,} bytes, {'an asynchronous' if call.later else 'a'} call takes"
-    raise InputError(f"{function.name}: {told} {fits:,} of it; {_way(function)}")
+    raise InputError(f"{function.name}: {told} {fits:,} at most; {_way(function)}")
 
 
 def _gateway_size(call: Call) -> int:
-    return _AROUND + _carried(call, through_gateway=True) + sum(map(len, map(str, call.parameters)))
+    return _GATEWAY_BYTES + _carried(call, through_gateway=True) + sum(map(len, map(str, call.parameters)))
 
 
 def _carried(call: Call, *, through_gateway: bool) -> int:
-    """Bytes of the event that the body takes."""
+    """Return how many bytes of the event the body takes."""
     assert call.body
     if call.body.is_json and not through_gateway and not call.parameters:
         return len(call.body.content)

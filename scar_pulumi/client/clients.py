@@ -7,20 +7,19 @@ import boto3
 import botocore.config
 import botocore.exceptions
 import botocore.session
-import botocore.utils
-from botocore.httpsession import URLLib3Session
 
 from scar_foundation.aws_session import AwsSession
+from scar_foundation.http import HttpClient, Tls
+from scar_foundation.limits import LAMBDA_TIMEOUT
 
 _DEFAULT_REGION = "us-east-1"
-# A call of a function lasts up to its timeout, 900 s at most; silence that long must not look like a dead connection.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_LONGEST_INVOCATION = 910
-_CONNECT = 10
+# Silence as long as the longest invocation must not look like a dead connection.
+_LONGEST_INVOCATION = LAMBDA_TIMEOUT.most + 10
 # Sent again, an invocation would run twice: https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 _ONCE = {"retries": {"total_max_attempts": 1}, "read_timeout": _LONGEST_INVOCATION, "tcp_keepalive": True}
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {"lambda": _ONCE, "s3": {"max_pool_connections": 40}}
-# Read neither the user's profile nor his files: https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html
+# Read neither the user's profile nor the user's files:
+# https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html
 _NO_USER_SETTINGS: Any = {
     "profile": (None, None, None, None),
     "config_file": (None, None, "/dev/null", None),
@@ -78,14 +77,13 @@ class Clients:
             raise botocore.exceptions.NoCredentialsError
         return found.get_frozen_credentials()
 
-    def http(self, url: str, seconds: float, *, verify: bool = True) -> Any:
-        """Return a session for plain requests to an address, with the proxies and authorities that clients have too.
+    def http(self, seconds: float, *, verify: bool = True) -> HttpClient:
+        """Return a client for plain requests, which trusts the authorities that AWS clients trust.
 
-        `seconds` is how long an answer may take; without `verify` any certificate will do.
+        `seconds` is how long a response may take; without `verify` any certificate is accepted.
         """
-        proxies = botocore.utils.get_environ_proxies(url) if self._environment is None else {}
-        bundle = self._open()._session.get_config_variable("ca_bundle")
-        return URLLib3Session(verify=verify and (bundle or True), proxies=proxies, timeout=(_CONNECT, seconds))
+        authorities = self._open()._session.get_config_variable("ca_bundle")
+        return HttpClient(seconds=seconds, tls=Tls(verify=verify, authority_file=authorities))
 
     def _open(self) -> Any:
         if self._session is None:
@@ -95,8 +93,8 @@ class Clients:
 
 
 def truth(value: Any) -> bool:
-    """Whether a setting says yes, as a flag or as its text."""
-    return str(value).lower() not in ("false", "no", "0")
+    """Return whether a setting is switched on: a flag, or a text as people write it."""
+    return value.strip().lower() in ("true", "yes", "on", "1") if isinstance(value, str) else bool(value)
 
 
 def _local_session(environment: Mapping[str, str]) -> Any:

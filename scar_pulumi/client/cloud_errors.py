@@ -1,88 +1,93 @@
-"""The errors of AWS that users meet, as sentences that say what to do."""
+"""Errors of AWS that users meet, as sentences that say what to do.
+
+Errors are recognized by the names of their classes, so that this module needs no AWS SDK.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-
-import boto3.exceptions
-import botocore.exceptions as aws
+from typing import Any
 
 from scar_foundation.errors import ScarError
 
 _CREDENTIALS = "the cloud does not accept these credentials; `aws sts get-caller-identity` shows whose they are"
 _EXPIRED = "the credentials have expired; sign in again"
 _MISSING = "does not exist; `scar-pulumi ls` lists what there is"
-_DENIED = "access is denied; the bucket or function is somebody else's, or these credentials may not do that"
+_DENIED = "access is denied; it belongs to another account, or these credentials lack the permission"
 _BUSY = "the cloud is busy and asks to slow down; try again in a minute"
+_TOO_LARGE = "the event is too large for a call; put the file into an input bucket instead"
+_SIGN_IN = "the sign-in has expired; `aws sso login` renews it"
+_UNREACHABLE = "the cloud cannot be reached; check the network"
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
-_SENTENCES: Mapping[str, str] = {
+_BY_CODE: Mapping[str, str] = {
     "403": _DENIED,
     "404": _MISSING,
     "AccessDenied": _DENIED,
     "AccessDeniedException": _DENIED,
-    "BucketNotEmpty": "is not empty; --recursive removes what is in it, too",
+    "BucketNotEmpty": "is not empty; --recursive also removes what is in it",
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
     "InvalidAccessKeyId": _CREDENTIALS,
-    "InvalidBucketName": "is no name that a bucket can have (3 to 63 small letters, digits, hyphens and dots)",
+    "InvalidBucketName": "is not a valid bucket name; use 3 to 63 lowercase letters, digits, hyphens and dots",
     "InvalidClientTokenId": _CREDENTIALS,
     "NoSuchBucket": _MISSING,
     "NoSuchKey": _MISSING,
-    "RequestEntityTooLargeException": "the event is too large for a call; put the file into an input bucket instead",
-    "RequestTooLargeException": "the event is too large for a call; put the file into an input bucket instead",
+    "RequestEntityTooLargeException": _TOO_LARGE,
+    "RequestTooLargeException": _TOO_LARGE,
     "ResourceNotFoundException": "does not exist in the cloud; `scar-pulumi up FILE` deploys it again",
     "SignatureDoesNotMatch": _CREDENTIALS,
     "SlowDown": _BUSY,
     "ThrottlingException": _BUSY,
-    "TooManyRequestsException": "runs as often at once as it may; try again, or raise its concurrency",
+    "TooManyRequestsException": "has reached its concurrency limit; try again, or raise the limit",
     "UnrecognizedClientException": _CREDENTIALS,
 }
 
-_CONNECTION: tuple[tuple[type[Exception], str], ...] = (
-    (aws.NoCredentialsError, "no AWS credentials are found; `aws configure` or AWS_PROFILE provides them"),
-    (aws.PartialCredentialsError, "the AWS credentials are incomplete; `aws configure` completes them"),
-    (aws.ProfileNotFound, "AWS_PROFILE names a profile that does not exist; `aws configure list-profiles` lists them"),
-    (aws.NoRegionError, "no AWS region is set; set AWS_REGION"),
-    (aws.TokenRetrievalError, "the sign-in has expired; `aws sso login` renews it"),
-    (aws.UnauthorizedSSOTokenError, "the sign-in has expired; `aws sso login` renews it"),
-    (aws.ConnectionError, "the cloud cannot be reached; check the network"),
-    (aws.HTTPClientError, "the cloud cannot be reached; check the network"),
-)
+# botocore.exceptions
+_BY_CLASS: Mapping[str, str] = {
+    "NoCredentialsError": "no AWS credentials are found; `aws configure` or AWS_PROFILE provides them",
+    "PartialCredentialsError": "the AWS credentials are incomplete; `aws configure` completes them",
+    "ProfileNotFound": "AWS_PROFILE names a profile that does not exist; `aws configure list-profiles` lists them",
+    "NoRegionError": "no AWS region is set; set AWS_REGION",
+    "TokenRetrievalError": _SIGN_IN,
+    "UnauthorizedSSOTokenError": _SIGN_IN,
+    "ConnectionError": _UNREACHABLE,
+    "HTTPClientError": _UNREACHABLE,
+}
+_OF_TRANSFERS = {"S3UploadFailedError", "S3TransferFailedError"}
 
 
 @contextmanager
 def about(subject: str) -> Iterator[None]:
-    """Say of errors in here what they concern, such as `bucket pictures`."""
+    """Begin the messages of errors in here with what they concern, such as `bucket pictures`."""
     try:
         yield
     except Exception as error:
-        told = translated(error, subject)
-        if told is None:
+        sentence = translated(error, subject)
+        if sentence is None:
             raise
-        raise told from error
+        raise sentence from error
 
 
 def translated(error: BaseException, subject: str = "") -> ScarError | None:
-    """Turn an error of boto3 into a sentence; None when it is none of boto3's."""
-    if isinstance(error, boto3.exceptions.S3UploadFailedError | boto3.exceptions.S3TransferFailedError):
+    """Turn an error of boto3 into a sentence; return None for any other error."""
+    kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(("boto3.", "botocore."))]
+    if not kinds:
+        return None
+    if _OF_TRANSFERS.intersection(kinds):
         inner = error.__cause__ or error.__context__
         return (translated(inner, subject) if inner else None) or ScarError(_about(subject, str(error)))
-    if isinstance(error, aws.ClientError):
-        return ScarError(_about(subject or error.operation_name, _sentence(error)))
-    if isinstance(error, aws.BotoCoreError | boto3.exceptions.Boto3Error):
-        advice = next((text for kind, text in _CONNECTION if isinstance(error, kind)), "")
-        return ScarError(_about(subject, f"{advice} ({error})" if advice else str(error)))
-    return None
+    if "ClientError" in kinds:
+        return _of_response(error, subject)
+    advice = next((_BY_CLASS[kind] for kind in kinds if kind in _BY_CLASS), "")
+    return ScarError(_about(subject, f"{advice} ({error})" if advice else str(error)))
 
 
-def _sentence(error: aws.ClientError) -> str:
+def _of_response(error: Any, subject: str) -> ScarError:
     details = error.response.get("Error", {})
     code, message = str(details.get("Code", "")), str(details.get("Message", "") or "")
-    known = _SENTENCES.get(code)
-    if known is None:
-        return f"{message or 'the cloud refused'} ({code})"
-    return known
+    sentence = _BY_CODE.get(code) or f"{message or 'the cloud refused'} ({code})"
+    return ScarError(_about(subject or error.operation_name, sentence))
 
 
 def _about(subject: str, sentence: str) -> str:

@@ -4,18 +4,20 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-
 from scar_foundation.errors import InputError, InvocationError
-from scar_pulumi.client.call import Call
-from scar_pulumi.client.clients import Clients
+from scar_foundation.limits import HTTP_API_TIMEOUT
+from scar_pulumi.client.call import Call, check_size, lambda_event
 from scar_pulumi.client.outputs import DeployedFunction
 
+if TYPE_CHECKING:
+    from scar_pulumi.client.clients import Clients
+
 _BAD_REQUEST = 400
+_PATIENCE = 2 * HTTP_API_TIMEOUT
+_ASYNCHRONOUS = {"X-Amz-Invocation-Type": "Event"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Invocation:
     """How a call went.
 
     `body` is what the function answered, taken out of the supervisor's envelope where there is one. `log` is the end of
-    what its container printed, 4 KB at most. `log_stream` is empty when the function did not say.
+    what its container printed, 4 KB at most. `log_stream` is empty when the function did not say. `through_gateway`
+    tells a call of the HTTP endpoint.
     """
 
     function: str
@@ -37,6 +40,7 @@ class Invocation:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     log: str = ""
+    through_gateway: bool = False
 
     @property
     def failed(self) -> bool:
@@ -63,7 +67,7 @@ class Invocation:
 
 
 class FunctionFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
-    """A function was called and failed; `invocation` holds all that is known."""
+    """A function was called and failed; `invocation` holds the details."""
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
@@ -74,29 +78,49 @@ class FunctionFailed(InvocationError):  # noqa: N818 - says what happened, as th
         return self.invocation.document()
 
 
-def invoke(client: Any, function: DeployedFunction, event: bytes) -> Invocation:
-    """Call a function and wait for its answer; a failed call is returned, not raised."""
-    answer = client.invoke(FunctionName=function.arn, Payload=event, LogType="Tail")
-    return read_lambda_response(function, answer, answer["Payload"].read())
+def call_function(
+    function: DeployedFunction, call: Call, clients: "Clients", *, token: str = "", direct: bool = False
+) -> Invocation:
+    """Call a function, through its HTTP endpoint where it has one; a failed call is returned, not raised.
+
+    `token` is the access token for the endpoint. `direct` calls Lambda itself, which waits up to 15 minutes.
+
+    Raises:
+        InputError: The call is too large, or the endpoint needs a token and none is given.
+    """
+    through_gateway = bool(function.url) and not direct
+    check_size(call, function, through_gateway=through_gateway)
+    if through_gateway:
+        return call_over_http(function, call, clients, token)
+    return call_lambda(function, call, clients)
 
 
-def invoke_later(client: Any, function: DeployedFunction, event: bytes) -> Invocation:
-    """Hand an event to a function and don't wait."""
-    answer = client.invoke(FunctionName=function.arn, Payload=event, InvocationType="Event")
-    return read_lambda_response(function, answer, b"")
+def failure_of(function: DeployedFunction, invocation: Invocation) -> InvocationError:
+    """Return the error that tells of a failed call."""
+    return EndpointFailed(function, invocation) if invocation.through_gateway else FunctionFailed(invocation)
 
 
-def read_lambda_response(function: DeployedFunction, answer: Mapping[str, Any], payload: bytes) -> Invocation:
-    """Understand Lambda's answer and the payload in it, whoever wrote that."""
+def call_lambda(function: DeployedFunction, call: Call, clients: "Clients") -> Invocation:
+    """Call Lambda itself and return how it went, failed or not."""
+    client, event = clients.client("lambda", function.region), lambda_event(call)
+    if call.later:
+        response = client.invoke(FunctionName=function.arn, Payload=event, InvocationType="Event")
+        return read_lambda_response(function, response, b"")
+    response = client.invoke(FunctionName=function.arn, Payload=event, LogType="Tail")
+    return read_lambda_response(function, response, response["Payload"].read())
+
+
+def read_lambda_response(function: DeployedFunction, response: Mapping[str, Any], payload: bytes) -> Invocation:
+    """Read Lambda's response and the payload in it, whoever wrote that."""
     parsed = _json(payload)
     envelope = parsed if _is_envelope(parsed) else {}
-    error = answer.get("FunctionError")
+    error = response.get("FunctionError")
     headers = {str(name).lower(): str(value) for name, value in (envelope.get("headers") or {}).items()}
     details = parsed if error and isinstance(parsed, dict) else {}
     return Invocation(
         function=function.name,
-        status_code=int(envelope.get("statusCode", answer["StatusCode"])),
-        request_id=answer.get("ResponseMetadata", {}).get("RequestId", ""),
+        status_code=int(envelope.get("statusCode", response["StatusCode"])),
+        request_id=response.get("ResponseMetadata", {}).get("RequestId", ""),
         log_group=headers.get("amz-log-group-name") or function.log_group,
         log_stream=headers.get("amz-log-stream-name") or str(details.get("logStream") or ""),
         function_error=error,
@@ -104,7 +128,7 @@ def read_lambda_response(function: DeployedFunction, answer: Mapping[str, Any], 
         error_message=str(details.get("errorMessage") or ""),
         body=_body(envelope) if envelope else payload,
         headers=headers,
-        log=base64.b64decode(answer.get("LogResult") or "").decode(errors="replace"),
+        log=base64.b64decode(response.get("LogResult") or "").decode(errors="replace"),
     )
 
 
@@ -116,7 +140,7 @@ def _json(payload: bytes) -> Any:
 
 
 def _is_envelope(parsed: Any) -> bool:
-    """Recognise the answer that an HTTP integration understands, which is the supervisor's too.
+    """Recognize the response of an HTTP integration, which is also the supervisor's.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """
@@ -144,54 +168,67 @@ def _failure(invocation: Invocation) -> str:
     return f"{invocation.function}: {reason}"
 
 
-# Gateways wait for half a minute; a minute also covers the way there and back.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-_PATIENCE = 60
-_LATER = {"X-Amz-Invocation-Type": "Event"}
+class HttpRequest(NamedTuple):
+    """A request to an endpoint."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
 
 
-def call_over_http(function: DeployedFunction, call: Call, clients: Clients, token: str = "") -> Invocation:
-    """Call a function at its address and return how it went, failed or not.
+def call_over_http(function: DeployedFunction, call: Call, clients: "Clients", token: str = "") -> Invocation:
+    """Call a function's HTTP endpoint and return how it went, failed or not.
 
     Raises:
-        InputError: The endpoint wants a token and none is given.
-        botocore.exceptions.BotoCoreError: There are no credentials to sign with, or the endpoint cannot be reached.
+        InputError: The endpoint needs a token and none is given.
+        NoAnswer: The endpoint cannot be reached.
+        botocore.exceptions.NoCredentialsError: There are no credentials to sign with.
     """
     request = http_request(function, call, token)
-    if function.auth == "AWS_IAM":
-        SigV4Auth(clients.credentials(), "execute-api", function.region).add_auth(request)
-    session = clients.http(request.url, _PATIENCE)
-    try:
-        response = session.send(request.prepare())
-        return read_http_response(function, response.status_code, response.headers, response.content)
-    finally:
-        session.close()
+    headers = _signed(request, clients, function.region) if function.auth == "AWS_IAM" else request.headers
+    with clients.http(_PATIENCE) as client:
+        response = client.request(request.method, request.url, headers=headers, body=request.content)
+        return read_http_response(function, response.status, response.headers, response.data)
 
 
-def http_request(function: DeployedFunction, call: Call, token: str = "") -> AWSRequest:
-    """Return the request that makes a call, not signed yet.
+def _signed(request: HttpRequest, clients: "Clients", region: str) -> Mapping[str, str]:
+    """Return the headers with a signature."""
+    from botocore.auth import SigV4Auth  # noqa: PLC0415 - help and most endpoints need no AWS SDK
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - likewise
 
-    Its method is the endpoint's; where that takes each, GET, or POST if there is something to send.
+    signed = AWSRequest(request.method, request.url, dict(request.headers), request.content)
+    SigV4Auth(clients.credentials(), "execute-api", region).add_auth(signed)
+    return dict(signed.headers.items())
+
+
+def http_request(function: DeployedFunction, call: Call, token: str = "") -> HttpRequest:
+    """Return the request that makes a call, unsigned.
+
+    Its method is the endpoint's; an endpoint that takes any gets POST if there is a body, else GET.
+
+    Raises:
+        InputError: The endpoint needs a token and none is given.
     """
     if function.auth == "JWT" and not token:
         raise InputError(
-            f"{function.name}: its endpoint wants an access token; give one with --token-file, or in SCAR_TOKEN"
+            f"{function.name}: its endpoint requires an access token; give one with --token-file, or in SCAR_TOKEN"
         )
     url = (call.later and function.async_url) or function.url
-    # Signatures are over %20 and never +: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    # Signatures need %20, never +: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
     query = f"?{urlencode(call.parameters, quote_via=quote)}" if call.parameters else ""
     headers = {
         **({"Content-Type": call.body.content_type} if call.body else {}),
         **({"Authorization": f"Bearer {token}"} if token else {}),
-        **(_LATER if call.later else {}),
+        **(_ASYNCHRONOUS if call.later else {}),
     }
     content = call.body.content if call.body else b""
     method = function.method or ("POST" if call.body else "GET")
-    return AWSRequest(method, url + query, headers, content)
+    return HttpRequest(method, url + query, headers, content)
 
 
 def read_http_response(function: DeployedFunction, status: int, headers: Mapping[str, Any], body: bytes) -> Invocation:
-    """Understand what came back, from the function or from the gateway in front of it."""
+    """Read a response, which is the function's or that of the gateway in front of it."""
     named = {str(name).lower(): str(value) for name, value in headers.items()}
     told = _fields(body) if status >= 400 or status == 202 else {}
     return Invocation(
@@ -204,11 +241,12 @@ def read_http_response(function: DeployedFunction, status: int, headers: Mapping
         error_message=str(told.get("errorMessage") or told.get("message") or ""),
         body=body,
         headers=named,
+        through_gateway=True,
     )
 
 
 def _request_id(headers: Mapping[str, str], told: Mapping[str, Any]) -> str:
-    """The function's own where it is known, else the gateway's, which the function's log names, too."""
+    """Return the function's own where it is known, else the gateway's, which the function's log names, too."""
     own = headers.get("amz-lambda-request-id") or told.get("requestId")
     return str(own or headers.get("apigw-requestid") or "")
 
@@ -222,7 +260,7 @@ def _fields(body: bytes) -> Mapping[str, Any]:
 
 
 class EndpointFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
-    """A call over HTTP was answered with an error; `invocation` holds all that is known."""
+    """A call over HTTP was answered with an error; `invocation` holds the details."""
 
     def __init__(self, function: DeployedFunction, invocation: Invocation) -> None:
         self.invocation = invocation
@@ -236,14 +274,14 @@ class EndpointFailed(InvocationError):  # noqa: N818 - says what happened, as th
 
 _INPUT_WRONG = frozenset({400, 413, 414, 431})
 _REASONS: Mapping[int, str] = {
-    400: "the gateway does not understand the request; look at --parameters and the data",
-    401: "the access token is missing, has expired or is another one's; give one with --token-file, or in SCAR_TOKEN",
-    403: "access is denied; these credentials or this token may not call it",
+    400: "the gateway rejects the request as malformed; check --parameters and the data",
+    401: "the access token is missing, expired or not valid here; give one with --token-file, or in SCAR_TOKEN",
+    403: "access is denied; these credentials or this token lack the permission to call it",
     404: "there is nothing at {url}; `scar-pulumi up FILE` deploys it again",
     413: "the input is too large for a call; put the file into an input bucket instead",
-    429: "it runs as often at once as it may; try again, or raise its throttling",
-    500: "the gateway could not call it; its log may tell more",
-    502: "the gateway could not use its answer; its log may tell more",
+    429: "its throttling limit is reached; try again, or raise the limit",
+    500: "the gateway could not call it; its log may say why",
+    502: "the gateway could not use its answer; its log may say why",
     503: "it did not answer in time, and may still run; -a does not wait, --direct waits up to 15 minutes",
     504: "it took longer than the gateway waits, and may still run; -a does not wait, --direct waits up to 15 minutes",
 }

@@ -1,4 +1,4 @@
-"""The jobs of functions in AWS Batch: listed, looked at, followed and ended."""
+"""The jobs of functions in AWS Batch: listed, described, followed and ended."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ ENDED = ("SUCCEEDED", "FAILED")
 STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", *ENDED)
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html
 _AT_ONCE = 100
-# How far back lines are looked for again, in ms: some become visible after younger ones.
+# How far back lines are read again, in ms: some become visible after newer ones.
 _LATE = 60_000
-# How often a job that has ended is looked at for lines that are on their way.
+# How often the log of a job is read after its end, for lines still on their way.
 _LAST_LOOKS = 2
 
 
 @dataclass(frozen=True)
 class BatchJob:
-    """A job; times in ms since the epoch, 0 while there is none. `parts` is how many children or nodes it has."""
+    """A job; times in ms since the epoch, 0 for none yet. `parts` is the number of its children or nodes."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class BatchJob:
 
     @property
     def request_id(self) -> str:
-        """The event that it was made of, where the supervisor made it."""
+        """The request that it was made for, where the supervisor made it."""
         return self.name.removeprefix(f"{self.function}-") if self.name.startswith(f"{self.function}-") else ""
 
     def document(self) -> dict[str, Any]:
@@ -57,9 +57,9 @@ class BatchJob:
 
 
 def list_jobs(client: Any, function: DeployedFunction) -> list[BatchJob]:
-    """Return a function's jobs, newest first: those that its events became, and those of its present definition.
+    """Return a function's jobs, newest first: those made for its events, and those of its present job definition.
 
-    The queue may be that of other functions, too. Batch keeps jobs that have ended for a week.
+    Other functions may share the queue. Batch keeps ended jobs for a week.
     """
     place = function.batch
     if place is None:
@@ -78,13 +78,13 @@ def list_jobs(client: Any, function: DeployedFunction) -> list[BatchJob]:
 
 
 def find_job(client: Any, identifier: str) -> dict[str, Any] | None:
-    """Return a job as Batch describes it; None when there is none (any more)."""
+    """Return a job as Batch describes it; None when there is none, or no longer."""
     found = client.describe_jobs(jobs=[identifier])["jobs"]
     return dict(found[0]) if found else None
 
 
 def belongs_to(detail: Mapping[str, Any], function: DeployedFunction) -> bool:
-    """Tell whether a job is one of a function's."""
+    """Return whether a job belongs to a function."""
     place = function.batch
     if place is None or detail["jobQueue"] != place.job_queue:
         return False
@@ -92,12 +92,12 @@ def belongs_to(detail: Mapping[str, Any], function: DeployedFunction) -> bool:
 
 
 def job_of(detail: Mapping[str, Any], function: str) -> BatchJob:
-    """Return a described job in short."""
+    """Summarize a job that Batch has described."""
     return _job(detail, function)
 
 
 def parts_of(client: Any, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a job's children or nodes as Batch describes them; those of any other job are none."""
+    """Return a job's children or nodes as Batch describes them; other jobs have none."""
     nodes = int((detail.get("nodeProperties") or {}).get("numNodes", 0))
     size = int((detail.get("arrayProperties") or {}).get("size", 0)) if not nodes else 0
     names = [f"{detail['jobId']}{'#' if nodes else ':'}{number}" for number in range(nodes or size)]
@@ -106,7 +106,7 @@ def parts_of(client: Any, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def cancel(client: Any, job: BatchJob, reason: str) -> None:
-    """End a job, whether it waits or runs; one that has ended stays as it is."""
+    """End a job, waiting or running; one that has ended is left alone."""
     client.terminate_job(jobId=job.id, reason=reason)
 
 
@@ -120,7 +120,7 @@ def read_lines(logs: Any, details: Iterable[Mapping[str, Any]], start: int = 0) 
 def follow_lines(
     logs: Any, look: Callable[[], Sequence[Mapping[str, Any]]], *, wait: Callable[[], bool]
 ) -> Iterator[LogLine]:
-    """Read what jobs print until all of them have ended; `look` describes them anew, `wait` pauses."""
+    """Read what jobs print until all have ended; `look` describes them again, `wait` pauses and says to go on."""
     seen: dict[str, int] = {}
     newest, left = 0, _LAST_LOOKS
     while left:
@@ -137,7 +137,7 @@ def follow_lines(
 
 
 def streams(detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return log group and stream of each attempt of a described job that is one container."""
+    """Return the log group and stream of each attempt of a described job that is one container."""
     container = detail.get("container") or {}
     options = (container.get("logConfiguration") or {}).get("options") or {}
     group = options.get("awslogs-group", "/aws/batch/job")
@@ -148,7 +148,7 @@ def streams(detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def no_jobs(function: DeployedFunction) -> InputError:
-    """Say that a function has no jobs."""
+    """Return the error about a function that has no jobs."""
     return InputError(
         f"{function.name}: has no jobs: its execution mode is {function.execution_mode}, "
         "and only `batch` and `lambda-batch` use AWS Batch"
@@ -160,7 +160,7 @@ def _name(function: DeployedFunction) -> str:
 
 
 def _is_mine(item: Mapping[str, Any], name: str, definition: str) -> bool:
-    # `f-*` is true of the jobs of a function `f-2` as well; an event's id has no more than its own hyphens.
+    # `f-*` also matches the jobs of a function `f-2`; the rest must be a UUID.
     if re.fullmatch(re.escape(name) + r"-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", item["jobName"]):
         return True
     return bool(definition) and item.get("jobDefinition", "").rpartition("/")[2].partition(":")[0] == definition

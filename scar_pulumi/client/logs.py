@@ -1,13 +1,11 @@
-"""Log lines of a function, from CloudWatch Logs: read once, or followed without losing or doubling any."""
+"""Log lines of a function, from CloudWatch Logs: read once, or followed without losing or repeating any."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.exceptions
-
-# Lines may become visible after younger ones of other streams; this far back is read again, in ms.
+# How far back is read again, in ms: lines may become visible after newer ones of other streams.
 _LATE = 60_000
 _PAGE = 10_000
 _START = re.compile(r"START RequestId: (\S+)")
@@ -18,7 +16,7 @@ _LAST = re.compile(r"(?:END|REPORT) RequestId: (\S+)")
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line; `timestamp` in ms since the epoch. `request_id` is empty for what precedes a container's first event."""
+    """A line; `timestamp` in ms since the epoch. `request_id` is empty before a container's first event."""
 
     identity: str
     timestamp: int
@@ -47,7 +45,7 @@ def read(
 ) -> Iterator[LogLine]:
     """Read the lines of a group, oldest first; `start` and `end` in ms since the epoch.
 
-    A group that does not exist has no lines: Lambda makes it when a function first runs.
+    A group that does not exist has no lines: Lambda creates it when a function first runs.
     """
     request: dict[str, Any] = {"logGroupName": group, "startTime": start, "limit": _PAGE}
     request |= {"endTime": end} if end is not None else {}
@@ -59,7 +57,7 @@ def read(
 def follow(
     logs: Any, group: str, start: int, *, wait: Callable[[], bool], streams: Sequence[str] = ()
 ) -> Iterator[LogLine]:
-    """Read the lines of a group and keep reading; `wait` pauses between two looks and says whether to go on."""
+    """Read the lines of a group and keep reading; `wait` pauses between two polls and returns whether to go on."""
     seen: dict[str, int] = {}
     newest = start
     while True:
@@ -75,7 +73,7 @@ def follow(
 def of_request(logs: Any, group: str, request_id: str, start: int = 0) -> Iterator[LogLine]:
     """Read the lines of one invocation, its retries included: all of them, not only those that name it.
 
-    The id may also be that of a gateway, which is all it tells when a function takes too long for it.
+    The id may also be the gateway's, which is all that a caller learns when a function takes too long.
     """
     marks = list(read(logs, group, start, pattern=f'"{request_id}"'))
     if not marks:
@@ -96,7 +94,7 @@ def only_request(lines: Iterable[LogLine], request_id: str) -> Iterator[LogLine]
 
 
 def attributed(lines: Iterable[LogLine]) -> Iterator[LogLine]:
-    """Say of each line whose it is: a stream is one container, which handles one event at a time."""
+    """Add the request id to each line: a stream is one container, which handles one event at a time."""
     current: dict[str, str] = {}
     for line in lines:
         if start := _START.match(line.message):
@@ -117,16 +115,14 @@ def _pages(logs: Any, request: dict[str, Any]) -> Iterator[LogLine]:
     while True:
         try:
             page = logs.filter_log_events(**request)
-        except botocore.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return
-            raise
+        except logs.exceptions.ResourceNotFoundException:
+            return
         lines = [_line(event) for event in page["events"]]
         yield from lines
         if token := page.get("nextToken"):
             request = {**request, "nextToken": token}
         elif len(lines) == _PAGE and lines[-1].timestamp > request["startTime"]:
-            # A full page without a token: an emulator that cuts there. What is read twice is sorted out by identity.
+            # A full page without a token: an emulator cuts there. Lines that are read twice are recognized by identity.
             request = {**request, "startTime": lines[-1].timestamp}
         else:
             return

@@ -39,17 +39,17 @@ class Location:
         bucket, _, key = rest.partition("/")
         if not bucket:
             place = f"{provider}/" if provider else ""
-            raise InputError(f"{text or repr(text)}: no bucket is named; write {place}BUCKET or {place}BUCKET/PREFIX")
+            raise InputError(f"{text or repr(text)}: no bucket is given; write {place}BUCKET or {place}BUCKET/PREFIX")
         return cls(bucket, key, provider)
 
     @property
     def folder(self) -> str:
-        """What the keys in this folder start with: empty, or ending in a slash, so `in` does not take in `inner/`."""
+        """What the keys in this folder start with: empty, or with a slash at its end, so `in` excludes `inner/`."""
         return self.key if not self.key or self.key.endswith("/") else f"{self.key}/"
 
     @property
     def container(self) -> str:
-        """The bucket as people write it."""
+        """The bucket as people write it, with its provider."""
         return f"{self.provider}/{self.bucket}" if self.provider else self.bucket
 
     def holds(self, key: str) -> bool:
@@ -71,7 +71,7 @@ class StoredObject:
 
 
 def objects(s3: Any, location: Location) -> Iterator[StoredObject]:
-    """List the object or the folder at a location, in the order of keys."""
+    """List the object or the folder at a location, sorted by key."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=location.bucket, Prefix=location.key)
     for page in pages:
         for entry in page.get("Contents", ()):
@@ -85,15 +85,15 @@ def remove_object(s3: Any, location: Location) -> None:
     Raises:
         botocore.exceptions.ClientError: There is no such object.
     """
-    s3.head_object(Bucket=location.bucket, Key=location.key)  # DeleteObject is silent about a missing one
+    s3.head_object(Bucket=location.bucket, Key=location.key)  # DeleteObject succeeds for a missing one, too
     s3.delete_object(Bucket=location.bucket, Key=location.key)
 
 
 def remove_contents(s3: Any, location: Location, removed: Callable[[int], None] = lambda _: None) -> int:
-    """Remove everything at a location, old versions and unfinished uploads included; returns how many.
+    """Remove everything at a location, old versions and unfinished uploads included, and return how many objects.
 
     Raises:
-        ScarError: Some could not be removed; names them.
+        ScarError: Some could not be removed; the message lists them.
     """
     count, failures = 0, []
     for batch in _batches(s3, location):
@@ -124,7 +124,7 @@ def _batches(s3: Any, location: Location) -> Iterator[list[dict[str, str]]]:
 
 
 def _identity(entry: dict[str, Any]) -> dict[str, str]:
-    # "null" is a version too: of what was there before the bucket kept versions.
+    # "null" is the version of what was there before the bucket kept versions.
     return {name: entry[name] for name in ("Key", "VersionId") if entry.get(name)}
 
 

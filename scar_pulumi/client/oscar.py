@@ -5,45 +5,42 @@ import datetime
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from botocore.awsrequest import AWSRequest
-from botocore.exceptions import ConnectionError as NoConnection
-from botocore.exceptions import HTTPClientError
-
 from scar_foundation.errors import InputError, InvocationError, ScarError
+from scar_foundation.http import NoAnswer, basic_authorization
 from scar_pulumi.client.call import Body, Call
-from scar_pulumi.client.clients import Clients
 from scar_pulumi.client.invocation import Invocation
 from scar_pulumi.client.logs import LogLine
 from scar_pulumi.client.outputs import DeployedCluster, DeployedService
 
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+
+    from scar_pulumi.client.clients import Clients
+
 _SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A status and what came with it."""
-
-    status: int
-    body: bytes
+# Knative lets a call run for ten minutes at most, OSCAR's server for five unless it is configured otherwise.
+# https://knative.dev/docs/serving/services/creating-services/
+_LONGEST_CALL_SECONDS = 610.0
+_JOB_APPEARS_SECONDS = 10.0
+_SHORTEST_PLAIN_BASE64 = 16
 
 
 class ClusterClient:
-    """Asks a cluster, as its user or with the token of a service."""
+    """Talks to a cluster, as its user or with the token of a service."""
 
-    def __init__(self, cluster: DeployedCluster, clients: Clients) -> None:
+    def __init__(self, cluster: DeployedCluster, clients: "Clients") -> None:
         self.cluster = cluster
         self._clients = clients
 
     def token(self, service: str) -> str:
-        """The token of a service. Raises ScarError."""
+        """Return the token of a service. Raises ScarError."""
         return str(self._document(f"/system/services/{quote(service)}", service)["token"])
 
     def jobs(self, service: str) -> dict[str, Mapping[str, Any]]:
-        """The jobs of a service by name, all pages of them. Raises ScarError."""
+        """Return the jobs of a service by name, from all pages. Raises ScarError."""
         found: dict[str, Mapping[str, Any]] = {}
         page = ""
         while True:
@@ -57,57 +54,49 @@ class ClusterClient:
             page = str(following)
 
     def log(self, service: str, job: str) -> str | None:
-        """What a job has printed, each line with its time; None where nothing is known of it."""
-        answer = self._as_user("GET", f"/system/logs/{quote(service)}/{quote(job)}?timestamps=true")
-        return answer.body.decode("utf-8", "replace") if answer.status == 200 else None
+        """Return what a job has printed, each line with its time; None where the job is unknown."""
+        response = self._get(f"/system/logs/{quote(service)}/{quote(job)}?timestamps=true")
+        return response.data.decode("utf-8", "replace") if response.status == 200 else None
 
     def storage(self) -> dict[str, Any]:
-        """The settings of the cluster's own storage. Raises ScarError."""
+        """Return the settings of the cluster's own storage. Raises ScarError."""
         found: dict[str, Any] = self._document("/system/config", self.cluster.name)["minio_provider"]
         return found
 
-    def send(self, url: str, body: bytes, token: str, seconds: float) -> Answer:
-        """Hand an event to a service. Raises ScarError when the cluster cannot be reached."""
+    def send(self, url: str, body: bytes, token: str, seconds: float) -> "BaseHTTPResponse":
+        """Send an event to a service. Raises ScarError when the cluster cannot be reached."""
         return self._send("POST", url, {"Authorization": f"Bearer {token}"}, body, seconds)
 
     def _document(self, path: str, subject: str) -> Any:
-        answer = self._as_user("GET", path)
-        if answer.status in (401, 403):
+        response = self._get(path)
+        if response.status in (401, 403):
             raise ScarError(
-                f"cluster {self.cluster.name}: does not accept its user and password; "
-                "`scar-pulumi up FILE` with the right ones corrects that"
+                f"cluster {self.cluster.name}: rejects its user and password; "
+                "run `scar-pulumi up FILE` with the right ones"
             )
-        if answer.status != 200:
+        if response.status != 200:
             raise ScarError(f"{subject}: is not known on cluster {self.cluster.name}; `scar-pulumi up FILE` deploys it")
-        return json.loads(answer.body)
+        return response.json()
 
-    def _as_user(self, method: str, path: str) -> Answer:
-        pair = f"{self.cluster.user}:{self.cluster.password}".encode()
-        headers = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-        return self._send(method, f"{self.cluster.endpoint}{path}", headers, b"", _SECONDS)
+    def _get(self, path: str) -> "BaseHTTPResponse":
+        headers = basic_authorization(self.cluster.user, self.cluster.password)
+        return self._send("GET", f"{self.cluster.endpoint}{path}", headers, None, _SECONDS)
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Answer:
-        session = self._clients.http(url, seconds, verify=self.cluster.verify)
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
+    ) -> "BaseHTTPResponse":
         try:
-            response = session.send(AWSRequest(method, url, headers, body).prepare())
-            return Answer(response.status_code, response.content)
-        except (NoConnection, HTTPClientError) as error:
+            with self._clients.http(seconds, verify=self.cluster.verify) as client:
+                return client.request(method, url, headers=headers, body=body)
+        except NoAnswer as error:
             raise ScarError(
-                f"cluster {self.cluster.name}: {self.cluster.endpoint} cannot be reached ({error}); check that it runs"
+                f"cluster {self.cluster.name}: {self.cluster.endpoint} cannot be reached ({error.reason}); "
+                "check that it runs"
             ) from None
-        finally:
-            session.close()
-
-
-# Knative lets a call run for ten minutes at most, OSCAR's server for five unless it is told otherwise.
-# https://knative.dev/docs/serving/services/creating-services/
-_PATIENCE = 610.0
-_APPEARS = 10.0
-_SHORTEST = 16
 
 
 class ServiceFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
-    """A service was called and failed; `invocation` holds all that is known."""
+    """A service was called and failed; `invocation` holds the details."""
 
     def __init__(self, service: DeployedService, invocation: Invocation) -> None:
         self.invocation = invocation
@@ -121,32 +110,45 @@ class ServiceFailed(InvocationError):  # noqa: N818 - says what happened, as the
 
 
 _REASONS: Mapping[int, str] = {
-    401: "the cluster does not accept its token; `scar-pulumi refresh` looks it up again",
+    401: "the cluster rejects its token; `scar-pulumi refresh` reads the present one",
     404: "the cluster has no such service; `scar-pulumi up FILE` deploys it again",
-    502: "the cluster could not start its container; `scar-pulumi logs` may tell more",
-    504: "it took longer than the cluster waits; --async makes a job of it",
+    502: "the cluster could not start its container; `scar-pulumi logs` may say why",
+    504: "it took longer than the cluster waits; --async runs it as a job",
 }
+
+
+def invoke_service(client: ClusterClient, service: DeployedService, call: Call, *, is_file: bool = False) -> Invocation:
+    """Call a service, or run the call as a job where it is asynchronous or the cluster answers no calls."""
+    token = service.token or client.token(service.name)
+    if runs_as_job(service, call):
+        return begin_job(client, service, call, token)
+    return call_service(client, service, call, token, is_file=is_file)
+
+
+def runs_as_job(service: DeployedService, call: Call) -> bool:
+    """Return whether a call of a service becomes a job."""
+    return call.later or not service.synchronous
 
 
 def call_service(
     client: ClusterClient, service: DeployedService, call: Call, token: str, *, is_file: bool = False
 ) -> Invocation:
     """Call a service and wait for its answer; a failed call is returned, not raised. `is_file`: see `decoded`."""
-    answer = client.send(service.run_url, service_event(call), token, _PATIENCE)
-    body = decoded(answer.body, is_file=is_file) if answer.status == 200 else answer.body
-    return Invocation(service.name, answer.status, "", "", body=body)
+    response = client.send(service.run_url, service_event(call), token, _LONGEST_CALL_SECONDS)
+    body = decoded(response.data, is_file=is_file) if response.status == 200 else response.data
+    return Invocation(service.name, response.status, "", "", body=body)
 
 
 def begin_job(client: ClusterClient, service: DeployedService, call: Call, token: str) -> Invocation:
-    """Make a job of a call; its name, which OSCAR does not tell, is looked for among those of the service."""
+    """Run a call as a job; its name, which OSCAR does not return, is found among the service's jobs."""
     before = set(client.jobs(service.name))
-    answer: Answer = client.send(service.job_url, service_event(call), token, _PATIENCE)
-    name = _new_job(client, service, before) if answer.status == 201 else ""
-    return Invocation(service.name, answer.status, name, "", body=answer.body)
+    response = client.send(service.job_url, service_event(call), token, _LONGEST_CALL_SECONDS)
+    name = _new_job(client, service, before) if response.status == 201 else ""
+    return Invocation(service.name, response.status, name, "", body=response.data)
 
 
 def _new_job(client: ClusterClient, service: DeployedService, before: set[str]) -> str:
-    deadline = time.monotonic() + _APPEARS
+    deadline = time.monotonic() + _JOB_APPEARS_SECONDS
     while time.monotonic() < deadline:
         if new := set(client.jobs(service.name)) - before:
             return sorted(new)[0]
@@ -155,9 +157,13 @@ def _new_job(client: ClusterClient, service: DeployedService, before: set[str]) 
 
 
 def service_event(call: Call) -> bytes:
-    """The event: JSON as it stands, anything else in base64, which a supervisor makes the input file of."""
+    """Return the event: JSON unchanged, anything else in base64, which the supervisor turns into the input file.
+
+    Raises:
+        InputError: The call has query parameters, which services do not take.
+    """
     if call.parameters:
-        raise InputError("--parameters: services on OSCAR clusters have no query parameters; put them into the event")
+        raise InputError("--parameters: services on OSCAR clusters take no query parameters; put them into the event")
     if call.body is None:
         return b"{}"
     return call.body.content if call.body.is_json else _encoded(call.body)
@@ -170,13 +176,13 @@ def _encoded(body: Body) -> bytes:
 
 
 def decoded(body: bytes, *, is_file: bool = False) -> bytes:
-    """The file that an answer holds in base64, or what was printed as it is.
+    """Return the file that an answer holds in base64, or the printed text unchanged.
 
-    Nothing in the answer tells one from the other. Who wants a file (`is_file`) takes all base64 for one; else a word
-    that is short and has no padding is left alone.
+    Nothing in the answer tells one from the other. With `is_file` all base64 is decoded; otherwise a short word without
+    padding is taken for text.
     """
     text = body.strip()
-    is_word = len(text) < _SHORTEST and not text.endswith(b"=")
+    is_word = len(text) < _SHORTEST_PLAIN_BASE64 and not text.endswith(b"=")
     if b"\n" in text or (is_word and not is_file):
         return body
     try:
@@ -194,7 +200,7 @@ def read_job_lines(client: ClusterClient, service: str, start: int = 0, *, job: 
 def follow_job_lines(
     client: ClusterClient, service: str, start: int, *, wait: Callable[[], bool], job: str = ""
 ) -> Iterator[LogLine]:
-    """Read lines and keep reading; `wait` pauses between two looks and says whether to go on."""
+    """Read lines and keep reading; `wait` pauses between two polls and returns whether to go on."""
     seen: dict[str, int] = {}
     ended: set[str] = set()
     while True:
@@ -203,7 +209,7 @@ def follow_job_lines(
             if name in ended:
                 continue
             if jobs[name].get("finish_time"):
-                ended.add(name)  # before the last look: nothing comes after it
+                ended.add(name)  # before its log is read for the last time
             lines = list(_log_lines(name, client.log(service, name) or ""))
             yield from (line for line in lines[seen.get(name, 0) :] if line.timestamp >= start)
             seen[name] = len(lines)
@@ -217,7 +223,7 @@ def _names(jobs: Mapping[str, Mapping[str, Any]], start: int, job: str) -> list[
 
 
 def _ended(job: Mapping[str, Any]) -> float:
-    """When a job ended, in ms since the epoch; infinitely late while it runs."""
+    """Return when a job ended, in ms since the epoch; infinity while it runs."""
     moment = job.get("finish_time")
     return _milliseconds(str(moment)) if moment else float("inf")
 
@@ -227,12 +233,12 @@ def _log_lines(job: str, text: str) -> Iterator[LogLine]:
         moment, _, message = line.partition(" ")
         try:
             yield LogLine(f"{job}/{number}", _milliseconds(moment), job, message, job)
-        except ValueError:  # a server that does not tell times
+        except ValueError:  # a server that prints no times
             yield LogLine(f"{job}/{number}", 0, job, line, job)
 
 
 def _milliseconds(moment: str) -> int:
-    # Kubernetes tells nanoseconds, of which Python takes six digits.
+    # Kubernetes gives nanoseconds; Python reads six digits.
     head, dot, rest = moment.removesuffix("Z").partition(".")
     text = f"{head}{dot}{rest[:6]}+00:00" if moment.endswith("Z") else moment
     return int(datetime.datetime.fromisoformat(text).timestamp() * 1000)

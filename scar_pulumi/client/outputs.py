@@ -19,7 +19,7 @@ class StoragePath:
 
     @property
     def place(self) -> str:
-        """The place as `put` and `get` take it."""
+        """The place as `put` and `get` write it."""
         return self.path if self.provider == "s3.default" else f"{self.provider}/{self.path}"
 
 
@@ -37,12 +37,12 @@ def read_paths(entries: Any) -> tuple[StoragePath, ...]:
 
 
 MASKED = "[secret]"
-"""What stands in outputs for a secret that was not asked for."""
+"""Stands in outputs for a secret that was not asked for."""
 
 
 @dataclass(frozen=True)
 class DeployedService:
-    """A service on a cluster; `synchronous` when it answers calls, where others only take them."""
+    """A service on an OSCAR cluster; `synchronous` when the cluster answers calls, where others only queue jobs."""
 
     cluster: str
     name: str
@@ -56,7 +56,7 @@ class DeployedService:
 
 @dataclass(frozen=True)
 class DeployedCluster:
-    """A cluster, its storages by provider such as `minio.default`, and its services by name."""
+    """An OSCAR cluster, its storages by provider such as `minio.default`, and its services by name."""
 
     name: str
     endpoint: str
@@ -68,12 +68,12 @@ class DeployedCluster:
 
     @property
     def is_masked(self) -> bool:
-        """Whether secrets have to be asked for before the cluster can be talked to."""
+        """Whether the secrets that the cluster asks for are missing here."""
         return MASKED in (self.password, *(service.token for service in self.services.values()))
 
 
 def read_clusters(outputs: Any) -> dict[str, DeployedCluster]:
-    """Read the output `oscar`; empty where there is none."""
+    """Read the output `oscar`; return nothing where there is none."""
     return {name: _read_cluster(name, entry) for name, entry in sorted((outputs or {}).items())}
 
 
@@ -107,7 +107,7 @@ def _read_service(cluster: str, name: str, entry: Mapping[str, Any]) -> Deployed
 
 @dataclass(frozen=True)
 class BatchPlace:
-    """Where a function's jobs run and log; the definition is the revision that the function submits to."""
+    """Where a function's jobs run and log; the job definition is the revision that the function submits."""
 
     job_queue: str
     job_definition: str
@@ -118,9 +118,9 @@ class BatchPlace:
 class DeployedFunction:
     """A deployed function.
 
-    `url` is its HTTP endpoint, empty without one; `auth` says who may call there: `NONE`, `AWS_IAM` or `JWT`.
-    `async_url` is where calls go that nobody waits for; empty where a header on `url` says so. `page` is for browsers.
-    `method` is the only one that the endpoint answers, empty where it answers each.
+    `url` is its HTTP endpoint, empty without one; `auth` is how calls of it are authorized: `NONE`, `AWS_IAM` or `JWT`.
+    `async_url` takes asynchronous calls; it is empty where a header on `url` asks for one. `page` is for browsers.
+    `method` is the only method of the endpoint, empty where it takes any.
     """
 
     name: str
@@ -149,7 +149,7 @@ class DeployedBucket:
 
 @dataclass(frozen=True)
 class StackOutputs:
-    """What a stack holds."""
+    """What a stack has deployed."""
 
     functions: Mapping[str, DeployedFunction]
     buckets: tuple[DeployedBucket, ...]
@@ -157,15 +157,15 @@ class StackOutputs:
 
     @classmethod
     def read(cls, outputs: Mapping[str, Any]) -> "StackOutputs":
-        """Read stack outputs; outputs that are not ours are left alone.
+        """Read stack outputs; other outputs are ignored.
 
         Raises:
-            ScarError: There is no output `functions`, so this stack was not made by scar-pulumi.
+            ScarError: There is no output `functions`, so scar-pulumi did not deploy this stack.
         """
         functions = outputs.get("functions")
         if not isinstance(functions, Mapping):
             raise ScarError(
-                "functions: the stack has no such output; its program has to call scar_pulumi.deploy.deploy()"
+                "functions: the stack has no such output; its program must call scar_pulumi.deploy.deploy()"
             )
         buckets = outputs.get("buckets") or ()
         return cls(
@@ -173,6 +173,11 @@ class StackOutputs:
             tuple(DeployedBucket(entry["name"], bool(entry.get("managed"))) for entry in buckets),
             read_clusters(outputs.get("oscar")),
         )
+
+    @classmethod
+    def read_any(cls, outputs: Mapping[str, Any]) -> "StackOutputs":
+        """Read the outputs of any stack; one that scar-pulumi did not deploy has nothing."""
+        return cls.read(outputs) if "functions" in outputs else cls({}, ())
 
     def services(self, name: str = "") -> list[DeployedService]:
         """Return the services on OSCAR clusters, or those of a name: `NAME` or `CLUSTER/NAME`."""
@@ -183,7 +188,7 @@ class StackOutputs:
         """Return a function by its name.
 
         Raises:
-            InputError: There is none; the message lists what there is.
+            InputError: There is none; the message lists those that exist.
         """
         try:
             return self.functions[name]
@@ -192,7 +197,7 @@ class StackOutputs:
 
 
 def unknown_function(name: str, known: Mapping[str, Any]) -> str:
-    """Say that a function is not there, which ones are, and which one may have been meant."""
+    """Return the message about an unknown function: which ones exist, and which one may have been meant."""
     if not known:
         return f"{name}: no such function; the stack has none"
     close = difflib.get_close_matches(name, known, n=1)

@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scar_foundation.errors import InputError
+from scar_foundation.limits import MIB, S3_KEY_BYTES
 from scar_pulumi.client.objects import Location, StoredObject, objects
 
 _Work = TypeVar("_Work")
 _Result = TypeVar("_Result")
 
 _AT_ONCE = 8
+# boto3's own threshold for transfers in parts.
+# https://boto3.amazonaws.com/v1/documentation/api/latest/reference/customizations/s3.html
+_PARTS_FROM_BYTES = 8 * MIB
+_CHUNK_BYTES = 1 * MIB
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: raised inside a transfer to end it
-    """Another transfer failed, or the user has had enough."""
+    """Another transfer failed, or the user interrupted."""
 
 
 class Meter:
@@ -37,7 +42,7 @@ class Meter:
         self._stop = threading.Event()
 
     def __call__(self, count: int) -> None:
-        """Take note of more bytes."""
+        """Count more bytes."""
         if self._stop.is_set():
             raise Stopped
         self._moved(count)
@@ -59,10 +64,6 @@ def in_parallel(work: Iterable[_Work], do: Callable[[_Work], _Result], meter: Me
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-_LONGEST_KEY = 1024
-# boto3's own threshold, in bytes
-_PARTS_FROM = 8 << 20
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 
 
@@ -79,7 +80,7 @@ def plan_uploads(location: Location, paths: Sequence[Path]) -> list[Upload]:
     """Find the files to upload: a file under its name, a folder's files under their paths in it.
 
     Raises:
-        InputError: Something cannot be uploaded, or two files would get the same key; names them all.
+        InputError: Something cannot be uploaded, or two files would get the same key; the message lists all.
     """
     uploads: dict[str, Upload] = {}
     problems = []
@@ -98,14 +99,14 @@ def plan_uploads(location: Location, paths: Sequence[Path]) -> list[Upload]:
     if problems:
         raise InputError("\n".join(problems))
     if not uploads:
-        raise InputError(f"{', '.join(map(str, paths))}: no files in there")
+        raise InputError(f"{', '.join(map(str, paths))}: there are no files in it")
     return list(uploads.values())
 
 
 def upload(
     s3: Any, bucket: str, uploads: Sequence[Upload], moved: Callable[[int], None] = lambda _: None
 ) -> Iterator[Upload]:
-    """Upload files, several at once and large ones in parts; yields each when it is there."""
+    """Upload files, several at once and large ones in parts; yield each when it has arrived."""
     meter = Meter(moved)
 
     def send(item: Upload) -> Upload:
@@ -117,7 +118,7 @@ def upload(
 
 def _send_file(s3: Any, bucket: str, item: Upload, meter: Meter) -> None:
     described = {"ContentType": content_type(item.file.name)}
-    if item.size >= _PARTS_FROM:
+    if item.size >= _PARTS_FROM_BYTES:
         s3.upload_file(str(item.file), bucket, item.key, ExtraArgs=described, Callback=meter)
         return
     # One call for a small file, where upload_file would start ten threads.
@@ -148,21 +149,18 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
 
 def _checked_upload(file: Path, key: str) -> tuple[Upload | None, str]:
     if not file.exists():
-        return None, f"{file}: a link to nothing"
+        return None, f"{file}: a broken link"
     if not file.is_file():
         return None, f"{file}: not an ordinary file"
     if not os.access(file, os.R_OK):
-        return None, f"{file}: cannot be read"
+        return None, f"{file}: is not readable"
     try:
         length = len(key.encode())
     except UnicodeEncodeError:
-        return None, f"{str(file)!r}: its name is not UTF-8, which keys are"
-    if length > _LONGEST_KEY:
-        return None, f"{file}: its key would have {length} bytes; {_LONGEST_KEY} are allowed"
+        return None, f"{str(file)!r}: its name is not UTF-8, as keys must be"
+    if length > S3_KEY_BYTES:
+        return None, f"{file}: its key would have {length} bytes; the limit is {S3_KEY_BYTES}"
     return Upload(file, key, file.stat().st_size), ""
-
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -177,8 +175,8 @@ class Download:
 class Fetched:
     """What became of an object.
 
-    `outcome` is "downloaded", "unchanged" (the file was there already), "differs" (another file is there and was left
-    alone), or "refused", with the reason in `reason`.
+    `outcome` is "downloaded", "unchanged" (the file was already there), "differs" (the file there has other content and
+    was kept), or "refused", with the reason in `reason`.
     """
 
     key: str
@@ -189,13 +187,13 @@ class Fetched:
 
 
 def plan_downloads(s3: Any, location: Location, folder: Path) -> tuple[list[Download], list[Fetched]]:
-    """Find what to download, and what cannot be: keys that would leave the folder or make no file name."""
+    """Find what to download, and what to refuse: keys that lead out of the folder or make no file name."""
     root = folder.resolve()
     downloads, refused = [], []
     for source in objects(s3, location):
         name = _relative(location, source.key)
         if source.key.endswith("/") and source.size == 0:
-            continue  # what consoles make to show an empty folder
+            continue  # made by consoles to show an empty folder
         if reason := _unsafe(root, name):
             refused.append(Fetched(source.key, None, source.size, "refused", reason))
         else:
@@ -212,7 +210,7 @@ def download(
     overwrite: bool = False,
     moved: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Fetched]:
-    """Download objects, several at once; yields each when its file is whole and in place."""
+    """Download objects, several at once; yield each when its file is complete and in place."""
     folder.mkdir(parents=True, exist_ok=True)
     meter = Meter(moved)
     with tempfile.TemporaryDirectory(prefix=".scar-get-", dir=folder) as staging:
@@ -253,13 +251,13 @@ class _Fetch:
         return "downloaded"
 
     def _read(self, item: Download, temporary: Path) -> None:
-        if item.source.size >= _PARTS_FROM:
+        if item.source.size >= _PARTS_FROM_BYTES:
             self.s3.download_file(self.bucket, item.source.key, str(temporary), Callback=self.meter)
             return
         # One call for a small object, where download_file would ask for its size first and start ten threads.
         body = self.s3.get_object(Bucket=self.bucket, Key=item.source.key)["Body"]
         with temporary.open("wb") as file, contextlib.closing(body):
-            for chunk in body.iter_chunks(_CHUNK):
+            for chunk in body.iter_chunks(_CHUNK_BYTES):
                 file.write(chunk)
                 self.meter(len(chunk))
 
@@ -269,7 +267,7 @@ class _Fetch:
 
 
 def _decided_without_reading(item: Download, overwrite: bool) -> str:
-    """Compare sizes and MD5 sums; an ETag that is no MD5 (parts, KMS) proves nothing, so then the object is read."""
+    """Compare sizes and MD5 sums; an ETag that is no MD5 (parts, KMS) proves nothing: the object must be read."""
     if item.file.stat().st_size != item.source.size:
         return "" if overwrite else "differs"
     return "unchanged" if _md5(item.file) == item.source.etag else ""
@@ -278,7 +276,7 @@ def _decided_without_reading(item: Download, overwrite: bool) -> str:
 def _md5(file: Path) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
+        while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
 
@@ -288,7 +286,7 @@ def _relative(location: Location, key: str) -> str:
 
 
 def _unsafe(root: Path, name: str) -> str:
-    """Say why a key cannot become a file below a folder; empty when it can."""
+    """Return why a key cannot become a file below a folder; empty when it can."""
     parts = name.split("/")
     if ".." in parts or name.startswith("/"):
         return "its key leads out of the folder"

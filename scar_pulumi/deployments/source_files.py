@@ -1,8 +1,9 @@
-"""From which FDL file a stack was deployed last: noted by `up`, forgotten by `destroy`."""
+"""Which FDL file each stack was last deployed from: recorded by `up`, removed by `destroy`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from scar_foundation.directories import deployed_directory
@@ -10,32 +11,44 @@ from scar_foundation.files import write_whole
 from scar_pulumi.cloud import is_local_stack
 
 
-def note(project: str, stack: str, fdl: Path) -> None:
-    """Take note of a deployment."""
+def record(project: str, stack: str, fdl: Path) -> None:
+    """Record the file of a deployment."""
     file = _file(project, stack)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(file, json.dumps({"fdl": str(fdl)}))
 
 
 def file_of(project: str, stack: str) -> Path | None:
-    """Return the file that a stack was deployed from last; None when nobody knows."""
+    """Return the file that a stack was last deployed from; None when it is unknown."""
     return _read(_file(project, stack))
 
 
 def files_of(stack: str) -> Iterator[Path]:
-    """Return the files of all stacks of a name, in the order of their projects."""
+    """Return the files of all stacks of a name, sorted by project."""
     for file in sorted(deployed_directory().glob(f"*/{quote(stack, safe='')}.json")):
         if fdl := _read(file):
             yield fdl
 
 
+def functions_lost(
+    project: str, stack: str, fdl: Path, functions: Collection[str], outputs: Mapping[str, Any]
+) -> tuple[Path, list[str]] | None:
+    """Return the file that a stack was deployed from, and which of its functions `fdl` would delete.
+
+    None when it was deployed from `fdl` itself, or nothing would be deleted. `outputs` are the stack's present ones.
+    """
+    previous = file_of(project, stack)
+    lost = sorted(set(outputs.get("functions") or {}) - set(functions))
+    return (previous, lost) if previous is not None and previous != fdl.resolve() and lost else None
+
+
 def forget(project: str, stack: str) -> None:
-    """Take note that nothing of a stack is left."""
+    """Remove the record of a stack of which nothing is left."""
     _file(project, stack).unlink(missing_ok=True)
 
 
 def forget_local() -> None:
-    """Take note that nothing is left of any local stack."""
+    """Remove the records of all local stacks."""
     for file in deployed_directory().glob("*/*.json"):
         if is_local_stack(unquote(file.stem)):
             file.unlink(missing_ok=True)
@@ -48,5 +61,5 @@ def _file(project: str, stack: str) -> Path:
 def _read(file: Path) -> Path | None:
     try:
         return Path(json.loads(file.read_text(encoding="utf-8"))["fdl"])
-    except (OSError, ValueError, LookupError, TypeError):  # never written, or not by us: it is only a hint
+    except (OSError, ValueError, LookupError, TypeError):  # never written, or damaged: it is only a hint
         return None

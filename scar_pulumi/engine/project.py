@@ -210,7 +210,7 @@ def find_target(
 
 
 def _only_project_with(stack: str, directory: Path) -> Project:
-    names = _projects_with(stack) if is_local(stack) else []
+    names = projects_with(stack) if is_local(stack) else []
     if len(names) == 1:
         return Project(names[0], project_directory(names[0]))
     if names:
@@ -218,6 +218,7 @@ def _only_project_with(stack: str, directory: Path) -> Project:
     raise InputError(f"stack {stack}: {directory} is in no project, and none was deployed; name the FDL file")
 
 
-def _projects_with(stack: str) -> list[str]:
+def projects_with(stack: str) -> list[str]:
+    """Return the projects that have a local stack of this name."""
     folder = backend_directory() / ".pulumi" / "stacks"
     return sorted(path.parent.name for path in folder.glob(f"*/{stack.rpartition('/')[2]}.json"))

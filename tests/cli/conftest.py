@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TextIO
 
 import pytest
 
@@ -12,24 +12,15 @@ import scar_pulumi.engine
 from scar_foundation.errors import InputError
 from scar_pulumi.cli.main import main
 from scar_pulumi.engine import Changes, Result, Step
+from tests.world.deployed import FUNCTION, OUTPUTS, write_fdl, write_state
 from tests.world.ministack import bucket, clients, logs, s3
+from tests.world.state_directories import directories
 
-__all__ = ["bucket", "clients", "logs", "s3"]
-
-FUNCTION = {
-    "arn": "arn:aws:lambda:us-east-1:000000000000:function:upper",
-    "region": "us-east-1",
-    "logGroup": "/aws/lambda/upper",
-    "image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/upper@sha256:0",
-    "executionMode": "lambda",
-    "inputs": [{"provider": "s3.default", "path": "pictures/in", "prefix": [], "suffix": [".jpg"]}],
-    "outputs": [{"provider": "s3.default", "path": "pictures/out", "prefix": [], "suffix": []}],
-}
-OUTPUTS = {"functions": {"upper": FUNCTION}, "buckets": [{"name": "pictures", "managed": True}]}
+__all__ = ["FUNCTION", "OUTPUTS", "bucket", "clients", "directories", "logs", "s3", "write_fdl", "write_state"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Ended:
     """What a verb ended with and printed."""
 
     status: int
@@ -42,24 +33,16 @@ class Answer:
         return json.loads(self.stdout)
 
 
-Scar = Callable[..., Answer]
-
-
-@pytest.fixture(autouse=True)
-def directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SCAR_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("SCAR_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+Scar = Callable[..., Ended]
 
 
 @pytest.fixture
 def scar(capsys: pytest.CaptureFixture[str]) -> Scar:
     """Runs a verb and returns what it printed."""
 
-    def run(*arguments: object) -> Answer:
+    def run(*arguments: object) -> Ended:
         status = main([str(argument) for argument in arguments])
-        return Answer(status, *capsys.readouterr())
+        return Ended(status, *capsys.readouterr())
 
     return run
 
@@ -88,7 +71,8 @@ class FakeStack:
         *,
         config: Mapping[str, str] | None = None,
         overrides: Mapping[str, str] | None = None,
-        **_: Any,
+        progress: Callable[[str], None] | None = None,
+        stream: TextIO | None = None,
     ) -> None:
         self.engine.config, self.engine.overrides = config or {}, overrides or {}
         self.name, self.project = name, fdl.stem if fdl else "project"
@@ -128,9 +112,3 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 def fdl(directories: Path) -> Path:
     """An FDL file without mistakes, with the function `upper`."""
     return write_fdl(directories / "video.yaml", "upper")
-
-
-def write_fdl(path: Path, *names: str) -> Path:
-    functions = [{"lambda": {"name": name, "container": {"image": "busybox:1"}}} for name in names]
-    path.write_text(json.dumps({"functions": {"aws": functions}}))
-    return path

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from scar_pulumi.client.clients import Clients
-from scar_pulumi.client.outputs import StackOutputs
+from scar_pulumi.deployments import Deployments
 from tests.world.loopback_server import QuietHandler, serving
 
-from .conftest import FUNCTION, Answer, Scar
+from .conftest import FUNCTION, Ended, Scar, write_state
 
 REQUEST = "6f1b7a3e-2f0a-4c5e-9b0a-3d1f0c9d2a11"
 LOCAL = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -57,14 +57,15 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def call(endpoint: Endpoint, scar: Scar, monkeypatch: pytest.MonkeyPatch) -> Any:
+def call(endpoint: Endpoint, scar: Scar, directories: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Calls a function with that endpoint and the given outputs."""
     monkeypatch.delenv("SCAR_TOKEN", raising=False)
+    monkeypatch.setattr(Deployments, "clients", Clients(LOCAL))
 
-    def run(*arguments: object, **outputs: str) -> Answer:
-        deployed = StackOutputs.read({"functions": {"upper": {**FUNCTION, "url": endpoint.url, **outputs}}})
-        found = deployed.function("upper"), Clients(LOCAL)
-        monkeypatch.setattr("scar_pulumi.cli.invoke.find_called", lambda *_: found)
+    def run(*arguments: object, **outputs: str) -> Ended:
+        write_state(
+            directories / "state", "video", {"functions": {"upper": {**FUNCTION, "url": endpoint.url, **outputs}}}
+        )
         return scar("invoke", "upper", *arguments)
 
     return run
@@ -154,7 +155,7 @@ def test_tokens_come_from_a_file_or_a_variable(
 @pytest.mark.parametrize(
     ("status", "code", "told"),
     [
-        (401, 1, "access token"),
+        (401, 1, "the access token is missing, expired or not valid here"),
         (403, 1, "access is denied"),
         (413, 2, "input bucket"),
         (429, 1, "try again"),

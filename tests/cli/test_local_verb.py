@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import scar_pulumi.cloud
 import scar_pulumi.engine
-from scar_pulumi.cli import local
 from scar_pulumi.cloud import Status
-from scar_pulumi.deployments.source_files import file_of, note
+from scar_pulumi.deployments.source_files import file_of, record
 
 from .conftest import Scar
 
@@ -39,7 +39,7 @@ class FakeCloud:
 @pytest.fixture(autouse=True)
 def cloud(monkeypatch: pytest.MonkeyPatch) -> type[FakeCloud]:
     FakeCloud.running, FakeCloud.asked = None, []
-    monkeypatch.setattr(local, "LocalCloud", FakeCloud)
+    monkeypatch.setattr(scar_pulumi.cloud, "LocalCloud", FakeCloud, raising=False)
     return FakeCloud
 
 
@@ -58,11 +58,11 @@ def test_its_log_is_lines_or_one_document(scar: Scar) -> None:
     assert scar("local", "logs", "--json").json == {"lines": ["one", "two"]}
 
 
-def test_nothing_is_thrown_away_unasked(scar: Scar, cloud: type[FakeCloud], directories: Path) -> None:
+def test_nothing_is_deleted_unasked(scar: Scar, cloud: type[FakeCloud], directories: Path) -> None:
     state = directories / "state" / "pulumi"
     state.mkdir(parents=True)
-    note("video", "local", directories / "a.yaml")
-    note("video", "prod", directories / "a.yaml")
+    record("video", "local", directories / "a.yaml")
+    record("video", "prod", directories / "a.yaml")
     refused = scar("local", "reset")
     assert (refused.status, cloud.asked, state.exists()) == (2, [], True)
     assert scar("local", "reset", "--yes").status == 0

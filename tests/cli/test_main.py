@@ -7,24 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
+import click
 import pytest
 
 from scar_foundation.errors import ScarError
-from scar_pulumi.cli import stack
-from scar_pulumi.cli._verbs import VERBS
+from scar_pulumi.cli.main import GROUPS
+from scar_pulumi.cli.stack import ChosenStack
 from scar_pulumi.client.cloud_errors import about, translated
 from tests.world.waiting import wait_for
 
 from .conftest import Scar
 
+VERBS = {verb.name: verb for verbs in GROUPS.values() for verb in verbs}
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_describes_itself(verb: str, scar: Scar) -> None:
-    answer = scar(verb, "--help")
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_describes_itself(name: str, scar: Scar) -> None:
+    answer = scar(name, "--help")
     assert answer.status == 0
-    assert f"usage: scar-pulumi {verb}" in answer.stdout
-    if verb not in {"fdl", "jobs", "local"}:  # their actions have it
-        assert "--json" in answer.stdout
+    assert f"Usage: scar-pulumi {name}" in answer.stdout
+    command = VERBS[name].load()
+    actions = command.commands if isinstance(command, click.Group) else {name: command}
+    assert all(any("--json" in param.opts for param in action.params) for action in actions.values())
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_list_of_verbs_says_what_the_verb_itself_says(name: str) -> None:
+    command = VERBS[name].load()
+    assert (command.name, (command.help or "").partition("\n")[0]) == (name, VERBS[name].summary)
 
 
 def test_help_lists_the_verbs_and_the_version_is_the_packages(scar: Scar) -> None:
@@ -36,10 +46,11 @@ def test_help_lists_the_verbs_and_the_version_is_the_packages(scar: Scar) -> Non
     assert scar("--version").stdout.split()[0] == "scar-pulumi"
 
 
-def test_help_imports_nothing_that_takes_long() -> None:
+@pytest.mark.parametrize("arguments", [[], *([verb] for verb in VERBS), ["jobs", "ls"], ["fdl", "check"]])
+def test_help_imports_nothing_that_takes_long(arguments: list[str]) -> None:
     script = (
-        "import sys\nfrom scar_pulumi.cli.main import main\nmain(['--help'])\n"
-        "heavy = {'boto3', 'botocore', 'pulumi', 'yaml', 'asyncio', 'ssl'} & set(sys.modules)\n"
+        f"import sys\nfrom scar_pulumi.cli.main import main\nmain([*{arguments}, '--help'])\n"
+        "heavy = {'boto3', 'botocore', 'pulumi', 'yaml', 'asyncio', 'ssl', 'rich'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -51,16 +62,19 @@ def test_help_imports_nothing_that_takes_long() -> None:
     [
         ([], "no verb is given"),
         (["uup"], "did you mean up?"),
-        (["invoke"], "the following arguments are required: NAME"),
-        (["invoke", "f", "--dat", "x"], "unrecognized arguments"),
-        (["invoke", "f", "--data", "x", "--file", "y"], "not allowed with argument"),
-        (["local"], "the following arguments are required: ACTION"),
-        (["put", "bucket"], "the following arguments are required: FILE"),
-        (["put", "/x", __file__], "no bucket is named"),
+        (["invoke"], "Missing argument 'NAME'"),
+        (["invoke", "f", "--dat", "x"], "No such option '--dat'"),
+        (["invoke", "f", "--data", "x", "--file", "y"], "--file: not allowed with --data; leave out one of the two"),
+        (["local"], "no action is given (there are: start, stop, status, logs, reset, run, env)"),
+        (["put", "bucket"], "Missing argument 'FILE...'"),
+        (["local", "strat"], "strat: no such action; did you mean start?"),
+        (["jobs", "ls", "--status", "lost"], "'lost' is not one of"),
+        (["ls", "--fdl", "a.yaml", "--project", "b"], "--project: not allowed with --fdl"),
+        (["put", "/x", __file__], "no bucket is given"),
         (["put", "bucket", "/no/such/file"], "/no/such/file: no such file or folder"),
         (["invoke", "f", "--file", "/no/such/file"], "/no/such/file: No such file"),
         (["invoke", "f", "--async", "--output", "x"], "--output"),
-        (["logs", "f", "--since", "yesterday"], "--since: yesterday is no time"),
+        (["logs", "f", "--since", "yesterday"], "--since: yesterday is not a time"),
         (["ls", "--fdl", "/no/such/file"], "/no/such/file: no such file"),
         (["local", "env", "--stack", "prod"], "prod is not local"),
         (["up", "/no/such/file.yaml"], "/no/such/file.yaml"),
@@ -76,7 +90,7 @@ def test_wrong_input_is_told_with_exit_code_two(arguments: list[str], told: str,
 def test_wrong_input_is_one_json_document_as_well(scar: Scar) -> None:
     answer = scar("logs", "f", "--since", "yesterday", "--json")
     assert answer.status == 2
-    assert answer.json["error"]["message"].startswith("--since: yesterday is no time")
+    assert answer.json["error"]["message"].startswith("--since: yesterday is not a time")
     assert scar("logs", "--json").json["error"]["problems"] == []
 
 
@@ -91,7 +105,7 @@ def failing(error: BaseException) -> Any:
 def test_errors_have_their_exit_codes(
     error: BaseException, status: int, scar: Scar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack, "run", failing(error))
+    monkeypatch.setattr(ChosenStack, "open", failing(error))
     answer = scar("outputs", "f.yaml")
     assert answer.status == status
     assert "Traceback" not in answer.stderr
@@ -102,7 +116,7 @@ def test_errors_have_their_exit_codes(
 def test_a_bug_is_one_line_and_its_traceback_a_private_file(
     scar: Scar, monkeypatch: pytest.MonkeyPatch, directories: Path
 ) -> None:
-    monkeypatch.setattr(stack, "run", failing(ZeroDivisionError("by\nzero")))
+    monkeypatch.setattr(ChosenStack, "open", failing(ZeroDivisionError("by\nzero")))
     answer = scar("outputs", "f.yaml", "--json")
     assert answer.status == 1
     assert answer.json["error"]["message"].startswith("ZeroDivisionError: by zero; this is a bug in scar-pulumi")
@@ -142,10 +156,10 @@ def test_a_reader_that_goes_away_is_no_traceback(arguments: list[str]) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_a_verb_cleanly(number: signal.Signals, status: int, directories: Path) -> None:
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom scar_pulumi.cli import stack\n"
+        "import sys, time\nfrom pathlib import Path\nfrom scar_pulumi.cli.stack import ChosenStack\n"
         "from scar_pulumi.cli.main import main\n"
         "def wait(*_):\n    Path('ready').touch()\n    time.sleep(60)\n"
-        "stack.run = wait\nsys.exit(main(['up', 'x.yaml', '--json']))"
+        "ChosenStack.open = wait\nsys.exit(main(['outputs', 'x.yaml', '--json']))"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for((directories / "ready").exists, 30, "the verb runs")

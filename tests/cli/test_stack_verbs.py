@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.cli import _remaining
 from scar_pulumi.cli.console import Console
+from scar_pulumi.deployments import Deployments
 from scar_pulumi.engine import Changes, Step
 
 from .conftest import OUTPUTS, FakeEngine, Scar, write_fdl
@@ -15,7 +15,7 @@ SAME = {"create": 0, "update": 0, "replace": 0, "delete": 0, "same": 0}
 @pytest.fixture(autouse=True)
 def buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     """All buckets still exist, whatever the cloud."""
-    monkeypatch.setattr(_remaining, "open_clients", lambda *_: Clients())
+    monkeypatch.setattr(Deployments, "clients", Clients())
 
 
 class Clients:
@@ -182,7 +182,7 @@ def test_outputs_of_what_is_not_deployed_say_how_to_deploy_it(
     engine.outputs = outputs
     answer = scar("outputs", fdl, "--stack", "local-2")
     assert answer.status == 1
-    assert f"`scar-pulumi up {fdl} --stack local-2` does that" in answer.stderr
+    assert f"`scar-pulumi up {fdl} --stack local-2` deploys it" in answer.stderr
 
 
 def test_outputs_are_the_document(scar: Scar, engine: FakeEngine, fdl: Path) -> None:

@@ -1,47 +1,27 @@
 """The verbs on files and logs as a user types them; only which cloud they talk to is given."""
 
-import json
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scar_pulumi.cli import _clusters, _overview, _target
 from scar_pulumi.cli.main import main
 from scar_pulumi.client.clients import Clients
+from scar_pulumi.deployments import Deployments
 
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.stdout)
-
-
-Scar = Callable[..., Answer]
+from .conftest import Ended, Scar, write_state
 
 
 @pytest.fixture
-def scar(
-    clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Scar:
-    monkeypatch.setenv("SCAR_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
-    for module in (_clusters, _target, _overview):
-        monkeypatch.setattr(module, "open_clients", lambda *_: clients)
+def scar(clients: Clients, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Scar:
+    monkeypatch.setattr(Deployments, "clients", clients)
 
-    def run(*arguments: object) -> Answer:
+    def run(*arguments: object) -> Ended:
         status = main([str(argument) for argument in arguments])
         stdout, stderr = capsysbinary.readouterr()
-        return Answer(status, stdout.decode(), stderr.decode())
+        return Ended(status, stdout.decode(), stderr.decode())
 
     return run
 
@@ -108,7 +88,7 @@ def test_a_bucket_with_objects_is_not_removed_without_recursive(scar: Scar, buck
     s3.put_object(Bucket=bucket, Key="a", Body=b"")
     answer = scar("rm", bucket)
     assert answer.status == 1
-    assert "--recursive removes what is in it" in answer.stderr
+    assert "--recursive also removes what is in it" in answer.stderr
     assert scar("ls", bucket, "--json").json["objects"][0]["key"] == "a"
 
 
@@ -182,10 +162,7 @@ def test_logs_show_the_lines_of_a_function(scar: Scar, bucket: str, logs: Any, t
 
 
 def deploy(directory: Path, project: str, function: str, bucket: str) -> None:
-    """Write the state that the engine leaves of a local stack."""
+    """Write the state of a local stack with a function and a bucket."""
     entry = {"arn": f"arn:aws:lambda:us-east-1:000000000000:function:{function}", "logGroup": f"/aws/lambda/{function}"}
     outputs = {"functions": {function: entry}, "buckets": [{"name": bucket, "managed": True}]}
-    state = {"checkpoint": {"latest": {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": outputs}]}}}
-    file = directory / "state" / "pulumi" / ".pulumi" / "stacks" / project / "local.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(state))
+    write_state(directory / "state", project, outputs)

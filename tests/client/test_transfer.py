@@ -7,7 +7,7 @@ import pytest
 
 from scar_foundation.errors import InputError
 from scar_pulumi.client.objects import Location, objects, remove_bucket, remove_contents, remove_object
-from scar_pulumi.client.transfer import Fetched, download, plan_downloads, plan_uploads, upload
+from scar_pulumi.client.transfer import Fetched, content_type, download, plan_downloads, plan_uploads, upload
 
 ODD = [
     "a b.txt",
@@ -171,9 +171,9 @@ def test_everything_that_cannot_be_uploaded_is_named_at_once(tmp_path: Path) -> 
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as caught:
         plan_uploads(Location("b"), [tmp_path, tmp_path / "missing"])
-    for part in ("pipe: not an ordinary file", "dangling: a link to nothing", "missing: no such file"):
+    for part in ("pipe: not an ordinary file", "dangling: a broken link", "missing: no such file"):
         assert part in str(caught.value)
-    with pytest.raises(InputError, match="no files in there"):
+    with pytest.raises(InputError, match="there are no files in it"):
         plan_uploads(Location("b"), [tmp_path / "empty"])
 
 
@@ -209,3 +209,12 @@ def test_a_failing_upload_stops_the_others_and_is_told(s3: Any, tmp_path: Path) 
     source = tree(tmp_path / "source", {f"f{number}": b"x" for number in range(50)})
     with pytest.raises(Exception, match="NoSuchBucket"):
         put(s3, "no-such-bucket-anywhere", source)
+
+
+def test_compressed_files_are_not_taken_for_what_they_hold() -> None:
+    assert [content_type(name) for name in ("a.tar.gz", "a.csv.xz", "a.csv", "noext")] == [
+        "application/gzip",
+        "application/x-xz",
+        "text/csv",
+        "application/octet-stream",
+    ]

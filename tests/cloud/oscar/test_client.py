@@ -76,7 +76,7 @@ def test_failures_say_what_is_wrong(oscar: Oscar) -> None:
     assert "deploys it again" in str(ServiceFailed(client.cluster.services["gone"], gone))
     with pytest.raises(ScarError, match="gone: is not known on cluster test"):
         client.token("gone")
-    with pytest.raises(ScarError, match="does not accept its user and password"):
+    with pytest.raises(ScarError, match="rejects its user and password"):
         client_of(oscar, password="wrong").token("fails")
     nowhere = ClusterClient(read_clusters({"x": {"endpoint": "http://127.0.0.1:1"}})["x"], Clients())
     with pytest.raises(ScarError, match="cannot be reached"):

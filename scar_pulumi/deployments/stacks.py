@@ -1,0 +1,123 @@
+"""Deployed stacks, found by name: read from disk for the local cloud, through the engine for any other."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scar_foundation.aws_session import AwsSession, configured_session
+from scar_foundation.directories import backend_directory
+from scar_foundation.errors import InputError, ScarError
+from scar_pulumi import engine
+from scar_pulumi.client.outputs import DeployedFunction, DeployedService, StackOutputs
+from scar_pulumi.cloud import is_local_stack
+from scar_pulumi.deployments.source_files import files_of
+
+DEFAULT_STACK = "local"
+
+
+@dataclass(frozen=True)
+class DeployedStack:
+    """A stack and its outputs; `is_near` when it belongs to the project of the current directory."""
+
+    project: str
+    name: str
+    outputs: StackOutputs
+    is_near: bool = False
+
+    def called(self, name: str = "") -> list[DeployedFunction | DeployedService]:
+        """Return what can be called, or what has a name; a function wins over services, which have their cluster."""
+        functions = [function for function in self.outputs.functions.values() if name in ("", function.name)]
+        return [*functions, *([] if name and functions else self.outputs.services(name))]
+
+
+def stack_hint(stack: str) -> str:
+    """Return the option that suggested commands need for a stack; empty for the default stack."""
+    return "" if stack == DEFAULT_STACK else f" --stack {stack}"
+
+
+def deployed_stacks(stack: str, project: str | None = None) -> list[DeployedStack]:
+    """Return the stacks of a name that are deployed: of one project, or of all that this machine knows."""
+    return list((_local_stacks if is_local_stack(stack) else _remote_stacks)(stack, project))
+
+
+def no_such_stack(stack: str, project: str | None = None) -> ScarError:
+    """Return the error about a stack that is not deployed."""
+    where = f"stack {stack} of project {project}: not deployed" if project else f"stack {stack}: nothing is deployed"
+    return ScarError(f"{where}; `scar-pulumi up FILE{stack_hint(stack)}` deploys it")
+
+
+def project_of_file(fdl: Path) -> str | None:
+    """Return the project that an FDL file is deployed to.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    if not fdl.is_file():
+        raise InputError(f"{fdl}: no such file")
+    from scar_pulumi.engine.project import find_project  # noqa: PLC0415 - reads YAML
+
+    project = find_project(fdl, Path.cwd())
+    return project.name if project else None
+
+
+def account_of(stack: str) -> AwsSession:
+    """Return the AWS account as a stack's configuration has it: in this project, or where it was deployed from."""
+    settings = _configuration(stack)
+
+    def get(key: str) -> str | None:
+        value = settings.get(key)
+        return value if value is None or isinstance(value, str) else json.dumps(value)
+
+    return configured_session(get)
+
+
+def _configuration(stack: str) -> Mapping[str, Any]:
+    from scar_pulumi.engine.project import find_target  # noqa: PLC0415 - reads YAML
+
+    for file in [None, *files_of(stack)]:
+        try:
+            return find_target(file, stack, {}, Path.cwd()).config()
+        except InputError:  # this directory is in no project, or the file is gone
+            continue
+    return {}
+
+
+def _near_project() -> str | None:
+    """Return the project of the current directory; None outside of projects, and for one that cannot be read."""
+    from scar_pulumi.engine.project import find_project  # noqa: PLC0415 - reads YAML
+
+    try:
+        project = find_project(None, Path.cwd())
+    except InputError:
+        return None
+    return project.name if project else None
+
+
+def _local_stacks(stack: str, project: str | None) -> Iterator[DeployedStack]:
+    from scar_pulumi.engine.backend import FileBackend, stack_outputs  # noqa: PLC0415 - help needs no engine
+    from scar_pulumi.engine.project import projects_with  # noqa: PLC0415 - likewise
+
+    root, near = backend_directory(), _near_project()
+    for name in [project] if project else projects_with(stack):
+        outputs = stack_outputs(FileBackend(root, name, stack).deployment())
+        if "functions" in outputs:
+            yield DeployedStack(name, stack, StackOutputs.read(outputs), name == near)
+
+
+def _remote_stacks(stack: str, project: str | None) -> Iterator[DeployedStack]:
+    """Ask the engine, in the current project and for the files that were deployed from this machine."""
+    near = _near_project()
+    seen: set[str] = set()
+    for file in [*([None] if near else []), *files_of(stack)]:
+        try:
+            found = engine.Stack(file, stack)
+            if found.project in seen or project not in (None, found.project):
+                continue
+            outputs = found.outputs()
+        except InputError:  # the file is gone, or the stack is
+            continue
+        if "functions" in outputs:
+            seen.add(found.project)
+            yield DeployedStack(found.project, stack, StackOutputs.read(outputs), found.project == near)

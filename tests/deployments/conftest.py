@@ -1,0 +1,3 @@
+from tests.world.state_directories import directories
+
+__all__ = ["directories"]
