@@ -22,7 +22,7 @@ from obstore.store import S3Store
 
 from bench import released_supervisor
 from bench.world import World, print_table
-from tests.supervisor.runtime_api import Event, RuntimeApi
+from tests.world.runtime_api import Event, RuntimeApi
 
 STARTS, EVENTS = 12, 60
 # As in a container: what it does after each event grows with the number of processes that it sees.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from scar_foundation.directories import cache_directory
-from tests.supervisor import roots
+from tests.world import root_filesystems
 
 FDL = """
 functions:
@@ -39,8 +39,8 @@ echo x >"$TMP_OUTPUT_DIR/left-out"
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image with a static busybox, whose environment loads a library that is not there."""
     folder = tmp_path_factory.mktemp("image")
-    root = roots.busybox(folder / "root", cache_directory())
-    roots.open_to_all(root)
+    root = root_filesystems.busybox(folder / "root", cache_directory())
+    root_filesystems.open_to_all(root)
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         tar.add(root, arcname=".")

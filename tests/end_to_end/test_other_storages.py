@@ -10,7 +10,7 @@ import boto3
 import pytest
 import yaml
 
-from tests.supervisor.file_servers import Files, WebDavServer, serving
+from tests.world.file_servers import Files, WebDavServer, serving
 from tests.world.ministack import ministack
 
 from .conftest import Project, Terminal

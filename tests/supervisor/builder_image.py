@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from tests.supervisor import roots
+from tests.world import root_filesystems
 
 _PROGRAMS = ("sh", "uname", "mkdir", "tar", "gzip")
 _UNUSED = {"__pycache__", "site-packages", "dist-packages", "test", "idlelib", "tkinter", "lib2to3", "ensurepip"}
@@ -28,7 +28,7 @@ def has_pip() -> bool:
 
 def write(folder: Path, archive: Path) -> None:
     """Write the root filesystem as an archive: the interpreter, its pip, and the packages it would fetch."""
-    roots.glibc(folder, _PROGRAMS)
+    root_filesystems.glibc(folder, _PROGRAMS)
     interpreter, stdlib = _interpreter(), Path(sysconfig.get_path("stdlib"))
     shutil.copytree(stdlib, _inside(folder, stdlib), ignore=_unused, dirs_exist_ok=True)
     packages = list(_packages(_PACKAGES))
@@ -83,7 +83,7 @@ def _native(packages: Iterable[metadata.Distribution]) -> list[Path]:
 
 
 def _libraries(files: Iterable[Path]) -> set[Path]:
-    linked = {library for file in files for library in roots.linked(file)}
+    linked = {library for file in files for library in root_filesystems.linked(file)}
     (libc,) = (library for library in linked if library.name == "libc.so.6")
     return linked | {libc.with_name(name) for name in _BY_NAME if libc.with_name(name).exists()}
 

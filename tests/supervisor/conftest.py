@@ -16,8 +16,8 @@ import boto3
 import pytest
 
 from scar_foundation.directories import cache_directory
-from tests.supervisor import roots
 from tests.supervisor.container import Container, Deployment
+from tests.world import root_filesystems
 from tests.world.ministack import ministack
 
 BUNDLE = Path(__file__).resolve().parents[2] / "supervisor_image" / "bundle.py"
@@ -69,12 +69,12 @@ def root_filesystem(shared_folder: Path) -> Callable[[str], Path]:
         target = folder / name
         if not target.exists():
             makers: dict[str, Callable[[], Path]] = {
-                "empty": lambda: roots.empty(target),
-                "busybox": lambda: roots.busybox(target, cache_directory()),
-                "glibc": lambda: roots.glibc(target),
-                "broken-python": lambda: roots.broken_python(target, make("glibc"), cache_directory()),
+                "empty": lambda: root_filesystems.empty(target),
+                "busybox": lambda: root_filesystems.busybox(target, cache_directory()),
+                "glibc": lambda: root_filesystems.glibc(target),
+                "broken-python": lambda: root_filesystems.broken_python(target, make("glibc"), cache_directory()),
             }
-            roots.open_to_all(makers[name]())
+            root_filesystems.open_to_all(makers[name]())
         return target
 
     return make

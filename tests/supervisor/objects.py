@@ -1,6 +1,10 @@
-"""Short names for what tests do with buckets."""
+"""Short names for what tests do with buckets, and what they store."""
 
 from typing import Any
+
+COPY = 'cp() { cat "$1" >"$2"; }; cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/${INPUT_FILE_PATH##*/}"'
+"""A script that makes its input its output."""
+LARGE = bytes(range(256)) * 20_000
 
 
 def bucket(s3: Any, name: str) -> str:
@@ -19,3 +23,8 @@ def body(s3: Any, name: str, key: str) -> bytes:
 def to(*outputs: Any) -> dict[str, Any]:
     """A configuration with outputs: paths, or whole entries."""
     return {"outputs": [{"storage_provider": "s3", "path": out} if isinstance(out, str) else out for out in outputs]}
+
+
+def with_minio(endpoint: str, **more: str) -> dict[str, Any]:
+    """The settings of a MinIO server, as a provider."""
+    return {"minio.mine": {"endpoint": endpoint, "access_key": "mk", "secret_key": "ms", "verify": "True", **more}}

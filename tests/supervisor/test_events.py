@@ -12,7 +12,6 @@ from supervisor import events
 from supervisor.configuration import StoragePath
 from supervisor.errors import EventInvalid
 from supervisor.events import Data, Object
-from supervisor.files import file_name
 from tests.supervisor.container import s3_event
 
 
@@ -101,30 +100,6 @@ def test_an_event_of_a_hundred_thousand_brackets_is_saved_too() -> None:
 
 def test_two_events_never_share_a_file_name() -> None:
     assert read({}).items[0].name != read({}).items[0].name
-
-
-@pytest.mark.parametrize(
-    ("key", "name"),
-    [
-        ("a/b/c.txt", "c.txt"),
-        ("a b+c%.txt", "a b+c%.txt"),
-        ("a/..", "_.."),
-        ("a/.", "_."),
-        ("x/", "x"),
-        ("", "_"),
-        ("-rf", "-rf"),
-        ("a\0b", "a_b"),
-        ("日本.txt", "日本.txt"),
-    ],
-)
-def test_keys_become_safe_file_names(key: str, name: str) -> None:
-    assert file_name(key) == name
-
-
-def test_long_names_are_shortened_differently_and_keep_their_ending() -> None:
-    names = [file_name("日" * 200 + letter + ".tiff") for letter in "ab"]
-    assert len(set(names)) == 2
-    assert all(len(name.encode()) <= 255 and name.endswith(".tiff") and name.startswith("日日") for name in names)
 
 
 def sources(event: Any, *inputs: StoragePath) -> list[Any]:

@@ -10,8 +10,8 @@ import yaml
 from supervisor import oscar
 from supervisor.errors import ConfigurationInvalid
 from tests.supervisor.conftest import Launch
+from tests.supervisor.container import run_once
 from tests.supervisor.objects import bucket, keys
-from tests.supervisor.test_single import run_once
 
 CONFIGURATION: dict[str, Any] = {
     "name": "plants",

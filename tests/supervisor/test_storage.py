@@ -1,200 +1,181 @@
-"""Inputs come from S3, whatever they are called and however large they are, and go back there unchanged."""
+"""Storages by provider: their settings, and files of WebDAV, Onedata and Rucio servers, also while these fail."""
 
-import hashlib
-from pathlib import Path
+import json
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote_plus
 
+import boto3
 import pytest
 
 from tests.supervisor.conftest import Launch
-from tests.supervisor.container import s3_event
-from tests.supervisor.objects import body, bucket, keys, to
-from tests.supervisor.unreliable import unreliable
-
-KEYS = [
-    "plain.txt",
-    "with space.txt",
-    "plus+plus.txt",
-    "100%.txt",
-    "pct%20already.txt",
-    "hash#mark.txt",
-    "what?x=1&y=2.txt",
-    "añ/日本語.txt",
-    "e\u0301-decomposed.txt",
-    "two//slashes///three.txt",
-    "/leading.txt",
-    "=:;@,$!'()~*[]{}^|<>`\"\\.txt",
-    "-n",
-    ".hidden",
-    "tail space ",
-]
+from tests.supervisor.objects import COPY, LARGE, body, bucket, keys, to, with_minio
+from tests.world.file_servers import CdmiServer, Files, PoolServer, RucioServer, WebDavServer, serving
 
 
-def test_objects_of_any_name_come_in_and_go_out_unchanged(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
-    source, target = bucket(s3, "names-in"), bucket(s3, "names-out")
-    for key in KEYS:
-        s3.put_object(Bucket=source, Key=key, Body=key.encode())
-    container = launch(
-        "glibc",
-        script='cat "$INPUT_FILE_PATH" >"$TMP_OUTPUT_DIR/${INPUT_FILE_PATH##*/}"',
-        environment=credentials,
-        configuration=to(f"{target}/out"),
-    )
-    outcome = container.invoke(s3_event(source, *map(quote_plus, KEYS)))
-    assert not outcome.failed, outcome
-    assert keys(s3, target) == sorted("out/" + key.rpartition("/")[2] for key in KEYS)
-    for key in KEYS:
-        assert body(s3, target, "out/" + key.rpartition("/")[2]) == key.encode()
+@pytest.fixture
+def webdav() -> Iterator[Files]:
+    with serving(WebDavServer, Files(folders={"home"})) as held:
+        yield held
 
 
-def test_every_record_of_an_event_is_run(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
-    name = bucket(s3, "records-all")
-    for number in range(5):
-        s3.put_object(Bucket=name, Key=f"in/{number}", Body=str(number).encode())
-    container = launch(script='cat "$INPUT_FILE_PATH"; ls "$TMP_INPUT_DIR" | wc -l', environment=credentials)
-    assert container.output(s3_event(name, *(f"in/{number}" for number in range(5)))) == "".join(
-        f"{number}1\n" for number in range(5)
-    )
+@pytest.fixture
+def onedata() -> Iterator[Files]:
+    with serving(CdmiServer, Files(folders={"space"})) as held:
+        yield held
 
 
-def test_one_failed_record_fails_the_event_after_the_others_were_run(
-    launch: Launch, s3: Any, credentials: dict[str, str]
-) -> None:
-    name, target = bucket(s3, "records-bad"), bucket(s3, "records-bad-out")
-    for key in ("a", "b", "c"):
-        s3.put_object(Bucket=name, Key=key, Body=key.encode())
-    container = launch(
-        script='cat "$INPUT_FILE_PATH" >$TMP_OUTPUT_DIR/$STORAGE_OBJECT_KEY; [ $STORAGE_OBJECT_KEY != b ]',
-        environment=credentials,
-        configuration=to(target),
-    )
-    outcome = container.invoke(s3_event(name, "a", "b", "c", "missing"))
-    assert outcome.failed
-    assert "2 of 4 inputs failed" in outcome.message
-    assert "records-bad/b: " in outcome.message
-    assert "records-bad/missing: " in outcome.message
-    assert keys(s3, target) == ["a", "c"]
-
-
-def test_a_placeholder_of_a_folder_is_no_input(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
-    name = bucket(s3, "placeholders")
-    s3.put_object(Bucket=name, Key="in/", Body=b"")
-    assert launch(script="echo ran", environment=credentials).output(s3_event(name, "in/")) == ""
-
-
-@pytest.mark.parametrize("key", ["a/../b", "a/./b", "..", "a\x01b"])
-def test_a_key_that_no_url_can_name_fails_and_fetches_nothing_else(
-    launch: Launch, s3: Any, credentials: dict[str, str], key: str
-) -> None:
-    name = bucket(s3, "hostile")
-    s3.put_object(Bucket=name, Key="b", Body=b"another object")
-    outcome = launch(script="echo ran", environment=credentials).invoke(s3_event(name, quote_plus(key)))
-    assert outcome.document["errorType"] == "InputFailed"
-    assert "rename the object" in outcome.message
-
-
-def test_a_missing_object_or_bucket_is_named(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
-    container = launch(script="echo ran", environment=credentials)
-    outcome = container.invoke(s3_event(bucket(s3, "missing-object"), "no/such"))
-    assert outcome.document["errorType"] == "InputFailed"
-    assert "missing-object/no/such: cannot be downloaded" in outcome.message
-    assert "no-such-bucket/x" in container.invoke(s3_event("no-such-bucket", "x")).message
-
-
-def test_a_name_longer_than_files_can_have_comes_in(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
-    name, key = bucket(s3, "long-names"), "in/" + "日" * 250 + ".txt"
-    s3.put_object(Bucket=name, Key=key, Body=b"content")
-    output = launch(script='cat "$INPUT_FILE_PATH"; echo; echo "$STORAGE_OBJECT_KEY"', environment=credentials)
-    assert output.output(s3_event(name, quote_plus(key))) == f"content\n{key}\n"
-
-
-def test_plain_http_beyond_this_machine_is_refused(launch: Launch) -> None:
-    environment = {
-        "AWS_ENDPOINT_URL": "http://storage.example:9000",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
+def with_webdav(held: Files, **more: Any) -> dict[str, Any]:
+    settings = {"hostname": held.address, "login": "scar", "password": "pass:word"}
+    return {
+        "inputs": [{"storage_provider": "webdav.dcache", "path": "/home/in"}],
+        "outputs": [{"storage_provider": "webdav.dcache", "path": "/home/out/deep"}],
+        "storage_providers": {"webdav.dcache": settings},
+        **more,
     }
-    outcome = launch(environment=environment, script="echo ran").invoke(s3_event("bucket", "key"))
-    assert outcome.document["errorType"] == "ConfigurationInvalid"
-    assert "use an https URL" in outcome.message
 
 
-def test_a_storage_that_is_never_there_is_told_with_the_cause(launch: Launch, credentials: dict[str, str]) -> None:
-    environment = {**credentials, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    outcome = launch(environment=environment, script="echo ran").invoke(s3_event("bucket", "key"))
-    assert outcome.document["errorType"] == "InputFailed"
-    assert outcome.message.endswith("(Connection refused)")
+def dcache_event(name: str) -> dict[str, Any]:
+    return {"event": {"name": name, "mask": ["IN_CREATE"]}, "subscription": "https://dcache.example/1"}
 
 
-def test_a_large_object_passes_through_little_memory(
-    launch: Launch, s3: Any, credentials: dict[str, str], tmp_path: Path
-) -> None:
-    name, size = bucket(s3, "large-objects"), 96 << 20
-    content = (bytes(range(256)) * 4096 + b"mark") * 100
-    content = content[:size]
-    s3.put_object(Bucket=name, Key="in/large", Body=content)
-    container = launch(
-        "glibc",
-        script='#!/bin/bash\nln -s "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/copy"',
-        environment=credentials,
-        configuration=to(f"{name}/out"),
-    )
-    outcome = container.invoke(s3_event(name, "in/large"))
+def with_onedata(held: Files) -> dict[str, Any]:
+    settings = {"oneprovider_host": held.address, "token": "macaroon", "space": "space"}
+    return {
+        "outputs": [{"storage_provider": "onedata.mine", "path": "out/deep"}],
+        "storage_providers": {"onedata": {"mine": settings}},
+    }
+
+
+def onetrigger_event(path: str) -> dict[str, Any]:
+    return {"Key": f"/space/{path}", "Records": [{"objectKey": path.rpartition("/")[2], "eventSource": "OneTrigger"}]}
+
+
+NAMES = ["plain.txt", "a b+c%.txt", "añ日本.txt", "#hash?.txt"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_of_any_name_come_from_webdav_and_go_there(launch: Launch, webdav: Files, name: str) -> None:
+    webdav.files[f"home/in/{name}"] = LARGE
+    outcome = launch(script=COPY, configuration=with_webdav(webdav)).invoke(dcache_event(name))
     assert not outcome.failed, outcome
-    assert body(s3, name, "out/copy") == content
-    status = Path(f"/proc/{container.supervisor_pid}/status").read_text()
-    assert int(status.split("VmHWM:")[1].split()[0]) < 90_000, status  # kB
+    assert webdav.files[f"home/out/deep/{name}"] == LARGE
 
 
-def test_storage_that_is_not_there_for_a_while_is_waited_for(
-    launch: Launch, s3: Any, s3_endpoint: str, credentials: dict[str, str]
-) -> None:
-    name = bucket(s3, "flaky")
-    s3.put_object(Bucket=name, Key="in/x", Body=b"content")
-    with unreliable(s3_endpoint) as (endpoint, faults):
-        faults.unavailable = 3
+@pytest.mark.parametrize("name", NAMES)
+def test_files_of_any_name_come_from_onedata_and_go_there(launch: Launch, onedata: Files, name: str) -> None:
+    onedata.files[f"space/in/{name}"] = LARGE
+    outcome = launch(script=COPY, configuration=with_onedata(onedata)).invoke(onetrigger_event(f"in/{name}"))
+    assert not outcome.failed, outcome
+    assert onedata.files[f"space/out/deep/{name}"] == LARGE
+
+
+def test_a_door_may_send_elsewhere_and_no_password_goes_there(launch: Launch, webdav: Files) -> None:
+    with serving(PoolServer, Files(files={"home/in/a": b"of the pool"})) as pool:
+        webdav.redirect = pool.address
+        container = launch(script=COPY, configuration=with_webdav(webdav))
+        assert not container.invoke(dcache_event("a")).failed
+    assert webdav.files["home/out/deep/a"] == b"of the pool"
+
+
+@pytest.mark.parametrize("fault", ["break_off", "damage"])
+def test_a_download_that_breaks_off_or_is_damaged_is_repeated(launch: Launch, webdav: Files, fault: str) -> None:
+    webdav.files["home/in/a"] = LARGE
+    setattr(webdav, fault, 2)
+    outcome = launch(script=COPY, configuration=with_webdav(webdav)).invoke(dcache_event("a"))
+    assert not outcome.failed, outcome
+    assert webdav.files["home/out/deep/a"] == LARGE
+
+
+def test_a_file_that_always_comes_damaged_is_an_error(launch: Launch, webdav: Files) -> None:
+    webdav.files["home/in/a"] = LARGE
+    webdav.damage = 100
+    outcome = launch(script=COPY, configuration=with_webdav(webdav)).invoke(dcache_event("a"))
+    assert outcome.document["errorType"] == "InputFailed"
+    assert "adler32 checksum" in outcome.message
+
+
+@pytest.mark.parametrize("kind", ["webdav", "onedata"])
+def test_nothing_is_lost_while_a_tenth_of_all_requests_fails(launch: Launch, request: Any, kind: str) -> None:
+    held: Files = request.getfixturevalue(kind)
+    root, configuration = ("home", with_webdav(held)) if kind == "webdav" else ("space", with_onedata(held))
+    held.files |= {f"{root}/in/{number}": str(number).encode() for number in range(20)}
+    held.failing = 0.1
+    container = launch(script=COPY, configuration=configuration)
+    for number in range(20):
+        event = dcache_event(str(number)) if kind == "webdav" else onetrigger_event(f"in/{number}")
+        assert not container.invoke(event).failed
+    assert {f"{root}/out/deep/{number}" for number in range(20)} <= set(held.files)
+
+
+def test_what_a_server_refuses_is_told_and_so_is_what_it_took(launch: Launch, webdav: Files) -> None:
+    container = launch(configuration=with_webdav(webdav))
+    outcome = container.run("cd $TMP_OUTPUT_DIR; echo a >a; echo b >refused")
+    assert outcome.document["errorType"] == "OutputFailed"
+    assert "home/out/deep/refused: 507" in outcome.message
+    assert outcome.message.endswith("stored: home/out/deep/a")
+
+
+def test_wrong_credentials_are_told(launch: Launch, webdav: Files) -> None:
+    configuration = with_webdav(webdav)
+    configuration["storage_providers"]["webdav.dcache"]["password"] = "wrong"
+    outcome = launch(script=COPY, configuration=configuration).invoke(dcache_event("a"))
+    assert outcome.document["errorType"] == "InputFailed"
+    assert "401" in outcome.message
+
+
+def test_a_file_known_to_rucio_comes_from_one_of_its_copies(launch: Launch, webdav: Files) -> None:
+    webdav.files["rucio/a.root"] = b"events"
+    with serving(RucioServer, Files(redirect=webdav.address)) as rucio:
+        settings = {"host": rucio.address, "account": "jdoe", "access_token": "macaroon"}
         container = launch(
-            "glibc",
-            script="#!/bin/bash\ncat $INPUT_FILE_PATH >$TMP_OUTPUT_DIR/x",
-            environment={**credentials, "AWS_ENDPOINT_URL": endpoint},
-            configuration=to(f"{name}/out"),
+            script="cat $INPUT_FILE_PATH $RUCIO_SCOPE 2>/dev/null",
+            configuration={"storage_providers": {"rucio.mine": settings}},
         )
-        assert not container.invoke(s3_event(name, "in/x")).failed
-    assert body(s3, name, "out/x") == b"content"
-    assert len(faults.requests) == 5
+        event = {"event_type": "transfer-done", "payload": {"scope": "user.jdoe", "name": "a.root"}}
+        outcome = container.invoke(event)
+    assert outcome.failed  # no file is called as the scope is, yet what came is printed
+    assert "events" in outcome.message
 
 
-@pytest.mark.parametrize("case", [(0, False, 1), (1, False, 2), (2, False, 3), (0, True, 2)])
-def test_a_damaged_download_is_repeated_where_there_is_a_checksum(
-    launch: Launch, s3: Any, s3_endpoint: str, credentials: dict[str, str], case: tuple[int, bool, int]
+@pytest.mark.parametrize(
+    ("providers", "complaint"),
+    [
+        ({"webdav.dcache": {"hostname": "x", "login": "a"}}, "'webdav.dcache' is incomplete: password missing"),
+        ({}, "'webdav.dcache' is incomplete: hostname missing"),
+        ({"webdav.dcache": "ssm:/none"}, "ssm:/none cannot be read"),
+        ({"webdav.dcache": "env:NONE"}, "env:NONE does not exist"),
+        ({"webdav.dcache": "vault:x"}, "vault: is unknown"),
+    ],
+)
+def test_an_incomplete_provider_is_named_before_anything_runs(
+    launch: Launch, webdav: Files, credentials: dict[str, str], providers: Any, complaint: str
 ) -> None:
-    damage, foreign_tags, downloads = case
-    name = bucket(s3, f"damaged-{damage}-{foreign_tags}".lower())
-    s3.put_object(Bucket=name, Key="x", Body=b"content\n")
-    with unreliable(s3_endpoint) as (endpoint, faults):
-        faults.damage, faults.foreign_tags = damage, foreign_tags
-        container = launch(script='cat "$INPUT_FILE_PATH"', environment={**credentials, "AWS_ENDPOINT_URL": endpoint})
-        assert container.output(s3_event(name, "x")) == "content\n"
-        assert len(faults.requests) == downloads
-        assert container.output(s3_event(name, "x")) == "content\n"
-        assert len(faults.requests) == downloads + 1
+    configuration = with_webdav(webdav, storage_providers=providers)
+    outcome = launch(script="echo ran", configuration=configuration, environment=credentials).invoke({})
+    assert outcome.document["errorType"] == "ConfigurationInvalid"
+    assert complaint in outcome.message
 
 
-def test_a_download_that_breaks_off_is_taken_up_where_it_stopped(
-    launch: Launch, s3: Any, s3_endpoint: str, credentials: dict[str, str]
+@pytest.mark.parametrize("kept", ["ssm", "secretsmanager", "env"])
+def test_settings_may_be_kept_where_only_the_role_reads_them(
+    launch: Launch, s3: Any, s3_endpoint: str, credentials: dict[str, str], kept: str
 ) -> None:
-    name, content = bucket(s3, "broken-off"), bytes(range(256)) * 40_000
-    s3.put_object(Bucket=name, Key="in/x", Body=content)
-    with unreliable(s3_endpoint) as (endpoint, faults):
-        faults.break_off = 3
-        container = launch(
-            "glibc",
-            script='#!/bin/bash\ncat "$INPUT_FILE_PATH" >$TMP_OUTPUT_DIR/x',
-            environment={**credentials, "AWS_ENDPOINT_URL": endpoint},
-            configuration=to(f"{name}/out"),
-        )
-        outcome = container.invoke(s3_event(name, "in/x"))
-        assert not outcome.failed, outcome
-        assert faults.break_off == 0
-    assert hashlib.sha256(body(s3, name, "out/x")).digest() == hashlib.sha256(content).digest()
+    name, text = bucket(s3, f"kept-{kept}"), json.dumps(with_minio(s3_endpoint)["minio.mine"])
+    client: Any = boto3.client(
+        "ssm" if kept == "env" else kept,
+        endpoint_url=s3_endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test",
+    )  # fmt: skip
+    if kept == "ssm":
+        client.put_parameter(Name="/scar/minio.mine", Value=text, Type="SecureString", Overwrite=True)
+    elif kept == "secretsmanager":
+        client.create_secret(Name="/scar/minio.mine", SecretString=text)
+    place = "STORAGE_SECRET" if kept == "env" else "/scar/minio.mine"
+    configuration = {
+        **to({"storage_provider": "minio.mine", "path": name}),
+        "storage_providers": {"minio.mine": f"{kept}:{place}"},
+    }
+    container = launch(configuration=configuration, environment={**credentials, "STORAGE_SECRET": text})
+    outcome = container.run("env >$TMP_OUTPUT_DIR/env")
+    assert not outcome.failed, outcome
+    assert keys(s3, name) == ["env"]
+    assert (b"STORAGE_SECRET" in body(s3, name, "env")) is (kept != "env")

@@ -13,10 +13,10 @@ import pytest
 
 from tests.supervisor.conftest import Bundle
 from tests.supervisor.container import Container, Deployment
-from tests.supervisor.file_servers import Files, WebDavServer, serving
 from tests.supervisor.objects import body, bucket
-from tests.supervisor.runtime_api import Outcome
 from tests.supervisor.unreliable import unreliable
+from tests.world.file_servers import Files, WebDavServer, serving
+from tests.world.runtime_api import Outcome
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
 

@@ -1,11 +1,11 @@
-"""What is run for an event, and how."""
+"""Which program runs for an event, and with which environment."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.supervisor.conftest import Launch
-from tests.supervisor.container import encoded, printed
+from tests.supervisor.container import encoded, printed, s3_event, variables
 
 IMAGE = {"Entrypoint": ["echo", "entrypoint"], "Cmd": ["command"]}
 
@@ -106,3 +106,46 @@ def test_what_an_event_brings_wrongly_is_told(launch: Launch, event: object, com
     outcome = launch(script="echo baked").invoke(event)
     assert outcome.document["errorType"] == "EventInvalid"
     assert complaint in outcome.message
+
+
+def test_the_process_sees_its_image_and_its_function_and_nothing_of_the_supervisor(launch: Launch) -> None:
+    container = launch(
+        script="env",
+        image={"Env": ["FROM_IMAGE=1", "BOTH=image"]},
+        environment={"BOTH": "function", "AWS_SECRET_ACCESS_KEY": "key", "AWS_REGION": "eu-west-1"},
+    )
+    found = variables(container, {})
+    assert found["FROM_IMAGE"] == "1"
+    assert found["BOTH"] == "function"
+    assert found["AWS_SECRET_ACCESS_KEY"] == "key"
+    assert found["AWS_REGION"] == "eu-west-1"
+    ours = {"SCAR_FUNCTION", "AWS_LAMBDA_RUNTIME_API", "LC_CTYPE", "PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH"}
+    assert not ours & set(found)
+
+
+def test_the_process_gets_the_variables_of_its_event(launch: Launch) -> None:
+    container = launch(script="env; cat $INPUT_FILE_PATH")
+    request_id = container.start({"a": 1}, trace_id="Root=1-2-3")
+    output = printed(container.finish(request_id))
+    found = dict(line.partition("=")[::2] for line in output.splitlines() if "=" in line)
+    assert found["AWS_LAMBDA_REQUEST_ID"] == request_id
+    assert found["_X_AMZN_TRACE_ID"] == "Root=1-2-3"
+    assert found["INPUT_FILE_PATH"].startswith(found["TMP_INPUT_DIR"] + "/event-file-")
+    assert found["TMP_OUTPUT_DIR"] != found["TMP_INPUT_DIR"]
+    assert found["HOME"] == "/tmp"
+    assert output.endswith('{"a": 1}')
+
+
+def test_an_event_longer_than_any_variable_is_left_out_and_the_script_runs(launch: Launch) -> None:
+    container = launch(script="echo ${EVENT-none} ${#STORAGE_OBJECT_KEY}")
+    event = s3_event("bucket", "folder/", padding="x" * 200_000)
+    event["Records"][0]["s3"]["object"]["key"] = "folder/"
+    assert container.output(event) == ""  # a placeholder: nothing runs, nothing fails
+    long = {"padding": "x" * 200_000}
+    assert container.output(long) == "none 0\n"
+
+
+def test_a_long_input_name_and_odd_bytes_in_variables_do_no_harm(launch: Launch) -> None:
+    found = variables(launch(script="env", environment={"ODD": "a\nb=c", "UMLAUT": "ä"}), {})
+    assert found["UMLAUT"] == "ä"
+    assert found["b"] == "c"

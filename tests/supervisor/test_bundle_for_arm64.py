@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from scar_foundation.directories import cache_directory
-from tests.supervisor import roots
 from tests.supervisor.conftest import BUNDLE, Bundle
 from tests.supervisor.container import Container, Deployment, printed, s3_event
 from tests.supervisor.objects import body, bucket, to
+from tests.world import root_filesystems
 
 sys.path.insert(0, str(BUNDLE.parent))
 from bundling import interpreter
@@ -167,7 +167,7 @@ def arm64(foreign: Bundle, emulator: Path, shared_folder: Path, tmp_path: Path) 
     root = shared_folder / "arm64-root"
     if not root.exists():
         interpreter.unpack_packages("arm64", DOWNLOADS / "busybox", tmp_path, ("busybox-static",))
-        roots.open_to_all(roots.busybox(root, tmp_path, tmp_path / "bin/busybox"))
+        root_filesystems.open_to_all(root_filesystems.busybox(root, tmp_path, tmp_path / "bin/busybox"))
     running: list[Container] = []
 
     def start(**deployment: Any) -> Container:

@@ -1,17 +1,72 @@
-"""Which files go where, and what is told of those that could not."""
+"""The files of a run: names of inputs, which outputs go where, and that nothing is left behind."""
 
 import hashlib
 from typing import Any
 
 import pytest
 
+from supervisor.files import file_name
 from tests.supervisor.conftest import Launch
-from tests.supervisor.container import printed
+from tests.supervisor.container import printed, variables
 from tests.supervisor.objects import body, bucket, keys, to
 from tests.supervisor.unreliable import unreliable
 from tests.world.waiting import wait_for
 
+
+def test_nothing_of_an_event_is_left_for_the_next_one(launch: Launch) -> None:
+    container = launch(
+        script="env; ls -A /tmp; cat $TMP_OUTPUT_DIR/* 2>/dev/null; echo x >$TMP_OUTPUT_DIR/x; cd /tmp; ls -A | wc -l"
+    )
+    first = variables(container, {"a": 1})
+    second = variables(container, {"b": 2})
+    assert first["TMP_OUTPUT_DIR"] != second["TMP_OUTPUT_DIR"]
+    assert container.output({}).splitlines()[-1] == "1"  # only the folder of the event itself
+    changing = {"INPUT_FILE_PATH", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR", "AWS_LAMBDA_REQUEST_ID"}
+    assert {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)} == changing
+
+
+def test_files_that_the_script_locked_are_removed_too(launch: Launch) -> None:
+    container = launch()
+    locked = "cd $TMP_INPUT_DIR && mkdir -p a/b && echo 1 >a/b/c && ln -s / a/root && mkfifo a/p && chmod 0 a/b/c a/b a"
+    assert not container.run(locked).failed
+    assert printed(container.run("ls -A /tmp | wc -l")) == "1\n"
+    assert "cannot be removed" not in container.log
+
+
+def test_folders_of_failed_and_timed_out_events_are_removed_too(launch: Launch) -> None:
+    container = launch()
+    assert container.run("echo x >$TMP_OUTPUT_DIR/x; exit 3").failed
+    assert container.run("echo x >$TMP_OUTPUT_DIR/x; sleep 100", seconds=0.5).failed
+    assert printed(container.run("ls -A /tmp | wc -l")) == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("a/b/c.txt", "c.txt"),
+        ("a b+c%.txt", "a b+c%.txt"),
+        ("a/..", "_.."),
+        ("a/.", "_."),
+        ("x/", "x"),
+        ("", "_"),
+        ("-rf", "-rf"),
+        ("a\0b", "a_b"),
+        ("日本.txt", "日本.txt"),
+    ],
+)
+def test_keys_become_safe_file_names(key: str, name: str) -> None:
+    assert file_name(key) == name
+
+
+def test_long_names_are_shortened_differently_and_keep_their_ending() -> None:
+    names = [file_name("日" * 200 + letter + ".tiff") for letter in "ab"]
+    assert len(set(names)) == 2
+    assert all(len(name.encode()) <= 255 and name.endswith(".tiff") and name.startswith("日日") for name in names)
+
+
 FILES = ("a.txt", "b.jpg", "result-c.txt", "sub/result-d.txt", "sub/deep/e.jpg", "a b/f+%.txt")
+
+
 MAKE = "cd $TMP_OUTPUT_DIR && mkdir -p sub/deep 'a b'" + "".join(f" && echo x >'{file}'" for file in FILES)
 
 

@@ -1,4 +1,4 @@
-"""What callers over HTTP get back through a gateway."""
+"""Responses: what callers get, by the Runtime API or over HTTP."""
 
 import base64
 import hashlib
@@ -10,24 +10,44 @@ from typing import Any
 import pytest
 
 from tests.supervisor.conftest import Launch
-from tests.supervisor.container import Container
-from tests.world.waiting import wait_for
+from tests.supervisor.container import printed
+from tests.supervisor.http_calls import answer, received, request
 
 
-def request(body: str = "", **more: Any) -> dict[str, Any]:
-    return {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "body": body, **more}
+def test_a_binary_answer_that_does_not_fit_is_an_error_and_not_half_a_file(launch: Launch) -> None:
+    document = answer(launch("glibc", script="#!/bin/bash\n" + r"printf '\377%05000000d' 0"), request())
+    assert document["statusCode"] == 500
+    assert b"ResponseTooLarge" in received(document)
+    assert b"write it to $TMP_OUTPUT_DIR" in received(document)
 
 
-def answer(container: Container, event: Any, **more: Any) -> dict[str, Any]:
-    outcome = container.invoke(event, **more)
-    assert not outcome.failed, outcome
-    return dict(outcome.document)
+def test_the_answer_is_the_output_in_its_envelope(launch: Launch) -> None:
+    container = launch(script="echo to-out; echo to-err >&2")
+    request_id = container.start({})
+    document = container.finish(request_id).document
+    assert document == {
+        "statusCode": 200,
+        "headers": {
+            "amz-lambda-request-id": request_id,
+            "amz-log-group-name": "/aws/lambda/any",
+            "amz-log-stream-name": "2026/01/01/[$LATEST]any",
+        },
+        "body": base64.b64encode(b"to-out\n").decode(),
+        "isBase64Encoded": True,
+    }
 
 
-def received(document: dict[str, Any]) -> bytes:
-    """What a gateway hands to the client."""
-    body = str(document["body"])
-    return base64.b64decode(body) if document["isBase64Encoded"] else body.encode()
+def test_binary_output_comes_back_unchanged(launch: Launch) -> None:
+    outcome = launch().run(r"printf '\000\377\r\n\200'")
+    assert base64.b64decode(outcome.document["body"]) == b"\0\xff\r\n\x80"
+
+
+def test_an_answer_longer_than_lambda_takes_is_cut_with_a_notice(launch: Launch) -> None:
+    outcome = launch().run("seq 1 1200000")
+    assert len(outcome.document["body"]) < 6_200_000
+    output = printed(outcome)
+    assert output.startswith("1\n2\n3\n")
+    assert output.splitlines()[-1].startswith("[cut: 8488896 bytes were printed, ")
 
 
 @pytest.mark.parametrize(
@@ -68,23 +88,10 @@ def test_a_failed_script_is_a_500_that_tells_why(launch: Launch) -> None:
     assert set(document["headers"]) >= {"amz-lambda-request-id", "amz-log-group-name", "amz-log-stream-name"}
 
 
-def test_the_log_names_what_the_gateway_calls_the_request(launch: Launch) -> None:
-    container = launch(script="echo hi")
-    context = {"http": {"method": "GET"}, "requestId": "JKJaXmPLvHcESHA="}
-    answer(container, request(requestContext=context))
-    line = "the gateway's id of this request is JKJaXmPLvHcESHA=\n"
-    wait_for(lambda: line in container.log, 30, "the line is in the log")
-
-
 def test_a_timeout_is_a_504(launch: Launch) -> None:
     document = answer(launch(script="sleep 30"), request(), seconds=1.5)
     assert document["statusCode"] == 504
     assert b'"errorType": "ScriptTimedOut"' in received(document)
-
-
-def test_a_request_that_nobody_waits_for_fails_as_an_event(launch: Launch) -> None:
-    event = request(headers={"X-Amz-Invocation-Type": "Event"})
-    assert launch(script="exit 3").invoke(event).document["errorType"] == "ScriptFailed"
 
 
 def test_the_script_sees_the_body_and_the_parameters(launch: Launch) -> None:

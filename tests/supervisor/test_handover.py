@@ -1,17 +1,17 @@
-"""Events that become jobs of AWS Batch, and the jobs: one of each event, whatever goes wrong."""
+"""Events that become jobs of AWS Batch or wait in the function's queue: one of each event, whatever goes wrong."""
 
 import json
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.supervisor.batch_service import Batch, batch_service
 from tests.supervisor.conftest import Launch
-from tests.supervisor.container import encoded, printed, s3_event
+from tests.supervisor.container import Container, encoded, printed, s3_event
+from tests.supervisor.fake_aws import Batch, Queue, batch_service, lambda_service
+from tests.supervisor.http_calls import answer, received, request
 from tests.supervisor.objects import body, bucket, keys, to
+from tests.world.waiting import wait_for
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_an_event_that_lambda_repeats_is_one_job(launch: Launch, batch: Batch, c
     request_id = container.start({})
     container.finish(request_id)
     batch.jobs[:] = batch.jobs[-1:]
-    from tests.supervisor.runtime_api import Event
+    from tests.world.runtime_api import Event
 
     container.api.send(Event(request_id, b"{}", 60, None))
     assert "job-1" in printed(container.finish(request_id))
@@ -152,61 +152,90 @@ def test_what_cannot_be_delegated_is_told(
     assert batch.jobs == []
 
 
-def test_an_unknown_mode_ends_the_function_at_its_start(launch: Launch) -> None:
-    container = launch(configuration={"execution_mode": "lamda"})
-    assert container.process.wait(10) == 1
-    assert container.api.outcome("init", 5).error_type == "Function.ConfigurationInvalid"
-
-
 def test_a_function_of_many_nodes_overrides_them_all(launch: Launch, batch: Batch, credentials: dict[str, str]) -> None:
     configuration = mode("batch", batch={"multi_node": True})
     assert not launch(configuration=configuration, environment=reaching(batch, credentials)).invoke({}).failed
     assert batch.variables()["EVENT"] == "{}"
 
 
-def job(**variables: str) -> dict[str, str]:
-    return {"AWS_LAMBDA_RUNTIME_API": "", "AWS_BATCH_JOB_ID": "job-1", **variables}
+EVENT_HEADER = {"X-Amz-Invocation-Type": "Event"}
 
 
-def test_of_many_nodes_only_the_main_one_stages_and_stores(
-    launch: Launch, s3: Any, credentials: dict[str, str]
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    with lambda_service() as service:
+        yield service
+
+
+def asynchronous(launch: Launch, queue: Queue, **configuration: Any) -> Container:
+    environment = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_LAMBDA": queue.address,
+        "AWS_LAMBDA_FUNCTION_NAME": "fn",
+    }
+    settings = {"name": "fn", "asynchronous_http": True, **configuration}
+    return launch(script="echo ran", configuration=settings, environment=environment)
+
+
+@pytest.mark.parametrize("how", [{"headers": EVENT_HEADER}, {"routeKey": "ANY /launch/async"}])
+def test_a_call_that_nobody_waits_for_is_queued_whole_and_answered_at_once(
+    launch: Launch, queue: Queue, how: dict[str, Any]
 ) -> None:
-    name = bucket(s3, "nodes")
-    s3.put_object(Bucket=name, Key="in/a", Body=b"a")
-    script = (
-        "node=$AWS_BATCH_JOB_NODE_INDEX; echo node $node ${INPUT_FILE_PATH:+has input}; echo x >$TMP_OUTPUT_DIR/$node"
-    )
-    for node in ("0", "1", "2"):
-        nodes = {"AWS_BATCH_JOB_NODE_INDEX": node, "AWS_BATCH_JOB_MAIN_NODE_INDEX": "1", "AWS_BATCH_JOB_NUM_NODES": "3"}
-        environment = job(EVENT=json.dumps(s3_event(name, "in/a")), **nodes, **credentials)
-        container = launch(script=script, configuration=to(f"{name}/out"), environment=environment)
-        assert container.process.wait(30) == 0
-        container.close()
-        assert (f"node {node} has input\n" in container.log) is (node == "1")
-    assert keys(s3, name) == ["in/a", "out/1"]
+    container = asynchronous(launch, queue)
+    event = request("hello", queryStringParameters={"a": "1"}, **how)
+    request_id = container.start(event)
+    document = container.finish(request_id).document
+    assert document["statusCode"] == 202
+    assert json.loads(received(document)) == {"requestId": "later-1"}
+    assert document["headers"]["amz-lambda-request-id"] == "later-1"
+    assert queue.events == [{**event, "queuedBy": request_id}]
+    path, headers = queue.requests[0]
+    assert path == "/2015-03-31/functions/fn/invocations"
+    assert headers["x-amz-invocation-type"] == "Event"
+    assert "/us-east-1/lambda/aws4_request" in headers["authorization"]
+    assert "ran\n" not in container.log
+    # What was queued runs, and is not queued again.
+    later = container.invoke(queue.events[0])
+    assert (later.document["statusCode"], len(queue.events)) == (200, 1)
+    wait_for(lambda: "ran\n" in container.log, 10, "the script's output")
+
+
+def test_a_queued_call_that_fails_is_a_failure_that_lambda_sees(launch: Launch, queue: Queue) -> None:
+    container = asynchronous(launch, queue)
+    event = {**request("hello", headers=EVENT_HEADER), "queuedBy": "x", "script": "ZXhpdCAz"}
+    outcome = container.invoke(event)
+    assert outcome.failed
+    assert outcome.document["errorType"] == "ScriptFailed"
 
 
 @pytest.mark.parametrize(
-    ("script", "code"),
+    ("refusal", "status", "said"),
     [
-        ("exit 3", 3),
-        ("kill -SEGV $$", 139),
-        ("true", 0),
-        ("echo No space left on device; exit 5", 5),
-        ("echo Cannot allocate memory; exit 7", 7),
+        ((403, "not you"), 500, "lambda:InvokeFunction on the function"),
+        ((400, "what?"), 500, "what?"),
     ],
 )
-def test_the_exit_code_of_a_job_is_that_of_its_script(launch: Launch, script: str, code: int) -> None:
-    environment = job(EVENT='{"a": 1}', SCRIPT=encoded(script))
-    assert launch(environment=environment).process.wait(30) == code
-
-
-def test_a_job_makes_the_folder_for_its_files_where_the_image_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_call_that_cannot_be_queued_is_told_so(
+    launch: Launch, queue: Queue, refusal: tuple[int, str], status: int, said: str
 ) -> None:
-    from supervisor import files
+    queue.refusal = refusal
+    document = answer(asynchronous(launch, queue), request("hello", headers=EVENT_HEADER))
+    assert document["statusCode"] == status
+    assert "EventNotQueued" in received(document).decode()
+    assert said in received(document).decode()
 
-    monkeypatch.setattr(files, "TMP", str(tmp_path / "tmp"))
-    for _ in range(2):
-        files.make_tmp()
-    assert stat.S_IMODE((tmp_path / "tmp").stat().st_mode) == 0o1777
+
+def test_a_call_that_is_too_large_for_the_queue_is_told_the_limit_and_the_way_out(launch: Launch, queue: Queue) -> None:
+    document = answer(asynchronous(launch, queue), request("x" * 1_100_000, headers=EVENT_HEADER))
+    assert document["statusCode"] == 413
+    assert b"takes 1,048,576; put the file into the function's input bucket" in received(document)
+    assert queue.requests == []
+
+
+def test_without_the_setting_a_call_is_run_at_once(launch: Launch, queue: Queue) -> None:
+    container = asynchronous(launch, queue, asynchronous_http=False)
+    assert not container.invoke(request("hello", routeKey="ANY /launch/async")).failed
+    wait_for(lambda: "ran\n" in container.log, 10, "the script's output")
+    assert queue.requests == []
