@@ -67,8 +67,8 @@ class BucketNotificationProvider(AwsResourceProvider):
                 raise
             present = {}
         found = [_rule(entry) for entry in _own(present, props["mark"])]
-        rules = sorted(found, key=_trigger_order)
-        same = rules == sorted(props["rules"], key=_trigger_order)
+        rules = sorted(found, key=_order)
+        same = rules == sorted(props["rules"], key=_order)
         outputs = {**props, "rules": props["rules"] if same else rules}
         return ReadResult(id_ if found else "", outputs, outputs)
 
@@ -212,7 +212,7 @@ def _rule(entry: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _trigger_order(rule: dict[str, Any]) -> tuple[str, str, str]:
+def _order(rule: dict[str, Any]) -> tuple[str, str, str]:
     return rule["function_arn"], rule.get("prefix", ""), rule.get("suffix", "")
 
 

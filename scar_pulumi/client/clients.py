@@ -15,6 +15,8 @@ from scar_foundation.limits import LAMBDA_TIMEOUT
 _DEFAULT_REGION = "us-east-1"
 # Silence as long as the longest invocation must not look like a dead connection.
 _LONGEST_INVOCATION = LAMBDA_TIMEOUT.most + 10
+# As `supervisor.configuration.FALSE_WORDS`, which a test compares: a function and its client must understand the same.
+_FALSE = ("false", "no", "off", "n", "0")
 # Sent again, an invocation would run twice: https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 _ONCE = {"retries": {"total_max_attempts": 1}, "read_timeout": _LONGEST_INVOCATION, "tcp_keepalive": True}
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {"lambda": _ONCE, "s3": {"max_pool_connections": 40}}
@@ -62,7 +64,7 @@ class Clients:
             endpoint_url=settings.get("endpoint") or (self._environment or {}).get("AWS_ENDPOINT_URL"),
             aws_access_key_id=settings["access_key"],
             aws_secret_access_key=settings["secret_key"],
-            verify=None if truth(settings.get("verify", True)) else False,
+            verify=None if verifies(settings) else False,
             config=botocore.config.Config(**options),
         )
 
@@ -92,9 +94,10 @@ class Clients:
         return self._session
 
 
-def truth(value: Any) -> bool:
-    """Return whether a setting is switched on: a flag, or a text as people write it."""
-    return value.strip().lower() in ("true", "yes", "on", "1") if isinstance(value, str) else bool(value)
+def verifies(settings: Mapping[str, Any]) -> bool:
+    """Return whether a storage's certificate is checked: unless its settings say no, by the supervisor's words."""
+    value = settings.get("verify")
+    return value in (None, "") or (value.strip().lower() not in _FALSE if isinstance(value, str) else bool(value))
 
 
 def _local_session(environment: Mapping[str, str]) -> Any:

@@ -11,7 +11,7 @@ VARIABLE = "SCAR_FUNCTION"
 FOLDER = "/opt/scar/function"
 MODES = ("lambda", "batch", "lambda-batch")
 LOG_FORMATS = ("text", "json")
-FALSE_WORDS = ("", "false", "no", "off", "n", "0")
+FALSE_WORDS = ("false", "no", "off", "n", "0")
 
 
 class StoragePath(NamedTuple):
@@ -159,8 +159,10 @@ def _storage_paths(value: Any, key: str) -> tuple[StoragePath, ...]:
 
 
 def truth(value: Any) -> bool:
-    """Return whether a setting is on; a text is, unless it is one of the words for false."""
-    return value.strip().lower() not in FALSE_WORDS if isinstance(value, str) else bool(value)
+    """Return whether a setting is on; a text is, unless it is empty or one of the words for false."""
+    if not isinstance(value, str):
+        return bool(value)
+    return value.strip().lower() not in ("", *FALSE_WORDS)
 
 
 def _one_of(known: tuple[str, ...], value: Any, key: str) -> str:

@@ -1,6 +1,11 @@
 """Events follow one another from the Runtime API, whatever goes wrong with one of them."""
 
-from tests.supervisor.conftest import Launch
+import subprocess
+import sys
+
+import pytest
+
+from tests.supervisor.conftest import BUNDLE, Launch
 from tests.supervisor.container import printed
 from tests.world.waiting import wait_for
 
@@ -55,3 +60,36 @@ def test_a_runtime_api_that_goes_away_ends_the_process_with_an_error(launch: Lau
     container.api.close()
     assert container.process.wait(10) == 1
     wait_for(lambda: "the Runtime API is gone" in container.log, 5, "the reason is told")
+
+
+@pytest.mark.parametrize(
+    ("programs", "loaded"),
+    [
+        (["main"], {"main"}),
+        (
+            ["main", "lambda_mode"],
+            {"configuration", "errors", "events", "events.http", "events.items", "events.storage", "function"}
+            | {"lambda_mode", "limits", "log", "main", "storage"},
+        ),
+    ],
+)
+def test_only_what_is_needed_is_loaded_before_the_first_poll(programs: list[str], loaded: set[str]) -> None:
+    assert _loaded(*programs) == loaded
+
+
+def test_a_plain_event_loads_six_modules_more() -> None:
+    more = {"files", "invocation", "process", "program", "response", "runs"}
+    assert _loaded("lambda_mode", "invocation") - _loaded("lambda_mode") == more
+
+
+def _loaded(*modules: str) -> set[str]:
+    """The modules of the supervisor that are there after importing some of them."""
+    imports = ", ".join(f"supervisor.{name}" for name in modules)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {imports}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(BUNDLE.parent)},
+    )
+    return {name.removeprefix("supervisor.") for name in done.stdout.split() if name.startswith("supervisor.")}

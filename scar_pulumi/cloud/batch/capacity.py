@@ -50,10 +50,10 @@ class InstanceType:
 
 def instance_types(names: list[str]) -> list[InstanceType]:
     """What the instance types of a compute environment have; of `optimal` and most families nothing is known."""
-    return [found for name in names for found in _capacity_types(name)]
+    return [found for name in names for found in _types(name)]
 
 
-def _capacity_types(name: str) -> list[InstanceType]:
+def _types(name: str) -> list[InstanceType]:
     family, dot, size = name.partition(".")
     if dot:
         return [_type(family, size)]

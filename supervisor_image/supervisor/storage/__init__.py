@@ -116,7 +116,8 @@ class Settings(NamedTuple):
     @property
     def verify(self) -> bool:
         """Whether certificates are checked: unless the settings say no."""
-        return truth(self.get("verify", "true"))
+        value = self.values.get("verify")
+        return value in (None, "") or truth(value)
 
     def address(self, host: str) -> str:
         """Return the URL of a host that is given with or without a scheme; without one it is https."""
