@@ -1,4 +1,4 @@
-"""Limits and defaults of AWS, and the defaults of this project: each once, with the page that states it.
+"""Limits and defaults of AWS, Kubernetes and OSCAR, and of this project: each once, with the page that states it.
 
 Sizes are bytes and durations are seconds unless the name or the comment says otherwise.
 """
@@ -56,6 +56,14 @@ HTTP_API_TIMEOUT = 30
 """Seconds until a call is answered with 504. (REST APIs wait for 29.)"""
 HTTP_API_PAYLOAD_BYTES = 10 * MIB
 HTTP_API_HEADER_BYTES = 10_240
+HTTP_API_STAGE = "scar"
+"""Default of this project."""
+HTTP_API_PATH = "{proxy+}"
+"""Default of this project: every path."""
+
+# S3: https://docs.aws.amazon.com/general/latest/gr/s3.html
+S3_NOTIFICATIONS = 100
+"""Entries in the notification configuration of one bucket."""
 
 # AWS Batch: https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 BATCH_REQUEST_BYTES = 30 * KIB
@@ -86,10 +94,20 @@ BATCH_LEAST_TIMEOUT = 60
 BATCH_EPHEMERAL_STORAGE = Range(21, 200, default=20)
 """GiB of a job on Fargate; the default cannot be asked for."""
 
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/accelerated-computing-instances.html
+GPU_INSTANCE_TYPE_PATTERN = r"(?:p|g|gr)[0-9][a-z0-9-]*(?:\.[a-z0-9-]+)?"
+"""Instance types and families with GPUs."""
+
 # CloudWatch Logs: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 LOG_BATCH_EVENTS = 10_000
 LOG_RETENTION_DAYS = 30
 """Default of this project; CloudWatch Logs itself keeps logs for ever."""
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LOG_RETENTION_CHOICES = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""Days."""
 
 # S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 S3_KEY_BYTES = 1024
@@ -100,3 +118,32 @@ IAM_ROLE_NAME_CHARACTERS = 64
 # Registries: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html and
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests
 MANIFEST_BYTES = 4 * MIB
+
+# Kubernetes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+KUBERNETES_CPU_PATTERN = r"[0-9]+(?:\.[0-9]+)?|[0-9]+m"
+KUBERNETES_MEMORY_PATTERN = r"[0-9]+(?:\.[0-9]+)?(?:[EPTGMk]i?|Ki|m|e[0-9]+)?"
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+DNS_LABEL_PATTERN = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+PORTS = Range(0, 65_535)
+
+# OSCAR: https://docs.oscar.grycap.net/fdl/, and what its server refuses
+OSCAR_NAME_CHARACTERS = 39
+"""What Knative leaves of the 63 of a DNS label."""
+OSCAR_CPU = "0.2"
+OSCAR_MEMORY = "256Mi"
+OSCAR_LOG_LEVEL = "INFO"
+OSCAR_SYNCHRONOUS_PODS = Range(0, 10_000)
+"""Fewest and most pods of synchronous calls; 0 is no limit."""
+OSCAR_EXPOSED_PODS = Range(1, 10_000)
+"""Fewest and most pods of an exposed service."""
+OSCAR_CPU_THRESHOLD = Range(1, 100, default=80)
+"""Per cent."""
+OSCAR_EXPOSE_DEFAULTS = {
+    "min_scale": 1,
+    "max_scale": 10,
+    "cpu_threshold": OSCAR_CPU_THRESHOLD.default,
+    "health_path": "/",
+}
+"""OSCAR documents these and does not apply them: it answers 500, "HorizontalPodAutoscaler invalid"."""
+OSCAR_STARTING_STORAGE = ("minio", "webdav", "rucio")
+"""Types of the storage whose new files can start a service."""

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from scar_foundation.limits import Range
+
 
 class Rule(NamedTuple):
-    """A regular expression that a text must match (or, with `forbid`, must not contain), and what to say if not.
+    """A regular expression that a text must match or, with `forbid`, must not contain.
 
     Attributes:
         pattern: Matched with `fullmatch`, or searched for where `forbid` is set.
-        says: The complaint, after "'the text' ".
+        says: The message if the rule is broken, after "'the text' ".
         hint: What to do.
         forbid: Whether finding the pattern is the mistake.
     """
@@ -23,15 +25,16 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Text; with `loose`, numbers and booleans are taken as they are written, and nothing as "".
+    """Text.
 
     Attributes:
-        what: How to call it in a sentence: "a function name".
+        what: What messages call it: "a function name".
         longest: Most characters.
-        rules: Checked in order; the first that fails is reported.
-        loose: Whether unquoted numbers and booleans are welcome.
+        rules: Checked in order; the first that is broken is reported.
+        loose: Whether unquoted numbers and booleans are accepted, as they are written, and no value as "".
         optional: Whether "" means not given.
-        bracketed: Whether a list of one word, as "[your token]" is read by YAML, is taken as that text.
+        bracketed: Whether a list of one word is accepted as text: YAML reads "[your token]" as a list.
+        is_file: Whether it is the path of a file, relative to the directory of the FDL file.
     """
 
     what: str = "text"
@@ -40,16 +43,22 @@ class Text:
     loose: bool = False
     optional: bool = False
     bracketed: bool = False
+    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """A whole number with limits and their owner: "Lambda's minimum of 128 (MB)"."""
+    """A whole number with limits, and who sets them: "Lambda's minimum of 128 (MB)"."""
 
     minimum: int
     maximum: int
     unit: str = ""
     whose: str = "the"
+
+    @classmethod
+    def within(cls, limits: Range, *, unit: str = "", whose: str = "the") -> "Whole":
+        """Return the kind of a number within limits."""
+        return cls(minimum=limits.least, maximum=limits.most, unit=unit, whose=whose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class Choice:
 
     Attributes:
         values: Text or whole numbers.
-        fold: Whether upper and lower case are the same; the value becomes that of `values`.
+        fold: Whether case is ignored; the value becomes the one in `values`.
     """
 
     values: tuple[str | int, ...]
@@ -72,7 +81,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Items:
-    """A list of one kind; with `single`, one value may stand for a list of one."""
+    """A list of one kind.
+
+    Attributes:
+        of: What its entries are.
+        least: Fewest entries.
+        most: Most entries. Of a list with at most one, the model has that one, or None.
+        single: Whether a value that is no list stands for a list of one.
+    """
 
     of: "Kind"
     least: int = 0
@@ -82,13 +98,13 @@ class Items:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A map with keys of the user's choice.
+    """A map whose keys the user chooses.
 
     Attributes:
         names: What the keys must look like.
         of: What the values are.
         most: Most entries.
-        reserved: Keys that may not be set; an entry ending in "*" reserves all with that start.
+        reserved: Keys that may not be set; a name that ends in "*" reserves all that start like it.
         reserved_by: Who reserves them: "Lambda".
     """
 
@@ -104,18 +120,24 @@ class Section:
     """A map with known keys.
 
     Attributes:
-        keys: What may stand in it.
-        shorthand: Key that is meant when a single value is given instead of the map.
-        exactly_one: Keys of which one must be given, and not two.
-        at_least_one: Keys of which one must be given.
-        together: Keys that are given all or none.
-        free: Start of keys that are ignored, as a place for anchors.
-        unknown_hint: What to do about an unknown key that resembles nothing.
-        open_for: Who else may know keys that are not listed: these are passed on, with a warning.
-        only_if_given: Whether a section that is not given has no defaults either.
+        keys: What it may hold.
+        makes: The dataclass of the model that it becomes; None keeps a plain map.
+        inline: Whether its keys become fields of what the section around it becomes.
+        rest: The field for keys that have no field of their own: they are kept there as they are.
+        shorthand: The key that is meant when a single value is given instead of the map.
+        exactly_one: Keys of which exactly one must be given.
+        at_least_one: Keys of which at least one must be given.
+        together: Keys that must be given together or not at all.
+        free: Keys that start like this are ignored: a place for anchors.
+        unknown_hint: What to do about an unknown key that resembles no known one.
+        open_for: Who may know keys that are not listed here: they are passed on, with a warning.
+        only_if_given: Whether defaults apply only where the section is given.
     """
 
     keys: Mapping[str, "Key"]
+    makes: type | None = None
+    inline: bool = False
+    rest: str | None = None
     shorthand: str | None = None
     exactly_one: tuple[str, ...] = ()
     at_least_one: tuple[str, ...] = ()
@@ -126,7 +148,7 @@ class Section:
     only_if_given: bool = False
 
     def canonical(self, name: str) -> str:
-        """The listed name of a key that may be given by an alias."""
+        """Return the listed name of a key, which may be given by an alias."""
         if name in self.keys:
             return name
         return next((listed for listed, key in self.keys.items() if name in key.aliases), name)
@@ -134,7 +156,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """Not looked into, and passed on as it is."""
+    """Not checked, and passed on as it is."""
 
 
 Kind = Text | Whole | Flag | Choice | Items | Table | Section | Anything
@@ -146,19 +168,25 @@ class Key:
 
     Attributes:
         kind: What its value may be.
-        doc: What it is for, its unit; becomes the editor's hover text.
+        doc: What it is for, in one sentence: in the reference, and in the editor's hover text.
         default: Used where the key is not given.
+        default_doc: The default in words, where it depends on something.
+        field: The field of the model that holds the value, where it is not named like the key.
+        unused: Whether no field holds the value: only rules look at it.
         required: Whether it must be given.
         secret: Whether the value must never be shown.
         link: Where the limits come from.
-        note: Accepted without effect, and this is the warning; `quiet` values don't deserve one.
-        quiet: Values, as written, for which the note is left out.
+        note: Why the key has no effect: it is accepted with this warning.
+        quiet: Values, as written, that need no such warning.
         aliases: Other names that files give it.
     """
 
     doc: str
     kind: Kind = Anything()
     default: Any = None
+    default_doc: str | None = None
+    field: str | None = None
+    unused: bool = False
     required: bool = False
     secret: bool = False
     link: str | None = None

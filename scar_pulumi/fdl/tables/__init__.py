@@ -1,6 +1,6 @@
-"""The language as tables: every key, its type, limits and default, or what is said where it has no effect or meaning.
+"""The language as tables: every key with its type, limits and default, or why it has no effect.
 
-The checker, the builder's defaults and the JSON Schema for editors all read these.
+The checker, the model's builder, the JSON Schema for editors and the reference all read them.
 """
 
 from scar_pulumi.fdl.kinds import Items, Key, Section, Table, Text
@@ -11,31 +11,32 @@ from scar_pulumi.fdl.tables.storage import STORAGE_PROVIDERS
 FUNCTIONS = Section(
     keys={
         "aws": Key(doc="Functions on AWS.", kind=Items(of=AWS_FUNCTION)),
-        "oscar": Key(doc="Services on OSCAR clusters: in each entry the cluster's id, then the service.", kind=OSCAR),
+        "oscar": Key(
+            doc="Services on OSCAR clusters: each entry has a cluster's id, and below it a service.", kind=OSCAR
+        ),
     },
     at_least_one=("aws", "oscar"),
-    unknown_hint="functions are listed below 'aws:'",
+    unknown_hint="list functions below 'aws:'",
 )
 
 DOCUMENT = Section(
     keys={
-        "functions": Key(doc="What to deploy.", kind=FUNCTIONS, required=True),
+        "functions": Key(doc="What is deployed.", kind=FUNCTIONS, required=True),
         "storage_providers": STORAGE_PROVIDERS,
         "clusters": CLUSTERS,
-        "scar": Key(doc="Settings of SCAR's own client.", note="settings of SCAR's client have no effect here"),
+        "scar": Key(doc="Settings of SCAR's own client.", note="only SCAR's own client reads these settings"),
     },
     free="x-",
 )
 
 DEFAULTS = Section(
     keys={
-        "aws": Key(doc="Below every function of `functions.aws`.", kind=AWS_FUNCTION),
+        "aws": Key(doc="Defaults of every function in `functions.aws`.", kind=AWS_FUNCTION),
         "oscar": Key(
-            doc="Below every service of a cluster, by the cluster's id.", kind=Table(names=Text(), of=SERVICE)
+            doc="Defaults of every service of a cluster, by the cluster's id.", kind=Table(names=Text(), of=SERVICE)
         ),
         "storage_providers": STORAGE_PROVIDERS,
         "clusters": CLUSTERS,
     },
 )
-
-__all__ = ["AWS_FUNCTION", "DEFAULTS", "DOCUMENT", "FUNCTIONS", "SERVICE", "STORAGE_PROVIDERS"]
+"""The defaults file: what lies below every FDL file of a person or a machine."""

@@ -1,18 +1,17 @@
 """The section `api_gateway` of a function; it has an effect only with a name in it."""
 
+from scar_foundation.limits import HTTP_API_PATH, HTTP_API_STAGE
 from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Rule, Section, Text, Whole
-from scar_pulumi.fdl.tables.names import CREDENTIALS_NOTE, REGION
+from scar_pulumi.fdl.model import ApiGateway, Cors, Domain, Throttling, Tokens
+from scar_pulumi.fdl.tables.names import PROFILE, REGION
 
 _API = "https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis.html"
-_SET = "the API's own parts are set by scar-pulumi"
-
 _GUIDE = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
-_TOKENS = f"{_GUIDE}/http-api-jwt-authorizer.html"
-_ORIGINS = f"{_GUIDE}/http-api-cors.html"
-_LIMITS = f"{_GUIDE}/http-api-throttling.html"
-_DOMAINS = f"{_GUIDE}/http-api-custom-domain-names.html"
+_SET = "scar-pulumi sets up the API itself"
+_WORDS = Items(of=Text(), single=True)
 
 _JWT = Section(
+    makes=Tokens,
     keys={
         "issuer": Key(
             doc="Issuer of the tokens, such as https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc.",
@@ -20,29 +19,35 @@ _JWT = Section(
             required=True,
         ),
         "audience": Key(
-            doc="Whom tokens have to be for.",
+            doc="Accepted audiences of tokens.",
             kind=Items(of=Text(what="an audience", loose=True), least=1, single=True),
             required=True,
         ),
-        "scopes": Key(doc="Scopes of which a token needs one.", kind=Items(of=Text(what="a scope"), single=True)),
+        "scopes": Key(
+            doc="Scopes, of which a token needs one.",
+            kind=Items(of=Text(what="a scope"), single=True),
+            default_doc="no scope is needed",
+        ),
     },
     only_if_given=True,
 )
 
-_WORDS = Items(of=Text(), single=True)
 _CORS = Section(
+    makes=Cors,
     keys={
         "allow_origins": Key(
             doc="Origins such as https://example.org, or '*'.",
             kind=Items(of=Text(what="an origin"), least=1, single=True),
             required=True,
         ),
-        "allow_methods": Key(doc="Methods that they may use. Default: all.", kind=_WORDS),
-        "allow_headers": Key(doc="Headers that they may send. Default: all.", kind=_WORDS),
-        "expose_headers": Key(doc="Headers of answers that they may read.", kind=_WORDS),
-        "allow_credentials": Key(doc="Whether cookies and credentials are sent along.", kind=Flag()),
+        "allow_methods": Key(doc="Methods that their pages may use.", kind=_WORDS, default_doc="all"),
+        "allow_headers": Key(doc="Headers that their pages may send.", kind=_WORDS, default_doc="all"),
+        "expose_headers": Key(
+            doc="Headers of responses that their pages may read.", kind=_WORDS, default_doc="those with the request id"
+        ),
+        "allow_credentials": Key(doc="Whether browsers send cookies and credentials along.", kind=Flag()),
         "max_age": Key(
-            doc="Seconds that a browser remembers this.",
+            doc="Seconds for which browsers remember these rules.",
             kind=Whole(minimum=0, maximum=86400, unit="s", whose="an API's"),
         ),
     },
@@ -50,38 +55,41 @@ _CORS = Section(
     only_if_given=True,
 )
 
+_CALLS = Whole(minimum=1, maximum=100_000, whose="a route's")
 _THROTTLING = Section(
+    makes=Throttling,
     keys={
-        "rate_limit": Key(doc="Calls per second.", kind=Whole(minimum=1, maximum=100_000, whose="a route's")),
-        "burst_limit": Key(doc="Calls at once.", kind=Whole(minimum=1, maximum=100_000, whose="a route's")),
+        "rate_limit": Key(doc="Calls per second.", kind=_CALLS, default_doc="the account's limit"),
+        "burst_limit": Key(doc="Calls at once.", kind=_CALLS, default_doc="the account's limit"),
     },
     at_least_one=("rate_limit", "burst_limit"),
     only_if_given=True,
 )
 
+_DOMAIN_NAME = Text(
+    what="a domain",
+    longest=253,
+    rules=(
+        Rule(
+            r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}",
+            "is not a domain name",
+            "write it like functions.example.org",
+        ),
+    ),
+)
+_CERTIFICATE = Text(
+    what="a certificate's ARN",
+    rules=(Rule(r"arn:aws[a-z-]*:acm:.+", "is not the ARN of a certificate", "write it like arn:aws:acm:…"),),
+)
 _DOMAIN = Section(
+    makes=Domain,
     keys={
         "domain_name": Key(
-            doc="The domain, such as functions.example.org.",
-            kind=Text(
-                what="a domain",
-                longest=253,
-                rules=(
-                    Rule(
-                        r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}",
-                        "is not a domain's name",
-                        "write it like functions.example.org",
-                    ),
-                ),
-            ),
-            required=True,
+            doc="The domain, such as functions.example.org.", kind=_DOMAIN_NAME, field="name", required=True
         ),
         "certificate_arn": Key(
             doc="ARN of its certificate in AWS Certificate Manager, in the function's region.",
-            kind=Text(
-                what="a certificate's ARN",
-                rules=(Rule(r"arn:aws[a-z-]*:acm:.+", "is not a certificate's ARN", "write it like arn:aws:acm:…"),),
-            ),
+            kind=_CERTIFICATE,
             required=True,
         ),
     },
@@ -89,11 +97,42 @@ _DOMAIN = Section(
     only_if_given=True,
 )
 
+_METHOD = Section(
+    inline=True,
+    keys={
+        "authorizationType": Key(
+            doc="Who may call: NONE (everybody), AWS_IAM (signed requests), JWT or COGNITO_USER_POOLS (tokens).",
+            kind=Choice(values=("NONE", "AWS_IAM", "JWT", "CUSTOM", "COGNITO_USER_POOLS")),
+            default="NONE",
+            field="authorization_type",
+        ),
+        "requestParameters": Key(doc="Parameters of SCAR's method.", note=_SET),
+    },
+    open_for="API Gateway",
+)
+
+_PATH = Text(
+    what="a path",
+    rules=(
+        Rule(
+            r"\{[a-zA-Z0-9._$:-]+\+?\}|[a-zA-Z0-9._$:/-]+",
+            "is not a path that API Gateway accepts",
+            "use letters, digits and - . _",
+        ),
+    ),
+)
+_STAGE = Text(
+    what="a stage name",
+    longest=128,
+    rules=(Rule(r"[a-zA-Z0-9_-]+", "is not a name that API Gateway accepts", "use letters, digits, '-' and '_'"),),
+)
+
 API_GATEWAY = Section(
+    makes=ApiGateway,
     keys={
         "name": Key(
-            doc="Name of the API; giving one switches the HTTP endpoint on. Functions that name the same share it.",
-            kind=Text(what="an API's name", longest=128, optional=True),
+            doc="Name of the API, which turns the HTTP endpoint on; functions with the same name here share one API.",
+            kind=Text(what="an API name", longest=128, optional=True),
             link=_API,
         ),
         "http_method": Key(
@@ -101,60 +140,32 @@ API_GATEWAY = Section(
             kind=Choice(values=("ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"), fold=True),
             default="ANY",
         ),
-        "method": Key(
-            doc="Who may call: authorizationType NONE, AWS_IAM (signed requests) or JWT (tokens).",
-            kind=Section(
-                keys={
-                    "authorizationType": Key(
-                        doc="NONE lets everybody call.",
-                        kind=Choice(values=("NONE", "AWS_IAM", "JWT", "CUSTOM", "COGNITO_USER_POOLS")),
-                        default="NONE",
-                    ),
-                    "requestParameters": Key(doc="Parameters of SCAR's method.", note=_SET),
-                },
-                open_for="API Gateway",
-            ),
-        ),
+        "method": Key(doc="Who may call.", kind=_METHOD),
         "path_part": Key(
-            doc="Path below the stage; {proxy+} is every path, and then the function is known as launch.",
-            kind=Text(
-                what="a path",
-                rules=(
-                    Rule(
-                        r"\{[a-zA-Z0-9._$:-]+\+?\}|[a-zA-Z0-9._$:/-]+",
-                        "is not a path part that API Gateway accepts",
-                        "use letters, digits and - . _",
-                    ),
-                ),
-            ),
-            default="{proxy+}",
+            doc=f"Path below the stage; {HTTP_API_PATH} is every path, with the address …/launch.",
+            kind=_PATH,
+            default=HTTP_API_PATH,
         ),
-        "stage_name": Key(
-            doc="Name of the stage, which is part of the URL.",
-            kind=Text(
-                what="a stage's name",
-                longest=128,
-                rules=(
-                    Rule(
-                        r"[a-zA-Z0-9_-]+", "is not a name that API Gateway accepts", "use letters, digits, '-' and '_'"
-                    ),
-                ),
-            ),
-            default="scar",
-        ),
+        "stage_name": Key(doc="Name of the stage, which is part of the URL.", kind=_STAGE, default=HTTP_API_STAGE),
         "ui": Key(
-            doc="Whether the address with a slash at its end shows a page to try the function in a browser.",
+            doc="Whether a browser gets a page to try the function at the endpoint's address with a slash at its end.",
             kind=Flag(),
             default=False,
         ),
-        "jwt": Key(doc="Whose tokens are accepted.", kind=_JWT, link=_TOKENS),
-        "cors": Key(doc="Calls from web pages of other origins.", kind=_CORS, link=_ORIGINS),
-        "throttling": Key(doc="How many calls are taken; more are answered with 429.", kind=_THROTTLING, link=_LIMITS),
-        "domain": Key(doc="A domain of your own.", kind=_DOMAIN, link=_DOMAINS),
-        "region": Key(doc="Region of the API: always that of the function.", kind=REGION),
-        "boto_profile": Key(doc="Profile of SCAR's AWS client.", note=CREDENTIALS_NOTE, quiet=("default",)),
+        "jwt": Key(
+            doc="Accepted access tokens.", kind=_JWT, field="tokens", link=f"{_GUIDE}/http-api-jwt-authorizer.html"
+        ),
+        "cors": Key(doc="Calls from web pages of other origins.", kind=_CORS, link=f"{_GUIDE}/http-api-cors.html"),
+        "throttling": Key(
+            doc="Limits on calls; calls above them get 429.",
+            kind=_THROTTLING,
+            link=f"{_GUIDE}/http-api-throttling.html",
+        ),
+        "domain": Key(doc="A custom domain.", kind=_DOMAIN, link=f"{_GUIDE}/http-api-custom-domain-names.html"),
+        "region": Key(doc="Region of the API: always the function's.", kind=REGION, unused=True),
+        "boto_profile": PROFILE,
         **{
-            name: Key(doc="A part of SCAR's API.", note=_SET)
+            name: Key(doc="Part of SCAR's API.", note=_SET)
             for name in (
                 *("integration", "request_parameters", "service_id", "endpoint"),
                 *("source_arn_testing", "source_arn_invocation"),

@@ -1,12 +1,28 @@
-"""One element of `functions.aws`: its sections `lambda`, `batch`, `iam`, `cloudwatch` and `ecr`."""
+"""One entry of `functions.aws`: its sections `lambda`, `batch`, `iam`, `cloudwatch` and `ecr`."""
 
+from scar_foundation.limits import (
+    BATCH_MEMORY,
+    BATCH_NODES,
+    BATCH_VCPUS,
+    LAMBDA_ARCHITECTURES,
+    LAMBDA_DESCRIPTION_CHARACTERS,
+    LAMBDA_EPHEMERAL_STORAGE,
+    LAMBDA_MEMORY,
+    LAMBDA_NAME_CHARACTERS,
+    LAMBDA_NAME_PATTERN,
+    LAMBDA_TIMEOUT,
+    LOG_RETENTION_CHOICES,
+    LOG_RETENTION_DAYS,
+)
 from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Rule, Section, Table, Text, Whole
+from scar_pulumi.fdl.model import Batch, ComputeResources, FileSystem, Function, MultiNodeParallel, Vpc
 from scar_pulumi.fdl.tables.api_gateway import API_GATEWAY
 from scar_pulumi.fdl.tables.names import (
     ACCESS_POINT,
-    CREDENTIALS_NOTE,
+    FILE,
     IMAGE,
     MOUNT_PATH,
+    PROFILE,
     REGION,
     ROLE,
     SECURITY_GROUPS,
@@ -14,11 +30,17 @@ from scar_pulumi.fdl.tables.names import (
 )
 from scar_pulumi.fdl.tables.storage import storage_list
 
-VARIABLES_LINK = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
-TAGS_LINK = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html"
+_CREATE = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"
+_LIMITS = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
+_VARIABLES = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
+_TAGS = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html"
+_COMPUTE = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html"
+_JOB = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html"
+_NODES = "https://docs.aws.amazon.com/batch/latest/APIReference/API_NodeProperties.html"
+_RETENTION = "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"
 
 _VARIABLE_NAME = Text(
-    what="a variable's name",
+    what="a variable name",
     rules=(
         Rule(
             r"[a-zA-Z][a-zA-Z0-9_]+",
@@ -28,7 +50,7 @@ _VARIABLE_NAME = Text(
     ),
 )
 
-# The second group is what the supervisor sets anew for each event.
+# The last line is what the supervisor sets for each event.
 _RESERVED_VARIABLES = frozenset(
     (
         *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_*"),
@@ -39,27 +61,22 @@ _RESERVED_VARIABLES = frozenset(
 )
 
 
-def environment(doc: str) -> Key:
-    """A section `environment` with `Variables` in it, as Lambda's own interface has it."""
-    return Key(
-        doc=doc,
-        kind=Section(
-            keys={
-                "Variables": Key(
-                    doc=f"{doc} Numbers and true/false are passed on as written.",
-                    kind=Table(
-                        names=_VARIABLE_NAME,
-                        of=Text(loose=True),
-                        reserved=_RESERVED_VARIABLES,
-                        reserved_by="Lambda or the supervisor",
-                    ),
-                    link=VARIABLES_LINK,
-                    secret=True,
-                ),
-            },
-            unknown_hint="variables are listed below 'Variables:'",
+def _environment(doc: str, field: str = "environment") -> Key:
+    """Return a section `environment` with `Variables` in it, as Lambda's own API has it."""
+    variables = Key(
+        doc="Names and values; numbers and true/false are passed on as written.",
+        kind=Table(
+            names=_VARIABLE_NAME,
+            of=Text(loose=True),
+            reserved=_RESERVED_VARIABLES,
+            reserved_by="Lambda or the supervisor",
         ),
+        field=field,
+        link=_VARIABLES,
+        secret=True,
     )
+    hint = "list variables below 'Variables:'"
+    return Key(doc=doc, kind=Section(keys={"Variables": variables}, inline=True, unknown_hint=hint))
 
 
 _TAG_CHARACTERS = Rule(
@@ -67,55 +84,46 @@ _TAG_CHARACTERS = Rule(
     "has characters that AWS refuses in tags",
     "use letters, digits, spaces and _ . : / = + - @",
 )
-
-TAGS = Key(
-    doc="AWS tags of everything that belongs to the function.",
-    kind=Table(
-        names=Text(
-            what="a tag's name",
-            longest=128,
-            rules=(Rule(r"^[aA][wW][sS]:", "starts with 'aws:', which AWS reserves", None, True), _TAG_CHARACTERS),
-        ),
-        of=Text(what="a tag's value", longest=256, rules=(_TAG_CHARACTERS,), loose=True),
-        most=50,
-    ),
-    link=TAGS_LINK,
+_TAG_NAME = Text(
+    what="a tag name",
+    longest=128,
+    rules=(Rule(r"^[aA][wW][sS]:", "starts with 'aws:', which AWS reserves", None, True), _TAG_CHARACTERS),
 )
-
-
-_CREATE = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"
-_LIMITS = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
+_TAG_VALUE = Text(what="a tag value", longest=256, rules=(_TAG_CHARACTERS,), loose=True)
 
 _FUNCTION_NAME = Text(
     what="a function name",
-    longest=64,
+    longest=LAMBDA_NAME_CHARACTERS,
     rules=(
-        Rule(r"^arn:", "is an ARN", "give the bare name", True),
+        Rule(r"^arn:", "is an ARN", "give the name alone", True),
         Rule(
-            r"[a-zA-Z0-9_-]+",
+            LAMBDA_NAME_PATTERN,
             "is not a name that Lambda accepts for a function",
             "use letters, digits, '-' and '_'",
         ),
     ),
 )
-_PATH = Text(what="a path", longest=4096, rules=(Rule(r".+", "is no path"),))
 
-CONTAINER = Section(
+_CONTAINER = Section(
+    inline=True,
     keys={
-        "image": Key(doc="Registry reference of the image.", kind=IMAGE),
+        "image": Key(doc="Image in a registry.", kind=IMAGE),
         "image_file": Key(
-            doc="The image as a file: a docker-save archive, an OCI directory, or a directory with a Dockerfile.",
-            kind=_PATH,
+            doc="Image as a file: a `docker save` archive, an OCI directory, or a directory with a Dockerfile.",
+            kind=FILE,
         ),
-        "environment": environment("Variables of the user's process."),
+        "environment": _environment("Variables of the user's process.", "container_environment"),
         "timeout_threshold": Key(
-            doc="Seconds of the timeout that are kept for storing outputs; 10, or half of a timeout below 20.",
-            kind=Whole(minimum=0, maximum=899, unit="s"),
+            doc="Seconds of the timeout that are kept free to store outputs.",
+            kind=Whole(minimum=0, maximum=LAMBDA_TIMEOUT.most - 1, unit="s"),
+            default_doc="10, or half of a timeout below 20",
             # https://github.com/grycap/scar/blob/master/fdl-example.yaml has it with a quote too many.
             aliases=('timeout_threshold"',),
         ),
         "alpine": Key(
-            doc="Image with musl.", note="the supervisor runs in every Linux image", quiet=("false", "False")
+            doc="Whether the image uses musl.",
+            note="the supervisor runs in every Linux image",
+            quiet=("false", "False"),
         ),
         "create_image": Key(
             doc="Whether SCAR builds an image.",
@@ -129,31 +137,33 @@ CONTAINER = Section(
 _LAMBDA = {
     "name": Key(doc="Name of the function.", kind=_FUNCTION_NAME, required=True, link=_CREATE),
     "description": Key(
-        doc="Shown in AWS's console.",
-        kind=Text(what="a description", longest=256),
+        doc="Description in the AWS console.",
+        kind=Text(what="a description", longest=LAMBDA_DESCRIPTION_CHARACTERS),
         default="Automatically generated lambda function",
         link=_CREATE,
     ),
     "memory": Key(
         doc="Memory in MB.",
-        kind=Whole(minimum=128, maximum=10240, unit="MB", whose="Lambda's"),
-        default=512,
+        kind=Whole.within(LAMBDA_MEMORY, unit="MB", whose="Lambda's"),
+        default=LAMBDA_MEMORY.default,
         link=_LIMITS,
     ),
     "timeout": Key(
-        doc="Seconds until an invocation is stopped.",
-        kind=Whole(minimum=1, maximum=900, unit="s", whose="Lambda's"),
-        default=300,
+        doc="Seconds after which an invocation is stopped.",
+        kind=Whole.within(LAMBDA_TIMEOUT, unit="s", whose="Lambda's"),
+        default=LAMBDA_TIMEOUT.default,
         link=_LIMITS,
     ),
     "ephemeral_storage": Key(
         doc="Size of /tmp.",
         kind=Section(
+            inline=True,
             keys={
                 "Size": Key(
-                    doc="In MB.",
-                    kind=Whole(minimum=512, maximum=10240, unit="MB", whose="Lambda's"),
-                    default=512,
+                    doc="Size in MB.",
+                    kind=Whole.within(LAMBDA_EPHEMERAL_STORAGE, unit="MB", whose="Lambda's"),
+                    default=LAMBDA_EPHEMERAL_STORAGE.default,
+                    field="ephemeral_storage",
                     link=_LIMITS,
                 ),
             },
@@ -161,12 +171,13 @@ _LAMBDA = {
         ),
     ),
     "architectures": Key(
-        doc="Instruction set of the image; one.",
-        kind=Items(of=Choice(values=("x86_64", "arm64")), least=1, most=1),
-        default=("x86_64",),
+        doc="Instruction set of the image, a list of one.",
+        kind=Items(of=Choice(values=LAMBDA_ARCHITECTURES), least=1, most=1),
+        default=LAMBDA_ARCHITECTURES[:1],
+        field="architecture",
     ),
     "execution_mode": Key(
-        doc="Where events run: in Lambda, in AWS Batch, or in Batch what Lambda has no time for.",
+        doc="Where events run: in Lambda, in AWS Batch, or in Lambda first and in Batch if the time is not enough.",
         kind=Choice(values=("lambda", "lambda-batch", "batch")),
         default="lambda",
     ),
@@ -176,16 +187,16 @@ _LAMBDA = {
         default="INFO",
     ),
     "log_format": Key(
-        doc="Whether the supervisor's log lines are text or JSON.",
+        doc="Format of the supervisor's log lines.",
         kind=Choice(values=("text", "json"), fold=True),
         default="text",
     ),
     "file_stage_in": Key(
-        doc="Whether input files are left where they are, for the script to fetch.", kind=Flag(), default=False
+        doc="Whether input files stay where they are, for the script to fetch.", kind=Flag(), default=False
     ),
-    "init_script": Key(doc="Script that runs for each event; without it, what the image starts.", kind=_PATH),
-    "environment": environment("Variables of the Lambda function."),
-    "container": Key(doc="The image.", kind=CONTAINER, required=True),
+    "init_script": Key(doc="Script that runs for each event.", kind=FILE, default_doc="what the image itself starts"),
+    "environment": _environment("Variables of the Lambda function."),
+    "container": Key(doc="The image and its process.", kind=_CONTAINER, required=True),
     "input": storage_list("Places whose new files start the function."),
     "output": storage_list("Places where result files go."),
     "allow_loop": Key(
@@ -196,62 +207,61 @@ _LAMBDA = {
     "vpc": Key(
         doc="Network that the function is attached to.",
         kind=Section(
+            makes=Vpc,
             keys={
-                "SubnetIds": Key(doc="Its subnets.", kind=SUBNETS),
-                "SecurityGroupIds": Key(doc="Its security groups.", kind=SECURITY_GROUPS),
+                "SubnetIds": Key(doc="Subnets.", kind=SUBNETS, field="subnet_ids"),
+                "SecurityGroupIds": Key(doc="Security groups.", kind=SECURITY_GROUPS, field="security_group_ids"),
             },
             together=("SubnetIds", "SecurityGroupIds"),
         ),
         link="https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html",
     ),
     "file_system": Key(
-        doc="EFS access point to mount; one, and only in a VPC.",
+        doc="EFS access point to mount, a list of one; it needs a VPC.",
         kind=Items(
             of=Section(
+                makes=FileSystem,
                 keys={
-                    "Arn": Key(doc="ARN of the access point.", kind=ACCESS_POINT, required=True),
-                    "LocalMountPath": Key(doc="Where it is mounted, below /mnt.", kind=MOUNT_PATH, required=True),
+                    "Arn": Key(doc="ARN of the access point.", kind=ACCESS_POINT, field="arn", required=True),
+                    "LocalMountPath": Key(
+                        doc="Path below /mnt.", kind=MOUNT_PATH, field="local_mount_path", required=True
+                    ),
                 },
             ),
             most=1,
         ),
         link="https://docs.aws.amazon.com/lambda/latest/api/API_FileSystemConfig.html",
     ),
-    "tags": TAGS,
-    "region": Key(doc="Region of the function; without it, the stack's.", kind=REGION),
+    "tags": Key(
+        doc="AWS tags of everything that belongs to the function.",
+        kind=Table(names=_TAG_NAME, of=_TAG_VALUE, most=50),
+        link=_TAGS,
+    ),
+    "region": Key(doc="AWS region of the function.", kind=REGION, default_doc="the stack's region"),
 }
 
+_INVOKING = "a call itself says how to invoke: `scar-pulumi invoke` and `run` have options for it"
 _LAMBDA_WITHOUT_EFFECT = {
-    "runtime": Key(doc="SCAR's kind of package.", note="every function is an image here", quiet=("image",)),
-    "layers": Key(doc="Layers of zip packages.", note="images have no layers of Lambda's"),
+    "runtime": Key(doc="Kind of package in SCAR.", note="every function is an image here", quiet=("image",)),
+    "layers": Key(doc="Layers of zip packages.", note="container images have no Lambda layers"),
     "handler": Key(doc="Handler of zip packages.", note="every function is an image here"),
     "deployment": Key(doc="Upload of zip packages.", note="images go through the image repository"),
-    "supervisor": Key(doc="SCAR's supervisor.", note="the supervisor comes with scar-pulumi, in its own version"),
-    "boto_profile": Key(doc="Profile of SCAR's AWS client.", note=CREDENTIALS_NOTE, quiet=("default",)),
-    "run_script": Key(doc="Script of `scar run`.", note="is not deployed: only SCAR's 'run' reads it"),
-    "invocation_type": Key(doc="Of `scar run`.", note="how to invoke is said when invoking"),
-    "asynchronous": Key(doc="Of `scar run`.", note="how to invoke is said when invoking"),
-    "log_type": Key(doc="Of `scar run`.", note="how to invoke is said when invoking"),
+    "supervisor": Key(doc="Version of SCAR's supervisor.", note="scar-pulumi brings a supervisor of its own"),
+    "boto_profile": PROFILE,
+    "run_script": Key(doc="Script of `scar run`.", note="it is not deployed: only SCAR's 'run' reads it"),
+    "invocation_type": Key(doc="Option of `scar run`.", note=_INVOKING),
+    "asynchronous": Key(doc="Option of `scar run`.", note=_INVOKING),
+    "log_type": Key(doc="Option of `scar run`.", note=_INVOKING),
     "extra_payload": Key(doc="Files of zip packages.", note="put the files into the image itself"),
-    "isolation_level": Key(doc="Of OSCAR.", note="only services on OSCAR clusters isolate users"),
-    "bucket_list": Key(doc="Of OSCAR.", note="only services on OSCAR clusters isolate users"),
-    "config_path": Key(doc="Of SCAR.", note="only SCAR's client reads it", quiet=("",)),
-    "preheat": Key(doc="One invocation after the deployment.", note="nothing is invoked when deploying"),
+    "isolation_level": Key(doc="Key of OSCAR services.", note="only services on OSCAR clusters isolate users"),
+    "bucket_list": Key(doc="Key of OSCAR services.", note="only services on OSCAR clusters isolate users"),
+    "config_path": Key(doc="Path of SCAR's client.", note="only SCAR's client reads it", quiet=("",)),
+    "preheat": Key(doc="Whether SCAR invokes the function once.", note="deploying invokes nothing"),
 }
 
-LAMBDA = Section(
-    keys={
-        **_LAMBDA,
-        **_LAMBDA_WITHOUT_EFFECT,
-    },
-)
-
-
-_COMPUTE = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html"
-_JOB = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html"
-_NODES = "https://docs.aws.amazon.com/batch/latest/APIReference/API_NodeProperties.html"
-
+# Batch's own names are checked only where Batch is used: SCAR's example files leave them as "arn:...".
 _V_CPUS = Whole(minimum=0, maximum=100_000, whose="the")
+_ARN = Text(what="an ARN", optional=True)
 _INSTANCE_TYPE = Text(
     what="an instance type",
     rules=(
@@ -262,12 +272,12 @@ _INSTANCE_TYPE = Text(
         ),
     ),
 )
-_BATCH_ROLE = Text(what="an ARN", optional=True)
 
-COMPUTE_RESOURCES = Section(
+_COMPUTE_RESOURCES = Section(
+    makes=ComputeResources,
     keys={
         "type": Key(
-            doc="What kind of capacity.",
+            doc="Kind of capacity.",
             kind=Choice(values=("EC2", "SPOT", "FARGATE", "FARGATE_SPOT")),
             default="EC2",
             link=_COMPUTE,
@@ -282,118 +292,129 @@ COMPUTE_RESOURCES = Section(
             link=_COMPUTE,
         ),
         "subnets": Key(
-            doc="Subnets of the instances.", kind=Items(of=Text(what="a subnet"), most=16), default=(), link=_COMPUTE
+            doc="Subnets of the instances.",
+            kind=Items(of=Text(what="a subnet"), most=16),
+            default=(),
+            default_doc="those of the default VPC",
+            link=_COMPUTE,
         ),
         "security_group_ids": Key(
             doc="Security groups of the instances.",
             kind=Items(of=Text(what="a security group")),
             default=(),
+            default_doc="the default one of the VPC",
             link=_COMPUTE,
         ),
         "instance_role": Key(
-            doc="Instance profile of the instances; without it one is generated.", kind=_BATCH_ROLE, link=_COMPUTE
+            doc="Instance profile of the instances.", kind=_ARN, default_doc="a generated one", link=_COMPUTE
         ),
         "launch_template_name": Key(
-            doc="Launch template of SCAR's.",
+            doc="SCAR's launch template.",
             note="instances need no launch template: the supervisor is in the image",
             quiet=("faas-supervisor",),
         ),
     },
 )
 
-MULTI_NODE_PARALLEL = Section(
+_MULTI_NODE_PARALLEL = Section(
+    makes=MultiNodeParallel,
     keys={
         "enabled": Key(doc="Whether a job runs on several nodes.", kind=Flag(), default=False, aliases=("enable",)),
         "number_nodes": Key(
-            doc="Nodes of a job.", kind=Whole(minimum=1, maximum=1000, whose="Batch's"), default=10, link=_NODES
+            doc="Nodes of a job.", kind=Whole.within(BATCH_NODES, whose="Batch's"), default=10, link=_NODES
         ),
         "main_node_index": Key(
-            doc="Which of them is the main node, from 0.",
-            kind=Whole(minimum=0, maximum=999, whose="Batch's"),
+            doc="Index of the main node, from 0.",
+            kind=Whole(minimum=0, maximum=BATCH_NODES.most - 1, whose="Batch's"),
             default=0,
             link=_NODES,
         ),
     },
 )
 
-BATCH = Section(
+_BATCH = Section(
+    makes=Batch,
     keys={
-        "vcpus": Key(doc="vCPUs of a job.", kind=Whole(minimum=1, maximum=1000, whose="Batch's"), default=1, link=_JOB),
+        "vcpus": Key(
+            doc="vCPUs of a job.",
+            kind=Whole.within(BATCH_VCPUS, whose="Batch's"),
+            default=BATCH_VCPUS.default,
+            link=_JOB,
+        ),
         "memory": Key(
             doc="Memory of a job in MB.",
-            kind=Whole(minimum=4, maximum=25_000_000, unit="MB", whose="Batch's"),
-            default=1024,
+            kind=Whole.within(BATCH_MEMORY, unit="MB", whose="Batch's"),
+            default=BATCH_MEMORY.default,
             link=_JOB,
         ),
         "enable_gpu": Key(doc="Whether a job gets a GPU.", kind=Flag(), default=False),
-        "environment": environment("Variables of the job's container, below the container's own."),
-        "multi_node_parallel": Key(doc="Jobs on several nodes.", kind=MULTI_NODE_PARALLEL, link=_NODES),
-        "compute_resources": Key(doc="What the jobs run on.", kind=COMPUTE_RESOURCES),
+        "environment": _environment("Variables of the job; those of the container win over them."),
+        "multi_node_parallel": Key(doc="Jobs on several nodes.", kind=_MULTI_NODE_PARALLEL, link=_NODES),
+        "compute_resources": Key(doc="What jobs run on.", kind=_COMPUTE_RESOURCES),
         "state": Key(
-            doc="Whether the queue takes jobs.", kind=Choice(values=("ENABLED", "DISABLED")), default="ENABLED"
+            doc="Whether the queue accepts jobs.", kind=Choice(values=("ENABLED", "DISABLED")), default="ENABLED"
         ),
         "type": Key(doc="Who runs the instances.", kind=Choice(values=("MANAGED", "UNMANAGED")), default="MANAGED"),
-        "service_role": Key(doc="Role of the Batch service; without it AWS's own is used.", kind=_BATCH_ROLE),
-        "region": Key(doc="Region of the environment: always that of the function.", kind=REGION),
-        "boto_profile": Key(doc="Profile of SCAR's AWS client.", note=CREDENTIALS_NOTE, quiet=("default",)),
+        "service_role": Key(doc="Role of the Batch service.", kind=_ARN, default_doc="AWS's service-linked role"),
+        "region": Key(doc="Region of the environment: always the function's.", kind=REGION, unused=True),
+        "boto_profile": PROFILE,
     },
 )
 
-
-_ROLE = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html#lambda-CreateFunction-request-Role"
-_RETENTION = "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"
-
-_PROFILE = Key(doc="Profile of SCAR's AWS client.", note=CREDENTIALS_NOTE, quiet=("default",))
-
-IAM = Section(
+_IAM = Section(
+    inline=True,
     keys={
         "role": Key(
-            doc="ARN of the execution role; without it one with least rights is generated.", kind=ROLE, link=_ROLE
+            doc="ARN of the execution role.",
+            kind=ROLE,
+            default_doc="a generated role with the least rights",
+            link=f"{_CREATE}#lambda-CreateFunction-request-Role",
         ),
-        "boto_profile": _PROFILE,
+        "boto_profile": PROFILE,
         "account_id": Key(doc="Account of SCAR's role.", note="the account is the one that the stack deploys to"),
     },
 )
 
-CLOUDWATCH = Section(
+_CLOUDWATCH = Section(
+    inline=True,
     keys={
-        "region": Key(doc="Region of the logs: always that of the function.", kind=REGION),
+        "region": Key(doc="Region of the logs: always the function's.", kind=REGION, unused=True),
         "log_retention_policy_in_days": Key(
             doc="Days that log lines are kept.",
-            kind=Choice(
-                values=(
-                    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-                    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-                ),
-            ),
-            default=30,
+            kind=Choice(values=LOG_RETENTION_CHOICES),
+            default=LOG_RETENTION_DAYS,
+            field="log_retention",
             link=_RETENTION,
         ),
-        "boto_profile": _PROFILE,
+        "boto_profile": PROFILE,
     },
 )
 
-ECR = Section(
+_ECR = Section(
+    inline=True,
     keys={
         "delete_image": Key(
-            doc="Whether SCAR's `rm` deletes the image.",
-            note="the image repository belongs to the stack and goes with it",
+            doc="Whether `scar rm` deletes the image.",
+            note="the image repository belongs to the stack and is destroyed with it",
             quiet=("true", "True"),
         ),
     },
 )
 
 AWS_FUNCTION = Section(
+    makes=Function,
     keys={
-        "lambda": Key(doc="The function.", kind=LAMBDA, required=True),
-        "iam": Key(doc="Its rights.", kind=IAM),
-        "cloudwatch": Key(doc="Its logs.", kind=CLOUDWATCH),
-        "ecr": Key(doc="Its image repository.", kind=ECR),
+        "lambda": Key(
+            doc="The function.", kind=Section(inline=True, keys={**_LAMBDA, **_LAMBDA_WITHOUT_EFFECT}), required=True
+        ),
+        "iam": Key(doc="Its permissions.", kind=_IAM),
+        "cloudwatch": Key(doc="Its logs.", kind=_CLOUDWATCH),
+        "ecr": Key(doc="Its image repository.", kind=_ECR),
         "s3": Key(
             doc="SCAR's S3 client: region, boto_profile, event.",
             note="buckets are used with the stack's own credentials and region",
         ),
-        "api_gateway": Key(doc="An HTTP endpoint.", kind=API_GATEWAY),
-        "batch": Key(doc="AWS Batch, for the execution modes that use it.", kind=BATCH),
+        "api_gateway": Key(doc="Its HTTP endpoint.", kind=API_GATEWAY),
+        "batch": Key(doc="AWS Batch, for the execution modes that use it.", kind=_BATCH),
     },
 )

@@ -1,8 +1,19 @@
 """Names that several sections take: regions, buckets, images, and what AWS identifies its resources by."""
 
-from scar_pulumi.fdl.kinds import Items, Rule, Text
+from scar_foundation.limits import (
+    LAMBDA_MOUNT_PATH_CHARACTERS,
+    LAMBDA_MOUNT_PATH_PATTERN,
+    LAMBDA_SECURITY_GROUPS,
+    LAMBDA_SUBNETS,
+)
+from scar_pulumi.fdl.kinds import Items, Key, Rule, Text
 
-CREDENTIALS_NOTE = "credentials are the stack's: set aws:profile in its configuration, or AWS_PROFILE"
+PROFILE = Key(
+    doc="Profile of SCAR's AWS client.",
+    note="the stack has the credentials: set aws:profile in its configuration, or AWS_PROFILE",
+    quiet=("default",),
+)
+FILE = Text(what="a path", longest=4096, rules=(Rule(r".+", "is not a path"),), is_file=True)
 
 # https://docs.aws.amazon.com/general/latest/gr/rande.html
 REGION = Text(
@@ -17,21 +28,21 @@ BUCKET = Text(
     what="a bucket name",
     longest=63,
     rules=(
-        Rule(r".{3,}", "is too short for a bucket name", "bucket names have 3 to 63 characters"),
-        Rule(r"[A-Z]", "has upper-case letters, which bucket names cannot have", "use lower case", True),
-        Rule(r"_", "has an underscore, which bucket names cannot have", "use '-'", True),
+        Rule(r".{3,}", "is too short for a bucket name", "use 3 to 63 characters"),
+        Rule(r"[A-Z]", "has upper-case letters, which a bucket name cannot have", "use lower case", True),
+        Rule(r"_", "has an underscore, which a bucket name cannot have", "use '-'", True),
         Rule(
             r"[^a-z0-9.-]",
             "is not a bucket name",
-            "use lower-case letters, digits, '-' and '.'; the bucket is what stands before the first '/'",
+            "use lower-case letters, digits, '-' and '.'; the bucket is everything before the first '/'",
             True,
         ),
-        Rule(r"^[.-]|[.-]$", "does not start and end with a letter or digit, as bucket names must", None, True),
-        Rule(r"\.\.", "has two dots in a row, which bucket names cannot have", None, True),
-        Rule(r"^[0-9]+(?:\.[0-9]+){3}$", "looks like an IP address, which bucket names cannot", None, True),
+        Rule(r"^[.-]|[.-]$", "does not start and end with a letter or digit, as a bucket name must", None, True),
+        Rule(r"\.\.", "has two dots in a row, which a bucket name cannot have", None, True),
+        Rule(r"^[0-9]+(?:\.[0-9]+){3}$", "looks like an IP address, which a bucket name cannot be", None, True),
         Rule(
             r"^(?:xn--|sthree-|amzn-s3-demo-)|(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$",
-            "starts or ends with something that S3 reserves",
+            "has a start or an end that S3 reserves",
             "choose another bucket name",
             True,
         ),
@@ -62,7 +73,7 @@ IMAGE = Text(
 )
 
 
-# SCAR's own configuration file leaves the account open like this.
+# SCAR's own configuration file writes the account as {account_id}.
 _ACCOUNT = r"(?:[0-9]{12}|\{account_id\})"
 _IAM_PATH = r"[a-zA-Z0-9+=,.@\-_/]+"
 
@@ -81,7 +92,7 @@ ROLE = Text(
     ),
 )
 
-# Looked into only where Batch is used: SCAR's example files leave them as "arn:...".
+# Checked only where Batch is used: SCAR's example files leave them as "arn:...".
 BATCH_ROLE = Rule(
     rf"arn:aws[a-zA-Z-]*:iam::{_ACCOUNT}:role/{_IAM_PATH}",
     "is not the ARN of an IAM role",
@@ -95,9 +106,12 @@ INSTANCE_ROLE = Rule(
 SUBNET = Rule(r"subnet-[0-9a-f]+", "is not the id of a subnet", "write it like subnet-0123456789abcdef0")
 SECURITY_GROUP = Rule(r"sg-[0-9a-f]+", "is not the id of a security group", "write it like sg-0123456789abcdef0")
 
-# https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html
-SUBNETS = Items(of=Text(what="a subnet", rules=(SUBNET,)), least=1, most=16)
-SECURITY_GROUPS = Items(of=Text(what="a security group", rules=(SECURITY_GROUP,)), least=1, most=5)
+SUBNETS = Items(of=Text(what="a subnet", rules=(SUBNET,)), least=LAMBDA_SUBNETS.least, most=LAMBDA_SUBNETS.most)
+SECURITY_GROUPS = Items(
+    of=Text(what="a security group", rules=(SECURITY_GROUP,)),
+    least=LAMBDA_SECURITY_GROUPS.least,
+    most=LAMBDA_SECURITY_GROUPS.most,
+)
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_FileSystemConfig.html
 ACCESS_POINT = Text(
@@ -113,8 +127,8 @@ ACCESS_POINT = Text(
 )
 MOUNT_PATH = Text(
     what="a mount path",
-    longest=160,
+    longest=LAMBDA_MOUNT_PATH_CHARACTERS,
     rules=(
-        Rule(r"/mnt/[a-zA-Z0-9\-_.]+", "is not a path that Lambda mounts file systems at", "write it like /mnt/data"),
+        Rule(LAMBDA_MOUNT_PATH_PATTERN, "is not a path where Lambda mounts file systems", "write it like /mnt/data"),
     ),
 )

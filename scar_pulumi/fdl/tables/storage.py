@@ -1,11 +1,12 @@
-"""`storage_providers`, and the `input` and `output` of a function."""
+"""`storage_providers`, and the `input` and `output` of a function or a service."""
 
 from scar_pulumi.fdl.kinds import Flag, Items, Key, Rule, Section, Table, Text
+from scar_pulumi.fdl.model import StoragePath
 from scar_pulumi.fdl.tables.names import REGION
 
 _ID = Text(
-    what="a provider's name",
-    rules=(Rule(r"[^\s.]+", "cannot name a provider", "use letters, digits, '-' and '_'"),),
+    what="a provider name",
+    rules=(Rule(r"[^\s.]+", "is not a name for a provider", "use letters, digits, '-' and '_'"),),
 )
 _KEYS = {
     "access_key": Key(doc="Access key id.", kind=Text(what="an access key")),
@@ -17,29 +18,29 @@ def _texts(**docs: str) -> dict[str, Key]:
     return {name: Key(doc=doc, kind=Text(loose=True)) for name, doc in docs.items()}
 
 
-S3_PROVIDER = Section(
+_S3 = Section(
     keys={**_KEYS, "region": Key(doc="Region of the buckets.", kind=REGION)}, together=("access_key", "secret_key")
 )
-MINIO_PROVIDER = Section(
+_MINIO = Section(
     keys={
         **_KEYS,
         **_texts(endpoint="URL of the server.", region="Region of the server."),
-        "verify": Key(doc="Whether its certificate is verified.", kind=Flag(), default=True),
+        "verify": Key(doc="Whether the server's certificate is verified.", kind=Flag(), default=True),
     },
     together=("access_key", "secret_key"),
 )
-ONEDATA_PROVIDER = Section(
+_ONEDATA = Section(
     keys=_texts(oneprovider_host="Host of the Oneprovider.", token="Access token.", space="Name of the space.")  # noqa: S106 - a sentence about it
 )
-WEBDAV_PROVIDER = Section(
+_WEBDAV = Section(
     keys=_texts(hostname="Host, without https://.", login="User.", password="Password.")  # noqa: S106 - likewise
 )
-RUCIO_PROVIDER = Section(
+_RUCIO = Section(
     keys=_texts(
-        host="Host of Rucio.",
-        auth_host="Host that authenticates.",
+        host="URL of the Rucio server.",
+        auth_host="URL of the authentication server.",
         account="Account.",
-        rse="Storage element.",
+        rse="Rucio storage element.",
         access_token="OIDC access token.",  # noqa: S106 - likewise
         refresh_token="OIDC refresh token.",  # noqa: S106 - likewise
         oidc_audience="OIDC audience.",
@@ -47,40 +48,44 @@ RUCIO_PROVIDER = Section(
     )
 )
 
+STORAGE_TYPES = {
+    "s3": Key(doc="Buckets of other AWS accounts, by a name of your own.", kind=Table(names=_ID, of=_S3)),
+    "minio": Key(doc="MinIO servers, by a name of your own.", kind=Table(names=_ID, of=_MINIO)),
+    "onedata": Key(doc="Onedata spaces, by a name of your own.", kind=Table(names=_ID, of=_ONEDATA)),
+    "webdav": Key(doc="WebDAV servers such as dCache, by a name of your own.", kind=Table(names=_ID, of=_WEBDAV)),
+    "rucio": Key(doc="Rucio accounts, by a name of your own.", kind=Table(names=_ID, of=_RUCIO)),
+}
 STORAGE_PROVIDERS = Key(
-    doc="Storage outside of the function's own account: type, then a name, then settings.",
-    kind=Section(
-        keys={
-            "s3": Key(doc="Buckets of other AWS accounts.", kind=Table(names=_ID, of=S3_PROVIDER)),
-            "minio": Key(doc="MinIO servers.", kind=Table(names=_ID, of=MINIO_PROVIDER)),
-            "onedata": Key(doc="Onedata spaces.", kind=Table(names=_ID, of=ONEDATA_PROVIDER)),
-            "webdav": Key(doc="WebDAV servers, such as dCache.", kind=Table(names=_ID, of=WEBDAV_PROVIDER)),
-            "rucio": Key(doc="Rucio accounts.", kind=Table(names=_ID, of=RUCIO_PROVIDER)),
-        },
-    ),
+    doc="Storage outside of the function's own account: type, then name, then settings.",
+    kind=Section(keys=STORAGE_TYPES),
     secret=True,
 )
 
 _NAMES = Items(of=Text(what="a part of a file name", longest=1024))
-
-
 _PER_REQUEST = Key(
-    doc="Of outputs: whether each event gets a folder of its own, named by its request id.", kind=Flag(), default=False
+    doc="Whether the outputs of each event go into a folder of their own, named by its request id.",
+    kind=Flag(),
+    default=False,
 )
 
 
 def storage_list(doc: str, *, on_cluster: bool = False) -> Key:
-    """The key `input` or `output` of a function, or of a service on an OSCAR cluster."""
+    """Return the key `input` or `output` of a function, or of a service on an OSCAR cluster."""
+    own = "'minio' is the cluster's own server" if on_cluster else "'s3' is the function's own account"
     keys = {
         "storage_provider": Key(
-            doc="Type and name of the storage: 's3' is the function's own account, 'minio' its cluster.",
+            doc=f"Type and name of the storage, such as minio.mine; {own}.",
             kind=Text(what="a storage provider"),
             default="minio" if on_cluster else "s3",
         ),
-        "path": Key(doc="bucket, or bucket/folder.", kind=Text(what="a storage path", longest=1024), required=True),
-        "prefix": Key(doc="Only files whose name starts with one of these.", kind=_NAMES, default=()),
-        "suffix": Key(doc="Only files whose name ends with one of these.", kind=_NAMES, default=()),
+        "path": Key(doc="A bucket, or bucket/folder.", kind=Text(what="a storage path", longest=1024), required=True),
+        "prefix": Key(
+            doc="Starts of file names, of which one must match.", kind=_NAMES, default=(), default_doc="all files"
+        ),
+        "suffix": Key(
+            doc="Ends of file names, of which one must match.", kind=_NAMES, default=(), default_doc="all files"
+        ),
     }
     if not on_cluster:
         keys["per_request"] = _PER_REQUEST
-    return Key(doc=doc, kind=Items(of=Section(keys=keys)), default=())
+    return Key(doc=doc, kind=Items(of=Section(makes=StoragePath, keys=keys)), default=())
