@@ -1,7 +1,7 @@
 """From FDL data to the arguments of components, in AWS's words; nothing is declared here."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +16,7 @@ from scar_components.lambda_container_function_arguments import (
     FunctionStorage,
     LambdaContainerFunctionArgs,
 )
+from scar_foundation.limits import HTTP_API_PATH
 from scar_pulumi.deploy.secrets import with_values
 from scar_pulumi.fdl import Function, StoragePath
 from scar_pulumi.fdl.model import ApiGateway, Batch
@@ -38,36 +39,43 @@ def function_storage(path: StoragePath) -> FunctionStorage:
 
 
 def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
-    """Return what the component takes, in AWS's words, of what FDL says of a function."""
+    """Return what the component takes of a function, except for Batch.
+
+    Settings that the component calls like the file's data are passed on by their names; the others are listed.
+    """
     arguments = {
-        "image": function.image,
-        "image_file": _text(function.image_file),
-        "script": _text(function.init_script),
-        "architecture": function.architecture,
-        "region": function.region,
-        "memory": function.memory,
-        "timeout": function.timeout,
-        "ephemeral_storage": function.ephemeral_storage,
-        "description": function.description,
-        # The container's variables are the more particular ones, so they win.
+        **_shared(function, LambdaContainerFunctionArgs),
+        "script": _plain(function.init_script),
+        "role_arn": function.role,
+        # The container's variables win: they are the more specific ones.
         "environment": with_values({**function.environment, **function.container_environment}),
         "inputs": [function_storage(path) for path in function.input],
         "outputs": [function_storage(path) for path in function.output],
-        "log_level": function.log_level,
-        "log_format": function.log_format,
-        "file_stage_in": function.file_stage_in,
         "asynchronous_http": function.api_gateway is not None or None,
-        "log_retention": function.log_retention,
         "page": _page(function),
-        "timeout_threshold": function.timeout_threshold,
-        "role_arn": function.role,
-        "tags": function.tags,
-        "subnet_ids": function.vpc and list(function.vpc.subnet_ids),
-        "security_group_ids": function.vpc and list(function.vpc.security_group_ids),
-        "file_system": function.file_system and dataclasses.asdict(function.file_system),
+        "batch": None,
+        **(_plain(function.vpc) if function.vpc else {}),
     }
-    given = {key: value for key, value in arguments.items() if value is not None}
-    return cast(LambdaContainerFunctionArgs, given)
+    return cast(LambdaContainerFunctionArgs, _given(arguments))
+
+
+def _shared(data: Any, arguments: type) -> dict[str, Any]:
+    """Return the fields of data that a component takes under the same names."""
+    names = arguments.__annotations__.keys()
+    return {field.name: _plain(getattr(data, field.name)) for field in fields(data) if field.name in names}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the file's data as components take it: paths as text, dataclasses as maps, tuples as lists."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return _given(_shared(value, type(value))) if is_dataclass(value) else value
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _page(function: Function) -> FunctionPage | None:
@@ -76,16 +84,14 @@ def _page(function: Function) -> FunctionPage | None:
     return {"description": function.description, "token": function.api_gateway.authorization != "NONE"}
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
+_OF_INSTANCES = ("instance_types", "min_vcpus", "desired_vcpus", "instance_role")
+"""Settings that FDL always has, and that a compute environment without instances refuses."""
 _SPOT_ATTEMPTS = 5
 """Spot instances are taken away: https://docs.aws.amazon.com/batch/latest/userguide/bestpractice6.html"""
 
 
 def batch_problems(function: Function) -> Iterator[str]:
-    """Say what Batch would refuse of a function."""
+    """Find what Batch would refuse of a function."""
     if function.batch is None:
         return
     for check, arguments in (
@@ -101,50 +107,41 @@ def batch_problems(function: Function) -> Iterator[str]:
 def environment_arguments(function: Function) -> dict[str, Any]:
     """Return a function's compute environment as its component takes it."""
     batch = cast(Batch, function.batch)
-    resources = batch.compute_resources
-    arguments: dict[str, Any] = {
-        "type": resources.type,
+    arguments = {
+        **_plain(batch.compute_resources),
         # All nodes of a job run at once; SCAR's default, 2, would let none start.
-        "max_vcpus": max(resources.max_v_cpus, (batch.number_nodes or 0) * batch.vcpus),
-        "subnet_ids": list(resources.subnets) or None,
-        "security_group_ids": list(resources.security_group_ids) or None,
+        "max_vcpus": max(batch.compute_resources.max_vcpus, (batch.number_nodes or 0) * batch.vcpus),
         "service_role": batch.service_role,
         "management": batch.type,
         "state": batch.state,
         "region": function.region,
     }
-    if not _is_serverless(batch):
-        arguments |= {
-            "instance_types": list(resources.instance_types),
-            "min_vcpus": resources.min_v_cpus,
-            "desired_vcpus": resources.desired_v_cpus or None,
-            "instance_role": resources.instance_role,
-        }
-    return {key: value for key, value in arguments.items() if value is not None}
+    for key in ("subnet_ids", "security_group_ids", "desired_vcpus"):
+        arguments[key] = arguments[key] or None
+    if _is_serverless(batch):
+        arguments |= dict.fromkeys(_OF_INSTANCES)
+    return _given(arguments)
 
 
 def job_arguments(batch: Batch) -> FunctionBatch:
-    """Return a function's jobs as its component takes them, as far as the file says it in words of its own."""
-    arguments: dict[str, Any] = {
+    """Return a function's jobs as its component takes them, except for what is known only when it is declared."""
+    arguments = {
+        **_shared(batch, FunctionBatch),
         "platform": "FARGATE" if _is_serverless(batch) else "EC2",
-        "vcpus": batch.vcpus,
-        "memory": batch.memory,
         "gpus": 1 if batch.enable_gpu else None,
         "number_nodes": batch.number_nodes,
-        "main_node_index": batch.main_node_index if batch.number_nodes else None,
+        "main_node_index": batch.multi_node_parallel.main_node_index if batch.number_nodes else None,
+        "environment": None,
         # Without a public address, nothing in a default network reaches ECR.
-        "assign_public_ip": True if _is_serverless(batch) and not batch.compute_resources.subnets else None,
+        "assign_public_ip": True if _is_serverless(batch) and not batch.compute_resources.subnet_ids else None,
     }
     if batch.compute_resources.type == "SPOT":
         arguments |= {"attempts": _SPOT_ATTEMPTS, "retry_only_if_host_ends": True}
-    return cast(FunctionBatch, {key: value for key, value in arguments.items() if value is not None})
+    return cast(FunctionBatch, _given(arguments))
 
 
 def _is_serverless(batch: Batch) -> bool:
     return batch.compute_resources.type.startswith("FARGATE")
-
-
-_EVERYTHING = "{proxy+}"
 
 
 def endpoint_arguments(
@@ -153,18 +150,17 @@ def endpoint_arguments(
     """Return what the component takes of the functions behind one API."""
     apis = [api_of(function) for function in group]
     first = apis[0]
-    # What an API has once, one of its functions gives; the language has checked that they do not contradict each other.
+    # One of the functions gives what an API has once; the language has checked that they do not contradict each other.
     tokens = next((api.tokens for api in apis if api.tokens), None)
-    domain = next((api.domain for api in apis if api.domain), None)
-    shared = sum(api.path_part == _EVERYTHING for api in apis) > 1
+    shared = sum(api.path_part == HTTP_API_PATH for api in apis) > 1
     arguments = {
         "api_name": first.name,
         "stage": first.stage_name,
         "functions": [_function(function, functions[function.name], shared=shared) for function in group],
         "tokens": tokens and {"issuer": tokens.issuer, "audience": list(tokens.audience)},
-        "cors": next((api.cors for api in apis if api.cors), None),
-        "throttling": next((api.throttling for api in apis if api.throttling), None),
-        "domain": domain and {"name": domain["domain_name"], "certificate_arn": domain["certificate_arn"]},
+        "cors": _plain(next((api.cors for api in apis if api.cors), None)),
+        "throttling": _plain(next((api.throttling for api in apis if api.throttling), None)),
+        "domain": _plain(next((api.domain for api in apis if api.domain), None)),
         "log_retention": group[0].log_retention,
         "region": group[0].region,
         "tags": {key: value for key, value in group[0].tags.items() if _all_have(group, key, value)},
@@ -178,7 +174,7 @@ def _function(function: Function, component: "LambdaContainerFunction", *, share
     given: EndpointFunction = {
         "function_name": function.name,
         "function_arn": component.arn,
-        "path": function.name if shared and api.path_part == _EVERYTHING else api.path_part,
+        "path": function.name if shared and api.path_part == HTTP_API_PATH else api.path_part,
         "method": api.http_method,
         "authorization": api.authorization,
     }

@@ -109,11 +109,11 @@ def batch_arguments(function: Function, environments: Mapping[str, BatchGpuEnvir
         **job_arguments(function.batch),
         "job_queue": environment.job_queue_arn,
         "event_path": pulumi.Output.concat(environment.event_bucket, "/", function.name),
-        # The container's variables are the more particular ones, so they win.
+        # The container's variables win: they are the more specific ones.
         "environment": with_values({**function.batch.environment, **function.container_environment}),
         "file_systems": _file_systems(function),
     }
-    return {"execution_mode": function.execution_mode, "batch": job}
+    return {"batch": job}
 
 
 def batch_outputs(
@@ -175,11 +175,7 @@ def _endpoint_outputs(function: Function, endpoint: ApiGatewayEndpoint) -> dict[
         found["method"] = api.http_method
     if api.ui:
         found["page"] = Output.concat(found["url"], "/ui" if api.authorization == "JWT" else "/")
-    return (
-        {**found, "domain": {"name": api.domain["domain_name"], "target": endpoint.domain_target}}
-        if api.domain
-        else found
-    )
+    return {**found, "domain": {"name": api.domain.name, "target": endpoint.domain_target}} if api.domain else found
 
 
 def _place(function: Function) -> tuple[str, str]:

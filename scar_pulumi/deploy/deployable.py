@@ -20,19 +20,19 @@ def undeployable(fdl: Fdl, stack: str) -> tuple[Problem, ...]:
 def _endpoint(fdl: Fdl, function: Function) -> Iterator[Problem]:
     if function.api_gateway is not None and function.api_gateway.authorization == "CUSTOM":
         path = f"{function.path}.api_gateway.method.authorizationType"
-        message = "'CUSTOM' needs an authorizer of your own, a function that FDL cannot name"
+        message = "'CUSTOM' needs an authorizer function, which FDL cannot name"
         yield Problem(*fdl.mark(path), path, message, "use JWT or AWS_IAM")
 
 
 def _batch(fdl: Fdl, function: Function) -> Iterator[Problem]:
-    """What Batch would refuse; each says what to do itself."""
+    """Find what Batch would refuse; each message says itself what to do."""
     path = f"{function.path}.batch"
     for message in batch_problems(function):
         yield Problem(*fdl.mark(path), path, message)
 
 
 def _storages(fdl: Fdl) -> Iterator[Problem]:
-    """The MinIO of a cluster: only who runs it knows under which address functions on AWS reach it."""
+    """Find uses of a cluster's MinIO: only its operator knows the address where functions on AWS reach it."""
     for function in fdl.functions:
         for direction, places in (("input", function.input), ("output", function.output)):
             for index, place in enumerate(places):
@@ -44,17 +44,17 @@ def _storages(fdl: Fdl) -> Iterator[Problem]:
 
 
 def _image_files(fdl: Fdl) -> Iterator[Problem]:
-    """Files that only the local cloud can take for the image of a service: clusters fetch theirs from a registry."""
+    """Find images of services in files: only the local cloud takes them, clusters pull theirs from a registry."""
     for service in fdl.oscar:
-        if service.image_file is not None and not service.definition.get("image"):
+        if service.image_file is not None and not service.image:
             path = f"{service.path}.image_file"
-            message = "is for local stacks: a cluster fetches its images from a registry"
+            message = "works on local stacks only: a cluster pulls its images from a registry"
             yield Problem(*fdl.mark(path), path, message, "push the image, and give its reference as 'image' beside it")
 
 
 def _scripts(fdl: Fdl) -> Iterator[Problem]:
-    """The local cloud runs what an image itself starts; OSCAR's own server refuses a service without a script."""
+    """Find services without a script: the local cloud runs what the image itself starts, OSCAR refuses them."""
     for service in fdl.oscar:
         if service.script is None:
-            hint = "name the script that runs for each event; only local stacks do without"
+            hint = "name the script that runs for each event; only local stacks need none"
             yield Problem(*fdl.mark(service.path), service.path, "'script' is missing, which OSCAR needs", hint)

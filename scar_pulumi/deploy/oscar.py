@@ -102,7 +102,7 @@ def local_access(cluster: str) -> Access:
 
 
 def local_storage() -> dict[str, Any]:
-    """The settings of the MinIO of the local cloud's clusters."""
+    """Return the settings of the MinIO of the local cloud's clusters."""
     return {
         "endpoint": address.minio_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"]),
         "access_key": address.USER,
@@ -117,7 +117,7 @@ def _local_password() -> str:
 
 
 def _settings(fdl: Fdl, cluster: str, configured: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is known of a cluster: the stack's configuration counts more than the file, as it is the more particular.
+    """Return what is known of a cluster; the stack's configuration wins over the file, as it is more specific.
 
     On local stacks only the configuration counts: what a file says of a real cluster is not for trying it out.
     """
@@ -188,12 +188,12 @@ def service_image(service: OscarService, *, local: bool) -> dict[str, str]:
     The local cloud reads `image_file` itself; the digest beside it makes a changed file a change of the service.
     """
     if service.image_file is None or not local:
-        return {"image": str(service.definition["image"])}
+        return {"image": str(service.image)}
     digest = planned_digest(service.name, {"image_file": str(service.image_file)})
     return {"image": f"{service.image_file.name}@{digest}", "image_file": str(service.image_file)}
 
 
-_ARGUMENTS = ("name", "image", "input", "output", "storage_providers", "clusters")
+_ARGUMENTS = ("storage_providers", "clusters")
 _LOCAL_KEYS = {"access_key": "test", "secret_key": "test", "region": "us-east-1"}
 """Credentials of the local cloud's S3, which takes any."""
 _NEW_CLUSTER = 600
@@ -259,7 +259,7 @@ def effective_place(service: OscarService, path: StoragePath, *, local: bool) ->
 
 
 def _storage_providers(fdl: Fdl, service: OscarService, *, local: bool) -> dict[str, dict[str, dict[str, Input[Any]]]]:
-    """The providers that the service uses, and no others: whoever may read its definition sees them."""
+    """Return the providers that the service uses, and no others: whoever may read its definition sees them."""
     found: dict[str, dict[str, dict[str, Input[Any]]]] = {}
     for kind, identifier in sorted(set(_used(service))):
         if kind == "minio" and (local or identifier in ("default", service.cluster)):
@@ -342,7 +342,7 @@ class DeclaredServices:
         }
 
     def _storages(self, cluster: str, access: Access) -> dict[str, Any]:
-        """The MinIO servers that are known, under each of their names; the cluster's own is `minio.default`."""
+        """Return the MinIO servers that are known, under each of their names; the cluster's own is `minio.default`."""
         if self._local:
             return dict.fromkeys(["minio.default", *(f"minio.{name}" for name in self._names())], access.storage)
         declared = self._fdl.storage_providers.get("minio", {})
@@ -351,7 +351,7 @@ class DeclaredServices:
         return {**others, **({"minio.default": own} if own else {})}
 
     def _names(self) -> list[str]:
-        """What a file of a local stack calls the one MinIO there is."""
+        """Return the names by which a file of a local stack calls the only MinIO that there is."""
         paths = [path for service in self._fdl.oscar for path in (*service.input, *service.output)]
         names = {path.provider_id for path in paths if path.provider == "minio"} | cluster_storages(self._fdl)
         return sorted(names - {"default"})

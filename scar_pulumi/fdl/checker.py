@@ -49,7 +49,7 @@ class Scalars:
         self._report = report
 
     def text(self, kind: Text, node: ScalarNode, path: str, *, secret: bool) -> str | Missing:
-        """The text of a node."""
+        """Return the text of a node."""
         if node.kind != "text" and node.typed and not kind.loose:
             hint = f'write "{node.text}"' if node.kind != "null" and not secret else None
             shown = "" if node.kind == "null" or secret else f"{shorten(node.text)} "
@@ -59,14 +59,14 @@ class Scalars:
         return value if self.text_fits(kind, value, node.mark, path, secret=secret) else INVALID
 
     def text_fits(self, kind: Text, value: str, mark: Mark, path: str, *, secret: bool = False) -> bool:
-        """Whether a text keeps a kind's rules; the first one broken is reported."""
+        """Return whether a text keeps a kind's rules; the first one broken is reported."""
         if kind.optional and not value:
             return True
         if has_reference(value):
             return self._reference_fits(value, mark, path, secret=secret)
         shown = "the value" if secret else quoted(value)
         if kind.longest is not None and len(value) > kind.longest:
-            message = f"{shown} has {len(value)} characters, {kind.longest} are allowed for {kind.what}"
+            message = f"{shown} has {len(value)} characters, more than the {kind.longest} of {kind.what}"
             self._report.error(mark, path, message, "shorten it")
             return False
         broken = next((rule for rule in kind.rules if not _keeps(rule, value)), None)
@@ -78,8 +78,8 @@ class Scalars:
 
     def _reference_fits(self, value: str, mark: Mark, path: str, *, secret: bool) -> bool:
         if not secret:
-            message = f"{quoted(value)} holds a reference, which only credentials and variables can"
-            self._report.error(mark, path, message, "give the value")
+            message = f"{quoted(value)} holds a reference, which only credentials and variables may"
+            self._report.error(mark, path, message, "write the value itself")
             return False
         if bad_reference(value):
             self._report.error(mark, path, "holds a reference that cannot be read", f"write {FORMS}")
@@ -88,7 +88,7 @@ class Scalars:
         return True
 
     def whole(self, kind: Whole, node: ScalarNode, path: str) -> int | Missing:
-        """The number of a node."""
+        """Return the number of a node."""
         value = self._integer(node, path)
         if isinstance(value, Missing):
             return value
@@ -103,7 +103,7 @@ class Scalars:
         return INVALID
 
     def flag(self, node: ScalarNode, path: str) -> bool | Missing:
-        """The truth of a node."""
+        """Return whether a node is true."""
         if node.text in TRUE_WORDS | FALSE_WORDS and not (
             node.typed and node.kind == "text" and node.text.lower() in _QUOTED
         ):
@@ -117,7 +117,7 @@ class Scalars:
         return INVALID
 
     def choice(self, kind: Choice, node: ScalarNode, path: str) -> str | int | Missing:
-        """The chosen value."""
+        """Return the chosen value."""
         if isinstance(kind.values[0], int):
             return self._chosen_number(kind, node, path)
         known = {str(one).upper() if kind.fold else str(one): one for one in kind.values}
@@ -166,7 +166,7 @@ def _not_an_integer(node: ScalarNode) -> tuple[str, str]:
     if unit := re.fullmatch(r"([0-9]{1,18})\s*[a-zA-Z]{1,10}", text):
         return (
             f"{shown} is not a whole number",
-            f"write the bare number without a unit, not '{text[len(unit[1]) :].strip()}'",
+            f"write the number without the unit '{text[len(unit[1]) :].strip()}'",
         )
     return f"{shown} is not a whole number", "write decimal digits only"
 
@@ -193,7 +193,7 @@ class Checker:
         return self._scalars.references
 
     def check(self, kind: Kind, node: Node, path: str, *, secret: bool = False) -> Any:
-        """The value of a node, or INVALID after its problems were reported."""
+        """Return the value of a node, or INVALID after its problems were reported."""
         self.places[path] = node.mark
         return _CHECKS[type(kind)](self, kind, node, path, secret)
 
@@ -207,7 +207,7 @@ class Checker:
         for written, entry in node.entries.items():
             name = kind.canonical(written)
             if name != written and name in node.entries:
-                self._report.error(entry.mark, join(path, name), f"is given as '{shorten(written)}', too", "remove one")
+                self._report.error(entry.mark, join(path, name), f"is also given as '{shorten(written)}'", "remove one")
                 continue
             value = self._entry(kind, name, entry, path, secret)
             if value is not ABSENT:
@@ -267,7 +267,7 @@ class Checker:
         absent = [name for name in kind.together if name not in given]
         if absent and len(absent) < len(kind.together):
             together = " and ".join(f"'{name}'" for name in kind.together)
-            self._report.error(mark, path, f"'{absent[0]}' is missing", f"{together} go together")
+            self._report.error(mark, path, f"'{absent[0]}' is missing", f"give both {together}, or neither")
 
     def _choice_of_keys(self, kind: Section, choice: tuple[str, ...], mark: Mark, path: str, given: set[str]) -> None:
         chosen = [name for name in choice if name in given]
@@ -276,7 +276,7 @@ class Checker:
             self._report.error(mark, path, f"{usable} is missing")
         if len(chosen) > 1 and choice is kind.exactly_one:
             both = " and ".join(f"'{name}'" for name in chosen)
-            self._report.error(mark, path, f"{both} exclude each other", "give one of them")
+            self._report.error(mark, path, f"{both} cannot both be given", "give one of them")
 
     def _items(self, kind: Items, node: Node, path: str, secret: bool) -> Any:
         if kind.single and not isinstance(node, ListNode):
@@ -299,7 +299,7 @@ class Checker:
             hint = "write 'NAME: value' lines without '- '" if isinstance(node, ListNode) else None
             return self._wrong(node, path, "a map of names and values", hint, secret=secret)
         if kind.most is not None and len(node.entries) > kind.most:
-            self._report.error(node.mark, path, f"has {len(node.entries)} entries", f"AWS takes at most {kind.most}")
+            self._report.error(node.mark, path, f"has {len(node.entries)} entries", f"AWS accepts at most {kind.most}")
         values = {}
         for name, entry in node.entries.items():
             where = join(path, name)
@@ -320,7 +320,7 @@ class Checker:
         return ABSENT if kind.optional and value == "" else value
 
     def _placeholder(self, node: ListNode, path: str) -> Node:
-        """A list of one word as the text that it looks like."""
+        """Return a list of one word as the text that it looks like."""
         inner = node.items[0]
         if not isinstance(inner, ScalarNode) or is_null(inner):
             return node
@@ -366,7 +366,7 @@ def _is_reserved(name: str, reserved: frozenset[str]) -> bool:
 
 
 def unknown_key_hint(name: str, section: Section) -> str | None:
-    """What to do about a key that a section doesn't know."""
+    """Return what to do about a key that a section does not know."""
     match = closest(name, section.keys)
     if match is not None and plain_word(match) == plain_word(name):
         return f"did you mean '{match}'?"

@@ -19,7 +19,11 @@ _RULES = (
     Rule(r"^[a-zA-Z0-9]+://", "starts with a URL scheme", "write bucket/folder without it"),
     Rule(r"[\x00-\x1f\x7f\x85\u2028\u2029]", "has a control character or a line end", "remove it"),
     Rule(r"//", "has an empty folder name ('//')", "write one '/'"),
-    Rule(r"(?:^|/)\.{1,2}(?:/|$)", "has '.' or '..' as a folder name, which S3 tools cannot address", "write it out"),
+    Rule(
+        r"(?:^|/)\.{1,2}(?:/|$)",
+        "has '.' or '..' as a folder name, which S3 tools cannot address",
+        "write the path without it",
+    ),
     Rule(r"^/?$", "names no bucket", "write bucket or bucket/folder"),
 )
 
@@ -40,7 +44,7 @@ class Provider(NamedTuple):
 
 
 def split_provider(text: str) -> Provider:
-    """The type and the name; the name is "default" where none is given."""
+    """Return the type and the name; the name is "default" where none is given."""
     kind, _, name = text.partition(".")
     return Provider(kind, name or "default")
 
@@ -62,7 +66,7 @@ def split_path(text: str, *, in_bucket: bool = True) -> tuple[str, str]:
 
 
 def storage_path(values: dict[str, Any], service: str | None = None) -> StoragePath:
-    """An entry of `input` or `output` as data; OSCAR takes a path of one part as a folder in a bucket of the service.
+    """Return an `input` or `output` as data; to OSCAR, a path of one part is a folder in the service's own bucket.
 
     Raises:
         BadPathError: The path or its bucket's name cannot be used.
@@ -84,7 +88,7 @@ def storage_path(values: dict[str, Any], service: str | None = None) -> StorageP
 def _check_bucket(bucket: str) -> None:
     if BUCKET.longest is not None and len(bucket) > BUCKET.longest:
         raise BadPathError(
-            f"the bucket's name has {len(bucket)} characters, {BUCKET.longest} are allowed", "shorten it"
+            f"the bucket name has {len(bucket)} characters, more than the {BUCKET.longest} allowed", "shorten it"
         )
     for rule in BUCKET.rules:
         found = re.search(rule.pattern, bucket) if rule.forbid else re.fullmatch(rule.pattern, bucket)
@@ -192,19 +196,19 @@ class Document:
     references: list[tuple[str, Reference]] = field(default_factory=list)
 
     def functions(self) -> Iterator[FunctionValues]:
-        """All functions that are at least maps."""
+        """Return all functions that are at least maps."""
         for index, values in enumerate(self.values.get("functions", {}).get("aws", ())):
             if isinstance(values, dict):
                 yield FunctionValues(f"functions.aws[{index}]", values)
 
     def services(self) -> Iterator[ServiceValues]:
-        """All services on OSCAR clusters that are at least maps."""
+        """Return all services on OSCAR clusters that are at least maps."""
         for index, clusters in enumerate(self.values.get("functions", {}).get("oscar", ())):
             for cluster, values in clusters.items() if isinstance(clusters, dict) else ():
                 yield ServiceValues(join(f"functions.oscar[{index}]", cluster), cluster, values)
 
     def owners(self) -> Iterator[Owner]:
-        """All functions and services."""
+        """Return all functions and services."""
         yield from self.functions()
         yield from self.services()
 
@@ -226,15 +230,15 @@ class Document:
         self.report.warning(self._mark(path), path, message, hint)
 
     def given(self, path: str) -> bool:
-        """Whether a value was given at this path, and is no default."""
+        """Return whether a value was given at this path, and is no default."""
         return path in self.places
 
     def is_own(self, path: str) -> bool:
-        """Whether a value stands in the file itself, not in somebody's defaults."""
+        """Return whether a value stands in the file itself, not in somebody's defaults."""
         return self._mark(path).file == self.file
 
     def line(self, path: str) -> str:
-        """Where another value stands, for a sentence: "line 12"."""
+        """Return where another value stands, for a sentence: "line 12"."""
         mark = self._mark(path)
         return f"line {mark.line}" if mark.line else mark.file
 

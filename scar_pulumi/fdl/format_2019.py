@@ -9,48 +9,49 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from scar_pulumi.fdl.kinds import Anything, Key, Section
+from scar_pulumi.fdl.kinds import Key, Kind, Section
 from scar_pulumi.fdl.problems import FdlError, Mark, Problem, Report, closest, join, quoted
-from scar_pulumi.fdl.tables import FUNCTIONS
+from scar_pulumi.fdl.tables import AWS_FUNCTION, FUNCTIONS
 from scar_pulumi.fdl.tree import Entry, ListNode, MapNode, Node, ScalarNode, is_null
 from scar_pulumi.fdl.yaml_text import Comments, emit, read_text, read_tree
 
-_DOCS = {
-    "image": "Registry reference of the image.",
-    "image_file": "The image as an archive.",
-    "init_script": "Script that runs for each event.",
-    "run_script": "Script of `scar run`.",
-    "memory": "Memory in MB.",
-    "time": "Seconds until an invocation is stopped.",
-    "timeout_threshold": "Seconds of the timeout that are kept for storing outputs.",
-    "description": "Shown in AWS's console.",
-    "layers": "Layers of zip packages.",
-    "extra_payload": "Files of zip packages.",
-    "asynchronous": "Of `scar run`.",
-    "c_args": "Of `scar run`.",
-    "log_level": "Level of the supervisor's log lines.",
-    "environment": "Variables of the user's process: a map, or a list of NAME=value.",
-    "lambda_environment": "Variables of the Lambda function, and the supervisor's storage.",
-    "s3": "input_bucket, output_bucket and deployment_bucket: bucket, or bucket/folder.",
-    "api_gateway": "An HTTP endpoint.",
-    "iam": "Its rights.",
-    "cloudwatch": "Its logs.",
-    "batch": "AWS Batch.",
-    "execution_mode": "Where events run.",
-    "region": "Region of the function.",
-    "profile": "Profile of SCAR's AWS client.",
-    "supervisor_version": "Version of SCAR's supervisor.",
-    "name": "Of SCAR's command line.",
+RENAMED = {
+    **{name: f"lambda.{name}" for name in ("description", "memory", "execution_mode", "log_level", "init_script")},
+    **{name: f"lambda.{name}" for name in ("run_script", "layers", "extra_payload", "asynchronous", "region")},
+    "time": "lambda.timeout",
+    "profile": "lambda.boto_profile",
+    "supervisor_version": "lambda.supervisor.version",
+    **{name: f"lambda.container.{name}" for name in ("image", "image_file", "timeout_threshold")},
+    **{name: name for name in ("iam", "cloudwatch", "api_gateway", "batch")},
+}
+"""Keys of 2019 and where they stand today, below an entry of `functions.aws`."""
+_CHANGED = {
+    "environment": Key(doc="Variables of the user's process: a map, or a list of NAME=value."),
+    "lambda_environment": Key(doc="Variables of the Lambda function; those of SCAR's supervisor describe storage."),
+    "s3": Key(doc="Buckets with or without a folder: input_bucket, output_bucket and deployment_bucket."),
+    "c_args": Key(doc="Command of `scar run`.", note="give the command when you invoke the function"),
+    "name": Key(doc="Option of SCAR's command line.", note="the key above the settings is the function's name"),
 }
 
+
+def _key(path: str) -> Key:
+    """Return a key of 2019 for one of today's, with the same meaning; its value is checked as today's."""
+    kind: Kind = AWS_FUNCTION
+    for name in path.split("."):
+        if isinstance(kind, Section):
+            today = kind.keys[name]
+            kind = today.kind
+    return Key(doc=today.doc, note=today.note)
+
+
 FUNCTION_2019 = Section(
-    keys={name: Key(doc=doc, kind=Anything()) for name, doc in _DOCS.items()},
+    keys={**{name: _key(path) for name, path in RENAMED.items()}, **_CHANGED},
     at_least_one=("image", "image_file"),
 )
 
 
 def is_2019_format(root: MapNode) -> bool:
-    """Whether `functions` maps names to settings, as the format of 2019 does."""
+    """Return whether `functions` maps names to settings, as the format of 2019 does."""
     functions = root.get("functions")
     if not isinstance(functions, MapNode) or functions.entries.keys() & FUNCTIONS.keys.keys():
         return False
@@ -60,14 +61,6 @@ def is_2019_format(root: MapNode) -> bool:
     )
 
 
-_LAMBDA = {
-    **{name: name for name in ("description", "memory", "execution_mode", "log_level", "init_script", "run_script")},
-    **{name: name for name in ("layers", "extra_payload", "asynchronous", "region")},
-    "time": "timeout",
-    "profile": "boto_profile",
-}
-_CONTAINER = ("image", "image_file", "timeout_threshold")
-_BESIDE = ("iam", "cloudwatch", "api_gateway", "batch")
 # https://github.com/grycap/faas-supervisor/tree/1.1.1: the numbers tie credentials and paths together.
 _STORAGE = re.compile(r"STORAGE_(?:AUTH_(MINIO|S3|ONEDATA)_(USER|PASS|TOKEN|SPACE|HOST)|PATH_(INPUT|OUTPUT))_(\w+)")
 _CREDENTIALS = {
@@ -83,7 +76,7 @@ _CREDENTIALS = {
 
 
 def from_2019(root: MapNode, report: Report) -> MapNode:
-    """The document in today's format; what cannot be carried over goes to the report."""
+    """Return the document in today's format; what cannot be carried over goes to the report."""
     mark, functions = root.entries["functions"]
     assert isinstance(functions, MapNode)
     providers = MapNode(functions.mark, {})
@@ -109,9 +102,8 @@ def _function(name: str, entry: Entry, providers: MapNode, report: Report) -> Ma
     path = join("functions", name)
     _note_unknown(settings, path, report)
     given = {key: one for key, one in settings.entries.items() if not is_null(one.value)}
-    section = {"name": Entry(entry.mark, ScalarNode(entry.mark, name))}
-    section |= {_LAMBDA[key]: one for key, one in given.items() if key in _LAMBDA}
-    container = {key: one for key, one in given.items() if key in _CONTAINER}
+    section = {"name": Entry(entry.mark, ScalarNode(entry.mark, name)), **_renamed(given, "lambda")}
+    container = _renamed(given, "lambda.container")
     if "environment" in given:
         container["environment"] = _variables(given["environment"], path, report)
     if "lambda_environment" in given:
@@ -122,10 +114,16 @@ def _function(name: str, entry: Entry, providers: MapNode, report: Report) -> Ma
         section["supervisor"] = _wrapped("version", given["supervisor_version"])
     section["container"] = Entry(entry.mark, MapNode(settings.mark, container))
     _s3(name, settings, section)
-    beside = {key: one for key, one in given.items() if key in _BESIDE}
+    beside = _renamed(given, "")
     if "batch" in beside:
         beside["batch"] = _batch(beside["batch"])
     return MapNode(entry.mark, {"lambda": Entry(entry.mark, MapNode(settings.mark, section)), **beside})
+
+
+def _renamed(given: Mapping[str, Entry], section: str) -> dict[str, Entry]:
+    """Return the keys that belong into a section today, under their names of today."""
+    places = {key: RENAMED[key].rpartition(".") for key in given if key in RENAMED}
+    return {name: given[key] for key, (above, _, name) in places.items() if above == section}
 
 
 def _note_unknown(settings: MapNode, path: str, report: Report) -> None:
@@ -133,12 +131,12 @@ def _note_unknown(settings: MapNode, path: str, report: Report) -> None:
         if key in FUNCTION_2019.keys:
             continue
         match = closest(key, FUNCTION_2019.keys)
-        hint = f"did you mean '{match}'?" if match else "SCAR ignored it, too"
+        hint = f"did you mean '{match}'?" if match else "SCAR ignored it as well"
         # A key that merely resembles one is a mistake; others were ignored by SCAR as they are here.
         note = report.error if match else report.warning
         note(one.mark, join(path, key), f"the key {quoted(key)} is unknown", hint)
     if "c_args" in settings.entries:
-        message = "has no effect: what to run is said when invoking"
+        message = f"has no effect: {_CHANGED['c_args'].note}"
         report.warning(settings.entries["c_args"].mark, join(path, "c_args"), message)
 
 
@@ -147,7 +145,7 @@ def _wrapped(name: str, entry: Entry) -> Entry:
 
 
 def _variables(entry: Entry, path: str, report: Report) -> Entry:
-    """A map, or a list of NAME=value, below `Variables`."""
+    """Return a map, or a list of NAME=value, below `Variables`."""
     value = entry.value
     if isinstance(value, ListNode):
         found: dict[str, Entry] = {}
@@ -266,7 +264,7 @@ _COMMENT = re.compile(r"""^((?:[^'"#]|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=\S)#|(?<=\S)
 
 
 def convert(path: str | Path) -> tuple[str, tuple[Problem, ...]]:
-    """A file of either format as text in today's, and what should be known about it.
+    """Return a file of either format as text in today's, and the problems found in it.
 
     Raises:
         FdlError: The file cannot be read, or holds what cannot be carried over.
@@ -310,10 +308,10 @@ class _KeptComments(Comments):
         return self._before.pop(mark.line, [])
 
     def behind(self, mark: Mark, path: str) -> str:  # noqa: ARG002 - one shape for all
-        """The comment behind that line."""
+        """Return the comment behind that line."""
         return self._behind.pop(mark.line, "")
 
     def rest(self) -> list[str]:
-        """What belongs to lines that the converted text does not have."""
+        """Return the comments of lines that the converted text does not have."""
         above = [comment for comments in self._before.values() for comment in comments]
         return [*above, *self._behind.values(), *self._last]

@@ -46,7 +46,7 @@ class Graph:
     edges: tuple[Edge, ...]
 
     def after(self, key: str) -> list[Edge]:
-        """The edges that leave a node."""
+        """Return the edges that leave a node."""
         return self._after.get(key, [])
 
     @cached_property
@@ -58,7 +58,7 @@ class Graph:
 
 
 def graph_of(fdl: Fdl) -> Graph:
-    """The graph of a file."""
+    """Return the graph of a file."""
     builder = _Builder(frozenset((*(service.cluster for service in fdl.oscar), *fdl.clusters)))
     for function in fdl.functions:
         builder.function(function)
@@ -89,7 +89,7 @@ class _Builder:
         self._links(self._add(node), service.input, service.output, service.cluster)
 
     def containment(self) -> None:
-        """Files in a folder are files in what contains it, too."""
+        """Add edges from folders to what contains them: their files are in it as well."""
         for written in self._written:
             parts = written.split("/")
             for depth in range(1, len(parts)):
@@ -137,7 +137,7 @@ def _filter(place: StoragePath) -> str:
 
 
 def as_text(graph: Graph) -> list[str]:
-    """Lines of trees that begin at what nothing leads to; what was shown before is only named again."""
+    """Return lines of trees that begin at what nothing leads to; what was shown before is only named again."""
     lines: list[str] = []
     shown: set[str] = set()
     targets = {edge.target for edge in graph.edges}
@@ -170,7 +170,7 @@ def _tree(graph: Graph, root: str, shown: set[str], lines: list[str]) -> None:
 
 
 def as_mermaid(graph: Graph) -> list[str]:
-    """Lines of a Mermaid flowchart."""
+    """Return lines of a Mermaid flowchart."""
     ids = {key: f"n{number}" for number, key in enumerate(graph.nodes)}
     shapes = {"place": ("[(", ")]"), "function": ("[", "]"), "endpoint": ("([", "])")}
     lines = ["flowchart LR"]
@@ -213,7 +213,7 @@ _ARROW = (
 
 
 def as_svg(graph: Graph) -> list[str]:
-    """Lines of an SVG document."""
+    """Return lines of an SVG document."""
     columns = _columns(graph)
     places: dict[str, tuple[float, float, float]] = {}
     x = float(_MARGIN)
@@ -231,7 +231,7 @@ def as_svg(graph: Graph) -> list[str]:
 
 
 def _columns(graph: Graph) -> list[list[str]]:
-    """Keys by column: each one further right than all that lead to it, except by closing a loop."""
+    """Return keys by column: each one further right than all that lead to it, except by closing a loop."""
     depth = dict.fromkeys(graph.nodes, 0)
     order = _topological_order(graph)
     position = {key: number for number, key in enumerate(order)}
@@ -246,7 +246,7 @@ def _columns(graph: Graph) -> list[list[str]]:
 
 
 def _topological_order(graph: Graph) -> list[str]:
-    """All keys, each before what it leads to, as far as there are no loops. Depth first, no recursion."""
+    """Return all keys, each before what it leads to, as far as there are no loops. Depth first, no recursion."""
     finished: dict[str, None] = {}
     entered: set[str] = set()
     for root in graph.nodes:

@@ -20,7 +20,7 @@ _FLAG: _Schema = {"anyOf": [{"type": "boolean"}, {"enum": sorted((TRUE_WORDS | F
 
 
 def json_schema() -> _Schema:
-    """The schema as a document."""
+    """Return the schema as a document."""
     schema = _of(DOCUMENT, secret=False)
     functions = schema["properties"]["functions"]
     today = {key: functions.pop(key) for key in list(functions) if key not in ("description", "markdownDescription")}
@@ -80,7 +80,7 @@ def _presence(kind: Section) -> list[_Schema]:
 
 
 def _given(name: str) -> _Schema:
-    """A key without a value counts as not given."""
+    """Return what a key that is given has: one without a value counts as not given."""
     return {"required": [name], "properties": {name: {"not": _NOTHING}}}
 
 

@@ -39,7 +39,7 @@ _OF_ZIP_PACKAGES = "UDOCKER_"
 
 
 def scar_cfg_file() -> Path | None:
-    """The file to read, or None."""
+    """Return the file to read, or None."""
     folder = os.environ.get("SCAR_CONFIG_FOLDER")
     if folder == "":
         return None
@@ -49,7 +49,7 @@ def scar_cfg_file() -> Path | None:
 
 
 def read_scar_cfg(report: Report) -> MapNode | None:
-    """What the file means here, as the defaults file would say it; None if there is none."""
+    """Return what the file means here, in the words of the defaults file; None if there is no file."""
     path = scar_cfg_file()
     text = None if path is None else read_text(path, str(path), report)
     # JSON is YAML, except for its tabs.
@@ -84,7 +84,7 @@ def _is_empty(node: Node) -> bool:
 
 
 def defaults_file() -> Path | None:
-    """The file to read, or None: a file named by the environment must exist, the usual one need not."""
+    """Return the file to read, or None. One that the environment names must exist, the usual one need not."""
     named = os.environ.get("SCAR_DEFAULTS")
     if named is not None:
         return Path(named) if named else None
@@ -95,7 +95,7 @@ def defaults_file() -> Path | None:
 
 
 def read_defaults(report: Report) -> MapNode | None:
-    """The defaults of both files as a positioned tree, or None if there are none."""
+    """Return the defaults of both files as a positioned tree, or None if there are none."""
     own, scar_cfg = _read_own(report), read_scar_cfg(report)
     if own is None or scar_cfg is None:
         return own or scar_cfg
@@ -115,7 +115,7 @@ def _read_own(report: Report) -> MapNode | None:
     for name, entry in node.entries.items():
         if name not in DEFAULTS.keys:
             match = closest(name, DEFAULTS.keys)
-            hint = f"did you mean '{match}'?" if match else "it has 'aws:' and 'storage_providers:'"
+            hint = f"did you mean '{match}'?" if match else "use 'aws:', 'oscar:', 'storage_providers:' or 'clusters:'"
             report.error(Mark(*entry.mark), name, f"the key '{name[:60]}' is unknown in the defaults file", hint)
     return node
 
@@ -141,7 +141,7 @@ class Override(NamedTuple):
 def read_overrides(
     overrides: Mapping[str, Any], source: str, report: Report, services: Collection[str] = ()
 ) -> list[Override]:
-    """The overrides as positioned trees; what cannot be understood goes to the report.
+    """Return the overrides as positioned trees; what cannot be understood goes to the report.
 
     `services` are names of services on OSCAR clusters, whose settings are others than a function's.
     """
@@ -170,7 +170,7 @@ def _read_override(key: str, value: Any, source: str, report: Report, services: 
     if parts[0] not in root.keys or not all(parts):
         match = closest(parts[0], (*root.keys, "functions", *_OF_DOCUMENT))
         usual = "write it like lambda.memory or functions.<name>.lambda.memory"
-        report.error(mark, "", f"{quoted(key)} names no setting", _did_you_mean(match) if match != parts[0] else usual)
+        report.error(mark, "", f"{quoted(key)} is not a setting", _did_you_mean(match) if match != parts[0] else usual)
         return None
     path, kind = _kind_at(root, parts)
     collection = isinstance(kind, Items | Table | Section)
@@ -190,7 +190,7 @@ def _split(key: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _kind_at(kind: Kind | None, parts: tuple[str, ...]) -> tuple[tuple[str, ...], Kind | None]:
-    """The keys of a dotted path and what belongs there, None if unknown.
+    """Return the keys of a dotted path and what belongs there, None if unknown.
 
     In a map of single values the rest is one key, because tags may have dots.
     """
@@ -206,7 +206,7 @@ def _kind_at(kind: Kind | None, parts: tuple[str, ...]) -> tuple[tuple[str, ...]
 
 
 def _shown_value(key: str, value: Any) -> str:
-    """The value as typed, unless it may be a secret: positions are printed."""
+    """Return the value as typed, unless it may be a secret: positions are printed."""
     words = key.split(".")
     if {*_OF_DOCUMENT, "environment", "auth_password", "headers"} & set(words):
         return "…"
@@ -252,7 +252,7 @@ class _Unit(NamedTuple):
 
 
 def with_defaults(root: MapNode, defaults: MapNode) -> MapNode:
-    """The document with defaults below every function and service, and below its storage providers and clusters."""
+    """Return the document with defaults below its functions, services, storage providers and clusters."""
     aws, oscar = defaults.get("aws"), defaults.get("oscar")
     clusters = oscar if isinstance(oscar, MapNode) else None
 
@@ -270,7 +270,7 @@ def with_defaults(root: MapNode, defaults: MapNode) -> MapNode:
 
 
 def with_overrides(root: MapNode, overrides: Sequence[Override], report: Report) -> MapNode:
-    """The document with overrides above it; those for one function win over those for all."""
+    """Return the document with overrides above it; those for one function win over those for all."""
     for override in sorted(overrides, key=lambda one: one.function is not None):
         if override.of == "document":
             laid = merge_at(root, override.path, override.node)
@@ -281,7 +281,7 @@ def with_overrides(root: MapNode, overrides: Sequence[Override], report: Report)
 
 
 def service_names(root: MapNode) -> frozenset[str]:
-    """Names of the services on OSCAR clusters."""
+    """Return names of the services on OSCAR clusters."""
     return frozenset(unit.name for unit in _units(root) if unit.cluster is not None and unit.name is not None)
 
 
@@ -303,7 +303,7 @@ def _laid(root: MapNode, override: Override, report: Report) -> MapNode:
 
 
 def _each(root: MapNode, change: Callable[[_Unit], Node]) -> MapNode:
-    """The document with every function and service that is a map changed."""
+    """Return the document with every function and service that is a map changed."""
     functions = root.get("functions")
     if not isinstance(functions, MapNode):
         return root

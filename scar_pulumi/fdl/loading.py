@@ -37,7 +37,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None, *, overri
 
 
 def resolve(path: str | Path, overrides: Mapping[str, Any] | None = None, *, overrides_from: str = "--set") -> Document:
-    """The checked document that `load` makes data of, with every value's position."""
+    """Read and check a file; return the document that `load` makes data of, with every value's position."""
     report = Report()
     root = read_tree(Path(path), report)
     if root is None:
@@ -54,7 +54,7 @@ def resolve(path: str | Path, overrides: Mapping[str, Any] | None = None, *, ove
 
 
 def _fill_in(document: Document) -> None:
-    """The one default that depends on another value."""
+    """Fill in the one default that depends on another value."""
     for function in document.functions():
         timeout = function.settings.get("timeout")
         if timeout is not None and function.container:

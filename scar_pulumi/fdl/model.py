@@ -1,7 +1,7 @@
 """What an FDL file says, as plain immutable data: every default filled in, every path absolute.
 
-Fields have the names and the meaning of their keys in `scar_pulumi.fdl.tables`; those that a key calls otherwise, or that
-no key has, are described here.
+Fields have the names and the meaning of their keys in `scar_pulumi.fdl.tables`. Where a field has another name than its
+key, or no key, it is described here.
 """
 
 from collections.abc import Mapping
@@ -127,11 +127,11 @@ class ComputeResources:
     """What Batch jobs run on; empty subnets and security groups leave the choice to the stack."""
 
     type: str
-    min_v_cpus: int
-    desired_v_cpus: int
-    max_v_cpus: int
+    min_vcpus: int
+    desired_vcpus: int
+    max_vcpus: int
     instance_types: tuple[str, ...]
-    subnets: tuple[str, ...]
+    subnet_ids: tuple[str, ...]
     security_group_ids: tuple[str, ...]
     instance_role: str | None = None
 
@@ -267,7 +267,7 @@ class Fdl:
     places: Mapping[str, Mark] = field(default_factory=dict, repr=False)
 
     def mark(self, path: str) -> Mark:
-        """Where the value at a path stands, or what it is part of."""
+        """Return where the value at a path stands, or what it is part of."""
         while path not in self.places and "." in path:
             path = path.rpartition(".")[0]
         return self.places.get(path, Mark(str(self.path)))

@@ -99,7 +99,7 @@ class Report:
 
 
 def _printable(text: str) -> str:
-    """A text of one line that any terminal takes: names may hold line ends, escape sequences, undecodable bytes."""
+    """Return a text as one line that any terminal can print: names may hold line ends and escape sequences."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -110,22 +110,22 @@ _LONGEST_SHOWN = 60
 
 
 def shorten(text: str) -> str:
-    """A text that fits into a message."""
+    """Return a text that fits into a message."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def quoted(text: str) -> str:
-    """A text between quotes, short, with line ends and the like escaped."""
+    """Return a text between quotes, short, with line ends and the like escaped."""
     return repr(shorten(text))
 
 
 def quoted_path(text: str) -> str:
-    """The path of a file between quotes; of a long one the end, as the name stands there."""
+    """Return the path of a file between quotes; of a long one the end, as the name stands there."""
     return repr(text if len(text) <= _LONGEST_SHOWN else f"…{text[-_LONGEST_SHOWN:]}")
 
 
 def join(path: str, name: str) -> str:
-    """The path of a key in a map."""
+    """Return the path of a key in a map."""
     if not _SIMPLE_NAME.fullmatch(name):
         return f'{path}["{shorten(name)}"]'
     return f"{path}.{name}" if path else name
@@ -136,7 +136,7 @@ _LONGEST = 64
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that resembles a word most, if any does."""
+    """Return the candidate that resembles a word most, if any does."""
     if len(word) > _LONGEST:
         return None
     known = {plain_word(candidate): candidate for candidate in candidates}

@@ -30,7 +30,7 @@ class Reference(NamedTuple):
 
 
 def split_references(text: str) -> list[str | Reference]:
-    """A text as plain parts and references; without any it is one part, and nothing is an empty list."""
+    """Return a text as plain parts and references; without any it is one part, and nothing is an empty list."""
     parts: list[str | Reference] = []
     end = 0
     for found in _REFERENCE.finditer(text):
@@ -41,11 +41,11 @@ def split_references(text: str) -> list[str | Reference]:
 
 
 def has_reference(text: str) -> bool:
-    """Whether a text holds the start of a reference."""
+    """Return whether a text holds the start of a reference."""
     return _START.search(text) is not None
 
 
 def bad_reference(text: str) -> bool:
-    """Whether one of a text's references is not closed, or names nothing that can exist."""
+    """Return whether one of a text's references is not closed, or names nothing that can exist."""
     whole = _REFERENCE.findall(text)
     return len(whole) < len(_START.findall(text)) or any(not _NAMES[kind].fullmatch(name) for kind, name in whole)

@@ -56,12 +56,12 @@ class _Origins(Comments):
         self._origins = origins
 
     def behind(self, mark: Mark, path: str) -> str:  # noqa: ARG002 - the tree has no positions of its own
-        """The origin of the value at a path."""
+        """Return the origin of the value at a path."""
         return f"# {self._origins[path]}" if path in self._origins else ""
 
 
 def _masked(kind: Kind | None, value: Any, *, secret: bool) -> Any:
-    """A value in which texts that may be secret are replaced, except for references, which say nothing."""
+    """Return a value in which texts that may be secret are replaced, except for references, which say nothing."""
     secret = secret or isinstance(kind, Anything)
     if isinstance(value, dict):
         below = {name: _below(kind, name, secret=secret) for name in value}
@@ -105,7 +105,7 @@ def _tree(value: Any) -> Node:
 
 
 def _aligned(lines: list[str]) -> list[str]:
-    """Lines whose comments begin in one column, as far as that is not too far."""
+    """Return lines whose comments begin in one column, as far as that is not too far."""
     parts = [line.rpartition("  # ") for line in lines]
     width = min(max((len(text) for text, mark, _ in parts if mark), default=0), 60)
     return [f"{text:<{width}}  # {origin}" if mark else origin for text, mark, origin in parts]

@@ -17,7 +17,7 @@ _KIND_WORDS = {
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true/false",
-    "null": "nothing",
+    "null": "empty",
 }
 
 
@@ -60,7 +60,7 @@ class MapNode:
     entries: dict[str, Entry]
 
     def get(self, *path: str) -> "Node | None":
-        """The value below these keys, or None."""
+        """Return the value below these keys, or None."""
         node: Node | None = self
         for key in path:
             entry = node.entries.get(key) if isinstance(node, MapNode) else None
@@ -72,7 +72,7 @@ Node = ScalarNode | ListNode | MapNode
 
 
 def plain(node: Node) -> Any:
-    """A node as YAML 1.2 reads it: dicts, lists, text, numbers, booleans, None."""
+    """Return a node as YAML 1.2 reads it: dicts, lists, text, numbers, booleans, None."""
     if isinstance(node, MapNode):
         return {name: plain(entry.value) for name, entry in node.entries.items()}
     if isinstance(node, ListNode):
@@ -87,12 +87,12 @@ def plain(node: Node) -> Any:
 
 
 def is_null(node: Node) -> bool:
-    """Whether a value is written as nothing, `null` or `~`."""
+    """Return whether a value is written as nothing, `null` or `~`."""
     return isinstance(node, ScalarNode) and node.kind == "null"
 
 
 def kind_word(node: Node) -> str:
-    """What a node is: "a map", "text"."""
+    """Return what a node is: "a map", "text"."""
     if isinstance(node, MapNode):
         return "a map"
     return "a list" if isinstance(node, ListNode) else _KIND_WORDS[node.kind]
@@ -118,7 +118,7 @@ _FIRST_OF_NUMBER = frozenset("0123456789+-.")
 
 
 def plain_kind(text: str) -> ScalarKind:
-    """The kind of an unquoted scalar without a tag."""
+    """Return the kind of an unquoted scalar without a tag."""
     if (kind := _KIND_OF_WORD.get(text)) is not None:
         return kind
     if text[0] not in _FIRST_OF_NUMBER:
@@ -129,12 +129,12 @@ def plain_kind(text: str) -> ScalarKind:
 
 
 def tagged_kind(tag: str) -> ScalarKind | None:
-    """The kind that an explicit tag asks for; None for a tag that has no meaning in FDL."""
+    """Return the kind that an explicit tag asks for; None for a tag that has no meaning in FDL."""
     return _KIND_OF_TAG.get(tag.removeprefix(_TAG)) if tag.startswith(_TAG) else None
 
 
 def merge(below: Node, above: Node) -> Node:
-    """A tree with everything of both; where both say something, `above` counts. Neither is changed."""
+    """Return a tree with everything of both; where both have a value, `above` wins. Neither is changed."""
     if not isinstance(below, MapNode) or not isinstance(above, MapNode):
         return above
     entries = dict(below.entries)
@@ -145,7 +145,7 @@ def merge(below: Node, above: Node) -> Node:
 
 
 def merge_at(root: Node, path: tuple[str, ...], above: Node) -> Node:
-    """The tree with `above` laid over what is at `path`, maps made where there are none; positions of the rest stay."""
+    """Return the tree with `above` laid over the value at `path`; maps are made where there are none."""
     if not path:
         return merge(root, above)
     if not isinstance(root, MapNode):
@@ -157,7 +157,7 @@ def merge_at(root: Node, path: tuple[str, ...], above: Node) -> Node:
 
 
 def typed_node(value: Any, mark: Mark) -> Node:
-    """A Python value as a tree; every part of it stands at the same place."""
+    """Return a Python value as a tree; every part of it stands at the same place."""
     if isinstance(value, Mapping):
         return MapNode(mark, {str(name): Entry(mark, typed_node(one, mark)) for name, one in value.items()})
     if isinstance(value, list | tuple):

@@ -25,7 +25,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 
 def read_text(path: Path, file: str, report: Report) -> str | None:
-    """The file's text without a byte order mark; None after a problem was reported."""
+    """Read a file's text without its byte order mark; return None after a problem was reported."""
     data = _read_bytes(path, file, report)
     text = None if data is None else _decode(data, file, report)
     if text is None or not (bad := _UNPRINTABLE.search(text)):
@@ -44,7 +44,7 @@ def _read_bytes(path: Path, file: str, report: Report) -> bytes | None:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             what = "is a directory" if stat.S_ISDIR(mode) else "is not a regular file"
-            report.error(Mark(file), "", what, "give the FDL file itself")
+            report.error(Mark(file), "", what, "name the FDL file itself")
             return None
         with path.open("rb") as stream:
             data = stream.read(MOST_BYTES + 1)
@@ -113,7 +113,7 @@ class _Anchor:
 
 
 def compose(text: str, file: str, report: Report) -> Node | None:
-    """The document's root, or None if there is none or it cannot be read; problems go to the report."""
+    """Return the document's root, or None if there is none or it cannot be read; problems go to the report."""
     composer = _Composer(file, report)
     try:
         parser = _Parser(text)
@@ -148,7 +148,7 @@ class _Composer:
     def document(self, event: Any) -> None:
         self._documents += 1
         if self._documents > 1:
-            hint = "put everything into one document, or into one file each"
+            hint = "put everything into one document, or each into its own file"
             self._stop(self._mark(event), "a second YAML document begins here", hint)
 
     def scalar(self, event: Any) -> None:
@@ -185,7 +185,7 @@ class _Composer:
         if anchor is None:
             self._stop(mark, f"there is no anchor '&{event.anchor}' before this alias")
         elif anchor.node is None:
-            self._stop(mark, f"the alias '*{event.anchor}' stands inside of what it repeats")
+            self._stop(mark, f"the alias '*{event.anchor}' stands inside the value that it repeats")
         else:
             self._count(mark, anchor.size)
             self._limit_depth(mark, anchor.depth)
@@ -234,7 +234,7 @@ class _Composer:
         for source in sources:
             if not isinstance(source, MapNode) or not isinstance(target, MapNode):
                 self._report.error(
-                    mark, self._path(), "'<<' merges maps, and this is none", "give an alias of a map: <<: *name"
+                    mark, self._path(), "'<<' merges maps, and this is not a map", "give an alias of a map: <<: *name"
                 )
                 continue
             for key, entry in source.entries.items():
@@ -288,7 +288,7 @@ _HANDLERS: dict[type, Any] = {
 
 
 def read_tree(path: Path, report: Report) -> MapNode | None:
-    """The file as it stands, in either format; None after a problem was reported."""
+    """Read a file of either format; return None after a problem was reported."""
     file = str(path)
     text = read_text(path, file, report)
     if text is None:
@@ -326,19 +326,25 @@ _EXPLANATIONS = (
         "write 'key: value'; does a text of several lines need '|'?",
     ),
     _Explanation(
-        "did not find expected key|expected <block end>", "this line fits no level above it", "check the indentation"
+        "did not find expected key|expected <block end>",
+        "this line is indented like none above it",
+        "check the indentation",
     ),
-    _Explanation("did not find expected '-' indicator", "this line fits no level above it", "check the indentation"),
+    _Explanation(
+        "did not find expected '-' indicator",
+        "this line is indented like none above it",
+        "check the indentation",
+    ),
     _Explanation(
         r"did not find expected ',' or '\]'|expected ',' or '\]'",
         "a ',' or ']' is missing",
-        "lists in brackets are [a, b]",
+        "write lists in brackets like [a, b]",
         at_start=True,
     ),
     _Explanation(
         r"did not find expected ',' or '\}'|expected ',' or '\}'",
         "a ',' or '}' is missing",
-        "maps in braces are {a: 1, b: 2}",
+        "write maps in braces like {a: 1, b: 2}",
         at_start=True,
     ),
     _Explanation("unexpected end of stream", "a quoted text is not closed", "add the closing quote", at_start=True),
@@ -388,7 +394,7 @@ class Comments:
         return []
 
     def behind(self, mark: Mark, path: str) -> str:  # noqa: ARG002 - likewise
-        """A comment behind the value, or ""."""
+        """Return a comment behind the value, or ""."""
         return ""
 
 
@@ -433,14 +439,14 @@ class _Writer:
 
 
 def emit(node: MapNode, comments: Comments | None = None) -> list[str]:
-    """The lines of a YAML document."""
+    """Return the lines of a YAML document."""
     writer = _Writer(comments or Comments())
     writer.map(node, "", "")
     return writer.lines
 
 
 def scalar(node: ScalarNode) -> str:
-    """A single value as YAML on one line."""
+    """Return a single value as YAML on one line."""
     if node.kind != "text":
         return node.text or "null"
     text = node.text

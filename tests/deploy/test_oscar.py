@@ -65,7 +65,7 @@ def no_configuration() -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A recorded value without the marks of secrets."""
+    """Return a recorded value without the marks of secrets."""
     if isinstance(value, dict):
         return plain(value["value"]) if SIGNATURE in value else {key: plain(inner) for key, inner in value.items()}
     return [plain(inner) for inner in value] if isinstance(value, list) else value

@@ -20,7 +20,7 @@ def no_defaults_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def load_text(tmp_path: Path) -> Load:
-    """Loads text (or bytes) from video.yaml in the test's directory."""
+    """Load text (or bytes) from video.yaml in the test's directory."""
 
     def load_text(text: str | bytes, overrides: dict[str, Any] | None = None, **more: Any) -> Fdl:
         path = tmp_path / "video.yaml"
@@ -32,7 +32,7 @@ def load_text(tmp_path: Path) -> Load:
 
 @pytest.fixture
 def load_lambda(load_text: Load) -> Load:
-    """Loads one function from lines of its lambda section."""
+    """Load one function from lines of its lambda section."""
 
     def load_lambda(section: str = "", overrides: dict[str, Any] | None = None, **more: Any) -> Fdl:
         return load_text(one_function(section), overrides, **more)
@@ -42,7 +42,7 @@ def load_lambda(load_text: Load) -> Load:
 
 @pytest.fixture
 def mistakes(load_text: Load, tmp_path: Path) -> Mistakes:
-    """What is said about a wrong file, without the file's name."""
+    """Return what is said about a wrong file, without the file's name."""
 
     def mistakes(text: str | bytes, *args: Any, **more: Any) -> list[str]:
         with pytest.raises(FdlError) as caught:
@@ -53,18 +53,18 @@ def mistakes(load_text: Load, tmp_path: Path) -> Mistakes:
 
 
 def one_function(section: str) -> str:
-    """A file with one function, right so far; the lines go into its lambda section from line 6 on."""
+    """Return a file with one function, right so far; the lines go into its lambda section from line 6 on."""
     head = "functions:\n  aws:\n  - lambda:\n      name: a\n      container: {image: debian}\n"
     return head + "".join(f"      {line}\n" for line in section.splitlines())
 
 
 def shown(problem: Problem, directory: Path) -> str:
-    """A problem as printed, "W " before a warning, without what differs between machines."""
+    """Return a problem as printed, "W " before a warning, without what differs between machines."""
     text = str(problem).replace(f"{directory}/video.yaml:", "").replace(str(directory), "DIRECTORY")
     return f"W {text}" if problem.severity == "warning" else text
 
 
 @pytest.fixture
 def file_around() -> Callable[[str], str]:
-    """A file with one function, given the lines of its lambda section, which begin in line 6."""
+    """Return a file with one function, given the lines of its lambda section, which begin in line 6."""
     return one_function

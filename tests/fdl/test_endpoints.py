@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from scar_pulumi.fdl import Fdl
+from scar_pulumi.fdl.model import Cors, Throttling
 
 Load = Callable[..., Fdl]
 
@@ -33,16 +34,17 @@ def test_everything_about_an_endpoint_becomes_data(load_text: Load) -> None:
         ("photos",),
         ("run",),
     )
-    assert one.cors == {"allow_origins": ["https://example.org"]}
-    assert one.throttling == {"rate_limit": 10}
-    assert one.domain["domain_name"] == "f.example.org"
-    assert (other.authorization, other.tokens, other.cors, other.throttling) == ("AWS_IAM", None, {}, {})
+    assert one.cors == Cors(allow_origins=("https://example.org",))
+    assert one.throttling == Throttling(rate_limit=10)
+    assert one.domain
+    assert one.domain.name == "f.example.org"
+    assert (other.authorization, other.tokens, other.cors, other.throttling) == ("AWS_IAM", None, None, None)
 
 
 def test_functions_that_share_an_api_are_told_their_paths_and_slow_ones_what_becomes_of_calls(load_text: Load) -> None:
     said = [f"{warning.path}: {warning.message}" for warning in load_text(FILE).warnings]
     assert said == [
-        "functions.aws[0].api_gateway: shares the API 'shared' with others, so it is called below /a",
-        "functions.aws[0].api_gateway: calls over HTTP get 504 after 29 s, and the function goes on until its 300 (s)",
-        "functions.aws[1].api_gateway: shares the API 'shared' with others, so it is called below /b",
+        "functions.aws[0].api_gateway: shares the API 'shared' with others, so its path is /a",
+        "functions.aws[0].api_gateway: calls over HTTP get 504 after 30 s, while the function runs on for up to 300 s",
+        "functions.aws[1].api_gateway: shares the API 'shared' with others, so its path is /b",
     ]

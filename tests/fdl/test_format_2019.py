@@ -71,7 +71,7 @@ functions:
         "5:5 functions.cow.tiem: the key 'tiem' is unknown; did you mean 'time'?",
         (
             "6:18 functions.aws[0].lambda.init_script: 'gone.sh' does not exist in DIRECTORY; "
-            "paths start at the directory of the FDL file"
+            "paths are relative to the directory of the FDL file"
         ),
         "7:3 functions.s3: 's3' is a setting, not a function; indent it below the function's name",
     ]

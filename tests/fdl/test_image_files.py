@@ -13,7 +13,7 @@ LAMBDA = "functions:\n  aws:\n  - lambda:\n      name: a\n      container: {imag
 
 
 def archive(path: Path) -> Path:
-    """An archive that begins with a manifest and ends with a layer."""
+    """Return an archive that begins with a manifest and ends with a layer."""
     with tarfile.open(path, "w") as tar:
         for name, content in (("manifest.json", b"[]"), ("layer.tar", b"x" * 100_000)):
             member = tarfile.TarInfo(name)

@@ -34,7 +34,7 @@ _JUNK: tuple[Any, ...] = (
 def test_it_is_a_schema_and_ships_with_the_package() -> None:
     Draft202012Validator.check_schema(json_schema())
     shipped = Path(scar_pulumi.fdl.__file__).with_name("fdl.schema.json")
-    assert json.loads(shipped.read_text()) == json_schema(), "write it anew: scar-pulumi fdl schema"
+    assert json.loads(shipped.read_text()) == json_schema(), "write it anew: python -m scar_pulumi.fdl.reference"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

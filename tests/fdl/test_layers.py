@@ -55,9 +55,10 @@ def test_a_mistake_in_the_defaults_is_reported_there_and_once(load_text: Load, d
     path = defaults("aws:\n  lambda:\n    memory: 64\n    timeout: 30\nlamda: 1\n")
     with pytest.raises(FdlError) as caught:
         load_text(TWO.replace("memory: 256, ", ""))
+    known = "use 'aws:', 'oscar:', 'storage_providers:' or 'clusters:'"
     assert [str(problem) for problem in caught.value.problems] == [
         f"{path}:3:13 functions.aws[0].lambda.memory: 64 is below Lambda's minimum of 128 (MB)",
-        f"{path}:5:1 lamda: the key 'lamda' is unknown in the defaults file; it has 'aws:' and 'storage_providers:'",
+        f"{path}:5:1 lamda: the key 'lamda' is unknown in the defaults file; {known}",
     ]
 
 
@@ -126,7 +127,7 @@ def test_credentials_can_be_given_by_override(load_lambda: Load) -> None:
             "5",
             "--set lambda.memroy=5 functions.aws[0].lambda.memroy: the key 'memroy' is unknown; did you mean 'memory'?",
         ),
-        ("lamda.memory", "512", "--set lamda.memory=512: 'lamda.memory' names no setting; did you mean 'lambda'?"),
+        ("lamda.memory", "512", "--set lamda.memory=512: 'lamda.memory' is not a setting; did you mean 'lambda'?"),
         (
             "functions.ones.lambda.memory",
             "512",
@@ -136,7 +137,7 @@ def test_credentials_can_be_given_by_override(load_lambda: Load) -> None:
             "functions",
             "x",
             (
-                "--set functions=x: 'functions' names no setting; "
+                "--set functions=x: 'functions' is not a setting; "
                 "write it like lambda.memory or functions.<name>.lambda.memory"
             ),
         ),
@@ -148,7 +149,7 @@ def test_credentials_can_be_given_by_override(load_lambda: Load) -> None:
         (
             "lambda.tags",
             "[a",
-            "--set lambda.tags=[a: is not valid YAML: a ',' or ']' is missing; lists in brackets are [a, b]",
+            "--set lambda.tags=[a: is not valid YAML: a ',' or ']' is missing; write lists in brackets like [a, b]",
         ),
     ],
 )

@@ -107,8 +107,8 @@ def test_inputs_that_no_file_can_pass_both_are_fine(load_text: Callable[..., Fdl
         ("[{path: bkt/in, suffix: [.png]}, {path: bkt/in}]", "'bkt/in' is the same place as an input of 'a' (line 1)"),
         ("[{path: bkt/in, suffix: [.gz]}, {path: bkt/in/x, suffix: [.tar.gz]}]", "'bkt/in/x' overlaps with 'bkt/in'"),
         ("[{path: bkt/in, prefix: [a]}, {path: bkt/in, prefix: [ab]}]", "'bkt/in' is the same place as"),
-        ("[{path: bkt/in, suffix: [jpg, .jpg]}]", "two of the names in 'prefix' or 'suffix' fit the same file"),
-        ("[{path: bkt/in, prefix: [a, ab]}]", "two of the names in 'prefix' or 'suffix' fit the same file"),
+        ("[{path: bkt/in, suffix: [jpg, .jpg]}]", "two of the names in 'prefix' or 'suffix' match the same file"),
+        ("[{path: bkt/in, prefix: [a, ab]}]", "two of the names in 'prefix' or 'suffix' match the same file"),
     ],
 )
 def test_inputs_that_a_file_can_pass_both_are_refused(
@@ -120,7 +120,7 @@ def test_inputs_that_a_file_can_pass_both_are_refused(
 
 def test_more_notifications_than_a_bucket_takes_are_refused(mistakes: Callable[..., list[str]]) -> None:
     (said,) = mistakes(_file([(f"f{n}", f"bkt/in-{n}", f"other/out-{n}") for n in range(101)]))
-    assert "'bkt' has 101 notifications by here, S3 takes 100" in said
+    assert "'bkt' has 101 notifications up to here, and S3 allows 100" in said
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def test_a_minimal_function_gets_the_documented_defaults(load_lambda: Load, tmp_
             architecture="x86_64",
             log_retention=30,
             allow_loop=False,
+            file_stage_in=False,
         ),
     )
 
@@ -149,13 +150,13 @@ def test_what_cannot_be_an_image_is_told_before_anything_is_deployed(mistakes: M
         f"{place} 'notes.txt' is not a tar archive; make one with docker save -o FILE IMAGE"
     ]
     (folder,) = mistakes(text("folder"))
-    assert folder.startswith(f"{place} 'folder' is no image: it has none of manifest.json, index.json, Dockerfile")
+    assert folder.startswith(f"{place} 'folder' is not an image: it has none of manifest.json, index.json, Dockerfile")
 
 
 def test_a_script_with_windows_line_ends_is_warned_about(load_lambda: Load, tmp_path: Path) -> None:
     (tmp_path / "script.sh").write_bytes(b"#!/bin/sh\r\necho\r\n")
     (warning,) = load_lambda("init_script: script.sh").warnings
-    assert "Windows line ends" in warning.message
+    assert "Windows line endings" in warning.message
 
 
 def test_role_region_retention_architecture_and_tags_are_taken_over(load_text: Load) -> None:

@@ -3,16 +3,17 @@
 from itertools import groupby
 from typing import Any
 
+from scar_foundation.limits import HTTP_API_PATH, HTTP_API_TIMEOUT
 from scar_pulumi.fdl.document import Document, FunctionValues
 
 _BY_TOKEN = ("JWT", "COGNITO_USER_POOLS")
-_EVERYTHING, _ASYNC = "{proxy+}", "async"
+_ASYNC = "async"
 # What an API has once, for all functions behind it; one of them is enough to give it.
 _COMMON = ("stage_name", "cors", "domain", "jwt", "throttling")
 
 
 def endpoints_agree(document: Document) -> None:
-    """Tokens have an issuer, and functions of one API leave each other their paths."""
+    """Check that tokens have an issuer, and that functions of one API have different paths."""
     endpoints = [function for function in document.functions() if _api(function).get("name")]
     for function in endpoints:
         _tokens_have_an_issuer(document, function)
@@ -35,15 +36,15 @@ def _tokens_have_an_issuer(document: Document, function: FunctionValues) -> None
     kind = _api(function).get("method", {}).get("authorizationType")
     if kind in _BY_TOKEN and not _api(function).get("jwt"):
         path = f"{function.path}.api_gateway.method.authorizationType"
-        document.error(path, f"'{kind}' needs to know whose tokens it accepts", "give jwt: {issuer: …, audience: […]}")
+        document.error(
+            path, f"'{kind}' needs the issuer and the audience of the tokens", "add jwt: {issuer: …, audience: […]}"
+        )
 
 
 def _path_is_free(document: Document, function: FunctionValues) -> None:
     if str(_api(function).get("path_part")).split("/")[-1] == _ASYNC:
         path = f"{function.path}.api_gateway.path_part"
-        document.error(
-            path, f"ends in '{_ASYNC}', which is kept for calls that nobody waits for", "choose another path"
-        )
+        document.error(path, f"ends in '{_ASYNC}', which is reserved for asynchronous calls", "choose another path")
 
 
 def _share(document: Document, functions: list[FunctionValues]) -> None:
@@ -57,22 +58,24 @@ def _share(document: Document, functions: list[FunctionValues]) -> None:
                 message = (
                     f"differs from that of '{giving[0].name}', with which it shares the API '{_api(other)['name']}'"
                 )
-                document.error(path, message, "an API has it once: give both the same, or the APIs other names")
+                document.error(
+                    path, message, "an API has only one: give both functions the same, or their APIs different names"
+                )
     _paths_differ(document, functions)
 
 
 def _paths_differ(document: Document, functions: list[FunctionValues]) -> None:
-    everything = [function for function in functions if _api(function).get("path_part") == _EVERYTHING]
+    everything = [function for function in functions if _api(function).get("path_part") == HTTP_API_PATH]
     if len(everything) > 1:
         for function in everything:
-            message = f"shares the API '{_api(function)['name']}' with others, so it is called below /{function.name}"
-            document.warning(f"{function.path}.api_gateway", message, "path_part sets another path")
+            message = f"shares the API '{_api(function)['name']}' with others, so its path is /{function.name}"
+            document.warning(f"{function.path}.api_gateway", message, "set another one with path_part")
     taken: dict[str, FunctionValues] = {}
     for function in functions:
         path = str(_api(function).get("path_part")).strip("/")
-        path = str(function.name) if path == _EVERYTHING and len(everything) > 1 else path
+        path = str(function.name) if path == HTTP_API_PATH and len(everything) > 1 else path
         if path in taken:
-            message = f"'{path}' is the path of '{taken[path].name}' too, in the same API"
+            message = f"'{path}' is also the path of '{taken[path].name}' in the same API"
             document.error(f"{function.path}.api_gateway.path_part", message, "give each a path of its own")
         taken.setdefault(path, function)
 
@@ -85,7 +88,7 @@ _WITHOUT_PAGE = {
 
 
 def pages_can_be_opened(document: Document) -> None:
-    """A page is where a browser gets it, and can call the function from there."""
+    """Check that a browser can get a function's page and call the function from it."""
     for function in document.functions():
         api = function.values.get("api_gateway", {})
         if api.get("ui") and api.get("name"):
@@ -95,26 +98,22 @@ def pages_can_be_opened(document: Document) -> None:
 def _check_page(document: Document, function: FunctionValues, authorization: str | None, method: str | None) -> None:
     path = f"{function.path}.api_gateway"
     if reason := _WITHOUT_PAGE.get(authorization or ""):
-        message = f"a page cannot be had with authorizationType {authorization}: {reason}"
-        document.error(f"{path}.ui", message, "leave out 'ui', or let everybody call, or those with a token")
+        message = f"there is no page with authorizationType {authorization}: {reason}"
+        document.error(f"{path}.ui", message, "leave out 'ui', or use authorizationType NONE or JWT")
     if method not in (None, "ANY"):
-        message = f"a page cannot be had with http_method {method}: it is fetched with GET and calls with POST"
+        message = f"there is no page with http_method {method}: browsers get it with GET and call with POST"
         document.error(f"{path}.ui", message, "leave out 'ui' or 'http_method'")
 
 
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-_LONGEST_CALL = 29
-
-
 def costs_are_meant(document: Document) -> None:
-    """Endpoints that everybody can call, and answers that come too late."""
+    """Warn of endpoints that anyone can call, and of answers that come too late."""
     for function in document.functions():
         _warn_of_endpoint(document, function)
     for service in document.services():
         expose = service.values.get("expose", {})
         if expose.get("api_port") and not expose.get("set_auth"):
-            message = "everybody who knows the address can use the service"
-            document.warning(f"{service.path}.expose", message, "set_auth: true asks for a password")
+            message = "anyone who knows the address can use the service"
+            document.warning(f"{service.path}.expose", message, "ask for a password with set_auth: true")
 
 
 def _warn_of_endpoint(document: Document, function: FunctionValues) -> None:
@@ -122,13 +121,15 @@ def _warn_of_endpoint(document: Document, function: FunctionValues) -> None:
     if not api.get("name"):
         if document.given(f"{function.path}.api_gateway") and document.is_own(f"{function.path}.api_gateway"):
             message = "has no effect without 'name'"
-            document.warning(f"{function.path}.api_gateway", message, "give the API a name to have one")
+            document.warning(f"{function.path}.api_gateway", message, "add the name of the API")
         return
     path = f"{function.path}.api_gateway"
     if api.get("method", {}).get("authorizationType", "NONE") == "NONE":
-        message = "everybody who knows the address can run the function, at your cost"
-        document.warning(path, message, "method: {authorizationType: AWS_IAM} lets only your account")
+        message = "anyone who knows the address can run the function, at your cost"
+        document.warning(path, message, "restrict it to your account with method: {authorizationType: AWS_IAM}")
     timeout = function.settings.get("timeout")
-    if timeout is not None and timeout > _LONGEST_CALL and document.given(f"{function.path}.lambda.timeout"):
-        message = f"calls over HTTP get 504 after {_LONGEST_CALL} s, and the function goes on until its {timeout} (s)"
+    if timeout is not None and timeout > HTTP_API_TIMEOUT and document.given(f"{function.path}.lambda.timeout"):
+        message = (
+            f"calls over HTTP get 504 after {HTTP_API_TIMEOUT} s, while the function runs on for up to {timeout} s"
+        )
         document.warning(path, message, "call asynchronously, or lower lambda.timeout")

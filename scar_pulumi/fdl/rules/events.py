@@ -6,10 +6,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from scar_foundation.limits import S3_NOTIFICATIONS
 from scar_pulumi.fdl.document import Document, Link
-
-# https://docs.aws.amazon.com/general/latest/gr/s3.html
-_MOST_PER_BUCKET = 100
 
 
 class Filter(NamedTuple):
@@ -19,7 +17,7 @@ class Filter(NamedTuple):
     end: str
 
     def meets(self, other: "Filter") -> bool:
-        """Whether a key may pass both."""
+        """Return whether a key may pass both."""
         starts = self.start.startswith(other.start) or other.start.startswith(self.start)
         return starts and (self.end.endswith(other.end) or other.end.endswith(self.end))
 
@@ -31,20 +29,22 @@ class _Watch(NamedTuple):
 
 
 def filters(link: Link) -> list[Filter]:
-    """Every pair of a `prefix` and a `suffix` of an input or output, below its folder."""
+    """Return every pair of a `prefix` and a `suffix` of an input or output, below its folder."""
     folder = link.place.key_prefix
     return [Filter(folder + start, end) for start in link.place.prefix or ("",) for end in link.place.suffix or ("",)]
 
 
 def notifications_are_accepted(document: Document) -> None:
-    """No two notifications of a bucket watch the same file, whoever they start, and there are not too many."""
+    """Check that no two notifications of a bucket watch the same file, and that there are not too many."""
     buckets: dict[str, list[_Watch]] = {}
     watched = (link for link in document.inputs if link.path.startswith("functions.aws") and link.store == "s3")
     for order, link in enumerate(watched):
         watches = buckets.setdefault(link.place.bucket, [])
         watches.extend(_Watch(one, order, link) for one in filters(link))
-        if len(watches) > _MOST_PER_BUCKET:
-            message = f"'{link.place.bucket}' has {len(watches)} notifications by here, S3 takes {_MOST_PER_BUCKET}"
+        if len(watches) > S3_NOTIFICATIONS:
+            message = (
+                f"'{link.place.bucket}' has {len(watches)} notifications up to here, and S3 allows {S3_NOTIFICATIONS}"
+            )
             document.error(f"{link.path}.path", message, "spread the inputs over several buckets")
             break
     for watches in buckets.values():
@@ -57,7 +57,7 @@ def notifications_are_accepted(document: Document) -> None:
 
 
 def _meeting(watches: list[_Watch]) -> Iterator[tuple[_Watch, _Watch]]:
-    """All pairs that watch the same file: sorted, whatever contains a prefix stands before it."""
+    """Yield all pairs that watch the same file: when sorted, whatever contains a prefix stands before it."""
     containing: list[_Watch] = []
     for watch in sorted(watches, key=lambda one: (one.filter.start, one.order)):
         while containing and not watch.filter.start.startswith(containing[-1].filter.start):
@@ -69,7 +69,7 @@ def _meeting(watches: list[_Watch]) -> Iterator[tuple[_Watch, _Watch]]:
 def _report_overlap(document: Document, earlier: _Watch, later: _Watch) -> None:
     link, other = later.link, earlier.link
     if earlier.order == later.order:
-        message = "two of the names in 'prefix' or 'suffix' fit the same file, and S3 accepts only one"
+        message = "two of the names in 'prefix' or 'suffix' match the same file, which S3 does not accept"
         document.error(link.path, message, "leave out the longer one")
         return
     same = str(link.place) == str(other.place)
@@ -89,7 +89,7 @@ _MOST_NAMES = 6
 
 
 def no_event_loops(document: Document) -> None:
-    """No output leads back to an input of its own function, unless that is allowed; chains are fine."""
+    """Check that no output leads back to an input of its own function, unless that is allowed; chains are fine."""
     names = {owner.path: owner.name for owner in document.owners()}
     for link, way in _closing(_edges(document)):
         if document.report.full:
@@ -103,7 +103,7 @@ def no_event_loops(document: Document) -> None:
 
 
 def results_are_kept(document: Document) -> None:
-    """Two functions don't write to one place, where files of one name replace each other."""
+    """Warn where two functions write to one place: files with the same name overwrite each other."""
     seen: dict[tuple[str, str], Link] = {}
     for link in document.outputs:
         if link.place.per_request:
@@ -111,7 +111,9 @@ def results_are_kept(document: Document) -> None:
         first = seen.setdefault((link.store, str(link.place)), link)
         meeting = any(one.meets(other) for one in filters(first) for other in filters(link))
         if first.owner.path != link.owner.path and meeting:
-            message = f"'{first.owner.name}' writes to '{link.place}', too: files of one name replace each other"
+            message = (
+                f"'{first.owner.name}' also writes to '{link.place}': files with the same name overwrite each other"
+            )
             document.warning(f"{link.path}.path", message, "give each its own folder")
 
 
@@ -130,19 +132,19 @@ def _edges(document: Document, *, allowed: bool = False) -> _Edges:
 
 
 def _folders(link: Link) -> list[tuple[str, str, str]]:
-    """All (store, bucket, folder) that contain a place, from the whole bucket down to the place itself."""
+    """Return all (store, bucket, folder) that contain a place, from the whole bucket down to the place itself."""
     place = link.place
     parts = place.path.split("/") if place.path else []
     return [(link.store, place.bucket, "/".join(parts[:depth])) for depth in range(len(parts) + 1)]
 
 
 def _may_start(output: Link, watching: Link) -> bool:
-    """Whether a file that passes the output's filters may pass the input's."""
+    """Return whether a file that passes the output's filters may pass the input's."""
     return any(written.meets(watched) for written in filters(output) for watched in filters(watching))
 
 
 def _closing(edges: _Edges) -> Iterator[tuple[Link, list[str]]]:
-    """The links that close a loop and the functions on it: without these there is none. Depth first, no recursion."""
+    """Yield the links that close a loop, each with the functions on it. Depth first, no recursion."""
     done: set[str] = set()
     for root in edges:
         way = {root: iter(edges[root])} if root not in done else {}

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from scar_foundation.limits import GPU_INSTANCE_TYPE_PATTERN, LAMBDA_ENVIRONMENT_BYTES
 from scar_pulumi.fdl.document import Document, FunctionValues, Link
 from scar_pulumi.fdl.kinds import Rule
 from scar_pulumi.fdl.problems import quoted
@@ -13,14 +14,14 @@ _IN_THE_FUNCTIONS_REGION = {"cloudwatch": "logs are", "api_gateway": "the API is
 
 
 def names_are_unique(document: Document) -> None:
-    """Every function has a name of its own."""
+    """Check that every function has a name of its own."""
     seen: dict[str, str] = {}
     for function in document.functions():
         path, name = f"{function.path}.lambda.name", function.settings.get("name")
         if name is None:
             continue
         if name in seen:
-            message = f"'{name}' is the name of another function too ({document.line(seen[name])})"
+            message = f"'{name}' is also the name of another function ({document.line(seen[name])})"
             document.error(path, message, "give each function its own name")
         seen.setdefault(name, path)
     if not any((*document.functions(), *document.services())) and not document.report.failed:
@@ -28,7 +29,7 @@ def names_are_unique(document: Document) -> None:
 
 
 def settings_agree(document: Document) -> None:
-    """Time kept for outputs is less than the timeout, and logs are where the function is."""
+    """Check settings that depend on one another: timeouts, regions, file systems."""
     for function in document.functions():
         _threshold_is_below_timeout(document, function)
         region = function.settings.get("region")
@@ -43,35 +44,32 @@ def settings_agree(document: Document) -> None:
 def _file_system_has_a_network(document: Document, function: FunctionValues) -> None:
     if function.settings.get("file_system") and not document.given(f"{function.path}.lambda.vpc"):
         path = f"{function.path}.lambda.file_system"
-        document.error(path, "needs a VPC: file systems are mounted through its network", "give lambda.vpc, too")
+        document.error(path, "needs a VPC: file systems are mounted through its network", "add lambda.vpc")
 
 
 def _threshold_is_below_timeout(document: Document, function: FunctionValues) -> None:
     timeout, threshold = function.settings.get("timeout"), function.container.get("timeout_threshold")
     if timeout is not None and threshold is not None and threshold >= timeout:
         path = f"{function.path}.lambda.container.timeout_threshold"
-        message = f"{threshold} leaves no time of the timeout of {timeout} (s) for the script"
+        message = f"{threshold} leaves the script no time within the timeout of {timeout} s"
         document.error(path, message, "lower it, or raise lambda.timeout")
 
 
-# Measured as JSON, and shared by the user's variables with the supervisor's SCAR_FUNCTION.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_MOST_BYTES = 4096
-# The parameter of a storage's settings, as long as names of projects and stacks are likely to make it.
+# A parameter with storage settings, with a name as long as projects and stacks are likely to make it.
 _PARAMETER = "ssm:/scar-pulumi/organization/a-long-project-name/stack-name/"
 
 
 def environment_fits(document: Document) -> None:
-    """All variables of a function together fit into Lambda's 4 KB."""
+    """Check that all variables of a function together fit into Lambda's 4 KB."""
     inputs, outputs = _by_function(document.inputs), _by_function(document.outputs)
     for function in document.functions():
         configuration = _configuration(function, inputs.get(function.path, []), outputs.get(function.path, []))
         own = _size({"SCAR_FUNCTION": _json(configuration)}) + _size_of_versions(configuration)
         size = _size({**_variables(function.settings), **_variables(function.container)}) + own
-        if size > _MOST_BYTES:
+        if size > LAMBDA_ENVIRONMENT_BYTES:
             message = (
                 f"the variables of '{function.name}' take {size:,} bytes, {own:,} of them for the supervisor; "
-                f"Lambda's maximum is {_MOST_BYTES:,}"
+                f"Lambda's maximum is {LAMBDA_ENVIRONMENT_BYTES:,}"
             )
             document.error(_largest(function), message, "put large values into a file in the image or in a bucket")
 
@@ -84,7 +82,7 @@ def _by_function(links: list[Link]) -> dict[str, list[Link]]:
 
 
 def _configuration(function: FunctionValues, inputs: list[Link], outputs: list[Link]) -> dict[str, Any]:
-    """What the supervisor is told through its variable."""
+    """Return the configuration of the supervisor, which a variable holds."""
     configuration = {
         "name": function.name,
         "log_level": function.settings.get("log_level"),
@@ -143,12 +141,8 @@ def _largest(function: FunctionValues) -> str:
     return f"{function.path}.lambda{'.container' if inside else ''}.environment.Variables"
 
 
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/accelerated-computing-instances.html
-_WITH_GPU = re.compile(r"(?:p|g)[0-9][a-z0-9-]*(?:\.[a-z0-9-]+)?")
-
-
 def batch_can_run(document: Document) -> None:
-    """A job fits into its compute environment, which names things of AWS as AWS does."""
+    """Check that a job fits into its compute environment, and that the environment names AWS resources correctly."""
     for function in document.functions():
         batch = function.values.get("batch", {})
         path = f"{function.path}.batch"
@@ -174,7 +168,7 @@ def _batch_numbers(document: Document, path: str, batch: dict[str, Any]) -> None
     nodes = batch.get("multi_node_parallel", {})
     count, main = nodes.get("number_nodes"), nodes.get("main_node_index")
     if nodes.get("enabled") and count is not None and main is not None and main >= count:
-        message = f"{main} is none of the nodes 0 to {count - 1}"
+        message = f"{main} is not one of the nodes 0 to {count - 1}"
         document.error(f"{path}.multi_node_parallel.main_node_index", message)
 
 
@@ -201,14 +195,14 @@ def _batch_machines(document: Document, path: str, batch: dict[str, Any]) -> Non
         message = f"{wanted} is more than max_v_cpus of the compute environment, {most}: no job could ever start"
         document.error(f"{path}.vcpus", message, "raise compute_resources.max_v_cpus")
     types = resources.get("instance_types", [])
-    if batch.get("enable_gpu") and types and not any(_WITH_GPU.fullmatch(one) for one in types):
+    if batch.get("enable_gpu") and types and not any(re.fullmatch(GPU_INSTANCE_TYPE_PATTERN, one) for one in types):
         message = f"none of {', '.join(types)} has a GPU: no job could ever start"
-        document.error(f"{where}.instance_types", message, "choose one that has, such as g4dn.xlarge")
+        document.error(f"{where}.instance_types", message, "use one that has, such as g4dn.xlarge")
     if batch.get("enable_gpu") and str(resources.get("type", "")).startswith("FARGATE"):
-        document.error(f"{where}.type", "has no GPUs", "use EC2 or SPOT")
+        document.error(f"{where}.type", f"{resources['type']} has no GPUs", "use EC2 or SPOT")
     if resources.get("min_v_cpus"):
         message = f"costs money all the time: {resources['min_v_cpus']} vCPUs run even without jobs"
-        document.warning(f"{where}.min_v_cpus", message, "0 lets instances end with the last job")
+        document.warning(f"{where}.min_v_cpus", message, "use 0, and instances end with the last job")
 
 
 def _batch_nodes(document: Document, path: str, batch: dict[str, Any]) -> None:
@@ -219,10 +213,10 @@ def _batch_nodes(document: Document, path: str, batch: dict[str, Any]) -> None:
         return
     kind = resources.get("type", "EC2")
     if kind != "EC2":
-        message = f"{kind} runs no jobs on several nodes"
+        message = f"{kind} cannot run jobs on several nodes"
         document.error(f"{path}.compute_resources.type", message, "use EC2")
     if batch.get("type") == "UNMANAGED":
-        document.error(f"{path}.type", "UNMANAGED environments run no jobs on several nodes", "use MANAGED")
+        document.error(f"{path}.type", "UNMANAGED environments cannot run jobs on several nodes", "use MANAGED")
     each = batch.get("vcpus") or 1
     wanted, where = count * each, f"{path}.compute_resources.max_v_cpus"
     if most is not None and each <= most < wanted and document.given(where):

@@ -6,12 +6,14 @@ from scar_pulumi.fdl.document import Document, ServiceValues
 
 
 def services_fit(document: Document) -> None:
-    """Names are unique on a cluster, and numbers fit one another."""
+    """Check that names are unique on a cluster, and that numbers fit one another."""
     seen: dict[tuple[str, str], str] = {}
     for service in document.services():
         path, name = f"{service.path}.name", service.values.get("name")
         if name is not None and (first := seen.setdefault((service.cluster, name), path)) != path:
-            message = f"'{name}' is the name of another service of cluster '{service.cluster}' ({document.line(first)})"
+            message = (
+                f"'{name}' is also the name of another service of cluster '{service.cluster}' ({document.line(first)})"
+            )
             document.error(path, message, "give each service its own name")
         for section in ("expose", "synchronous"):
             _scale(document, f"{service.path}.{section}", service.values.get(section, {}))
@@ -22,14 +24,14 @@ def services_fit(document: Document) -> None:
 
 
 def buckets_start_one_service(document: Document) -> None:
-    """From OSCAR 4.1 on a bucket starts only the service that it was made for; others may write to it."""
+    """Warn where a bucket starts several services: from OSCAR 4.1 on, it starts only the one it was made for."""
     seen: dict[tuple[str, str], str] = {}
     for link in document.inputs:
         if not isinstance(link.owner, ServiceValues) or not link.store.startswith("minio of"):
             continue
         first = seen.setdefault((link.store, link.place.bucket), link.owner.path)
         if first != link.owner.path:
-            message = f"the bucket '{link.place.bucket}' starts another service, too: from OSCAR 4.1 on it starts one"
+            message = f"'{link.place.bucket}' also starts another service: from OSCAR 4.1 on, a bucket starts only one"
             document.warning(f"{link.path}.path", message, "give each service an input bucket of its own")
 
 
@@ -59,5 +61,7 @@ def _members(document: Document, service: ServiceValues) -> None:
                 document.error(path, f"'{wanted}' is missing")
             elif wanted == "cluster_id" and member[wanted] not in document.clusters:
                 document.warning(
-                    f"{path}.cluster_id", f"'{member[wanted]}' is no cluster of this file", "add it below 'clusters:'"
+                    f"{path}.cluster_id",
+                    f"'{member[wanted]}' is not a cluster of this file",
+                    "add it below 'clusters:'",
                 )

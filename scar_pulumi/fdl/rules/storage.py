@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from scar_foundation.limits import OSCAR_STARTING_STORAGE
 from scar_pulumi.fdl.document import (
     BadPathError,
     Document,
@@ -18,14 +19,14 @@ from scar_pulumi.fdl.document import (
 )
 from scar_pulumi.fdl.model import StoragePath
 from scar_pulumi.fdl.problems import closest, join, quoted, quoted_path
-from scar_pulumi.fdl.tables import STORAGE_PROVIDERS
+from scar_pulumi.fdl.tables.storage import STORAGE_TYPES
 
 _MOST_NEIGHBOURS = 1000
 _OF_IMAGE_DIRECTORIES = ("manifest.json", "index.json", "Dockerfile", "Containerfile")
 
 
 def files_exist(document: Document) -> None:
-    """The script is a readable file and the image an archive or a directory of one."""
+    """Check that scripts are readable files, and images archives or directories."""
     for function in document.functions():
         script, image = function.settings.get("init_script"), function.container.get("image_file")
         if script is not None:
@@ -53,19 +54,21 @@ def _check_script(document: Document, path: str, text: str) -> None:
         document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
         return
     if first.startswith(b"#!") and first.endswith(b"\r\n"):
-        message = f"{quoted_path(text)} has Windows line ends, so its first line names no interpreter that exists"
+        message = f"{quoted_path(text)} has Windows line endings, so its first line names no interpreter that exists"
         document.warning(path, message, "convert it, for example with dos2unix")
 
 
 def _check_image(document: Document, path: str, text: str) -> None:
-    """Look whether it can be an image at all; what is in it is read when it is deployed."""
+    """Check that a file can be an image at all; its content is read when it is deployed."""
     file = _find(document, path, text)
     if file is None:
         return
     if file.is_dir():
         if not any((file / name).is_file() for name in _OF_IMAGE_DIRECTORIES):
             names = ", ".join(_OF_IMAGE_DIRECTORIES)
-            document.error(path, f"{quoted_path(text)} is no image: it has none of {names}", "name the image itself")
+            document.error(
+                path, f"{quoted_path(text)} is not an image: it has none of {names}", "name the image itself"
+            )
         return
     try:
         archive = tarfile.is_tarfile(file)
@@ -79,7 +82,7 @@ def _check_image(document: Document, path: str, text: str) -> None:
 
 
 def _is_truncated(file: Path) -> bool:
-    """Whether the last file in an archive ends before its end; only headers are read."""
+    """Return whether the last file in an archive ends before its end; only headers are read."""
     try:
         with tarfile.open(file, "r:") as archive:
             return any(False for _ in archive)
@@ -93,7 +96,7 @@ def _find(document: Document, path: str, text: str) -> Path | None:
         if file.exists():
             return file
     except (OSError, ValueError) as error:
-        document.error(path, f"{quoted_path(text)} cannot be looked up: {error}")
+        document.error(path, f"{quoted_path(text)} cannot be found: {error}")
         return None
     document.error(path, f"{quoted_path(text)} does not exist in {file.parent}", _neighbour(file))
     return None
@@ -106,20 +109,18 @@ def _neighbour(file: Path) -> str:
     except OSError:
         names = []
     match = closest(file.name, names)
-    return f"did you mean {match}?" if match else "paths start at the directory of the FDL file"
+    return f"did you mean {match}?" if match else "paths are relative to the directory of the FDL file"
 
 
-_TYPES = STORAGE_PROVIDERS.kind.keys  # type: ignore[union-attr] # it is a section
 _OWN = Provider("s3", "default")
 _CLUSTERS_OWN = Provider("minio", "default")
 # https://docs.oscar.grycap.net/fdl/#storageioconfig and what its server refuses.
-_STARTS_SERVICES = ("minio", "webdav", "rucio")
 
 _Said = tuple[str, str | None] | None
 
 
 def storage_is_known(document: Document) -> None:
-    """Every input and output names a provider that can be used and a bucket that can exist."""
+    """Check that every input and output names a provider that can be used and a bucket that can exist."""
     for owner in document.owners():
         for direction, links in (("input", document.inputs), ("output", document.outputs)):
             path, entries = owner.links(direction)
@@ -145,7 +146,7 @@ def _check_place(document: Document, owner: Owner, path: str, entry: dict[str, A
 
 
 def _store(document: Document, owner: Owner, place: StoragePath) -> str:
-    """Whose buckets they are: names of S3 buckets are unique among all accounts, those of MinIO on a server."""
+    """Return whose buckets they are: S3 bucket names are unique among all accounts, MinIO's on a server."""
     kind, name = place.provider, place.provider_id
     if kind == "s3":
         return "s3"
@@ -160,11 +161,11 @@ def _note(document: Document, link: Link, *, is_input: bool) -> None:
         hint = "use 'prefix' and 'suffix' to choose files"
         document.warning(f"{link.path}.path", "'*' is an ordinary character in paths", hint)
     if is_input and link.place.per_request:
-        document.warning(f"{link.path}.per_request", "has no effect: it is about outputs")
+        document.warning(f"{link.path}.per_request", "has no effect: only outputs have it")
     if isinstance(link.owner, ServiceValues):
         if is_input and provider.type == "minio" and not link.store.startswith("minio of"):
             message = f"starts the service only if 'minio.{provider.id}' is the cluster's own server"
-            document.warning(f"{link.path}.storage_provider", message, "write 'minio' for that")
+            document.warning(f"{link.path}.storage_provider", message, "write 'minio' to mean that server")
     elif is_input and provider != _OWN:
         message = f"nothing on AWS starts the function for files in storage of type {provider.type}"
         hint = "send it the storage's events (`invoke --data`, or its HTTP endpoint), use 's3', or an OSCAR service"
@@ -186,10 +187,10 @@ def _provider_is_usable(document: Document, owner: Owner, path: str, entry: dict
 
 def _unknown(document: Document, owner: Owner, text: str, provider: Provider) -> _Said:
     own = "minio" if isinstance(owner, ServiceValues) else "s3"
-    if provider.type not in _TYPES:
-        match = closest(provider.type, _TYPES)
+    if provider.type not in STORAGE_TYPES:
+        match = closest(provider.type, STORAGE_TYPES)
         hint = f"did you mean '{match}'?" if match else f"use '{own}'"
-        return f"{quoted(text)} is no storage provider", hint
+        return f"{quoted(text)} is not a storage provider", hint
     declared = document.values.get("storage_providers", {}).get(provider.type, {})
     if provider == Provider(own, "default") or provider.id in declared:
         return None
@@ -203,11 +204,11 @@ def _unknown(document: Document, owner: Owner, text: str, provider: Provider) ->
 
 def _starts_nothing(owner: Owner, text: str, provider: Provider) -> _Said:
     if isinstance(owner, ServiceValues):
-        if provider.type in _STARTS_SERVICES:
+        if provider.type in OSCAR_STARTING_STORAGE:
             return None
-        return f"{quoted(text)} cannot start a service on an OSCAR cluster", f"use {', '.join(_STARTS_SERVICES)}"
+        return f"{quoted(text)} cannot start a service on an OSCAR cluster", f"use {', '.join(OSCAR_STARTING_STORAGE)}"
     if provider.type == "s3" and provider != _OWN:
-        return f"{quoted(text)}: functions are started by buckets of their own account only", "use 's3'"
+        return f"{quoted(text)}: only buckets of its own account can start a function", "use 's3'"
     return None
 
 
@@ -222,7 +223,7 @@ _NEEDED = {
 
 
 def providers_are_complete(document: Document) -> None:
-    """A function can sign in to every storage that it reads or writes, and can write where it writes."""
+    """Check that a function can sign in to all storage that it uses, and can write to its outputs."""
     reported: set[str] = set()
     for link in (*document.inputs, *document.outputs):
         if isinstance(link.owner, FunctionValues):
@@ -230,7 +231,7 @@ def providers_are_complete(document: Document) -> None:
     for link in document.outputs:
         if isinstance(link.owner, FunctionValues) and link.place.provider == "rucio":
             hint = "use the WebDAV address of its storage"
-            document.error(f"{link.path}.storage_provider", "functions can read from Rucio and not write to it", hint)
+            document.error(f"{link.path}.storage_provider", "functions can read from Rucio but not write to it", hint)
 
 
 def _check_settings(document: Document, link: Link, reported: set[str]) -> None:
@@ -249,7 +250,7 @@ def _check_settings(document: Document, link: Link, reported: set[str]) -> None:
 
 
 def references_exist(document: Document) -> None:
-    """Variables of the environment that are referred to are set; the rest is known to a deployment only."""
+    """Check that referenced environment variables are set; other references are resolved when deploying."""
     for path, reference in document.references:
         if reference.source == "env" and reference.name not in os.environ:
             message = f"the environment variable '{reference.name}' is not set"

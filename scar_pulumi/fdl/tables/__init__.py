@@ -8,6 +8,8 @@ from scar_pulumi.fdl.tables.aws import AWS_FUNCTION
 from scar_pulumi.fdl.tables.oscar import CLUSTERS, OSCAR, SERVICE
 from scar_pulumi.fdl.tables.storage import STORAGE_PROVIDERS
 
+__all__ = ["AWS_FUNCTION", "DEFAULTS", "DOCUMENT", "FUNCTIONS", "SERVICE"]
+
 FUNCTIONS = Section(
     keys={
         "aws": Key(doc="Functions on AWS.", kind=Items(of=AWS_FUNCTION)),

@@ -260,7 +260,6 @@ _LAMBDA_WITHOUT_EFFECT = {
 }
 
 # Batch's own names are checked only where Batch is used: SCAR's example files leave them as "arn:...".
-_V_CPUS = Whole(minimum=0, maximum=100_000, whose="the")
 _ARN = Text(what="an ARN", optional=True)
 _INSTANCE_TYPE = Text(
     what="an instance type",
@@ -273,6 +272,11 @@ _INSTANCE_TYPE = Text(
     ),
 )
 
+
+def _vcpus(doc: str, *, default: int, field: str) -> Key:
+    return Key(doc=doc, kind=Whole(minimum=0, maximum=100_000), default=default, field=field, link=_COMPUTE)
+
+
 _COMPUTE_RESOURCES = Section(
     makes=ComputeResources,
     keys={
@@ -282,9 +286,9 @@ _COMPUTE_RESOURCES = Section(
             default="EC2",
             link=_COMPUTE,
         ),
-        "min_v_cpus": Key(doc="vCPUs that run even without jobs.", kind=_V_CPUS, default=0, link=_COMPUTE),
-        "desired_v_cpus": Key(doc="vCPUs to start with.", kind=_V_CPUS, default=0, link=_COMPUTE),
-        "max_v_cpus": Key(doc="Most vCPUs at once.", kind=_V_CPUS, default=2, link=_COMPUTE),
+        "min_v_cpus": _vcpus("vCPUs that run even without jobs.", default=0, field="min_vcpus"),
+        "desired_v_cpus": _vcpus("vCPUs to start with.", default=0, field="desired_vcpus"),
+        "max_v_cpus": _vcpus("Most vCPUs at once.", default=2, field="max_vcpus"),
         "instance_types": Key(
             doc="Instance types or families, or optimal.",
             kind=Items(of=_INSTANCE_TYPE, least=1),
@@ -296,6 +300,7 @@ _COMPUTE_RESOURCES = Section(
             kind=Items(of=Text(what="a subnet"), most=16),
             default=(),
             default_doc="those of the default VPC",
+            field="subnet_ids",
             link=_COMPUTE,
         ),
         "security_group_ids": Key(

@@ -61,7 +61,7 @@ def _keys(kinds: Mapping[str, tuple[str, Kind]]) -> dict[str, Key]:
 
 _VARIABLES = Table(
     names=Text(
-        what="a variable's name",
+        what="a variable name",
         rules=(
             Rule(
                 r"[-._a-zA-Z][-._a-zA-Z0-9]*",
