@@ -50,6 +50,7 @@ LAMBDA_MOUNT_PATH_CHARACTERS = 160
 LAMBDA_MOUNT_PATH_PATTERN = r"/mnt/[a-zA-Z0-9\-_.]+"
 # https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
 LAMBDA_RETRY_ATTEMPTS = Range(0, 2, default=2)
+LAMBDA_EVENT_AGE = Range(60, 21_600, default=21_600)
 
 # API Gateway's HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 HTTP_API_TIMEOUT = 30

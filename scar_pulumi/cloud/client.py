@@ -23,7 +23,7 @@ from scar_pulumi.cloud.layout import Layout, endpoint_environment, shortage
 from scar_pulumi.cloud.ministack_environment import install_ministack, with_ministack
 
 _STOP_SECONDS = 60.0
-_EXTRA = ("h11",)
+_EXTRA = ("h11", "starlette")
 """Of the packages that the extra `local` brings, those that nothing works without."""
 _DETAILS = ("events", "images", "jobs", "journal_bytes", "oscar", "requests", "runner", "snapshot_seconds")
 

@@ -1,31 +1,40 @@
-"""Everything that makes up the local cloud, put together, started and stopped in order."""
+"""Everything that makes up the local cloud: put together, started and stopped in order."""
 
 import asyncio
 import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scar_foundation.errors import ScarError
-from scar_pulumi.cloud.api_gateway.endpoint import HttpApis
-from scar_pulumi.cloud.asgi import Application, Message, Receive, Scope, Send
+from scar_pulumi.cloud.api_gateway.access_log import AccessLog
+from scar_pulumi.cloud.api_gateway.authorization import Authorization
+from scar_pulumi.cloud.api_gateway.control_plane import ControlPlane
+from scar_pulumi.cloud.api_gateway.endpoint import HttpEndpoint, url_of
+from scar_pulumi.cloud.api_gateway.json_web_tokens import IssuerKeys
+from scar_pulumi.cloud.api_gateway.lambda_integration import LambdaIntegration
+from scar_pulumi.cloud.api_gateway.store import Store
+from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Scope, Send
 from scar_pulumi.cloud.batch.service import BatchService
 from scar_pulumi.cloud.ecr.api import EcrApi
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.ecr.registry import Registry
-from scar_pulumi.cloud.gateway import Gateway
+from scar_pulumi.cloud.gateway import AwsServices, Documents, Gateway
 from scar_pulumi.cloud.lambda_.api import LambdaApi
 from scar_pulumi.cloud.lambda_.async_events import EventQueue
 from scar_pulumi.cloud.lambda_.destinations import Destinations
+from scar_pulumi.cloud.lambda_.event_hook import PATH as HOOK_PATH
+from scar_pulumi.cloud.lambda_.event_hook import EventHook
 from scar_pulumi.cloud.lambda_.function_changes import FunctionChanges
 from scar_pulumi.cloud.lambda_.functions import Functions
 from scar_pulumi.cloud.lambda_.invocations import Invocations
 from scar_pulumi.cloud.lambda_.spool import Spool
 from scar_pulumi.cloud.layout import Layout
-from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
+from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink, LogGroups
 from scar_pulumi.cloud.ministack.application import DockerHost
-from scar_pulumi.cloud.ministack.event_hook import EventHook
 from scar_pulumi.cloud.ministack.journal import Journal
 from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots, sweep_objects
 from scar_pulumi.cloud.ministack.upstream import Upstream
@@ -33,10 +42,80 @@ from scar_pulumi.cloud.oscar.clusters import OscarClusters
 from scar_pulumi.cloud.runner import Runner
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import UploadEvents
+from scar_pulumi.cloud.service import Service
 
 _log = logging.getLogger(__name__)
 
 RunnerFactory = Callable[..., Runner]
+
+
+@dataclass(frozen=True)
+class MiniStack:
+    """MiniStack's application in this process, and what keeps its state on disk."""
+
+    application: ASGIApp
+    journal: Journal
+    snapshots: Snapshots
+
+    async def save(self) -> None:
+        """Make a snapshot; when the disk is full, the journal is kept instead."""
+        try:
+            await self.snapshots.save(self.application)
+        except OSError as error:
+            _log.error("snapshot failed: %s; the journal is kept", error)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a running local cloud, each made from earlier ones."""
+
+    ministack: MiniStack
+    checkpoints: Checkpoints
+    upstream: Upstream
+    images: ImageStore
+    logs: CloudLogSink
+    runner: Runner
+    functions: Functions
+    invocations: Invocations
+    events: EventQueue
+    changes: FunctionChanges
+    batch: BatchService
+    uploads: UploadEvents
+    ranged_reads: RangedReads
+    oscar: OscarClusters
+
+    def start(self) -> None:
+        """Go on with the work that an earlier daemon left; requests are served from now on."""
+        for part in (self.events, self.batch, self.oscar, self.checkpoints):
+            part.start()
+
+    async def close(self) -> None:
+        """Stop what brings work before what does it, and save the state at the end."""
+        for part in (self.events, self.batch, self.oscar, self.runner, self.logs, self.checkpoints):
+            try:
+                await part.close()
+            except Exception:  # noqa: BLE001 - the others still have to stop
+                _log.exception("%s did not stop cleanly", type(part).__name__)
+        await self.save()
+        self.ministack.journal.close()
+
+    async def save(self) -> float:
+        """Make a snapshot of MiniStack's state; return how long that took."""
+        await self.logs.trim()
+        await self.ministack.save()
+        return self.ministack.snapshots.seconds
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `scar-pulumi local status` shows of the parts."""
+        return {
+            "events": self.events.describe(),
+            "images": self.images.describe(),
+            "jobs": self.batch.describe(),
+            "journal_bytes": self.ministack.journal.size,
+            "oscar": self.oscar.describe(),
+            "snapshot_seconds": round(self.ministack.snapshots.seconds, 4),
+            "runner": self.runner.describe(),
+        }
 
 
 class Daemon:
@@ -48,17 +127,16 @@ class Daemon:
         self._layout = layout
         self._identity = identity
         self._environment = environment
+        self._endpoint = environment["AWS_ENDPOINT_URL"]
         self._make_runner = runner
         self._docker = DockerHost()
-        self._gateway: Gateway | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application that the server runs."""
+        """Serve as the ASGI application that the server runs."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-            return
-        assert self._gateway is not None, "requests come after start-up"
-        await self._gateway(scope, receive, send)
+        else:
+            await self._gateway(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -75,113 +153,105 @@ class Daemon:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:
+        ministack, first = await self._start_ministack()
+        checkpoints = Checkpoints(self._save)
+        upstream = Upstream(ministack.application, ministack.journal, lambda data: checkpoints.touch(data=data))
+        if await upstream.replay(first):
+            await ministack.snapshots.save(ministack.application)
+        self._parts = parts = await self._assemble(ministack, checkpoints, upstream)
+        self._gateway = Gateway(self._services(parts), websockets=upstream, directory=self._layout.root)
+        parts.start()
+
+    async def _start_ministack(self) -> tuple[MiniStack, int]:
+        """Return MiniStack, with its newest snapshot, and the journal's first segment that it does not hold."""
         sweep_objects(self._layout.objects)
-        self._journal = Journal(self._layout.journal)
-        self._snapshots = Snapshots(self._layout.snapshots, self._layout.working, self._journal)
-        first = self._snapshots.restore()
+        journal = Journal(self._layout.journal)
+        snapshots = Snapshots(self._layout.snapshots, self._layout.working, journal)
+        first = snapshots.restore()
         self._docker.hide()
         # Importing it reads the environment and the objects, so everything has to be in its place by now.
         from ministack.app import app  # noqa: PLC0415
 
-        self._application: Application = app
         await _start_lifespan(app)
-        self._checkpoints = Checkpoints(self._save)
-        upstream = Upstream(app, self._journal, lambda data: self._checkpoints.touch(data=data))
-        if await upstream.replay(first):
-            await self._snapshots.save(app)
-        await self._assemble(upstream)
-        self._checkpoints.start()
+        return MiniStack(app, journal, snapshots), first
 
-    async def _assemble(self, upstream: Upstream) -> None:
-        endpoint = self._environment["AWS_ENDPOINT_URL"]
-        self._images = ImageStore(self._layout.images)
-        self._logs = CloudLogSink(upstream)
-        executor = os.environ.get("SCAR_LOCAL_EXECUTOR", "auto")
-        self._runner = self._make_runner(self._images, self._logs, self._layout.runner, self._environment, executor)
-        with self._docker.shown():
-            await self._runner.start()
+    async def _assemble(self, ministack: MiniStack, checkpoints: Checkpoints, upstream: Upstream) -> Parts:
+        layout = self._layout
+        images = ImageStore(layout.images)
+        logs = CloudLogSink(upstream)
+        runner = await self._start_runner(images, logs)
         functions = Functions(upstream)
-        invocations = Invocations(self._runner, self._logs)
-        self._events = EventQueue(Spool(self._layout.events), functions, invocations, Destinations(self))
-        names, hook = self._layout.image_functions, f"{endpoint}/_scar/events"
-        changes = FunctionChanges(functions, self._images, self._logs, self._runner, names=names, hook=hook)
-        self._batch = BatchService(
-            upstream,
-            self._runner,
-            self._images,
-            self._logs,
-            endpoint=self._environment,
-            directory=self._layout.batch,
-        )
-        deliveries = UploadEvents(upstream, changes.is_image_function)
-        ecr = EcrApi(upstream, self._images, endpoint)
-        parts = RangedReads(self._application, self._layout.root)
-        self._oscar = OscarClusters(
-            self._layout.root, endpoint, upstream=upstream, images=self._images, runner=self._runner, parts=parts
-        )
-        self._gateway = Gateway(
-            upstream,
-            registry=Registry(self._images, ecr.exists, ecr.announce),
-            ecr=ecr,
-            functions=LambdaApi(upstream, functions, changes, invocations, self._events),
-            batch=self._batch,
-            logs=self._logs,
-            hook=EventHook(functions, invocations, self._events, deliveries),
-            deliveries=deliveries,
-            apis=HttpApis(
-                self._layout, endpoint, functions=functions, invocations=invocations, upstream=upstream, logs=self._logs
+        invocations = Invocations(runner, logs)
+        events = EventQueue(Spool(layout.events), functions, invocations, Destinations(self))
+        hook = self._endpoint + HOOK_PATH
+        changes = FunctionChanges(functions, images, logs, runner, names=layout.image_functions, hook=hook)
+        reads = RangedReads(ministack.application, layout.root)
+        return Parts(
+            ministack=ministack,
+            checkpoints=checkpoints,
+            upstream=upstream,
+            images=images,
+            logs=logs,
+            runner=runner,
+            functions=functions,
+            invocations=invocations,
+            events=events,
+            changes=changes,
+            batch=BatchService(upstream, runner, images, logs, endpoint=self._environment, directory=layout.batch),
+            uploads=UploadEvents(upstream, changes.is_image_function),
+            ranged_reads=reads,
+            oscar=OscarClusters(
+                layout.root, self._endpoint, upstream=upstream, images=images, runner=runner, parts=reads
             ),
-            directory=self._layout.root,
-            parts=parts,
-            oscar=self._oscar,
-            status=self._status,
-            identity=self._identity,
         )
-        self._events.start()
-        self._batch.start()
-        self._oscar.start()
+
+    async def _start_runner(self, images: ImageStore, logs: CloudLogSink) -> Runner:
+        executor = os.environ.get("SCAR_LOCAL_EXECUTOR", "auto")
+        runner = self._make_runner(images, logs, self._layout.runner, self._environment, executor)
+        with self._docker.shown():
+            await runner.start()
+        return runner
+
+    def _services(self, parts: Parts) -> tuple[Service, ...]:
+        """Return the gateway's table: by path or host first, then by the service that a request is signed for."""
+        upstream = parts.upstream
+        ecr = EcrApi(upstream, parts.images, self._endpoint)
+        apis = Store(self._layout.apis)
+        integration = LambdaIntegration(parts.functions, parts.invocations, upstream)
+        authorization = Authorization(IssuerKeys(self._layout.token_keys))
+        return (
+            HttpEndpoint(apis, authorization, integration, AccessLog(parts.logs)),
+            Documents({"/_scar/health": lambda: self._identity, "/_scar/status": self._status}),
+            EventHook(parts.functions, parts.invocations, parts.events, parts.uploads),
+            parts.oscar.api,
+            parts.oscar.minio,
+            Registry(parts.images, ecr.exists, ecr.announce),
+            LambdaApi(upstream, parts.functions, parts.changes, parts.invocations, parts.events),
+            parts.batch,
+            ecr,
+            LogGroups(upstream, parts.logs),
+            ControlPlane(upstream, apis, partial(url_of, self._endpoint)),
+            parts.ranged_reads,
+            parts.uploads,
+            AwsServices(upstream),
+        )
+
+    async def _save(self) -> float:
+        return await self._parts.save()
 
     async def _stop(self) -> None:
         started = time.monotonic()
-        for part in (self._events, self._batch, self._oscar, self._runner, self._logs, self._checkpoints):
-            await _close(part)
-        await self._save()
-        self._journal.close()
+        await self._parts.close()
         _log.info("stopped in %.2f s", time.monotonic() - started)
 
-    async def _save(self) -> float:
-        try:
-            await self._logs.trim()
-            await self._snapshots.save(self._application)
-        except OSError as error:
-            _log.error("snapshot failed: %s; the journal is kept", error)
-        return self._snapshots.seconds
-
     def _status(self) -> dict[str, Any]:
-        return {
-            **self._identity,
-            "events": self._events.describe(),
-            "images": self._images.describe(),
-            "jobs": self._batch.describe(),
-            "journal_bytes": self._journal.size,
-            "oscar": self._oscar.describe(),
-            "snapshot_seconds": round(self._snapshots.seconds, 4),
-            "requests": dict(self._gateway.requests) if self._gateway else {},
-            "runner": self._runner.describe(),
-        }
+        return {**self._identity, **self._parts.describe(), "requests": dict(self._gateway.requests)}
 
 
-async def _close(part: Any) -> None:
-    try:
-        await part.close()
-    except Exception:  # noqa: BLE001 - the others still have to stop
-        _log.exception("%s did not stop cleanly", type(part).__name__)
-
-
-async def _start_lifespan(application: Application) -> None:
-    """Starts an ASGI application up; it then waits for a shutdown that snapshots send it on their own."""
+async def _start_lifespan(application: ASGIApp) -> None:
+    """Start an ASGI application; it then waits for a shutdown, which snapshots send it separately."""
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    messages = [{"type": "lifespan.startup"}]
+    messages: list[Message] = [{"type": "lifespan.startup"}]
 
     async def receive() -> Message:
         if messages:

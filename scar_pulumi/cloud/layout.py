@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
 
+from scar_foundation.limits import MIB
+
 HOST = "127.0.0.1"
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
 
-_RESERVE = 16 * 1024 * 1024
+_RESERVE = 16 * MIB
 """Bytes that stay free: journal, snapshots and events must always find room."""
 
 
@@ -124,7 +126,7 @@ def shortage(directory: Path, size: int = 0) -> str:
     free = shutil.disk_usage(directory).free
     if free >= size + _RESERVE:
         return ""
-    return f"the disk of {directory} has only {free // 1024**2} MB left; free some space"
+    return f"the disk of {directory} has only {free // MIB} MB left; free some space"
 
 
 def write_fully(file: RawIOBase, data: bytes) -> None:

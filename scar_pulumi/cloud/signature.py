@@ -29,7 +29,7 @@ class Caller:
 
 
 def caller_of(headers: Iterable[tuple[bytes, bytes]], query: str = "") -> Caller | None:
-    """Who signed a request, in its header or its query; None when nobody did."""
+    """Return who signed a request, in its header or its query; None when nobody did. Signatures are not checked."""
     found = _SCOPE.search(find_header(headers, "authorization"))
     if not found and "X-Amz-Credential" in query:
         found = _SCOPE.search(dict(parse_qsl(query)).get("X-Amz-Credential", ""))
@@ -41,7 +41,7 @@ def caller_of(headers: Iterable[tuple[bytes, bytes]], query: str = "") -> Caller
 
 
 def authorization(account: str, region: str, service: str) -> tuple[bytes, bytes]:
-    """The header that makes MiniStack take a request for this account, region and service; signatures go unchecked."""
+    """Return the header that tells MiniStack account, region and service; it checks no signatures."""
     scope = f"{account}/20240101/{region}/{service}/aws4_request"
     value = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
     return b"authorization", value.encode()
@@ -58,7 +58,7 @@ _FORM = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class Signature:
-    """What a request says of its signature, checked or not; it counts for `seconds` from its `date`."""
+    """What a request says of its signature, which may be wrong; it is valid for `seconds` from its `date`."""
 
     key: str
     """The access key."""
@@ -71,32 +71,49 @@ class Signature:
     seconds: float = _SKEW
     in_query: bool = False
 
-    def is_fresh(self, now: float) -> bool:
-        """Whether it counts now, in seconds since the epoch."""
+    def is_valid(self, secret: str, request: Request, now: float) -> bool:
+        """Return whether the secret signed the request, and the signature is neither too old nor from the future."""
+        return self._is_fresh(now) and self._is_of(secret, request)
+
+    def _is_fresh(self, now: float) -> bool:
         try:
             made = calendar.timegm(time.strptime(self.date, _FORM))
         except ValueError:
             return False
         return self.date.startswith(self.day) and -_SKEW <= now - made <= self.seconds
 
-    def is_of(self, secret: str, request: Request, *, path: str, payload: str) -> bool:
-        """Whether the secret has signed the request; `path` and `payload` are as the service has them signed."""
-        names = self.headers.split(";")
-        if "host" not in names:
+    def _is_of(self, secret: str, request: Request) -> bool:
+        if "host" not in self.headers.split(";"):
             return False
-        headers = "".join(f"{name}:{_joined(request, name)}\n" for name in names)
-        canonical = "\n".join([request.method, path, _query(request.query), headers, self.headers, payload])
         scope = [self.day, self.region, self.service, "aws4_request"]
-        text = "\n".join([_ALGORITHM, self.date, "/".join(scope), hashlib.sha256(canonical.encode()).hexdigest()])
+        digest = hashlib.sha256(self._canonical(request).encode()).hexdigest()
         key = f"AWS4{secret}".encode()
-        for part in (*scope, text):
+        for part in (*scope, "\n".join([_ALGORITHM, self.date, "/".join(scope), digest])):
             key = hmac.digest(key, part.encode(), "sha256")
         # As bytes: of text, only ASCII can be compared.
         return hmac.compare_digest(key.hex().encode(), self.value.encode())
 
+    def _canonical(self, request: Request) -> str:
+        headers = "".join(f"{name}:{_joined(request, name)}\n" for name in self.headers.split(";"))
+        path, payload = self._path(request), self._payload(request)
+        return "\n".join([request.method, path, _query(request.query), headers, self.headers, payload])
+
+    def _path(self, request: Request) -> str:
+        """Every service but S3 has the path, as it was sent, encoded once more."""
+        return request.path if self.service == "s3" else quote(request.path or "/", safe="/-_.~")
+
+    def _payload(self, request: Request) -> str:
+        """S3's requests name the hash of their body, or say that it is not signed.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+        """
+        if self.service != "s3":
+            return hashlib.sha256(request.body).hexdigest()
+        return "UNSIGNED-PAYLOAD" if self.in_query else request.header("x-amz-content-sha256")
+
 
 def signature_of(request: Request) -> Signature | None:
-    """The signature of a request; None where it has none that can be read."""
+    """Return the signature of a request; None where it has none that can be read."""
     if found := _HEADER.fullmatch(request.header("authorization").strip()):
         return _signature(found["credential"], found["headers"], found["value"], request.header("x-amz-date"))
     query = dict(parse_qsl(request.query))

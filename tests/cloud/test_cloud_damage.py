@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud import disk_space
+from scar_pulumi.cloud import layout
 from scar_pulumi.cloud.asgi import Request
 from scar_pulumi.cloud.layout import write_fully
 from scar_pulumi.cloud.ministack.journal import Journal
@@ -51,7 +51,7 @@ def test_an_object_for_which_there_is_no_room_is_refused(cloud: FakeCloud) -> No
 def test_a_full_disk_is_told_before_the_local_cloud_starts(
     own_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk_space, "_RESERVE", 10**15)
+    monkeypatch.setattr(layout, "_RESERVE", 10**15)
     with pytest.raises(LocalCloudError, match=rf"the disk of {own_cloud.state} has only \d+ MB left"):
         own_cloud.start()
 

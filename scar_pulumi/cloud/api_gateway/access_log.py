@@ -1,4 +1,4 @@
-"""Access logs: a line for each request, in the words that the stage's format names.
+"""Access logs: a line for each request, in the stage's format.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 """
@@ -25,7 +25,7 @@ class AccessLog:
         self._known: set[str] = set()
 
     def write(self, api: HttpApi, stage: Stage, arrival: Arrival, known: Mapping[str, Any]) -> None:
-        """One line, where the stage wants any."""
+        """Write a line, if the stage has an access log."""
         if not stage.log_group:
             return
         if stage.log_group not in self._known:
@@ -38,8 +38,8 @@ class AccessLog:
 def variables(
     api: HttpApi, stage: Stage, arrival: Arrival, call: RoutedRequest | None, outcome: IntegrationResponse
 ) -> dict[str, Any]:
-    """What is known of a request and its answer, by the names that formats use."""
-    request, status = arrival.request, outcome.response.status
+    """Return what is known of a request and its answer, by the names that formats use."""
+    request, status = arrival.request, outcome.response.status_code
     return {
         "accountId": api.account,
         "apiId": api.id,
@@ -65,7 +65,7 @@ def variables(
 
 
 def line(form: str, known: Mapping[str, Any]) -> str:
-    """The format with its variables filled in; what is not known is a dash."""
+    """Return the format with its variables filled in; what is not known is a dash."""
     return _VARIABLE.sub(lambda found: _text(known.get(found[1])), form)
 
 

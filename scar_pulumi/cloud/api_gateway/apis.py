@@ -38,7 +38,7 @@ class Route:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """What a request's path has to look like; each variable is a group."""
+        """The pattern of a request's path; each variable is a group."""
         literal = _VARIABLE.split(self.path)
         pieces = [
             re.escape(text) + ("" if name is None else "(.+)" if greedy else "([^/]+)")
@@ -48,12 +48,12 @@ class Route:
 
     @property
     def rank(self) -> tuple[bool, int, bool]:
-        """Full matches come before greedy ones, then the more words the better, then the method by name."""
+        """What makes a route specific: no greedy variable, then more words, then a method of its own."""
         words = [word for word in self.path.strip("/").split("/") if not _VARIABLE.fullmatch(word)]
         return "+}" not in self.path, len(words), self.method != "ANY"
 
     def variables(self, path: str) -> Mapping[str, str] | None:
-        """The path's variables; None where the path is another, but for a slash at its end.
+        """Return the path's variables; None where the path is not the route's. A slash at its end does not matter.
 
         https://github.com/aws-powertools/powertools-lambda-python/issues/1552
         """
@@ -63,7 +63,7 @@ class Route:
 
 
 def choose_route(routes: Iterable[Route], method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
-    """The most particular route for a request and the path's variables; None where there is none."""
+    """Return the most specific route for a request and the path's variables; None where there is none."""
     default, best = None, None
     for route in routes:
         if route.key == DEFAULT_ROUTE:
@@ -74,7 +74,7 @@ def choose_route(routes: Iterable[Route], method: str, path: str) -> tuple[Route
 
 
 def decoded_path(path: str) -> str:
-    """The path as HTTP APIs hand it on: escapes are decoded, except that of the percent sign itself."""
+    """Return the path as HTTP APIs hand it on: escapes are decoded, except that of the percent sign itself."""
     return _ESCAPED.sub(_decoded, path)
 
 
@@ -118,7 +118,7 @@ class Apis:
         self._known: dict[str, HttpApi] = {}
 
     def find(self, key: str) -> HttpApi | None:
-        """The API with an id, or None."""
+        """Return the API with an id, or None."""
         if self._version != self._store.version:
             self._known = {}
             self._version = self._store.version

@@ -1,4 +1,4 @@
-"""API Gateway's interface for HTTP APIs, as far as their parts go; what it has no word for is MiniStack's.
+"""API Gateway's API for HTTP APIs and their domain names; everything else of it is MiniStack's.
 
 https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/api-reference.html
 """
@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from scar_foundation.limits import HTTP_API_TIMEOUT
 from scar_pulumi.cloud.api_gateway.store import Document, Entry, Store
-from scar_pulumi.cloud.asgi import Request, Response
+from scar_pulumi.cloud.asgi import ASGIApp, Request, Response, json_response, replaying
+from scar_pulumi.cloud.ministack.upstream import Upstream
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 from scar_pulumi.cloud.signature import Caller
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """Documents of one kind: how their id is called, what they have when nobody says otherwise, what names them."""
+    """Documents of one kind: the name of their id, their defaults, and the property that must be unique."""
 
     id: str
     defaults: Document = field(default_factory=dict)
@@ -39,7 +42,8 @@ _KINDS = {
     "authorizers": _Kind("authorizerId", {}, "name"),
     "deployments": _Kind("deploymentId", {"deploymentStatus": "DEPLOYED", "autoDeployed": False}),
     "integrations": _Kind(
-        "integrationId", {"connectionType": "INTERNET", "timeoutInMillis": 30000, "payloadFormatVersion": "1.0"}
+        "integrationId",
+        {"connectionType": "INTERNET", "payloadFormatVersion": "1.0", "timeoutInMillis": HTTP_API_TIMEOUT * 1000},
     ),
     "routes": _Kind("routeId", {"authorizationType": "NONE", "apiKeyRequired": False}, "routeKey"),
     "stages": _Kind(
@@ -51,15 +55,28 @@ _KINDS = {
 }
 
 
-class ControlPlane:
-    """Answers requests that are signed for `apigateway`; `endpoint` gives the address of an API by its id."""
+class ControlPlane(Service):
+    """Serves what is signed for `apigateway`; `endpoint` gives the address of an API by its id."""
 
-    def __init__(self, store: Store, endpoint: Callable[[str], str]) -> None:
+    name = "apigateway"
+
+    def __init__(self, upstream: Upstream, store: Store, endpoint: Callable[[str], str]) -> None:
+        self._upstream = upstream
         self._store = store
         self._endpoint = endpoint
 
-    def handle(self, caller: Caller, request: Request) -> Response | None:
-        """The answer; None where this is not about an HTTP API."""
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request is signed for API Gateway."""
+        return request.service == "apigateway"
+
+    async def __call__(self, incoming: ServiceRequest) -> ASGIApp:
+        """Answer one request, or let MiniStack answer it."""
+        request = await incoming.read()
+        answer = self._answer(incoming.caller or Caller(), request)
+        return answer or replaying(self._upstream, request.body)
+
+    def _answer(self, caller: Caller, request: Request) -> Response | None:
+        """Return None where the request is not about an HTTP API."""
         steps = [unquote(step) for step in request.path.strip("/").split("/")]
         if steps[0] != "v2":
             return None
@@ -78,7 +95,7 @@ class ControlPlane:
     def _apis(self, caller: Caller, request: Request) -> Response | None:
         if request.method == "GET":
             found = [entry.document for entry in self._store.apis.values() if entry.belongs_to(caller)]
-            return _answer(200, {"items": [self._addressed(document) for document in found]})
+            return _document(200, {"items": [self._addressed(document) for document in found]})
         document = _body(request)
         if document.get("protocolType") != "HTTP":
             return None
@@ -87,7 +104,7 @@ class ControlPlane:
         return self._created(self._store.apis, key, Entry(caller.account, caller.region, given))
 
     def _addressed(self, document: Document) -> Document:
-        """With the address of an API, which is another when the local cloud has had to take another port."""
+        """Add the address of an API, which changes with the port of the local cloud."""
         key = document.get("apiId")
         is_api = key in self._store.apis and self._store.apis[key].document is document
         return {**document, "apiEndpoint": self._endpoint(str(key))} if is_api else document
@@ -95,11 +112,11 @@ class ControlPlane:
     def _domains(self, caller: Caller, request: Request) -> Response:
         if request.method == "GET":
             found = [entry.document for entry in self._store.domains.values() if entry.belongs_to(caller)]
-            return _answer(200, {"items": found})
+            return _document(200, {"items": found})
         document = _body(request)
         name = str(document["domainName"])
         if name in self._store.domains:
-            return _error(409, "ConflictException", "The domain name you provided already exists.")
+            raise ServiceError(409, "ConflictException", "The domain name you provided already exists.")
         target = f"d-{new_id()}.execute-api.{caller.region}.amazonaws.com"
         document = {**_DOMAIN, **document, "domainNameArn": domain_arn(caller.region, name)}
         for configuration in document["domainNameConfigurations"]:
@@ -110,7 +127,7 @@ class ControlPlane:
     def _created(self, entries: dict[str, Entry], key: str, entry: Entry) -> Response:
         entries[key] = entry
         self._store.save()
-        return _answer(201, self._addressed(entry.document))
+        return _document(201, self._addressed(entry.document))
 
     def _parts(self, caller: Caller, request: Request, family: str, key: str, rest: list[str]) -> Response | None:
         entries = self._store.apis if family == "apis" else self._store.domains
@@ -129,28 +146,29 @@ class ControlPlane:
         if not member:
             return self._members(request, entry, kind)
         if member not in entry.of(kind):
-            return _missing(f"Unable to find {kind[:-1]} with id {member}")
+            raise ServiceError(404, "NotFoundException", f"Unable to find {kind[:-1]} with id {member}")
         return self._one(request, entry.of(kind), member)
 
     def _members(self, request: Request, entry: Entry, kind: str) -> Response:
         rule, members = _KINDS[kind], entry.of(kind)
         if request.method == "GET":
-            return _answer(200, {"items": list(members.values())})
+            return _document(200, {"items": list(members.values())})
         document = {**rule.defaults, **_body(request)}
         name = document.get(rule.unique)
         if rule.unique and any(other.get(rule.unique) == name for other in members.values()):
-            return _error(409, "ConflictException", f"{kind[:-1].title()} with {rule.unique} {name} already exists")
+            message = f"{kind[:-1].title()} with {rule.unique} {name} already exists"
+            raise ServiceError(409, "ConflictException", message)
         key = str(document.get(rule.id) or new_id())
         dated = {"createdDate": _now()} if kind == "stages" else {}
         members[key] = {**document, rule.id: key, **dated}
         self._store.save()
-        return _answer(201, members[key])
+        return _document(201, members[key])
 
     def _one(self, request: Request, holders: dict[str, Any], key: str) -> Response:
         held = holders[key]
         document: Document = held.document if isinstance(held, Entry) else held
         if request.method == "GET":
-            return _answer(200, self._addressed(document))
+            return _document(200, self._addressed(document))
         if request.method == "DELETE":
             del holders[key]
             return self._saved(204)
@@ -163,7 +181,7 @@ class ControlPlane:
             return None
         tags = document.setdefault("tags", {})
         if request.method == "GET":
-            return _answer(200, {"tags": tags})
+            return _document(200, {"tags": tags})
         if request.method == "DELETE":
             for key in query.get("tagKeys", ()):
                 tags.pop(key, None)
@@ -181,7 +199,7 @@ class ControlPlane:
 
     def _saved(self, status: int, document: Document | None = None) -> Response:
         self._store.save()
-        return _answer(status, document)
+        return _document(status, document)
 
 
 def _body(request: Request) -> Document:
@@ -189,19 +207,8 @@ def _body(request: Request) -> Document:
     return document if isinstance(document, dict) else {}
 
 
-def _answer(status: int, document: Any) -> Response:
-    body = b"" if document is None else json.dumps(document).encode()
-    return Response(status, body, [(b"content-type", b"application/json")])
-
-
-def _error(status: int, kind: str, message: str) -> Response:
-    answer = _answer(status, {"message": message})
-    answer.headers.append((b"x-amzn-errortype", kind.encode()))
-    return answer
-
-
-def _missing(message: str) -> Response:
-    return _error(404, "NotFoundException", message)
+def _document(status: int, document: Any) -> Response:
+    return Response(status_code=status) if document is None else json_response(document, status)
 
 
 def _now() -> str:
@@ -212,15 +219,15 @@ _LETTERS = string.ascii_lowercase + string.digits
 
 
 def new_id() -> str:
-    """A new id, in the letters that API Gateway uses."""
+    """Return a new id, in the letters that API Gateway uses."""
     return "".join(secrets.choice(_LETTERS) for _ in range(10))
 
 
 def api_arn(region: str, api: str) -> str:
-    """The ARN of an API."""
+    """Return the ARN of an API."""
     return f"arn:aws:apigateway:{region}::/apis/{api}"
 
 
 def domain_arn(region: str, name: str) -> str:
-    """The ARN of a domain."""
+    """Return the ARN of a domain."""
     return f"arn:aws:apigateway:{region}::/domainnames/{name}"

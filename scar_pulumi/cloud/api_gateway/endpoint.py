@@ -9,34 +9,22 @@ import secrets
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from functools import partial
 
+from scar_foundation.limits import HTTP_API_PAYLOAD_BYTES, HTTP_API_TIMEOUT
 from scar_pulumi.cloud.api_gateway import cors
 from scar_pulumi.cloud.api_gateway.access_log import AccessLog, variables
 from scar_pulumi.cloud.api_gateway.apis import Apis, HttpApi, Stage, choose_route, decoded_path
 from scar_pulumi.cloud.api_gateway.authorization import Authorization
-from scar_pulumi.cloud.api_gateway.control_plane import ControlPlane
-from scar_pulumi.cloud.api_gateway.json_web_tokens import IssuerKeys
-from scar_pulumi.cloud.api_gateway.lambda_integration import IntegrationResponse, LambdaIntegration, json_message
+from scar_pulumi.cloud.api_gateway.lambda_integration import (
+    IntegrationError,
+    IntegrationResponse,
+    LambdaIntegration,
+    json_message,
+)
 from scar_pulumi.cloud.api_gateway.payload_formats import Arrival, RoutedRequest, payload_v1, payload_v2
 from scar_pulumi.cloud.api_gateway.store import Store
-from scar_pulumi.cloud.asgi import (
-    BodyTooLargeError,
-    Receive,
-    Response,
-    Scope,
-    Send,
-    find_header,
-    raw_path,
-    read_body,
-    request_of,
-)
-from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.lambda_.functions import Functions
-from scar_pulumi.cloud.lambda_.invocations import Invocations
-from scar_pulumi.cloud.layout import Layout
-from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
-from scar_pulumi.cloud.ministack.upstream import Upstream
+from scar_pulumi.cloud.asgi import BodyTooLargeError, Request, Response, request_of
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 
 _PATH = re.compile(r"/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<path>/.*)?", re.DOTALL)
 _HOST = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\..+")
@@ -44,7 +32,7 @@ _HOST = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\..+")
 
 @dataclass(frozen=True)
 class Address:
-    """The API that a request is for, and its path there, percent-encoded; with a domain the stage is known as well."""
+    """The API that a request names, and the path within it, percent-encoded. A domain also names the stage."""
 
     api: str
     path: str
@@ -52,16 +40,16 @@ class Address:
 
 
 def url_of(endpoint: str, api: str) -> str:
-    """The address of an API without its stage: one that every client resolves."""
+    """Return the address of an API without its stage: one that every client resolves."""
     return f"{endpoint}/_aws/execute-api/{api}"
 
 
-def address_of(scope: Scope, store: Store) -> Address | None:
-    """Where a request goes; None when it is for no HTTP API of ours."""
-    path = raw_path(scope)
+def address_of(request: ServiceRequest, store: Store) -> Address | None:
+    """Return where a request goes; None when it is for none of these HTTP APIs."""
+    path = request.raw_path
     if found := _PATH.fullmatch(path):
         return _known(store, found["api"], found["path"] or "/")
-    host = find_header(scope["headers"], "host").rpartition(":")[0] or find_header(scope["headers"], "host")
+    host = request.header("host").rpartition(":")[0] or request.header("host")
     if found := _HOST.fullmatch(host):
         return _known(store, found["api"], path)
     for start, api, stage in sorted(store.mapped(host), reverse=True):
@@ -76,14 +64,17 @@ def _known(store: Store, api: str, path: str) -> Address | None:
 
 
 class Throttle:
-    """One bucket for each key."""
+    """Limits how many calls a route takes: a bucket of tokens that fills at the rate and holds the burst.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._buckets: dict[Hashable, tuple[float, float]] = {}
 
     def admits(self, key: Hashable, rate: float, burst: int) -> bool:
-        """Whether one more call may pass now; `rate` is calls per second."""
+        """Return whether one more call may pass now; `rate` is calls per second."""
         now = self._clock()
         tokens, since = self._buckets.get(key, (float(burst), now))
         tokens = min(float(burst), tokens + (now - since) * rate)
@@ -92,12 +83,10 @@ class Throttle:
         return admitted
 
 
-LIMIT = 10 * 1024 * 1024
-"""Bytes of a request's body: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
-
-
-class HttpEndpoint:
+class HttpEndpoint(Service):
     """Serves every request to an HTTP API."""
+
+    name = "execute-api"
 
     def __init__(
         self, store: Store, authorization: Authorization, functions: LambdaIntegration, log: AccessLog
@@ -109,88 +98,99 @@ class HttpEndpoint:
         self._log = log
         self._throttle = Throttle()
 
-    def address(self, scope: Scope) -> Address | None:
-        """Where a request goes; None when it is for no HTTP API."""
-        return address_of(scope, self._store)
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request names an HTTP API, by its path or its host."""
+        return address_of(request, self._store) is not None
 
-    def welcomes(self, address: Address, origin: str) -> bool:
-        """Whether the API lets pages of an origin ask."""
-        api = self._apis.find(address.api)
+    def welcomes(self, request: ServiceRequest, origin: str) -> bool:
+        """Return whether the API lets web pages of an origin ask."""
+        address = address_of(request, self._store)
+        api = self._apis.find(address.api) if address else None
         return api is not None and cors.allows(api.cors, origin)
 
-    async def __call__(self, address: Address, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        arrival = _arrival(scope)
-        response = await self._answer(address, arrival, receive)
-        response.headers.append((b"apigw-requestid", arrival.id.encode()))
-        if scope["method"] == "HEAD":
-            length = (b"content-length", b"%d" % len(response.body))
-            response = Response(response.status, b"", [*response.headers, length])
-        await respond(send, response)
+    def refusal(self, error: ServiceError) -> Response:
+        """Return an error as API Gateway words it."""
+        return json_message(error)
 
-    async def _answer(self, address: Address, arrival: Arrival, receive: Receive) -> Response:
-        api = self._apis.find(address.api)
-        stage, path = _stage(api, address) if api else (None, "")
-        if api is None or stage is None or (api.closed and not address.stage):
-            return json_message(404, "Not Found")
+    async def __call__(self, request: ServiceRequest) -> Response:
+        """Answer one request."""
+        arrival = _arrival(request)
+        try:
+            response = await self._answer(request, arrival)
+        except ServiceError as error:
+            response = json_message(error)
+        response.headers["apigw-requestid"] = arrival.id
+        if request.method == "HEAD":
+            response.body = b""
+        return response
+
+    async def _answer(self, request: ServiceRequest, arrival: Arrival) -> Response:
+        address = address_of(request, self._store)
+        api = self._apis.find(address.api) if address else None
+        if address is None or api is None or (api.closed and not address.stage):
+            raise _not_found()
+        stage, path = _stage(api, address)
         if api.cors and cors.is_preflight(arrival.request):
             return cors.preflight(api.cors, arrival.request)
-        call, outcome = await self._outcome(api, stage, path, arrival, receive)
+        call = _call(api, stage, path, arrival)
+        try:
+            outcome = await self._outcome(api, stage, call, request)
+        except ServiceError as error:
+            outcome = _refused(error)
         response = cors.apply(api.cors, arrival.request, outcome.response)
         self._log.write(api, stage, arrival, variables(api, stage, arrival, call, replace(outcome, response=response)))
         return response
 
     async def _outcome(
-        self, api: HttpApi, stage: Stage, path: str, arrival: Arrival, receive: Receive
-    ) -> tuple[RoutedRequest | None, IntegrationResponse]:
-        call = _call(api, stage, path, arrival)
+        self, api: HttpApi, stage: Stage, call: RoutedRequest | None, request: ServiceRequest
+    ) -> IntegrationResponse:
         if call is None:
-            return None, IntegrationResponse(json_message(404, "Not Found"))
+            raise _not_found()
         rate = stage.rates.get(call.route.key, stage.rates.get(""))
         if rate and not self._throttle.admits((api.id, stage.name, call.route.key), *rate):
-            return call, IntegrationResponse(json_message(429, "Too Many Requests"))
-        try:
-            body = await read_body(receive, LIMIT)
-        except BodyTooLargeError:
-            return call, IntegrationResponse(_too_large())
-        call = replace(call, arrival=replace(arrival, request=replace(arrival.request, body=body)))
-        return call, await self._permitted(api, call)
+            raise ServiceError(429, "TooManyRequestsException", "Too Many Requests")
+        call = replace(call, arrival=replace(call.arrival, request=await _read(request)))
+        return await self._integrate(api, replace(call, authorizer=await self._authorization.check(api, call)))
 
-    async def _permitted(self, api: HttpApi, call: RoutedRequest) -> IntegrationResponse:
-        allowed = await self._authorization.check(api, call)
-        if isinstance(allowed, Response):
-            return IntegrationResponse(allowed)
+    async def _integrate(self, api: HttpApi, call: RoutedRequest) -> IntegrationResponse:
         integration = api.integrations.get(call.route.integration)
         if integration is None or integration.get("integrationType") != "AWS_PROXY":
-            return IntegrationResponse(
-                json_message(500, "Internal Server Error"), problem="the route leads to no function"
-            )
-        make = payload_v2 if integration.get("payloadFormatVersion") == "2.0" else payload_v1
-        event = make(replace(call, authorizer=allowed))
-        seconds = float(integration.get("timeoutInMillis") or 30000) / 1000
-        return await self._functions.call(integration["integrationUri"], _source(api, call), event, seconds)
+            raise IntegrationError(500, "Internal Server Error", problem="the route leads to no function")
+        payload = payload_v2 if integration.get("payloadFormatVersion") == "2.0" else payload_v1
+        seconds = float(integration.get("timeoutInMillis") or HTTP_API_TIMEOUT * 1000) / 1000
+        return await self._functions.call(integration["integrationUri"], _source(api, call), payload(call), seconds)
 
 
-def _arrival(scope: Scope) -> Arrival:
+async def _read(request: ServiceRequest) -> Request:
+    try:
+        return await request.read(HTTP_API_PAYLOAD_BYTES)
+    except BodyTooLargeError:
+        text = f"Request Entity Too Large: the limit is {HTTP_API_PAYLOAD_BYTES:,} bytes"
+        text += "; put large files into the function's input bucket"
+        raise ServiceError(413, "RequestEntityTooLargeException", text) from None
+
+
+def _arrival(request: ServiceRequest) -> Arrival:
     now = time.time()
     return Arrival(
-        request_of(scope),
+        request_of(request.scope),
         base64.b64encode(secrets.token_bytes(11)).decode(),
         now,
-        f"HTTP/{scope.get('http_version', '1.1')}",
-        (scope.get("client") or ("127.0.0.1", 0))[0],
+        f"HTTP/{request.scope.get('http_version', '1.1')}",
+        request.client.host if request.client else "127.0.0.1",
         f"Root=1-{int(now):08x}-{secrets.token_hex(12)}",
     )
 
 
-def _stage(api: HttpApi, address: Address) -> tuple[Stage | None, str]:
-    """The stage of a request and the path below it."""
-    if address.stage:
-        return api.stages.get(address.stage), address.path
+def _stage(api: HttpApi, address: Address) -> tuple[Stage, str]:
+    """Return the stage of a request and the path below it; raise ServiceError when there is no such stage."""
     first, _, rest = address.path.lstrip("/").partition("/")
-    if first in api.stages and first != "$default":
-        return api.stages[first], f"/{rest}"
-    return api.stages.get("$default"), address.path
+    name, path = address.stage or "$default", address.path
+    if not address.stage and first in api.stages and first != "$default":
+        name, path = first, f"/{rest}"
+    if name not in api.stages:
+        raise _not_found()
+    return api.stages[name], path
 
 
 def _call(api: HttpApi, stage: Stage, path: str, arrival: Arrival) -> RoutedRequest | None:
@@ -208,26 +208,11 @@ def _source(api: HttpApi, call: RoutedRequest) -> str:
     return f"arn:aws:execute-api:{api.region}:{api.account}:{api.id}/{call.stage}/{method}{where}"
 
 
-def _too_large() -> Response:
-    text = f"Request Entity Too Large: the limit is {LIMIT:,} bytes; put large files into the function's input bucket"
-    return json_message(413, text)
+def _not_found() -> ServiceError:
+    return ServiceError(404, "NotFoundException", "Not Found")
 
 
-class HttpApis:
-    """The parts that belong together; `address` is the local cloud's own."""
-
-    def __init__(
-        self,
-        layout: Layout,
-        address: str,
-        *,
-        functions: Functions,
-        invocations: Invocations,
-        upstream: Upstream,
-        logs: CloudLogSink,
-    ) -> None:
-        store = Store(layout.apis)
-        integration = LambdaIntegration(functions, invocations, upstream)
-        authorization = Authorization(IssuerKeys(layout.token_keys))
-        self.control = ControlPlane(store, partial(url_of, address))
-        self.endpoint = HttpEndpoint(store, authorization, integration, AccessLog(logs))
+def _refused(error: ServiceError) -> IntegrationResponse:
+    if isinstance(error, IntegrationError):
+        return IntegrationResponse(json_message(error), error.request_id, error.problem)
+    return IntegrationResponse(json_message(error))

@@ -24,22 +24,22 @@ _HASHES = {
     "RS384": ("sha384", bytes.fromhex("3041300d060960864801650304020205000430")),
     "RS512": ("sha512", bytes.fromhex("3051300d060960864801650304020305000440")),
 }
-_LONGEST_KEY = 1024  # bytes: a public key that makes a check slow is no key
+_LONGEST_KEY = 1024  # bytes; larger keys would make the check slow
 
 
 class TokenError(Exception):
-    """A token is not accepted; the reason."""
+    """A token is not accepted; the message is the reason."""
 
 
 class Keys(Protocol):
     """Where the public keys of issuers are."""
 
     async def key(self, issuer: str, key_id: str) -> Mapping[str, Any] | None:
-        """The key with an id, as a JSON Web Key; None where the issuer has none."""
+        """Return the key with an id, as a JSON Web Key; None where the issuer has none."""
 
 
 async def verified_claims(token: str, expected: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
-    """The claims of a token from the expected issuer for one of the audiences. Raises TokenError."""
+    """Return the claims of a token from the expected issuer for one of the audiences; raise TokenError."""
     try:
         head, body, signed = token.split(".")
         header, claims, signature = json.loads(_bytes(head)), json.loads(_bytes(body)), _bytes(signed)
@@ -57,7 +57,7 @@ async def verified_claims(token: str, expected: Mapping[str, Any], keys: Keys) -
 
 
 def verifies(message: bytes, signature: bytes, algorithm: str, key: Mapping[str, Any]) -> bool:
-    """Whether a signature is right: RSASSA-PKCS1-v1_5, RFC 8017, section 8.2.2."""
+    """Return whether a signature is right: RSASSA-PKCS1-v1_5, RFC 8017, section 8.2.2."""
     try:
         modulus, exponent = _number(key["n"]), _number(key["e"])
     except (KeyError, ValueError, TypeError):
@@ -72,13 +72,13 @@ def verifies(message: bytes, signature: bytes, algorithm: str, key: Mapping[str,
 
 
 def granted_scopes(claims: Mapping[str, Any]) -> set[str]:
-    """The scopes that a token grants."""
+    """Return the scopes that a token grants."""
     told = claims.get("scope", claims.get("scp", ""))
     return set(_words(told) if isinstance(told, list) else str(told).split())
 
 
 def claim_text(value: Any) -> str:
-    """A claim as functions get it: text, lists as their items in brackets."""
+    """Return a claim as functions get it: text, lists as their items in brackets."""
     if isinstance(value, list):
         return f"[{' '.join(map(claim_text, value))}]"
     return value if isinstance(value, str) else json.dumps(value)
@@ -100,7 +100,7 @@ def _check(claims: Mapping[str, Any], expected: Mapping[str, Any], now: float) -
 
 
 def _words(claim: Any) -> list[str]:
-    """A claim that is one text or a list of them; whatever else an issuer may have signed is none."""
+    """Return the strings of a claim that is one string or a list of them."""
     return [word for word in (claim if isinstance(claim, list) else [claim]) if isinstance(word, str)]
 
 
@@ -114,8 +114,8 @@ def _number(text: str) -> int:
 
 _log = logging.getLogger(__name__)
 _SECONDS = 5.0
-_KEPT = 7200.0  # seconds, as API Gateway keeps keys
-_AGAIN = 1.0  # a key that is not known may be new, but nobody makes us ask for it all the time
+_KEPT = 7200.0  # seconds, as in API Gateway
+_AGAIN = 1.0  # seconds between two requests for a key that the issuer did not have
 _MOST = 1 << 20
 
 
@@ -126,7 +126,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-# A proxy of the environment would be another machine, too.
+# No proxy: it could be another machine, too.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay())
 
 
@@ -139,7 +139,7 @@ class IssuerKeys:
         self._lock = asyncio.Lock()
 
     async def key(self, issuer: str, key_id: str) -> Mapping[str, Any] | None:
-        """The key with an id, as a JSON Web Key; None where the issuer has none."""
+        """Return the key with an id, as a JSON Web Key; None where the issuer has none."""
         given = self._given(issuer)
         if given is not None:
             return _find(given, key_id)
@@ -168,13 +168,15 @@ def _fetch(issuer: str) -> list[Any]:
         configuration = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         return _keys(_get(str(configuration["jwks_uri"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.warning("the keys of token issuer %s cannot be had: %s", issuer, error)
+        _log.warning("token issuer %s: its keys cannot be fetched: %s", issuer, error)
         return []
 
 
 def _get(url: str) -> Any:
     if not is_loopback(urlsplit(url).hostname or ""):
-        raise ValueError(f"{url} is not on this machine, and the local cloud asks nobody else; give the keys in a file")
+        raise ValueError(
+            f"{url} is not on this machine, where alone the local cloud looks; put the keys into token-keys.json"
+        )
     with _OPENER.open(url, timeout=_SECONDS) as answer:
         return json.loads(answer.read(_MOST))
 

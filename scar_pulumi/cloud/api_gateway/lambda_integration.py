@@ -7,24 +7,26 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troublesho
 import asyncio
 import base64
 import binascii
+import contextlib
 import json
 import re
 import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from scar_pulumi.cloud.asgi import Response
+from scar_foundation.limits import LAMBDA_PAYLOAD_BYTES
+from scar_pulumi.cloud.asgi import Response, json_response
 from scar_pulumi.cloud.lambda_.functions import DeployedFunction, Functions, parse_reference
 from scar_pulumi.cloud.lambda_.invocations import Invocations, ThrottledError
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
 from scar_pulumi.cloud.runner import RunnerStoppedError
+from scar_pulumi.cloud.service import ServiceError
 from scar_pulumi.cloud.signature import Caller
 
 _URI = re.compile(r"(?:arn:[^:]+:apigateway:[^:]+:lambda:path/[0-9-]+/functions/)?(arn:[^/]+)(?:/invocations)?")
-EVENT_LIMIT = 6 * 1024 * 1024
-"""Bytes of an event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,17 @@ class IntegrationResponse:
     response: Response
     request_id: str = ""
     problem: str = ""
+
+
+class IntegrationError(ServiceError):
+    """A function could not answer a request; `problem` says why, to the access log and not to the client."""
+
+    def __init__(
+        self, status: int, message: str, *, problem: str, request_id: str = "", details: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, "IntegrationError", message, details=details)
+        self.problem = problem
+        self.request_id = request_id
 
 
 class LambdaIntegration:
@@ -48,44 +61,47 @@ class LambdaIntegration:
     async def call(self, uri: str, source: str, event: dict[str, Any], seconds: float) -> IntegrationResponse:
         """Hand an event to the function of an integration; `source` is the ARN of what calls it."""
         payload = json.dumps(event, separators=(",", ":")).encode()
-        if len(payload) > EVENT_LIMIT:
-            return IntegrationResponse(too_large(len(payload)), problem="the event is too large")
-        found = _URI.fullmatch(uri)
-        reference = parse_reference(found[1], Caller()) if found else None
-        function = await self._functions.find(reference) if reference else None
-        if not isinstance(function, DeployedFunction) or not await self._permits(function, source):
-            return IntegrationResponse(
-                json_message(500, "Internal Server Error"), problem="no such function, or it does not permit this"
-            )
+        if len(payload) > LAMBDA_PAYLOAD_BYTES:
+            raise _too_large(len(payload))
+        function = await self._function(uri, source)
         request_id = str(uuid.uuid4())
         task = asyncio.create_task(self._invoke(function, payload, request_id))
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
             task.add_done_callback(lambda task: task.cancelled() or task.exception())
-            return IntegrationResponse(_late(seconds, request_id), request_id, "the function did not answer in time")
+            raise _late(seconds, request_id)
         return task.result()
+
+    async def _function(self, uri: str, source: str) -> DeployedFunction:
+        found = _URI.fullmatch(uri)
+        reference = parse_reference(found[1], Caller()) if found else None
+        with contextlib.suppress(ServiceError):
+            function = await self._functions.find(reference) if reference else None
+            if function and await self._permits(function, source):
+                return function
+        raise _failed("no such function, or it does not permit this")
 
     async def _invoke(self, function: DeployedFunction, payload: bytes, request_id: str) -> IntegrationResponse:
         if function.configuration is None:
-            return await self._invoke_elsewhere(function, payload)
+            return await self._invoke_in_ministack(function, payload)
         try:
             result = await self._invocations.invoke(function, payload, request_id)
-        except (ThrottledError, RunnerStoppedError) as problem:
-            return IntegrationResponse(json_message(503, "Service Unavailable"), request_id, type(problem).__name__)
-        if result.error or len(result.payload) > EVENT_LIMIT:
-            return IntegrationResponse(json_message(500, "Internal Server Error"), request_id, "the function failed")
-        return IntegrationResponse(response_from_result(result.payload), request_id)
+        except (ThrottledError, RunnerStoppedError) as error:
+            problem = type(error).__name__
+            raise IntegrationError(503, "Service Unavailable", problem=problem, request_id=request_id) from error
+        if result.error or len(result.payload) > LAMBDA_PAYLOAD_BYTES:
+            raise _failed("the function failed", request_id)
+        return IntegrationResponse(response_from_result(result.payload, request_id), request_id)
 
-    async def _invoke_elsewhere(self, function: DeployedFunction, payload: bytes) -> IntegrationResponse:
-        """A function that MiniStack runs itself."""
+    async def _invoke_in_ministack(self, function: DeployedFunction, payload: bytes) -> IntegrationResponse:
+        """Invoke a function that is not made from an image."""
         at = function.reference
         path = f"/2015-03-31/functions/{quote(at.arn, safe=':')}/invocations"
         request = rest_request("lambda", "POST", path, body=payload, account=at.account, region=at.region)
         answer = await self._upstream.request(request, lasting=False)
-        failed = not answer.succeeded or any(name.lower() == b"x-amz-function-error" for name, _ in answer.headers)
-        return IntegrationResponse(
-            json_message(500, "Internal Server Error") if failed else response_from_result(answer.body)
-        )
+        if not answer.succeeded or "x-amz-function-error" in answer.headers:
+            raise _failed("")
+        return IntegrationResponse(response_from_result(answer.body))
 
     async def _permits(self, function: DeployedFunction, source: str) -> bool:
         arn = function.reference.arn
@@ -114,69 +130,81 @@ def _allows(statement: dict[str, Any], source: str) -> bool:
     return all(fnmatchcase(source, pattern) for pattern in wanted)
 
 
-def too_large(size: int) -> Response:
-    """The answer to a request that no function can be handed."""
+def _failed(problem: str, request_id: str = "") -> IntegrationError:
+    return IntegrationError(500, "Internal Server Error", problem=problem, request_id=request_id)
+
+
+def _too_large(size: int) -> IntegrationError:
     text = (
-        f"Request Too Long: a function takes {EVENT_LIMIT:,} bytes and this comes to {size:,}, files in base64; "
-        "put large files into the function's input bucket"
+        f"Request Too Long: a function takes {LAMBDA_PAYLOAD_BYTES:,} bytes and this comes to {size:,}, files in "
+        "base64; put large files into the function's input bucket"
     )
-    return json_message(413, text)
+    return IntegrationError(413, text, problem="the event is too large")
 
 
-def _late(seconds: float, request_id: str) -> Response:
+def _late(seconds: float, request_id: str) -> IntegrationError:
     text = (
         f"Gateway Timeout: no answer within {seconds:g} s; the function goes on, and its log has the rest; "
         "call asynchronously where it takes that long"
     )
-    return json_message(504, text, requestId=request_id)
+    problem = "the function did not answer in time"
+    return IntegrationError(504, text, problem=problem, request_id=request_id, details={"requestId": request_id})
 
 
-_JSON = (b"content-type", b"application/json")
 # The connection is the gateway's, and so is the length of what goes over it.
 _OWN = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"})
 
 
-def json_message(status: int, text: str, **more: str) -> Response:
-    """An answer of the gateway's own."""
-    return Response(status, json.dumps({"message": text, **more}).encode(), [_JSON])
+def json_message(error: ServiceError) -> Response:
+    """Return an error as API Gateway words it."""
+    return json_response({"message": error.message, **error.details}, error.status, error.headers)
 
 
-def response_from_result(result: bytes) -> Response:
-    """The answer that a function's result describes; a result that describes none is itself the body."""
+def response_from_result(result: bytes, request_id: str = "") -> Response:
+    """Return the answer that a function's result describes; a result that describes none is itself the body."""
     try:
         document = json.loads(result or b"null")
     except ValueError:
         document = result.decode("utf-8", "replace")
     if not isinstance(document, dict) or "statusCode" not in document:
-        return Response(200, result if document is not None else b"", [_JSON])
+        return Response(result if document is not None else b"", media_type="application/json")
     try:
         return _described(document)
     except (TypeError, ValueError, AttributeError, binascii.Error):
-        return json_message(500, "Internal Server Error")
+        raise _failed("the function's answer cannot be read", request_id) from None
 
 
 def _described(document: dict[str, Any]) -> Response:
-    body = document.get("body")
-    text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
-    content = base64.b64decode(text, validate=True) if document.get("isBase64Encoded") else text.encode()
-    headers = [(name, value) for name, value in (document.get("headers") or {}).items()]
-    headers += [(name, value) for name, values in (document.get("multiValueHeaders") or {}).items() for value in values]
-    headers += [("set-cookie", cookie) for cookie in document.get("cookies") or ()]
-    kept = [(_name(name), _value(value)) for name, value in headers if name.lower() not in _OWN]
-    if not any(name == b"content-type" for name, _ in kept):
-        kept.append((b"content-type", b"text/plain;charset=UTF-8"))
     status = int(document["statusCode"])
     if not 100 <= status <= 599:
         raise ValueError(status)
-    return Response(status, content, kept)
+    response = Response(_content(document), status)
+    for name, value in _headers(document):
+        if name.lower() not in _OWN:
+            response.headers.append(_checked_name(name), _checked_value(value))
+    response.headers.setdefault("content-type", "text/plain;charset=UTF-8")
+    return response
 
 
-def _name(name: str) -> bytes:
-    return name.lower().encode("ascii")
+def _content(document: dict[str, Any]) -> bytes:
+    body = document.get("body")
+    text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
+    return base64.b64decode(text, validate=True) if document.get("isBase64Encoded") else text.encode()
 
 
-def _value(value: Any) -> bytes:
+def _headers(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from (document.get("headers") or {}).items()
+    for name, values in (document.get("multiValueHeaders") or {}).items():
+        yield from ((name, value) for value in values)
+    yield from (("set-cookie", cookie) for cookie in document.get("cookies") or ())
+
+
+def _checked_name(name: str) -> str:
+    return name.lower().encode("ascii").decode()
+
+
+def _checked_value(value: Any) -> str:
     text = "true" if value is True else "false" if value is False else str(value)
     if "\n" in text or "\r" in text:
         raise ValueError(text)
-    return text.encode("latin-1", "replace")
+    return text.encode("latin-1", "replace").decode("latin-1")

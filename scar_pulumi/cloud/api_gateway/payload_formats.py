@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, parse_qsl
 from scar_pulumi.cloud.api_gateway.apis import Route
 from scar_pulumi.cloud.asgi import Request, find_header
 
-# What a gateway takes for text was told by trying; everything else, forms and no type at all included, is binary.
+# What API Gateway takes for text, as measured; everything else, forms and no type at all included, is binary.
 # https://github.com/ministackorg/ministack/pull/766
 _TEXT = frozenset({"application/json", "application/xml", "application/javascript"})
 
@@ -51,7 +51,7 @@ class RoutedRequest:
 
 
 def payload_v2(call: RoutedRequest) -> dict[str, Any]:
-    """The event."""
+    """Return the event of format 2.0."""
     request = call.request
     cookies = [cookie for header in _all(request, "cookie") for cookie in header.split("; ")]
     body, encoded = body_of(request)
@@ -69,12 +69,12 @@ def payload_v2(call: RoutedRequest) -> dict[str, Any]:
         "body": body,
         "isBase64Encoded": encoded,
     }
-    # What a request does not have is left out, but for its query as text.
+    # Format 2.0 leaves out what a request does not have, except its query as text.
     return {key: value for key, value in event.items() if value not in (None, [], {})}
 
 
 def request_context(call: RoutedRequest) -> dict[str, Any]:
-    """What a gateway knows of a request beside the request."""
+    """Return what API Gateway adds to a request."""
     domain = find_header(call.request.headers, "host")
     http = {
         "method": call.request.method,
@@ -99,18 +99,18 @@ def request_context(call: RoutedRequest) -> dict[str, Any]:
 
 
 def request_time(seconds: float) -> str:
-    """A time as events and access logs write it."""
+    """Return a time as events and access logs write it."""
     return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(seconds))
 
 
 def is_text(content_type: str) -> bool:
-    """Whether a gateway hands on a body of this type as text."""
+    """Return whether API Gateway hands on a body of this type as text."""
     media = content_type.partition(";")[0].strip().lower()
     return media.startswith("text/") or media in _TEXT
 
 
 def body_of(request: Request) -> tuple[str | None, bool]:
-    """The body as text, and whether that is base64; None where there is no body."""
+    """Return the body as text, and whether that is base64; None where there is no body."""
     if not request.body:
         return None, False
     if is_text(request.header("content-type")):
@@ -119,7 +119,7 @@ def body_of(request: Request) -> tuple[str | None, bool]:
 
 
 def headers_of(call: RoutedRequest) -> dict[str, str]:
-    """The client's headers and the gateway's, by their names in lower case; cookies are apart."""
+    """Return the client's headers and API Gateway's, by their names in lower case, without cookies."""
     given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in call.request.headers]
     headers = _joined((name, value) for name, value in given if name not in ("cookie", "transfer-encoding"))
     forwarded = headers.get("x-forwarded-for")
@@ -145,7 +145,7 @@ def _joined(pairs: Any) -> dict[str, str]:
 
 
 def payload_v1(call: RoutedRequest) -> dict[str, Any]:
-    """The event; what a request does not have is null."""
+    """Return the event of format 1.0; what a request does not have is null."""
     cookie = call.request.header("cookie")
     headers = headers_of(call) | ({"cookie": cookie} if cookie else {})
     query = parse_qs(call.request.query, keep_blank_values=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from scar_pulumi.cloud.asgi import Receive, Request, Response, Scope, Send, read_body, request_of
-from scar_pulumi.cloud.asgi import send_response as respond
+from scar_pulumi.cloud.asgi import Request, Response, json_response
 from scar_pulumi.cloud.batch.attempts import Attempts
 from scar_pulumi.cloud.batch.capacity import Capacity, Machine
 from scar_pulumi.cloud.batch.containers import SecretValues
@@ -26,6 +25,7 @@ from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.runner import Runner
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 from scar_pulumi.cloud.signature import Caller
 
 _log = logging.getLogger(__name__)
@@ -34,8 +34,10 @@ _KEPT = 7 * 24 * 3600 * 1000  # milliseconds for which Batch shows a job that ha
 Operation = Callable[[Caller, dict[str, Any]], dict[str, Any]]
 
 
-class BatchService:
+class BatchService(Service):
     """Serves everything signed for `batch`, and runs its jobs. `directory` keeps its state."""
+
+    name = "batch"
 
     def __init__(
         self,
@@ -96,18 +98,21 @@ class BatchService:
         ended = {status.lower(): count for status, count in self._outcomes.ended.items()}
         return {**{status.lower(): count for status, count in counts.items()}, **ended}
 
-    async def __call__(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
-        request = request_of(scope, await read_body(receive))
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request is signed for Batch."""
+        return request.service == "batch"
+
+    async def __call__(self, incoming: ServiceRequest) -> Response:
+        """Answer one request."""
+        request = await incoming.read()
         try:
-            answer = self._answer(caller, request)
+            answer = self._answer(incoming.caller or Caller(), request)
         except ClientError as error:
-            await respond(send, _response(400, {"message": str(error)}, "ClientException"))
-        except Exception as error:  # noqa: BLE001 - the client has to hear of it
+            raise ServiceError(400, "ClientException", str(error)) from error
+        except Exception as error:
             _log.exception("%s %s", request.method, request.path)
-            await respond(send, _response(500, {"message": f"local cloud: {error}"}, "ServerException"))
-        else:
-            await respond(send, _response(200, answer))
+            raise ServiceError(500, "ServerException", f"local cloud: {error}") from error
+        return json_response(answer, headers={"x-amzn-requestid": str(uuid.uuid4())})
 
     def _answer(self, caller: Caller, request: Request) -> dict[str, Any]:
         operation = operation_name(request.method, request.path)
@@ -178,10 +183,3 @@ def _document(request: Request) -> dict[str, Any]:
         if request.method == "DELETE":
             document["tagKeys"] = request.parameters("tagKeys")
     return document
-
-
-def _response(status: int, document: Mapping[str, Any], kind: str = "") -> Response:
-    headers = [(b"content-type", b"application/json"), (b"x-amzn-requestid", str(uuid.uuid4()).encode())]
-    if kind:
-        headers.append((b"x-amzn-errortype", kind.encode()))
-    return Response(status, json.dumps(document).encode(), headers)

@@ -1,20 +1,23 @@
-"""What ECR needs to be told, and to tell, so that it and the image store agree."""
+"""ECR's API: MiniStack answers; here images go with their repositories, and clients are sent to the registry."""
 
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from scar_pulumi.cloud.asgi import Request, Response
+from scar_pulumi.cloud.asgi import Response
 from scar_pulumi.cloud.ecr.image_store import ImageStore, MissingBlobError, Repository
 from scar_pulumi.cloud.ecr.registry import token
 from scar_pulumi.cloud.ministack.upstream import Upstream, action_of, json_request
+from scar_pulumi.cloud.service import Service, ServiceRequest
 from scar_pulumi.cloud.signature import Caller
 
-TARGET = "AmazonEC2ContainerRegistry_V20150921"
+_TARGET = "AmazonEC2ContainerRegistry_V20150921"
 
 
-class EcrApi:
-    """ECR's API: MiniStack answers; here images go with their repositories, and clients are sent to the registry."""
+class EcrApi(Service):
+    """Keeps MiniStack's ECR and the image store in agreement."""
+
+    name = "ecr"
 
     def __init__(self, upstream: Upstream, images: ImageStore, endpoint: str) -> None:
         self._upstream = upstream
@@ -29,25 +32,30 @@ class EcrApi:
             "PutImage": self._after_put,
         }
 
-    async def handle(self, caller: Caller, request: Request) -> Response:
-        """Answers one request of ECR's API."""
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request names an action of ECR."""
+        return request.header("x-amz-target").startswith(_TARGET)
+
+    async def __call__(self, incoming: ServiceRequest) -> Response:
+        """Answer one request."""
+        request = await incoming.read()
         response = await self._upstream.request(request)
         action = self._actions.get(action_of(request))
         if action is None or not response.succeeded:
             return response
         document = json.loads(response.body)
-        await action(caller, json.loads(request.body or b"{}"), document)
+        await action(incoming.caller or Caller(), json.loads(request.body or b"{}"), document)
         return response.with_body(json.dumps(document).encode())
 
     async def exists(self, repository: Repository) -> bool:
-        """Whether ECR knows a repository."""
+        """Return whether ECR knows a repository."""
         answer = await self._ask(repository, "DescribeRepositories", {"repositoryNames": [repository.name]})
         return answer.succeeded
 
     async def announce(
         self, repository: Repository, digest: str, data: bytes, media_type: str, tag: str | None
     ) -> Response:
-        """Tells ECR of a pushed manifest, or, without data, of a deleted one."""
+        """Tell ECR of a pushed manifest, or, without data, of a deleted one."""
         if not data:
             document: dict[str, Any] = {"repositoryName": repository.name, "imageIds": [{"imageDigest": digest}]}
             answer = await self._ask(repository, "BatchDeleteImage", document)
@@ -61,12 +69,12 @@ class EcrApi:
         }
         held = self._images.resolve(repository, tag) if tag else None
         if held == digest:
-            return Response(200)
+            return Response()
         return await self._ask(repository, "PutImage", document | ({"imageTag": tag} if tag else {}))
 
     async def _ask(self, repository: Repository, action: str, document: dict[str, Any]) -> Response:
         return await self._upstream.request(
-            json_request("ecr", f"{TARGET}.{action}", document, account=repository.account, region=repository.region)
+            json_request("ecr", f"{_TARGET}.{action}", document, account=repository.account, region=repository.region)
         )
 
     async def _reconcile(self, repository: Repository) -> None:

@@ -7,22 +7,13 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
-from scar_pulumi.cloud.asgi import (
-    BodyTooLargeError,
-    ClientGoneError,
-    Receive,
-    Request,
-    Response,
-    Scope,
-    Send,
-    read_body,
-    request_of,
-)
-from scar_pulumi.cloud.asgi import send_response as respond
+from starlette.responses import FileResponse
+
+from scar_foundation.limits import MANIFEST_BYTES, MIB
+from scar_pulumi.cloud.asgi import ASGIApp, BodyTooLargeError, ClientDisconnect, Response, json_response, read_body
 from scar_pulumi.cloud.ecr.image_store import (
     DIGEST,
     DigestMismatchError,
@@ -31,6 +22,7 @@ from scar_pulumi.cloud.ecr.image_store import (
     Repository,
     Upload,
 )
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 
 _NAME = r"(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
 _ROUTE = re.compile(
@@ -39,67 +31,75 @@ _ROUTE = re.compile(
 )
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _TOKEN = re.compile(r"AWS:scar-(?P<account>[0-9]{12})-(?P<region>[a-z0-9-]+)")
-_MANIFEST_LIMIT = 4 * 1024 * 1024
+_VERSION = {"docker-distribution-api-version": "registry/2.0"}
 
 Exists = Callable[[Repository], Awaitable[bool]]
 Announce = Callable[[Repository, str, bytes, str, str | None], Awaitable[Response]]
 
 
 def is_registry_path(path: str) -> bool:
-    """Whether a path is the registry's; API Gateway and SES share the prefix."""
+    """Return whether a path is the registry's; API Gateway and SES share the prefix."""
     return _ROUTE.fullmatch(path) is not None
 
 
 def token(account: str, region: str) -> str:
-    """The authorization token that tells the registry which account and region a client means."""
+    """Return the authorization token that tells the registry which account and region a client means."""
     return base64.b64encode(f"AWS:scar-{account}-{region}".encode()).decode()
 
 
-class Registry:
+class Registry(Service):
     """Serves `/v2/`.
 
     `exists` tells whether ECR knows a repository; `announce` tells ECR of a pushed manifest, whose refusal (immutable
     tags) is the client's answer.
     """
 
+    name = "registry"
+    stores_data = True
+
     def __init__(self, images: ImageStore, exists: Exists, announce: Announce) -> None:
         self._images = images
         self._exists = exists
         self._announce = announce
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
-        try:
-            await self._serve(request_of(scope), scope["path"], receive, send)
-        except DigestMismatchError as error:
-            await respond(send, _error(400, "DIGEST_INVALID", f"the uploaded bytes are {error}"))
-        except BodyTooLargeError:
-            await respond(send, _error(413, "SIZE_INVALID", f"a manifest has at most {_MANIFEST_LIMIT} bytes"))
-        except OSError as error:
-            await respond(send, _error(507, "UNKNOWN", f"the local cloud cannot write it: {error}"))
-        except ClientGoneError:
-            return
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a path is the registry's."""
+        return is_registry_path(request.path)
 
-    async def _serve(self, request: Request, path: str, receive: Receive, send: Send) -> None:
-        route = _ROUTE.fullmatch(path)
-        assert route, path
+    async def __call__(self, request: ServiceRequest) -> ASGIApp:
+        """Answer one request."""
+        try:
+            return await self._answer(request)
+        except DigestMismatchError as error:
+            raise ServiceError(400, "DIGEST_INVALID", f"the uploaded bytes are {error}") from error
+        except BodyTooLargeError as error:
+            raise ServiceError(413, "SIZE_INVALID", f"a manifest has at most {MANIFEST_BYTES} bytes") from error
+        except OSError as error:
+            raise ServiceError(507, "UNKNOWN", f"the local cloud cannot write it: {error}") from error
+
+    def refusal(self, error: ServiceError) -> Response:
+        """Return an error as registries word it."""
+        document = {"errors": [{"code": error.code, "message": error.message, "detail": None}]}
+        return json_response(document, error.status, _VERSION)
+
+    async def _answer(self, request: ServiceRequest) -> ASGIApp:
+        route = _ROUTE.fullmatch(request.path)
+        assert route, request.path
         if not route["name"]:
-            await respond(send, self._catalog() if path.endswith("_catalog") else Response(200, b"{}", _headers()))
-            return
+            return self._catalog() if request.path.endswith("_catalog") else json_response({}, headers=_VERSION)
         repository = self._repository(route["name"], request)
         if not await self._exists(repository):
-            await respond(send, _error(404, "NAME_UNKNOWN", f"the repository {repository} does not exist"))
-        elif route["blob"]:
-            await self._blob(request, repository, route["blob"], send)
-        elif route["manifest"]:
-            await respond(send, await self._manifest(request, repository, route["manifest"], receive))
-        elif route["tags"]:
+            raise ServiceError(404, "NAME_UNKNOWN", f"the repository {repository} does not exist")
+        if route["blob"]:
+            return self._blob(request, repository, route["blob"])
+        if route["manifest"]:
+            return await self._manifest(request, repository, route["manifest"])
+        if route["tags"]:
             document = {"name": repository.name, "tags": self._images.tags(repository)}
-            await respond(send, _json(200, document))
-        else:
-            await respond(send, await self._upload(request, repository, route["upload"] or "", receive))
+            return json_response(document, headers=_VERSION)
+        return await self._upload(request, repository, route["upload"] or "")
 
-    def _repository(self, name: str, request: Request) -> Repository:
+    def _repository(self, name: str, request: ServiceRequest) -> Repository:
         try:
             basic = base64.b64decode(request.header("authorization").removeprefix("Basic ")).decode()
         except (binascii.Error, ValueError):
@@ -108,85 +108,94 @@ class Registry:
         return Repository(scope["account"], scope["region"], name) if scope else self._images.find(name)
 
     def _catalog(self) -> Response:
-        return _json(200, {"repositories": sorted({item.name for item in self._images.repositories()})})
+        names = sorted({item.name for item in self._images.repositories()})
+        return json_response({"repositories": names}, headers=_VERSION)
 
-    async def _blob(self, request: Request, repository: Repository, digest: str, send: Send) -> None:
+    def _blob(self, request: ServiceRequest, repository: Repository, digest: str) -> ASGIApp:
         if digest not in self._images.blobs:
-            await respond(send, _error(404, "BLOB_UNKNOWN", f"there is no blob {digest}"))
-        elif request.method == "DELETE":
-            await respond(send, _error(405, "UNSUPPORTED", "blobs go when no manifest refers to them"))
-        else:
-            self._images.blobs.lease(str(repository), digest)
-            await send_file(
-                request, self._images.blobs.path(digest), _headers(digest, "application/octet-stream"), send
-            )
+            raise ServiceError(404, "BLOB_UNKNOWN", f"there is no blob {digest}")
+        if request.method == "DELETE":
+            raise ServiceError(405, "UNSUPPORTED", "blobs go when no manifest refers to them")
+        self._images.blobs.lease(str(repository), digest)
+        return _BlobResponse(
+            self._images.blobs.path(digest), headers=_headers(digest), media_type="application/octet-stream"
+        )
 
-    async def _manifest(self, request: Request, repository: Repository, reference: str, receive: Receive) -> Response:
+    async def _manifest(self, request: ServiceRequest, repository: Repository, reference: str) -> Response:
         if request.method == "PUT":
-            data = await read_body(receive, _MANIFEST_LIMIT)
+            data = await read_body(request.receive, MANIFEST_BYTES)
             return await self._put_manifest(request, repository, reference, data)
         digest = self._images.resolve(repository, reference)
         if digest is None:
-            return _error(404, "MANIFEST_UNKNOWN", f"{repository} has no image {reference}")
+            raise ServiceError(404, "MANIFEST_UNKNOWN", f"{repository} has no image {reference}")
         if request.method == "DELETE":
-            return await self._delete_manifest(repository, digest)
+            await self._announce(repository, digest, b"", "", None)
+            return Response(status_code=202, headers=_headers(digest))
         data = self._images.manifest(digest)
-        headers = _headers(digest, self._images.media_type(repository, digest))
-        length = (b"content-length", b"%d" % len(data))
-        return Response(200, b"" if request.method == "HEAD" else data, [*headers, length])
+        headers = {**_headers(digest), "content-length": str(len(data))}
+        media_type = self._images.media_type(repository, digest)
+        return Response(b"" if request.method == "HEAD" else data, 200, headers, media_type)
 
-    async def _put_manifest(self, request: Request, repository: Repository, reference: str, data: bytes) -> Response:
+    async def _put_manifest(
+        self, request: ServiceRequest, repository: Repository, reference: str, data: bytes
+    ) -> Response:
         tag = None if DIGEST.fullmatch(reference) else reference
         if tag and not _TAG.fullmatch(tag):
-            return _error(400, "TAG_INVALID", f"{tag!r} is not a tag")
-        try:
-            media_type = request.header("content-type") or json.loads(data)["mediaType"]
-            digest = self._images.put_manifest(repository, data, media_type)
-        except MissingBlobError as error:
-            return _error(400, "MANIFEST_BLOB_UNKNOWN", f"the manifest refers to what is not here: {error}")
-        except (ValueError, KeyError) as error:
-            return _error(400, "MANIFEST_INVALID", f"not a manifest: {error}")
+            raise ServiceError(400, "TAG_INVALID", f"{tag!r} is not a tag")
+        media_type, digest = self._stored_manifest(request, repository, data)
         if tag is None and digest != reference:
-            return _error(400, "DIGEST_INVALID", f"the manifest's digest is {digest}")
+            raise ServiceError(400, "DIGEST_INVALID", f"the manifest's digest is {digest}")
         answer = await self._announce(repository, digest, data, media_type, tag)
         if not answer.succeeded and b"ImageAlreadyExists" not in answer.body:
-            return _error(400, "TAG_INVALID", answer.body.decode(errors="replace"))
+            raise ServiceError(400, "TAG_INVALID", answer.body.decode(errors="replace"))
         self._images.put_manifest(repository, data, media_type, tag)
-        return Response(201, b"", [*_headers(digest), _location(repository, f"manifests/{digest}")])
+        headers = {**_headers(digest), "location": _location(repository, f"manifests/{digest}")}
+        return Response(status_code=201, headers=headers)
 
-    async def _delete_manifest(self, repository: Repository, digest: str) -> Response:
-        await self._announce(repository, digest, b"", "", None)
-        return Response(202, b"", _headers(digest))
+    def _stored_manifest(self, request: ServiceRequest, repository: Repository, data: bytes) -> tuple[str, str]:
+        try:
+            media_type = request.header("content-type") or json.loads(data)["mediaType"]
+            return media_type, self._images.put_manifest(repository, data, media_type)
+        except MissingBlobError as error:
+            message = f"the manifest refers to what is not here: {error}"
+            raise ServiceError(400, "MANIFEST_BLOB_UNKNOWN", message) from error
+        except (ValueError, KeyError) as error:
+            raise ServiceError(400, "MANIFEST_INVALID", f"not a manifest: {error}") from error
 
-    async def _upload(self, request: Request, repository: Repository, identifier: str, receive: Receive) -> Response:
+    async def _upload(self, request: ServiceRequest, repository: Repository, identifier: str) -> Response:
         blobs = self._images.blobs
-        digest = request.parameter("digest")
         if request.method == "POST":
-            if (mount := request.parameter("mount")) and mount in blobs:
+            if (mount := request.query_params.get("mount", "")) and mount in blobs:
                 return self._stored(repository, mount)
             upload = blobs.begin()
         else:
-            try:
-                upload = blobs.running(identifier)
-            except KeyError:
-                return _error(404, "BLOB_UPLOAD_UNKNOWN", "no such upload; start again")
+            upload = self._running(identifier)
         if request.method == "DELETE":
             upload.cancel()
             blobs.finish(upload)
-            return Response(204, b"", _headers())
+            return Response(status_code=204, headers=_VERSION)
         if _first_byte(request) not in (None, upload.size):
-            return Response(416, b"", _progress(repository, upload))
-        await self._receive(upload, receive, resumable=request.method == "PATCH")
+            return Response(status_code=416, headers=_progress(repository, upload))
+        await self._receive(upload, request, resumable=request.method == "PATCH")
+        digest = request.query_params.get("digest", "")
         if not digest:
-            return Response(202 if request.method != "GET" else 204, b"", _progress(repository, upload))
+            status = 202 if request.method != "GET" else 204
+            return Response(status_code=status, headers=_progress(repository, upload))
         blobs.finish(upload)
         return self._stored(repository, upload.commit(digest))
 
-    async def _receive(self, upload: Upload, receive: Receive, *, resumable: bool) -> None:
+    def _running(self, identifier: str) -> Upload:
         try:
-            async for chunk in _chunks(receive):
-                upload.write(chunk)
-        except (ClientGoneError, OSError) as error:
+            return self._images.blobs.running(identifier)
+        except KeyError:
+            raise ServiceError(404, "BLOB_UPLOAD_UNKNOWN", "no such upload; start again") from None
+
+    async def _receive(self, upload: Upload, request: ServiceRequest, *, resumable: bool) -> None:
+        try:
+            async with aclosing(request.stream()) as chunks:
+                async for chunk in chunks:
+                    upload.write(chunk)
+        except (ClientDisconnect, OSError) as error:
             if not resumable or isinstance(error, OSError):
                 upload.cancel()
                 self._images.blobs.finish(upload)
@@ -194,75 +203,31 @@ class Registry:
 
     def _stored(self, repository: Repository, digest: str) -> Response:
         self._images.blobs.lease(str(repository), digest)
-        return Response(201, b"", [*_headers(digest), _location(repository, f"blobs/{digest}")])
+        headers = {**_headers(digest), "location": _location(repository, f"blobs/{digest}")}
+        return Response(status_code=201, headers=headers)
 
 
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        more = message.get("more_body", False)
-        if chunk := message.get("body", b""):
-            yield chunk
+class _BlobResponse(FileResponse):
+    chunk_size = MIB
 
 
-def _first_byte(request: Request) -> int | None:
+def _first_byte(request: ServiceRequest) -> int | None:
     found = re.match(r"(?:bytes )?(\d+)-", request.header("content-range"))
     return int(found[1]) if found else None
 
 
-def _progress(repository: Repository, upload: Upload) -> list[tuple[bytes, bytes]]:
-    return [
-        *_headers(),
-        _location(repository, f"blobs/uploads/{upload.identifier}"),
-        (b"range", f"0-{max(upload.size - 1, 0)}".encode()),
-        (b"docker-upload-uuid", upload.identifier.encode()),
-    ]
+def _progress(repository: Repository, upload: Upload) -> dict[str, str]:
+    return {
+        **_VERSION,
+        "location": _location(repository, f"blobs/uploads/{upload.identifier}"),
+        "range": f"0-{max(upload.size - 1, 0)}",
+        "docker-upload-uuid": upload.identifier,
+    }
 
 
-def _location(repository: Repository, path: str) -> tuple[bytes, bytes]:
-    return b"location", f"/v2/{repository.name}/{path}".encode()
+def _location(repository: Repository, path: str) -> str:
+    return f"/v2/{repository.name}/{path}"
 
 
-def _headers(digest: str = "", media_type: str = "application/json") -> list[tuple[bytes, bytes]]:
-    headers = [(b"docker-distribution-api-version", b"registry/2.0"), (b"content-type", media_type.encode())]
-    return [*headers, (b"docker-content-digest", digest.encode())] if digest else headers
-
-
-def _json(status: int, document: Any) -> Response:
-    return Response(status, json.dumps(document).encode(), _headers())
-
-
-def _error(status: int, code: str, message: str) -> Response:
-    return _json(status, {"errors": [{"code": code, "message": message, "detail": None}]})
-
-
-_CHUNK = 1024 * 1024
-
-
-async def send_file(request: Request, path: Path, headers: Sequence[tuple[bytes, bytes]], send: Send) -> None:
-    """Sends a file, or the range of it that is asked for; of a HEAD request the headers only."""
-    size = path.stat().st_size
-    first, last = _byte_range(request.header("range"), size)
-    headers = [*headers, (b"accept-ranges", b"bytes")]
-    partial = (first, last) != (0, size - 1)
-    if partial:
-        headers.append((b"content-range", f"bytes {first}-{last}/{size}".encode()))
-    headers.append((b"content-length", b"%d" % (last - first + 1)))
-    await send({"type": "http.response.start", "status": 206 if partial else 200, "headers": headers})
-    left = last - first + 1 if request.method != "HEAD" else 0
-    with path.open("rb") as file:
-        file.seek(first)
-        while left > 0 and (chunk := file.read(min(_CHUNK, left))):
-            left -= len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _byte_range(value: str, size: int) -> tuple[int, int]:
-    found = re.fullmatch(r"bytes=(\d+)-(\d*)", value)
-    if not found or int(found[1]) >= size:
-        return 0, size - 1
-    return int(found[1]), min(int(found[2] or size - 1), size - 1)
+def _headers(digest: str) -> dict[str, str]:
+    return {**_VERSION, "docker-content-digest": digest}

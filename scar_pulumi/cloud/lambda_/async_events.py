@@ -4,29 +4,31 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import defaultdict
 from typing import Any
 
-from scar_pulumi.cloud.asgi import Response
 from scar_pulumi.cloud.lambda_.destinations import Destinations, EventOutcome
 from scar_pulumi.cloud.lambda_.functions import DeployedFunction, FunctionReference, Functions
 from scar_pulumi.cloud.lambda_.invocations import Invocations, ThrottledError
 from scar_pulumi.cloud.lambda_.spool import Spool, SpooledEvent
 from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
+from scar_pulumi.cloud.service import ServiceError
 
 _log = logging.getLogger(__name__)
 
-# A function's events that are handed to the runner at once: enough to keep it busy, little enough to stay in memory.
+# Events of one function that are in memory at once: enough to keep the runner busy.
 _AT_ONCE = 64
 _THROTTLE_SECONDS = 0.2
 
 
 class EventQueue:
-    """Every event is a task; what waits is on disk. Where AWS waits minutes to retry, here it is `back_off` seconds."""
+    """Delivers every event in a task of its own; their payloads stay on disk until they run."""
 
     back_off = (1.0, 2.0)
+    """Seconds before the first and the second retry. AWS waits one and two minutes."""
 
     def __init__(
         self, spool: Spool, functions: Functions, invocations: Invocations, destinations: Destinations
@@ -40,24 +42,24 @@ class EventQueue:
         self._counts = {"running": 0, "delivered": 0, "retried": 0, "failed": 0}
 
     def start(self) -> None:
-        """Takes up what a predecessor left."""
+        """Go on with the events that an earlier daemon left."""
         for event in self._spool.restore():
             self._begin(event)
 
     def put(self, function: FunctionReference, payload: bytes, request_id: str) -> None:
-        """Accepts an event: it is on disk when this returns, and will be tried until it is done."""
+        """Accept an event: it is on disk when this returns, and is delivered even after a kill."""
         event = SpooledEvent(request_id, function, time.time())
         self._spool.put(event, payload)
         self._begin(event)
 
     async def close(self) -> None:
-        """Stops; what is not done stays on disk."""
+        """Stop; unfinished events stay on disk."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def describe(self) -> dict[str, Any]:
-        """How many events wait, run, and went which way since the start; the oldest one's age in seconds."""
+        """Return how many events wait and run, how those since the start ended, and the oldest one's age in seconds."""
         oldest = min((event.created for event in self._tasks.values()), default=time.time())
         waiting = len(self._tasks) - self._counts["running"]
         return {"waiting": waiting, **self._counts, "oldest_seconds": round(max(0.0, time.time() - oldest), 1)}
@@ -97,20 +99,27 @@ class EventQueue:
             await asyncio.sleep(waited)
 
     async def _attempt(self, event: SpooledEvent) -> tuple[DeployedFunction | None, InvocationResult | None] | None:
-        """One attempt: the function (None when it is gone) and its result (None when the event is too old).
+        """Return the function (None when it is gone) and its result (None when the event is too old).
 
-        None as a whole: throttled, which is not an attempt.
+        Return None when the function is throttled, which does not count as an attempt.
         """
         async with self._slots[event.function.arn]:
-            function = await self._functions.find(event.function)
-            if isinstance(function, Response) or function.configuration is None:
-                _log.warning("event %s: the function %s is gone", event.request_id, event.function.name)
+            function = await self._image_function(event)
+            if function is None:
                 return None, None
             if time.time() - event.created > function.events.max_age:
                 return function, None
             if not self._invocations.admits(function):
                 return None
             return await self._invoke(function, event)
+
+    async def _image_function(self, event: SpooledEvent) -> DeployedFunction | None:
+        with contextlib.suppress(ServiceError):
+            function = await self._functions.find(event.function)
+            if function.configuration is not None:
+                return function
+        _log.warning("event %s: the function %s is gone", event.request_id, event.function.name)
+        return None
 
     async def _invoke(
         self, function: DeployedFunction, event: SpooledEvent

@@ -1,9 +1,8 @@
-"""What has to happen around a change of a function: its image is looked up before, runner and proxy follow after."""
+"""Changes of functions: images are found before MiniStack makes the change, the runner and hooks follow after it."""
 
 import json
 import os
 import re
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from scar_foundation.files import write_whole
 from scar_pulumi.cloud.asgi import Request, Response
 from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository, parse_image_uri
 from scar_pulumi.cloud.lambda_.functions import (
-    DeployedFunction,
     FunctionReference,
     Functions,
     hide_concurrency,
@@ -21,7 +19,8 @@ from scar_pulumi.cloud.lambda_.functions import (
 )
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.upstream import READ_METHODS
-from scar_pulumi.cloud.runner import Runner
+from scar_pulumi.cloud.runner import FunctionConfiguration, Runner
+from scar_pulumi.cloud.service import ServiceError
 from scar_pulumi.cloud.signature import Caller
 
 _PATH = re.compile(r"/20\d\d-\d\d-\d\d/functions(?:/(?P<function>[^/]+)(?:/(?P<part>[^/]+))?)?/?.*")
@@ -31,7 +30,7 @@ _PROXY = "MINISTACK_LAMBDA_PROXY_"
 
 
 class FunctionChanges:
-    """Prepares requests that change functions, and applies their success."""
+    """Prepares requests that change functions, and follows up on those that succeeded."""
 
     def __init__(
         self, functions: Functions, images: ImageStore, logs: CloudLogSink, runner: Runner, *, names: Path, hook: str
@@ -47,11 +46,11 @@ class FunctionChanges:
             os.environ[_PROXY + name] = hook
 
     def is_image_function(self, name: str) -> bool:
-        """Whether events for a function of this name come to the runner."""
+        """Return whether events for a function of this name come to the runner."""
         return name in self._names
 
-    async def prepare(self, caller: Caller, request: Request) -> Request | Response:
-        """The request as MiniStack gets it, or a refusal."""
+    async def prepare(self, caller: Caller, request: Request) -> Request:
+        """Return the request as MiniStack gets it; raise ServiceError when its image does not exist."""
         found = _PATH.fullmatch(request.path)
         if not found or request.method in READ_METHODS or not request.body:
             return request
@@ -66,7 +65,7 @@ class FunctionChanges:
         return await self._prepare_update(caller, request, document, found["function"], found["part"] or "")
 
     async def apply(self, caller: Caller, request: Request, response: Response) -> None:
-        """Follows a change that MiniStack has made."""
+        """Follow up on a change that MiniStack has made."""
         found = _PATH.fullmatch(request.path)
         if not found or request.method in READ_METHODS or not response.succeeded:
             return
@@ -86,35 +85,27 @@ class FunctionChanges:
             await self._expect_events(reference)
 
     async def _expect_events(self, reference: FunctionReference) -> None:
-        """Lets the runner get the image ready: Lambda, too, does that before the first event."""
-        function = await self._functions.find(reference)
-        if isinstance(function, DeployedFunction) and function.configuration is not None:
-            self._runner.expect(function.configuration.image, function.configuration.architecture)
+        """Let the runner get the image ready: Lambda, too, does that before the first event."""
+        configuration = await self._configuration(reference)
+        if configuration is not None:
+            self._runner.expect(configuration.image, configuration.architecture)
 
-    def _prepare_create(self, request: Request, document: dict[str, Any]) -> Request | Response:
+    def _prepare_create(self, request: Request, document: dict[str, Any]) -> Request:
         uri = (document.get("Code") or {}).get("ImageUri")
         if not uri:
             return request
-        digest = self._digest(uri)
-        if digest is None:
-            return _no_such_image(uri)
-        document["Code"]["ImageUri"] = pin_image(uri, digest)
+        document["Code"]["ImageUri"] = pin_image(uri, self._digest(uri))
         return with_document(request, sink_log_group(document, document.get("FunctionName", "")))
 
     async def _prepare_update(
         self, caller: Caller, request: Request, document: dict[str, Any], function: str, part: str
-    ) -> Request | Response:
+    ) -> Request:
         if part == "code" and (uri := document.get("ImageUri")):
-            digest = self._digest(uri)
-            return (
-                with_document(request, document | {"ImageUri": pin_image(uri, digest)})
-                if digest
-                else _no_such_image(uri)
-            )
+            return with_document(request, document | {"ImageUri": pin_image(uri, self._digest(uri))})
         if part not in ("configuration", "concurrency"):
             return request
         reference = parse_reference(function, caller)
-        if reference is None or not await self._is_image(reference):
+        if reference is None or await self._configuration(reference) is None:
             return request
         if part == "concurrency":
             return with_document(request, hide_concurrency(document))
@@ -122,15 +113,22 @@ class FunctionChanges:
             return with_document(request, sink_log_group(document, reference.name))
         return request
 
-    async def _is_image(self, reference: FunctionReference) -> bool:
-        function = await self._functions.find(reference)
-        return isinstance(function, DeployedFunction) and function.configuration is not None
+    async def _configuration(self, reference: FunctionReference) -> FunctionConfiguration | None:
+        """Return what the runner needs of a function; None when there is none, or none of an image."""
+        try:
+            function = await self._functions.find(reference)
+        except ServiceError:
+            return None
+        return function.configuration
 
-    def _digest(self, uri: str) -> str | None:
+    def _digest(self, uri: str) -> str:
         image = parse_image_uri(uri)
         if image is None:
-            return None
-        return self._images.resolve(Repository(image.account, image.region, image.name), image.reference)
+            raise _no_such_image(uri, "is not valid")
+        digest = self._images.resolve(Repository(image.account, image.region, image.name), image.reference)
+        if digest is None:
+            raise _no_such_image(uri, "does not exist")
+        return digest
 
     async def _created(self, caller: Caller, document: dict[str, Any]) -> None:
         name = document["FunctionName"].rpartition(":")[2]
@@ -156,7 +154,7 @@ class FunctionChanges:
 
 
 def with_document(request: Request, document: dict[str, Any]) -> Request:
-    """The request with another JSON body."""
+    """Return the request with another JSON body."""
     body = json.dumps(document).encode()
     dropped = (b"content-length", b"transfer-encoding", b"x-amz-content-sha256")
     kept = [(name, value) for name, value in request.headers if name not in dropped]
@@ -164,11 +162,6 @@ def with_document(request: Request, document: dict[str, Any]) -> Request:
     return Request(request.method, request.path, request.query, headers, body)
 
 
-def _no_such_image(uri: str) -> Response:
-    message = f"Source image {uri} does not exist. Provide a valid source image."
-    if parse_image_uri(uri) is None:
-        message = f"Source image {uri} is not valid. Provide a valid source image."
-    document = {"Type": "User", "Message": message, "message": message}
-    kind = (b"x-amzn-errortype", b"InvalidParameterValueException")
-    request_id = (b"x-amzn-requestid", str(uuid.uuid4()).encode())
-    return Response(400, json.dumps(document).encode(), [(b"content-type", b"application/json"), kind, request_id])
+def _no_such_image(uri: str, problem: str) -> ServiceError:
+    message = f"Source image {uri} {problem}. Provide a valid source image."
+    return ServiceError(400, "InvalidParameterValueException", message)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
-from scar_pulumi.cloud.asgi import Response
+from scar_foundation.limits import LAMBDA_EPHEMERAL_STORAGE, LAMBDA_EVENT_AGE, LAMBDA_RETRY_ATTEMPTS
+from scar_pulumi.cloud.asgi import Response, find_header
 from scar_pulumi.cloud.ecr.image_store import parse_image_uri
 from scar_pulumi.cloud.logs.cloudwatch import LOG_SINK
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
 from scar_pulumi.cloud.runner import FunctionConfiguration
+from scar_pulumi.cloud.service import ServiceError
 from scar_pulumi.cloud.signature import Caller
 
 _REFERENCE = re.compile(
@@ -46,14 +48,14 @@ class FunctionReference:
 class AsyncSettings:
     """How asynchronous events are treated. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
 
-    retries: int = 2
-    max_age: float = 21600.0
+    retries: int
+    max_age: float
     on_success: str = ""
     on_failure: str = ""
     dead_letter: str = ""
 
     def has_destination(self, condition: str) -> bool:
-        """Whether anybody wants to know of an event that ended so."""
+        """Return whether a destination is set for events that end so."""
         return bool(self.on_success if condition == "Success" else self.on_failure or self.dead_letter)
 
 
@@ -69,7 +71,7 @@ class DeployedFunction:
 
 
 def parse_reference(text: str, caller: Caller, qualifier: str = "") -> FunctionReference | None:
-    """A function's name, partial ARN or ARN, percent-encoded or not; None when it is none of these."""
+    """Read a function's name, partial ARN or ARN, percent-encoded or not; return None when it is none of these."""
     found = _REFERENCE.fullmatch(unquote(text))
     if not found:
         return None
@@ -90,23 +92,22 @@ class Functions:
         self._generation = 0
 
     def forget(self, name: str) -> None:
-        """Looks the function up anew next time."""
+        """Ask MiniStack for the function again next time."""
         self._generation += 1
         self._known = {key: value for key, value in self._known.items() if key.name != name}
 
-    async def find(self, reference: FunctionReference) -> DeployedFunction | Response:
-        """The function, or MiniStack's answer when there is none."""
+    async def find(self, reference: FunctionReference) -> DeployedFunction:
+        """Return a function; raise ServiceError with MiniStack's reason when there is none."""
         if known := self._known.get(reference):
             return known
         generation = self._generation
         # By ARN: MiniStack mistakes a path with a name like "url-shortener" in it for that of a function's URL.
         answer = await self._get(reference, f"{_API}/{quote(reference.arn, safe=':')}")
         if not answer.succeeded:
-            return answer
+            raise _refused(answer)
         settings = await self._get(reference, f"{_ASYNC_API}/{quote(reference.arn, safe=':')}/event-invoke-config")
-        function = _function(
-            reference, restore(json.loads(answer.body)), json.loads(settings.body) if settings.succeeded else {}
-        )
+        events = json.loads(settings.body) if settings.succeeded else {}
+        function = _function(reference, restore(json.loads(answer.body)), events)
         if generation == self._generation:
             self._known[reference] = function
         return function
@@ -116,6 +117,11 @@ class Functions:
         account, region = reference.account, reference.region
         request = rest_request("lambda", "GET", path, query=query, account=account, region=region)
         return await self._upstream.request(request)
+
+
+def _refused(answer: Response) -> ServiceError:
+    message = json.loads(answer.body or b"{}").get("message", "")
+    return ServiceError(answer.status_code, find_header(answer.raw_headers, "x-amzn-errortype"), message)
 
 
 def _function(reference: FunctionReference, document: Mapping[str, Any], events: Mapping[str, Any]) -> DeployedFunction:
@@ -142,7 +148,7 @@ def _configuration(reference: FunctionReference, document: Mapping[str, Any], di
         image=digest,
         memory=document["MemorySize"],
         timeout=document["Timeout"],
-        ephemeral_storage=(document.get("EphemeralStorage") or {}).get("Size", 512),
+        ephemeral_storage=(document.get("EphemeralStorage") or {}).get("Size", LAMBDA_EPHEMERAL_STORAGE.least),
         environment=(document.get("Environment") or {}).get("Variables") or {},
         log_group=(document.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{reference.name}",
         architecture=(document.get("Architectures") or ["x86_64"])[0],
@@ -155,8 +161,8 @@ def _configuration(reference: FunctionReference, document: Mapping[str, Any], di
 def _async_settings(document: Mapping[str, Any], configuration: Mapping[str, Any]) -> AsyncSettings:
     destinations = document.get("DestinationConfig") or {}
     return AsyncSettings(
-        retries=int(document.get("MaximumRetryAttempts", 2)),
-        max_age=float(document.get("MaximumEventAgeInSeconds", 21600)),
+        retries=int(document.get("MaximumRetryAttempts", LAMBDA_RETRY_ATTEMPTS.default)),
+        max_age=float(document.get("MaximumEventAgeInSeconds", LAMBDA_EVENT_AGE.default)),
         on_success=(destinations.get("OnSuccess") or {}).get("Destination", ""),
         on_failure=(destinations.get("OnFailure") or {}).get("Destination", ""),
         dead_letter=(configuration.get("DeadLetterConfig") or {}).get("TargetArn", ""),
@@ -167,19 +173,19 @@ _CONCURRENCY_OFFSET = 1_000_000
 
 
 def pin_image(uri: str, digest: str) -> str:
-    """The URI with the digest that was deployed."""
+    """Return the URI with the digest that was deployed."""
     return uri if "@" in uri else f"{uri}@{digest}"
 
 
 def sink_log_group(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """A request with its log group (by default the function's) moved to where MiniStack may write."""
+    """Return a request with its log group (by default the function's) moved to where MiniStack may write."""
     logging = document.get("LoggingConfig") or {}
     group = logging.get("LogGroup") or f"/aws/lambda/{name}"
     return document | {"LoggingConfig": {"LogFormat": "Text", **logging, "LogGroup": LOG_SINK + group}}
 
 
 def hide_concurrency(document: dict[str, Any]) -> dict[str, Any]:
-    """A PutFunctionConcurrency request that MiniStack will never throttle on."""
+    """Return a PutFunctionConcurrency request that MiniStack will never throttle on."""
     reserved = document.get("ReservedConcurrentExecutions")
     return (
         document | {"ReservedConcurrentExecutions": reserved + _CONCURRENCY_OFFSET}
@@ -189,7 +195,7 @@ def hide_concurrency(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def restore(document: Any) -> Any:
-    """A response as Lambda gives it: undoes the above wherever it occurs."""
+    """Return a response as Lambda gives it: undo the functions above wherever they left their marks."""
     if isinstance(document, list):
         return [restore(item) for item in document]
     if not isinstance(document, dict):

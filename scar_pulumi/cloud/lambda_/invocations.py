@@ -10,16 +10,21 @@ from scar_pulumi.cloud.lambda_.functions import DeployedFunction
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.runner import FunctionConfiguration, InvocationResult, Runner, RunnerStoppedError
 from scar_pulumi.cloud.runner.log import log_stream_name
+from scar_pulumi.cloud.service import ServiceError
 
 _log = logging.getLogger(__name__)
 
 
-class ThrottledError(Exception):
-    """The function runs as often as its reserved concurrency allows."""
+class ThrottledError(ServiceError):
+    """The function already runs as often as its reserved concurrency allows."""
+
+    def __init__(self) -> None:
+        reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
+        super().__init__(429, "TooManyRequestsException", "Rate Exceeded.", details={"Reason": reason})
 
 
 class Invocations:
-    """Counts what runs per function and hands it to the runner."""
+    """Counts the running invocations of each function, and starts more on the runner."""
 
     def __init__(self, runner: Runner, logs: CloudLogSink) -> None:
         self._runner = runner
@@ -28,7 +33,7 @@ class Invocations:
         self._tasks: set[asyncio.Task[InvocationResult]] = set()
 
     def admits(self, function: DeployedFunction) -> bool:
-        """Whether one more invocation may run now."""
+        """Return whether one more invocation may run now."""
         return function.reserved is None or self._running[function.reference.arn] < function.reserved
 
     async def invoke(
@@ -40,17 +45,17 @@ class Invocations:
         client_context: str | None = None,
         background: bool = False,
     ) -> InvocationResult:
-        """Runs one invocation to its end, whether or not somebody still waits.
+        """Run one invocation to its end, even if the caller stops waiting.
 
-        Raises ThrottledError, and RunnerStoppedError when the local cloud stops before that end.
+        Raise ThrottledError, or RunnerStoppedError when the local cloud stops before that end.
         """
         if not self.admits(function):
-            raise ThrottledError(function.reference.name)
+            raise ThrottledError
         self._running[function.reference.arn] += 1
         task = asyncio.create_task(self._run(function, payload, request_id, client_context, background))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may wait any more
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # the caller may be gone
         return await asyncio.shield(task)
 
     async def _run(
@@ -65,7 +70,7 @@ class Invocations:
             )
         except RunnerStoppedError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the runner raises is this function's failure
+        except Exception as error:  # noqa: BLE001 - the function has failed, whatever the reason
             _log.exception("%s: request %s could not be run", reference.name, request_id)
             self._tell(function.configuration, request_id, str(error) or type(error).__name__)
             return failure("Runtime.ExecutorFailure", f"{type(error).__name__}: {error}")
@@ -73,12 +78,12 @@ class Invocations:
             self._running[reference.arn] -= 1
 
     def _tell(self, function: FunctionConfiguration, request_id: str, message: str) -> None:
-        """Say it in the function's log: of an asynchronous event there is no other place to look."""
+        """Write to the function's log: for an asynchronous event there is no other place to look."""
         line = f"RequestId: {request_id} Error: {message}"
         self._logs.put(function.log_group, log_stream_name(function.version), [(time.time_ns() // 1_000_000, line)])
 
 
 def failure(kind: str, message: str) -> InvocationResult:
-    """The result of an invocation that failed before or after the function's own code."""
+    """Return the result of an invocation that failed before or after the function's own code."""
     payload = json.dumps({"errorType": kind, "errorMessage": message}).encode()
     return InvocationResult(payload, "Unhandled", b"", 0.0, 0, None, 0)

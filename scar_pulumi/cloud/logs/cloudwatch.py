@@ -1,32 +1,36 @@
-"""Log lines of functions on their way into CloudWatch Logs, in order and in batches."""
+"""CloudWatch Logs: the lines of containers on their way in, in order and in batches, and its log groups."""
 
 import asyncio
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from scar_foundation.limits import LOG_BATCH_EVENTS
 from scar_pulumi.cloud.asgi import Response
 from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
-from scar_pulumi.cloud.ministack.upstream import Upstream, json_request
+from scar_pulumi.cloud.ministack.upstream import Upstream, action_of, json_request
+from scar_pulumi.cloud.service import Service, ServiceRequest
+from scar_pulumi.cloud.signature import Caller
 
 _log = logging.getLogger(__name__)
 _TARGET = "Logs_20140328"
+_GROUPS = re.compile(rf"{_TARGET}\.(?:Create|Delete|Describe)LogGroups?")
 LOG_SINK = "/_scar"
 """Prefix of the groups that stand in for those of functions: MiniStack writes lines of its own there."""
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 _BATCH_BYTES = 1_000_000
-_BATCH_EVENTS = 10_000
 _EVENT_OVERHEAD = 26
 
 LogLine = tuple[str, str, int, str]
 
 
 class CloudLogSink:
-    """The runner's LogSink. A group that its owner deleted is not made again by lines that come late."""
+    """Writes log lines of containers. A group that its owner deleted is not made again by lines that come late."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -40,7 +44,7 @@ class CloudLogSink:
         self._task = asyncio.create_task(self._run())
 
     def put(self, log_group: str, log_stream: str, events: Sequence[tuple[int, str]]) -> None:
-        """Takes lines (milliseconds since the epoch, text); may be called from any thread and never raises."""
+        """Take lines (milliseconds since the epoch, text); may be called from any thread and never raises."""
         with self._lock:
             self._entries.extend((log_group, log_stream, time, message) for time, message in events)
         try:
@@ -49,25 +53,25 @@ class CloudLogSink:
             _log.warning("%s: %d log lines came after the end", log_group, len(events))
 
     def forget(self, log_group: str) -> None:
-        """The group was deleted by its owner."""
+        """Drop later lines of a group that its owner deleted."""
         self._deleted.add(log_group)
         self._streams = {key for key in self._streams if key[0] != log_group}
 
     def expect(self, log_group: str, account: str, region: str) -> None:
-        """The group was made, or a function that logs there was made or invoked, in this account and region."""
+        """Take lines of a group in this account and region, because it was made or something logs there."""
         group = log_group.removeprefix(LOG_SINK)
         self._deleted.discard(group)
         self._scopes[group] = account, region
 
     async def trim(self) -> None:
-        """Throws away what MiniStack wrote into the groups that stand in for the functions'."""
+        """Delete what MiniStack wrote into the groups that stand in for those of functions."""
         for account, region in set(self._scopes.values()):
             answer = await self._ask("DescribeLogGroups", {"logGroupNamePrefix": LOG_SINK}, account, region)
             for group in json.loads(answer.body).get("logGroups", ()) if answer.succeeded else ():
                 await self._ask("DeleteLogGroup", {"logGroupName": group["logGroupName"]}, account, region)
 
     async def close(self) -> None:
-        """Delivers what is left."""
+        """Deliver what is left."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._flush()
@@ -104,7 +108,7 @@ class CloudLogSink:
             _log.error("%s: %d log lines were refused: %s", group, len(batch), answer.body[:300].decode())
 
     async def _create(self, group: str, stream: str) -> None:
-        # The streams of a day are few per group; those that exist answer so, which is just as well.
+        # Creating a stream that exists is refused, and does no harm.
         await self._write("CreateLogGroup", {"logGroupName": group})
         await self._write("CreateLogStream", {"logGroupName": group, "logStreamName": stream})
         self._streams.add((group, stream))
@@ -119,8 +123,37 @@ class CloudLogSink:
         return await self._upstream.request(request, lasting=False)
 
 
+class LogGroups(Service):
+    """Serves the requests that make, delete and list log groups; MiniStack answers them."""
+
+    def __init__(self, upstream: Upstream, sink: CloudLogSink) -> None:
+        self._upstream = upstream
+        self._sink = sink
+
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request is about log groups."""
+        return _GROUPS.fullmatch(request.header("x-amz-target")) is not None
+
+    async def __call__(self, incoming: ServiceRequest) -> Response:
+        """Answer one request."""
+        request = await incoming.read()
+        answer = await self._upstream.request(request)
+        if not answer.succeeded:
+            return answer
+        action = action_of(request)
+        if action == "DescribeLogGroups":
+            return answer.with_body(without_sinks(answer.body))
+        group = json.loads(request.body)["logGroupName"]
+        if action == "DeleteLogGroup":
+            self._sink.forget(group)
+        else:
+            caller = incoming.caller or Caller()
+            self._sink.expect(group, caller.account, caller.region)
+        return answer
+
+
 def without_sinks(body: bytes) -> bytes:
-    """A DescribeLogGroups answer without the groups that only MiniStack writes to."""
+    """Return a DescribeLogGroups answer without the groups that only MiniStack writes to."""
     document = json.loads(body)
     groups = document.get("logGroups", [])
     document["logGroups"] = [group for group in groups if not group["logGroupName"].startswith(LOG_SINK)]
@@ -132,7 +165,7 @@ def _batches(lines: Any) -> Iterator[list[dict[str, Any]]]:
     size = 0
     for _, _, time, message in lines:
         cost = len(message.encode()) + _EVENT_OVERHEAD
-        if batch and (size + cost > _BATCH_BYTES or len(batch) == _BATCH_EVENTS):
+        if batch and (size + cost > _BATCH_BYTES or len(batch) == LOG_BATCH_EVENTS):
             yield batch
             batch, size = [], 0
         batch.append({"timestamp": time, "message": message})

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.asgi import Application, Message
+from scar_pulumi.cloud.asgi import ASGIApp, Message
 from scar_pulumi.cloud.ministack.journal import Journal
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Snapshots:
         self._discard(number)
         return number
 
-    async def save(self, application: Application) -> bool:
+    async def save(self, application: ASGIApp) -> bool:
         """Makes a snapshot of the running application; False when not everything was saved, and the journal stays."""
         started = time.monotonic()
         before = _identities(self._working)
@@ -122,7 +122,7 @@ class Checkpoints:
             await asyncio.sleep(20 * await asyncio.shield(self._save()))
 
 
-async def send_shutdown(application: Application) -> None:
+async def send_shutdown(application: ASGIApp) -> None:
     """Sends the one lifespan message that makes MiniStack save its state."""
 
     async def receive() -> Message:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from scar_pulumi.cloud import asgi
-from scar_pulumi.cloud.asgi import Application, Message, Receive, Request, Response, Scope, Send, find_header
+from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Request, Response, Scope, Send, find_header
 from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.ministack.journal import Journal
 from scar_pulumi.cloud.signature import Caller, authorization, caller_of
@@ -26,7 +26,7 @@ class Upstream:
     `changed` is called after every request that may have changed something; `data` tells masses from configuration.
     """
 
-    def __init__(self, application: Application, journal: Journal, changed: Callable[[bool], None]) -> None:
+    def __init__(self, application: ASGIApp, journal: Journal, changed: Callable[[bool], None]) -> None:
         self._application = application
         self._journal = journal
         self._changed = changed
@@ -38,7 +38,7 @@ class Upstream:
         if scope["type"] != "http" or is_data_plane(service, scope["method"], scope["path"], scope["headers"]):
             await self._application(scope, receive, send)
             return
-        with contextlib.suppress(asgi.ClientGoneError):
+        with contextlib.suppress(asgi.ClientDisconnect):
             request = asgi.request_of(scope, await asgi.read_body(receive))
             await self._forward(service, request, scope, asgi.receive_body(request.body, receive), send)
 
@@ -64,7 +64,7 @@ class Upstream:
             response = await task
             count += 1
             if not response.succeeded:
-                _log.info("replay: %s %s: %d", request.method, action_of(request) or request.path, response.status)
+                _log.info("replay: %s %s: %d", request.method, action_of(request) or request.path, response.status_code)
         if count:
             _log.info("repeated %d journaled requests in %.2f s", count, time.monotonic() - started)
         return count

@@ -13,25 +13,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from scar_pulumi.cloud.asgi import (
-    BodyTooLargeError,
-    Receive,
-    Request,
-    Response,
-    Scope,
-    Send,
-    raw_path,
-    read_body,
-    request_of,
-)
-from scar_pulumi.cloud.asgi import send_response as respond
+from scar_pulumi.cloud.asgi import BodyTooLargeError, Request, Response, json_response
 from scar_pulumi.cloud.oscar.address import OSCAR_PATH, REGION, USER, minio_endpoint
 from scar_pulumi.cloud.oscar.buckets import Buckets
 from scar_pulumi.cloud.oscar.containers import moment, read_log
 from scar_pulumi.cloud.oscar.definitions import DefinitionError, shown
 from scar_pulumi.cloud.oscar.job_queue import Calls, JobQueue
 from scar_pulumi.cloud.oscar.service_changes import ServiceChanges
-from scar_pulumi.cloud.oscar.store import Jobs, OscarJob, Service, Services
+from scar_pulumi.cloud.oscar.store import Jobs, OscarJob, Services
+from scar_pulumi.cloud.oscar.store import Service as OscarService
+from scar_pulumi.cloud.service import Service, ServiceRequest
 
 VERSION = "4.1.2"
 """The release of OSCAR whose interface this is."""
@@ -55,7 +46,7 @@ def is_cluster_user(request: Request, password: str) -> bool:
     return kind.lower() == "basic" and hmac.compare_digest(given, f"{USER}:{password}".encode())
 
 
-def has_service_token(request: Request, service: Service) -> bool:
+def has_service_token(request: Request, service: OscarService) -> bool:
     """Whether the request brings the service's token."""
     kind, _, text = request.header("authorization").partition(" ")
     token = str(service.definition["token"])
@@ -63,18 +54,13 @@ def has_service_token(request: Request, service: Service) -> bool:
 
 
 def unauthorised() -> Response:
-    """The answer to everybody else."""
-    return Response(401, b"", [(b"www-authenticate", b'Basic realm="Authorization Required"')])
-
-
-def json_response(content: Any, status: int = 200) -> Response:
-    """A JSON document."""
-    return Response(status, json.dumps(content).encode(), [(b"content-type", b"application/json; charset=utf-8")])
+    """Return the answer to everybody else."""
+    return Response(status_code=401, headers={"www-authenticate": 'Basic realm="Authorization Required"'})
 
 
 def text_response(content: str, status: int = 200) -> Response:
-    """Plain text, as errors are told, too."""
-    return Response(status, content.encode(), [(b"content-type", b"text/plain; charset=utf-8")])
+    """Return plain text, which errors are, too."""
+    return Response(content, status, media_type="text/plain")
 
 
 def cluster_information() -> dict[str, Any]:
@@ -147,8 +133,10 @@ def _job(job: OscarJob) -> dict[str, str]:
     return {"status": job.status, **known}
 
 
-class OscarApi:
+class OscarApi(Service):
     """Serves the paths of clusters; `endpoint` is the local cloud's."""
+
+    name = "oscar"
 
     def __init__(
         self,
@@ -192,14 +180,16 @@ class OscarApi:
             rf"{_CLUSTER}/(?P<kind>health|job/{_SERVICE}|run/{_SERVICE.replace('service', 'runs')})/?"
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request is for a cluster."""
+        return request.path.startswith(f"{OSCAR_PATH}/")
+
+    async def __call__(self, request: ServiceRequest) -> Response:
+        """Answer one request."""
         try:
-            body = await read_body(receive, _LARGEST)
+            return await self._answer(await request.read(_LARGEST), request.raw_path)
         except BodyTooLargeError:
-            await respond(send, text_response(f"the request is larger than {_LARGEST} bytes", 413))
-            return
-        await respond(send, await self._answer(request_of(scope, body), raw_path(scope)))
+            return text_response(f"the request is larger than {_LARGEST} bytes", 413)
 
     async def _answer(self, request: Request, path: str) -> Response:
         if found := self._open.fullmatch(path):
@@ -222,14 +212,14 @@ class OscarApi:
             return text_response("404 page not found", 404)
         service = self._services.find(names["cluster"], names["service"] or names["runs"])
         if service is None:
-            return Response(404)
+            return Response(status_code=404)
         if not has_service_token(request, service):
             return unauthorised()
         if names["service"]:
             self._queue.put(service, request.body)
-            return Response(201)
+            return Response(status_code=201)
         answer = await self._calls.run(service, request.body)
-        return Response(answer.status, answer.body, [(b"content-type", b"application/octet-stream")])
+        return Response(answer.body, answer.status, media_type="application/octet-stream")
 
     async def _information(self, _cluster: str, _request: Request, _names: dict[str, str]) -> Response:
         return json_response(cluster_information())
@@ -242,20 +232,22 @@ class OscarApi:
 
     async def _bucket(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         owner = await self._buckets.owner(names["bucket"])
-        return json_response(bucket_description(names["bucket"], cluster, owner)) if owner else Response(404)
+        return (
+            json_response(bucket_description(names["bucket"], cluster, owner)) if owner else Response(status_code=404)
+        )
 
     async def _delete_bucket(self, _cluster: str, _request: Request, names: dict[str, str]) -> Response:
         if await self._buckets.owner(names["bucket"]) is None:
-            return Response(404)
+            return Response(status_code=404)
         await self._buckets.wipe(names["bucket"])
-        return Response(204)
+        return Response(status_code=204)
 
     async def _list(self, cluster: str, _request: Request, _names: dict[str, str]) -> Response:
         return json_response([shown(service.definition) for service in self._services.of(cluster)])
 
     async def _read(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         service = self._services.find(cluster, names["service"])
-        return json_response(shown(service.definition)) if service else Response(404)
+        return json_response(shown(service.definition)) if service else Response(status_code=404)
 
     async def _create(self, cluster: str, request: Request, _names: dict[str, str]) -> Response:
         return await self._change(self._changes.create, cluster, request, 201)
@@ -267,29 +259,31 @@ class OscarApi:
         self, change: Callable[[str, Any], Awaitable[bool]], cluster: str, request: Request, status: int
     ) -> Response:
         try:
-            return Response(status if await change(cluster, json.loads(request.body)) else 404)
+            return Response(status_code=status if await change(cluster, json.loads(request.body)) else 404)
         except ValueError as error:
             return text_response(f"The service specification is not valid: {error}", 400)
         except DefinitionError as error:
             return text_response(f"The service specification is not valid: {error}", 400)
 
     async def _delete(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
-        return Response(204 if await self._changes.delete(cluster, names["service"]) else 404)
+        return Response(status_code=204 if await self._changes.delete(cluster, names["service"]) else 404)
 
     async def _calls_log(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         service = self._services.find(cluster, names["service"])
         path = service and self._calls.log(service)
-        return text_response(read_log(path) if path and path.is_file() else "") if service else Response(404)
+        return (
+            text_response(read_log(path) if path and path.is_file() else "") if service else Response(status_code=404)
+        )
 
     async def _job_list(self, cluster: str, request: Request, names: dict[str, str]) -> Response:
         if not self._services.find(cluster, names["service"]):
-            return Response(404)
+            return Response(status_code=404)
         return json_response(job_page(self._jobs.of(cluster, names["service"]), request.parameter("page")))
 
     async def _job_log(self, cluster: str, request: Request, names: dict[str, str]) -> Response:
         job = self._jobs.find(cluster, names["service"], names["job"])
         if job is None:
-            return Response(404)
+            return Response(status_code=404)
         path = self._jobs.log(job)
         return text_response(
             read_log(path, timestamps=request.parameter("timestamps") == "true") if path.is_file() else ""
@@ -299,11 +293,11 @@ class OscarApi:
         jobs = self._jobs.of(cluster, names["service"])
         for job in jobs if request.parameter("all") == "true" else [job for job in jobs if job.status == "Succeeded"]:
             await self._queue.remove(job)
-        return Response(204)
+        return Response(status_code=204)
 
     async def _delete_job(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         job: OscarJob | None = self._jobs.find(cluster, names["service"], names["job"])
         if job is None:
-            return Response(404)
+            return Response(status_code=404)
         await self._queue.remove(job)
-        return Response(204)
+        return Response(status_code=204)

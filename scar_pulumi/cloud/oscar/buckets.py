@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 from xml.sax.saxutils import escape, unescape
 
-from scar_pulumi.cloud.asgi import Headers, Request, Response, Scope, raw_path
+from scar_pulumi.cloud.asgi import RawHeaders, Request, Response, Scope, raw_path
 from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
 from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION
@@ -59,7 +59,7 @@ def _renamed(path: str) -> str:
     return f"/{BUCKET_PREFIX}{bucket}" if bucket else "/"
 
 
-def _headers(headers: Headers) -> list[tuple[bytes, bytes]]:
+def _headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     kept = [(name, _source(name, value)) for name, value in headers if name.lower() != b"authorization"]
     return [*kept, authorization(MINIO_ACCOUNT, REGION, "s3")]
 

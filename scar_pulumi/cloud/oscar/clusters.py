@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from scar_pulumi.cloud.asgi import Receive, Scope, Send
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.ministack.upstream import Upstream
-from scar_pulumi.cloud.oscar.address import OSCAR_PATH, minio_endpoint, password
+from scar_pulumi.cloud.oscar.address import minio_endpoint, password
 from scar_pulumi.cloud.oscar.api import OscarApi, storage_settings
 from scar_pulumi.cloud.oscar.buckets import Buckets
 from scar_pulumi.cloud.oscar.containers import Containers
@@ -41,7 +40,7 @@ class OscarClusters:
             queue=self._queue,
             minio=storage_settings(storage, secret),
         )
-        self._api = OscarApi(
+        self.api = OscarApi(
             services=self._services,
             jobs=self._jobs,
             queue=self._queue,
@@ -51,16 +50,7 @@ class OscarClusters:
             endpoint=endpoint,
             password=secret,
         )
-        self._minio = Minio(upstream, parts, directory=root, endpoint=storage, secret=secret, arrived=self._arrived)
-
-    def takes(self, scope: Scope) -> bool:
-        """Whether a request is for a cluster or its storage."""
-        return scope["path"].startswith(f"{OSCAR_PATH}/") or self._minio.takes(scope)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
-        application = self._api if scope["path"].startswith(f"{OSCAR_PATH}/") else self._minio
-        await application(scope, receive, send)
+        self.minio = Minio(upstream, parts, endpoint=storage, secret=secret, arrived=self._arrived)
 
     def start(self) -> None:
         """Takes up what a predecessor left."""

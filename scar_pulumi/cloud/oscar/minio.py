@@ -7,14 +7,11 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, TypeGuard
 from urllib.parse import quote_plus, unquote
-from xml.sax.saxutils import escape
 
-from scar_pulumi.cloud.asgi import Application, Message, Receive, Response, Scope, Send, find_header, request_of
-from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.disk_space import refuse
+from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Request, Response, Scope, Send, find_header, receive_body
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
 from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION, USER
 from scar_pulumi.cloud.oscar.buckets import (
@@ -29,7 +26,8 @@ from scar_pulumi.cloud.oscar.buckets import (
 from scar_pulumi.cloud.oscar.containers import moment
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import upload_event
-from scar_pulumi.cloud.signature import signature_of
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
+from scar_pulumi.cloud.signature import Signature, signature_of
 
 Arrived = Callable[[str, str, bytes], None]
 
@@ -76,63 +74,54 @@ def minio_event(found: NewObject, endpoint: str) -> dict[str, Any]:
     return {"EventName": found.event, "Key": f"{found.bucket}/{found.key}", "Records": [record]}
 
 
-def signing_key(scope: Scope) -> str:
-    """The key that a request is signed with; empty for one that is not signed."""
-    signature = signature_of(request_of(scope))
-    return signature.key if signature else ""
+class Minio(Service):
+    """Serves the clusters' storage; `arrived` gets the bucket, the key and MinIO's event of each new object."""
 
+    name = "oscar"
+    stores_data = True
 
-def has_valid_signature(scope: Scope, secret: str) -> bool:
-    """Whether the signature is that of the secret, and counts now."""
-    request = request_of(scope)
-    signature = signature_of(request)
-    if signature is None or not signature.is_fresh(time.time()):
-        return False
-    # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-    payload = "UNSIGNED-PAYLOAD" if signature.in_query else request.header("x-amz-content-sha256")
-    return signature.is_of(secret, request, path=request.path, payload=payload)
-
-
-class Minio:
-    """Serves what `takes` says; `arrived` is told of each new object, with its bucket, its key and MinIO's event."""
-
-    def __init__(
-        self, upstream: Upstream, parts: RangedReads, *, directory: Path, endpoint: str, secret: str, arrived: Arrived
-    ) -> None:
+    def __init__(self, upstream: Upstream, parts: RangedReads, *, endpoint: str, secret: str, arrived: Arrived) -> None:
         self._upstream = upstream
         self._parts = parts
-        self._directory = directory
         self._endpoint = endpoint
         self._secret = secret
         self._arrived = arrived
 
-    def takes(self, scope: Scope) -> bool:
-        """Whether a request is MinIO's: by its path, or signed by its user, as tools without paths in addresses do."""
-        path = scope["path"]
-        return path == MINIO_PATH or path.startswith(f"{MINIO_PATH}/") or signing_key(scope) == USER
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request is MinIO's: by its path, or signed by its user, as tools without paths do."""
+        path = request.path
+        return path == MINIO_PATH or path.startswith(f"{MINIO_PATH}/") or self._is_users(signature_of(request.plain))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
-        path = path_in_minio(scope)
-        if signing_key(scope) != USER:
-            await respond(send, _error(403, "AccessDenied", "Access Denied."))
-            return
-        if not has_valid_signature(scope, self._secret):
-            text = "The request signature we calculated does not match the signature you provided."
-            await respond(send, _error(403, "SignatureDoesNotMatch", text))
-            return
+    async def __call__(self, request: ServiceRequest) -> ASGIApp:
+        """Answer one request."""
+        self._check_signature(request.plain)
+        path = path_in_minio(request.scope)
         bucket, _ = bucket_and_key(path)
         if len(bucket) > LONGEST_BUCKET_NAME:
             text = f"The local cloud's MinIO takes names of up to {LONGEST_BUCKET_NAME} characters."
-            await respond(send, _error(400, "InvalidBucketName", text))
-            return
-        if refusal := refuse(self._directory, scope):
-            await respond(send, refusal)
-            return
-        inner = as_s3_request(scope, path, unquote(path))
-        application: Application = self._parts if self._parts.takes(inner) else self._upstream
-        outgoing = self._as_minio(inner, self._telling(inner, unquote(path), send))
-        await application(inner, receive, outgoing)
+            raise ServiceError(400, "InvalidBucketName", text)
+        inner = ServiceRequest(as_s3_request(request.scope, path, unquote(path)), request.receive)
+        return partial(self._serve, inner, unquote(path))
+
+    def refusal(self, error: ServiceError) -> Response:
+        """Return an error as S3 words it."""
+        return s3_error(error)
+
+    def _is_users(self, signature: Signature | None) -> TypeGuard[Signature]:
+        return signature is not None and signature.key == USER
+
+    def _check_signature(self, request: Request) -> None:
+        signature = signature_of(request)
+        if not self._is_users(signature):
+            raise ServiceError(403, "AccessDenied", "Access Denied.")
+        if signature.service != "s3" or not signature.is_valid(self._secret, request, time.time()):
+            text = "The request signature we calculated does not match the signature you provided."
+            raise ServiceError(403, "SignatureDoesNotMatch", text)
+
+    async def _serve(self, request: ServiceRequest, path: str, _scope: Scope, receive: Receive, send: Send) -> None:
+        inner = request.scope
+        application = await self._parts(request) if self._parts.takes(request) else self._upstream
+        await application(inner, receive, self._as_minio(inner, self._telling(inner, path, send)))
 
     def _telling(self, inner: Scope, path: str, send: Send) -> Send:
         event = upload_event(inner)
@@ -151,9 +140,9 @@ class Minio:
     async def _described(self, inner: Scope, found: NewObject) -> NewObject:
         request = rest_request("s3", "HEAD", inner["raw_path"].decode("latin-1"), account=MINIO_ACCOUNT)
         answer = await self._upstream.request(request)
-        size = int(find_header(answer.headers, "content-length") or 0)
-        etag = find_header(answer.headers, "etag").strip('"')
-        kind = find_header(answer.headers, "content-type")
+        size = int(find_header(answer.raw_headers, "content-length") or 0)
+        etag = find_header(answer.raw_headers, "etag").strip('"')
+        kind = find_header(answer.raw_headers, "content-type")
         return NewObject(found.event, found.bucket, found.key, size, etag, kind)
 
     def _as_minio(self, inner: Scope, send: Send) -> Send:
@@ -170,9 +159,10 @@ class Minio:
                 return
             parts.append(message.get("body", b""))
             if not message.get("more_body", False):
-                headers = [(name, _own_place(value)) for name, value in start[0]["headers"]]
-                response = Response(start[0]["status"], headers=headers)
-                await respond(send, response.with_body(as_minio_document(b"".join(parts))))
+                response = Response(status_code=start[0]["status"])
+                response.raw_headers = [(name, _own_place(value)) for name, value in start[0]["headers"]]
+                document = response.with_body(as_minio_document(b"".join(parts)))
+                await document(inner, receive_body(b""), send)
 
         return restore_then_send
 
@@ -186,8 +176,3 @@ def _is_document(inner: Scope, message: Message) -> bool:
 
 def _own_place(value: bytes) -> bytes:
     return value.replace(b"/" + BUCKET_PREFIX.encode(), b"/", 1)
-
-
-def _error(status: int, code: str, message: str) -> Response:
-    body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-    return Response(status, body.encode(), [(b"content-type", b"application/xml")])

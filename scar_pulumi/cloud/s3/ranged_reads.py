@@ -1,7 +1,7 @@
 """Reads of parts of large objects, as download managers make them by the dozen.
 
 MiniStack reads a whole object for each part that is asked for. Here an object that is read in parts is fetched from it
-once and kept in an unnamed file for a moment; MiniStack still says for every request whether and what to answer.
+once and kept in an unnamed file for a moment; MiniStack still decides about every request.
 """
 
 import asyncio
@@ -10,26 +10,23 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from scar_foundation.limits import MIB
 from scar_pulumi.cloud.asgi import (
-    Application,
-    Headers,
+    ASGIApp,
     Message,
-    Receive,
+    RawHeaders,
     Request,
     Response,
-    Scope,
-    Send,
     call,
     find_header,
     receive_body,
     request_of,
     scope_of,
 )
-from scar_pulumi.cloud.asgi import send_response as respond
-from scar_pulumi.cloud.signature import caller_of
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
-_LARGE = 8 * 1024 * 1024
+_LARGE = 8 * MIB
 _KEPT_SECONDS = 20.0
 _NOT_ASKED = (b"range", b"x-amz-checksum-mode")
 
@@ -37,48 +34,49 @@ _Key = tuple[str, str, str, str]
 
 
 class _ChangedError(Exception):
-    """The object is another one by now."""
+    """The object has been replaced."""
 
 
-class RangedReads:
-    """Answers what it `takes`; everything else is the application's."""
+class RangedReads(Service):
+    """Answers reads of parts of large objects; those of small ones are the application's."""
 
-    def __init__(self, application: Application, directory: Path) -> None:
+    def __init__(self, application: ASGIApp, directory: Path) -> None:
         self._application = application
         self._directory = directory
         self._files: dict[_Key, asyncio.Task[IO[bytes]]] = {}
 
-    def takes(self, scope: Scope) -> bool:
-        """Whether a request reads a part of an object that its path names."""
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request reads a part of an object that its path names."""
         return (
-            scope["method"] == "GET"
-            and _RANGE.fullmatch(find_header(scope["headers"], "range")) is not None
-            and scope.get("query_string", b"") in (b"", b"x-id=GetObject")
-            and "/" in scope["path"].strip("/")
-            and (caller := caller_of(scope["headers"])) is not None
-            and caller.service == "s3"
+            request.method == "GET"
+            and _RANGE.fullmatch(request.header("range")) is not None
+            and request.scope.get("query_string", b"") in (b"", b"x-id=GetObject")
+            and "/" in request.path.strip("/")
+            and request.service == "s3"
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
-        request = request_of(scope)
+    def refusal(self, error: ServiceError) -> Response:
+        """Return an error as S3 words it."""
+        return s3_error(error)
+
+    async def __call__(self, incoming: ServiceRequest) -> ASGIApp:
+        """Answer one request."""
+        request = request_of(incoming.scope)
         headers = tuple(header for header in request.headers if header[0] not in _NOT_ASKED)
         head = await call(self._application, Request("HEAD", request.path, headers=headers))
-        size = int(find_header(head.headers, "content-length") or 0)
+        size = int(find_header(head.raw_headers, "content-length") or 0)
         first, last = _limits(request.header("range"), size)
-        if head.status != 200 or size < _LARGE or first > last:
-            await self._application(scope, receive, send)
-            return
+        if head.status_code != 200 or size < _LARGE or first > last:
+            return self._application
         try:
             file = await self._file(request, headers, head)
         except _ChangedError:
-            await self._application(scope, receive, send)
-            return
+            return self._application
         file.seek(first)
-        await respond(send, _partial(head, file.read(last - first + 1), first, last, size))
+        return _partial(head, file.read(last - first + 1), first, last, size)
 
-    async def _file(self, request: Request, headers: Headers, head: Response) -> IO[bytes]:
-        etag, modified = find_header(head.headers, "etag"), find_header(head.headers, "last-modified")
+    async def _file(self, request: Request, headers: RawHeaders, head: Response) -> IO[bytes]:
+        etag, modified = find_header(head.raw_headers, "etag"), find_header(head.raw_headers, "last-modified")
         key = (request.path, request.header("host"), etag, modified)
         if key not in self._files:
             whole = Request("GET", request.path, headers=(*headers, (b"if-match", etag.encode())))
@@ -112,5 +110,7 @@ def _limits(value: str, size: int) -> tuple[int, int]:
 
 
 def _partial(head: Response, body: bytes, first: int, last: int, size: int) -> Response:
-    headers = [(name, value) for name, value in head.headers if name.lower() != b"content-length"]
-    return Response(206, body, [*headers, (b"content-range", f"bytes {first}-{last}/{size}".encode())])
+    response = head.with_body(body)
+    response.status_code = 206
+    response.headers["content-range"] = f"bytes {first}-{last}/{size}"
+    return response

@@ -1,4 +1,4 @@
-"""Holds the answer to an object's upload until the events that it causes are spooled: no kill loses them then.
+"""Holds the answer to an object's upload until the events that it causes are on disk, so that no kill loses them.
 
 MiniStack answers an upload first and posts its events to functions a moment later, from memory only.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_NotificationConfiguration.html
@@ -9,17 +9,19 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
-from scar_pulumi.cloud.asgi import Message, Receive, Scope, Send, find_header
+from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Response, Scope, Send, find_header
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
 from scar_pulumi.cloud.signature import Caller
 
 _log = logging.getLogger(__name__)
 
-# In case MiniStack makes less of a bucket's configuration than is read here.
+# In case MiniStack delivers fewer events than a bucket's configuration says.
 _PATIENCE = 1.0
 
 
@@ -33,7 +35,7 @@ class NotificationRule:
     suffix: str = ""
 
     def covers(self, event: str, key: str) -> bool:
-        """Whether what happened to an object is told to the function."""
+        """Return whether the function gets an event of this kind for this key."""
         is_told = any(fnmatchcase(event, pattern) for pattern in self.events)
         return is_told and key.startswith(self.prefix) and key.endswith(self.suffix)
 
@@ -44,8 +46,10 @@ class _Expected:
         self.spooled = asyncio.Event()
 
 
-class UploadEvents:
-    """Passes requests for S3 on; `is_ours` tells whether a function's events come to our queue."""
+class UploadEvents(Service):
+    """Serves S3's requests; `is_ours` tells whether a function's events come to our queue."""
+
+    stores_data = True
 
     def __init__(self, upstream: Upstream, is_ours: Callable[[str], bool]) -> None:
         self._upstream = upstream
@@ -53,20 +57,32 @@ class UploadEvents:
         self._rules: dict[tuple[str, str], list[NotificationRule]] = {}
         self._expected: dict[tuple[str, str], list[_Expected]] = {}
 
-    async def __call__(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
-        event = upload_event(scope)
-        bucket, _, key = scope["path"].lstrip("/").partition("/")
-        count = await self._count(caller, bucket, key, event) if event else 0
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether a request is signed for S3, or not at all."""
+        return request.service == "s3" or request.caller is None
+
+    async def __call__(self, request: ServiceRequest) -> ASGIApp:
+        """Let MiniStack answer, and hold the answer back where functions wait for the object."""
+        bucket, _, key = request.path.lstrip("/").partition("/")
+        event = upload_event(request.scope)
+        count = await self._count(request.caller or Caller(), bucket, key, event) if event else 0
         if count:
-            await self._hold(count, (bucket, key), scope, receive, send)
-            return
+            return partial(self._hold, count, (bucket, key))
+        if request.method != "GET" and is_bucket_path(request.path):
+            return partial(self._change, bucket)
+        return self._upstream
+
+    def refusal(self, error: ServiceError) -> Response:
+        """Return an error as S3 words it."""
+        return s3_error(error)
+
+    async def _change(self, bucket: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let MiniStack change a bucket, and forget its rules."""
         await self._upstream(scope, receive, send)
-        if scope["method"] != "GET" and is_bucket_path(scope["path"]):
-            self._rules = {place: rules for place, rules in self._rules.items() if place[1] != bucket}
+        self._rules = {place: rules for place, rules in self._rules.items() if place[1] != bucket}
 
     def spooled(self, event: Any) -> None:
-        """Notes that an event of a bucket is on disk."""
+        """Note that an event of a bucket is on disk."""
         for record in event.get("Records", ()) if isinstance(event, dict) else ():
             document = record.get("s3") or {}
             if document:
@@ -103,21 +119,15 @@ class UploadEvents:
     async def _count(self, caller: Caller, bucket: str, key: str, event: str) -> int:
         place = caller.account, bucket
         if place not in self._rules:
-            request = rest_request(
-                "s3",
-                "GET",
-                f"/{quote(bucket)}",
-                query={"notification": ""},
-                account=caller.account,
-                region=caller.region,
-            )
+            at: dict[str, Any] = {"account": caller.account, "region": caller.region}
+            request = rest_request("s3", "GET", f"/{quote(bucket)}", query={"notification": ""}, **at)
             answer = await self._upstream.request(request)
             self._rules[place] = list(notification_rules(answer.body)) if answer.succeeded else []
         return sum(rule.covers(event, key) and self._is_ours(rule.function) for rule in self._rules[place])
 
 
 def upload_event(scope: Scope) -> str:
-    """The event that a request causes when it brings an object; the empty string for every other request."""
+    """Return the event that a request causes when it brings an object; the empty string for all others."""
     if is_bucket_path(scope["path"]):
         return ""
     names = {part.partition("=")[0] for part in scope["query_string"].decode("latin-1").split("&")} - {"", "x-id"}
@@ -129,7 +139,7 @@ def upload_event(scope: Scope) -> str:
 
 
 def notification_rules(document: bytes) -> Iterator[NotificationRule]:
-    """The rules of a NotificationConfiguration."""
+    """Return the rules of a NotificationConfiguration that call functions."""
     root = ElementTree.fromstring(document)  # noqa: S314 - MiniStack's, in this process
     for entry in root.findall("{*}CloudFunctionConfiguration"):
         names = (item.findtext("{*}Name", "").lower() for item in entry.iterfind(".//{*}FilterRule"))

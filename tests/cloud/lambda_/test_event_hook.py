@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.cloud.ministack.event_hook import is_asynchronous, is_http
+from scar_pulumi.cloud.lambda_.event_hook import is_asynchronous, is_http
 
 
 @pytest.mark.parametrize(

@@ -6,70 +6,67 @@ queued here and acknowledged at once; what somebody waits for is answered when i
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from scar_pulumi.cloud.asgi import Receive, Request, Response, Scope, Send, read_body, request_of
-from scar_pulumi.cloud.asgi import send_response as respond
+from starlette.responses import StreamingResponse
+
+from scar_pulumi.cloud.asgi import ASGIApp, Request, Response
 from scar_pulumi.cloud.lambda_.async_events import EventQueue
 from scar_pulumi.cloud.lambda_.functions import DeployedFunction, FunctionReference, Functions, parse_reference
 from scar_pulumi.cloud.lambda_.invocations import Invocations, ThrottledError
 from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
 from scar_pulumi.cloud.s3.upload_events import UploadEvents
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 from scar_pulumi.cloud.signature import Caller
 
+PATH = "/_scar/events"
 # MiniStack gives up when it hears nothing for the function's timeout, of which a cold start takes its part. White space
 # before a JSON document means nothing, and keeps it listening.
 _PATIENCE = 0.5
 _ASYNCHRONOUS = frozenset({"aws:s3", "aws:sns", "aws:ses", "aws:codecommit"})
-_JSON = [(b"content-type", b"application/json")]
 
 
-class EventHook:
+class EventHook(Service):
     """Serves the address that MiniStack's proxy variable names."""
 
+    name = "events"
+
     def __init__(
-        self, functions: Functions, invocations: Invocations, events: EventQueue, deliveries: UploadEvents
+        self, functions: Functions, invocations: Invocations, events: EventQueue, uploads: UploadEvents
     ) -> None:
         self._functions = functions
         self._invocations = invocations
         self._events = events
-        self._deliveries = deliveries
+        self._uploads = uploads
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one event."""
-        request = request_of(scope, await read_body(receive))
-        reference = _reference(request)
+    def takes(self, request: ServiceRequest) -> bool:
+        """Return whether MiniStack posts an event."""
+        return request.path == PATH
+
+    async def __call__(self, request: ServiceRequest) -> ASGIApp:
+        """Answer one event."""
+        posted = await request.read()
+        reference = _reference(posted)
         if reference is None:
-            await respond(send, Response(400, b"x-amzn-lambda-function-arn is missing or wrong"))
-            return
-        request_id = request.header("x-amzn-lambda-request-id")
-        event = json.loads(request.body)
+            return Response("x-amzn-lambda-function-arn is missing or wrong", 400)
+        request_id = posted.header("x-amzn-lambda-request-id")
+        event = json.loads(posted.body)
         if is_asynchronous(event):
-            self._events.put(reference, request.body, request_id)
-            self._deliveries.spooled(event)
-            await respond(send, Response(200))
-            return
+            self._events.put(reference, posted.body, request_id)
+            self._uploads.spooled(event)
+            return Response()
         function = await self._functions.find(reference)
-        if isinstance(function, Response) or function.configuration is None:
-            await respond(send, Response(404, f"no function of that name: {reference.arn}".encode()))
-            return
-        await self._answer(function, event, request, request_id, send)
+        if function.configuration is None:
+            raise ServiceError(404, "ResourceNotFoundException", f"{reference.arn} is not made from an image")
+        return await self._invoke(function, event, posted.body, request_id)
 
-    async def _answer(
-        self, function: DeployedFunction, event: Any, request: Request, request_id: str, send: Send
-    ) -> None:
-        task = asyncio.create_task(self._run(function, request.body, request_id))
+    async def _invoke(self, function: DeployedFunction, event: Any, payload: bytes, request_id: str) -> ASGIApp:
+        task = asyncio.create_task(self._run(function, payload, request_id))
         if not is_http(event):
-            await respond(send, _plain_answer(await task))
-            return
+            return _plain_answer(await task)
         await asyncio.wait({task}, timeout=_PATIENCE)
-        await send({"type": "http.response.start", "status": 200, "headers": _JSON})
-        while not task.done():
-            await send({"type": "http.response.body", "body": b" ", "more_body": True})
-            await asyncio.wait({task}, timeout=_PATIENCE)
-        body = _http_answer(task.result())
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        return StreamingResponse(_http_answer_with_white_space(task), media_type="application/json")
 
     async def _run(self, function: DeployedFunction, payload: bytes, request_id: str) -> InvocationResult | None:
         try:
@@ -79,7 +76,7 @@ class EventHook:
 
 
 def is_asynchronous(event: Any) -> bool:
-    """Whether AWS would deliver an event like this through the asynchronous queue."""
+    """Return whether AWS would deliver an event like this through the asynchronous queue."""
     if not isinstance(event, Mapping):
         return False
     if "detail-type" in event or "awslogs" in event:
@@ -90,23 +87,30 @@ def is_asynchronous(event: Any) -> bool:
 
 
 def is_http(event: Any) -> bool:
-    """Whether an event is a request of API Gateway or of a function URL."""
+    """Return whether an event is a request of API Gateway or of a function URL."""
     if not isinstance(event, Mapping):
         return False
     context = event.get("requestContext")
     return isinstance(context, Mapping) and ("http" in context or "httpMethod" in event)
 
 
-def _reference(request: Request) -> FunctionReference | None:
-    version = request.header("x-amzn-lambda-function-version")
-    arn = request.header("x-amzn-lambda-function-arn")
+def _reference(posted: Request) -> FunctionReference | None:
+    version = posted.header("x-amzn-lambda-function-version")
+    arn = posted.header("x-amzn-lambda-function-arn")
     return parse_reference(arn, Caller(), "" if version == "$LATEST" else version)
 
 
 def _plain_answer(result: InvocationResult | None) -> Response:
     if result is None:
-        return Response(429, b"Rate Exceeded.")
-    return Response(500 if result.error else 200, result.payload, list(_JSON))
+        return Response("Rate Exceeded.", 429)
+    return Response(result.payload, 500 if result.error else 200, media_type="application/json")
+
+
+async def _http_answer_with_white_space(task: asyncio.Task[InvocationResult | None]) -> AsyncIterator[bytes]:
+    while not task.done():
+        yield b" "
+        await asyncio.wait({task}, timeout=_PATIENCE)
+    yield _http_answer(task.result())
 
 
 def _http_answer(result: InvocationResult | None) -> bytes:
