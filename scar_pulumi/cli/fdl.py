@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 
+_file_argument = click.argument("file", type=FILE, help="The FDL file.")
 fdl = Group(name="fdl", help="Check, show, convert and draw FDL files.")
 
 
 @fdl.command
-@click.argument("file", type=FILE)
+@_file_argument
 @set_option
 @json_option
 @click.pass_obj
@@ -40,7 +41,7 @@ def check(console: Console, file: Path, overrides: Mapping[str, str]) -> Documen
 
 
 @fdl.command
-@click.argument("file", type=FILE)
+@_file_argument
 @set_option
 @json_option
 @click.pass_obj
@@ -56,7 +57,7 @@ def show(console: Console, file: Path, overrides: Mapping[str, str]) -> Document
 
 
 @fdl.command
-@click.argument("file", type=FILE)
+@_file_argument
 @json_option
 @click.pass_obj
 def convert(console: Console, file: Path) -> Document:
@@ -82,7 +83,7 @@ def schema(console: Console) -> Document:
 
 
 @fdl.command
-@click.argument("file", type=FILE)
+@_file_argument
 @set_option
 @click.option(
     "--format",

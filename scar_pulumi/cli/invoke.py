@@ -9,7 +9,7 @@ import click
 
 from scar_foundation.errors import InputError
 from scar_pulumi.cli.console import Console
-from scar_pulumi.cli.options import FILE, Document, at_most_one, deployments_options, json_option
+from scar_pulumi.cli.options import CALLED_HELP, FILE, Document, at_most_one, deployments_options, json_option
 from scar_pulumi.client.call import (
     Body,
     Call,
@@ -69,7 +69,7 @@ class AnswerPrinter:
 
 
 @click.command
-@click.argument("name")
+@click.argument("name", help=CALLED_HELP)
 @click.option("--data", metavar="TEXT", help="The event: JSON unchanged; other text becomes the input file.")
 @click.option("-jd", "--json-data", metavar="JSON", help="The event, in JSON.")
 @click.option("-db", "--data-binary", metavar="FILE", help="The input file, byte for byte; - is stdin.")
@@ -110,10 +110,7 @@ def invoke(
     token_file: str | None,
     **given: str | None,
 ) -> Document:
-    """Call a function or service and show its answer.
-
-    NAME is the function's name in the FDL file, or an OSCAR service's: NAME or CLUSTER/NAME.
-    """
+    """Call a function or service and show its answer."""
     call = Call(_body(**given), read_parameters(parameters), later)
     if later and output:
         raise InputError("--output: an asynchronous call has no answer to write; leave out one of the two")

@@ -29,7 +29,7 @@ jobs = Group(name="jobs", help="List, show and cancel the jobs of functions in A
 
 
 @jobs.command
-@click.argument("name", required=False)
+@click.argument("name", required=False, help="The function's name; by default all functions.")
 @click.option(
     "--status",
     metavar="STATUS",
@@ -40,10 +40,7 @@ jobs = Group(name="jobs", help="List, show and cancel the jobs of functions in A
 @deployments_options(search=True)
 @json_option
 def ls(console: Console, deployments: Deployments, name: str | None, status: str | None, everything: bool) -> Document:
-    """List jobs, newest first.
-
-    NAME is the function's name; by default all functions' jobs are listed.
-    """
+    """List jobs, newest first."""
     found = Jobs(deployments)
     functions = found.functions(name)
     listed = [job for job in found.listed(functions) if status in (None, job.status)]
@@ -58,14 +55,11 @@ def ls(console: Console, deployments: Deployments, name: str | None, status: str
 
 
 @jobs.command
-@click.argument("job")
+@click.argument("job", help="The job's id, or a function's name for its newest job.")
 @deployments_options(search=True)
 @json_option
 def show(console: Console, deployments: Deployments, job: str) -> Document:
-    """Show all that is known of a job.
-
-    JOB is the job's id, or a function's name for its newest job.
-    """
+    """Show all that is known of a job."""
     found = Jobs(deployments)
     chosen = found.find(job)
     parts = [job_of(part, chosen.function) for part in found.parts(chosen)]
@@ -76,21 +70,20 @@ def show(console: Console, deployments: Deployments, job: str) -> Document:
 
 
 @jobs.command
-@click.argument("job")
+@click.argument("job", help="The job's id, or a function's name for its newest job.")
 @click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until the job has ended.")
 @timestamps_option
 @deployments_options(search=True)
 @json_option
 def logs(console: Console, deployments: Deployments, job: str, follow: bool, timestamps: bool) -> Document | None:
-    """Show what a job prints, in all its attempts.
-
-    JOB is the job's id, or a function's name for its newest job.
-    """
+    """Show what a job prints, in all its attempts."""
     return show_job_log(LinePrinter(console, follow, timestamps), deployments, job)
 
 
 @jobs.command
-@click.argument("targets", metavar="JOB...", nargs=-1, required=True)
+@click.argument(
+    "targets", metavar="JOB...", nargs=-1, required=True, help="A job's id, or a function's name for all its jobs."
+)
 @click.option(
     "--reason",
     metavar="TEXT",
@@ -102,10 +95,7 @@ def logs(console: Console, deployments: Deployments, job: str, follow: bool, tim
 @deployments_options(search=True)
 @json_option
 def cancel(console: Console, deployments: Deployments, targets: tuple[str, ...], reason: str, yes: bool) -> Document:
-    """End jobs, waiting or running.
-
-    JOB is a job's id, or a function's name for all its jobs.
-    """
+    """End jobs, waiting or running."""
     found = Jobs(deployments)
     chosen = found.to_cancel(targets)
     asks = chosen.active and any(deployments.has_function(target) for target in targets)

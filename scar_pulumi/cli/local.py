@@ -18,6 +18,7 @@ from scar_pulumi.deployments.local import local_environment, reset_local_cloud
 
 if TYPE_CHECKING:
     from scar_pulumi.cloud import Status
+    from scar_pulumi.cloud.single_run import RunOutcome
     from scar_pulumi.fdl import Function
 
 
@@ -100,8 +101,8 @@ def reset(console: Console, yes: bool) -> Document:
 
 
 @local.command
-@click.argument("file", type=FILE)
-@click.argument("function")
+@click.argument("file", type=FILE, help="The FDL file.")
+@click.argument("function", help="The function's name in it.")
 @click.option(
     "--input", "input_file", metavar="FILE", type=FILE, help="The input file; without one, the event is empty."
 )
@@ -109,33 +110,20 @@ def reset(console: Console, yes: bool) -> Document:
 @json_option
 @click.pass_obj
 def run(console: Console, file: Path, function: str, input_file: Path | None, folder: Path | None) -> Document:
-    """Run one function on one file in its container, without a stack or a cloud.
-
-    FILE is the FDL file, FUNCTION the function's name in it.
-    """
+    """Run one function on one file in its container, without a stack or a cloud."""
     from scar_pulumi.cloud.single_run import run_function  # noqa: PLC0415 - brings the runner
 
     chosen = _function(file, function)
     if input_file is not None and not input_file.is_file():
         raise InputError(f"--input: {input_file} is not a file; give the path of one")
-    folder = folder or Path(tempfile.mkdtemp(prefix=f"{chosen.name}-"))
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--output: {folder} is not a folder; give another one")
-    outcome = run_function(chosen, input_file, folder, console.note, console.note)
+    outcome = run_function(chosen, input_file, _folder(folder, chosen.name), console.note, console.note)
     for path in outcome.stored:
         console.note(f"stored {path}")
     if outcome.error is not None:
         raise FunctionFailedError(f"function {chosen.name}: {outcome.error}")
     if not console.json:
         console.write(outcome.answer)
-    return {
-        "function": chosen.name,
-        "requestId": outcome.request_id,
-        "answer": outcome.answer.decode("utf-8", "backslashreplace"),
-        "outputs": [str(path) for path in outcome.stored],
-        "durationMs": outcome.duration_ms,
-        "maxMemoryMb": outcome.max_memory_mb,
-    }
+    return _outcome_document(chosen.name, outcome)
 
 
 @local.command
@@ -150,6 +138,26 @@ def env(console: Console, stack: str) -> Document:
     for name, value in found.environment.items():
         console.say(f"export {name}={shlex.quote(value)}")
     return dataclasses.asdict(found)
+
+
+def _folder(given: Path | None, function: str) -> Path:
+    """Return where output files go: a new folder, unless one is given."""
+    if given is None:
+        return Path(tempfile.mkdtemp(prefix=f"{function}-"))
+    if given.exists() and not given.is_dir():
+        raise InputError(f"--output: {given} is not a folder; give another one")
+    return given
+
+
+def _outcome_document(function: str, outcome: "RunOutcome") -> Document:
+    return {
+        "function": function,
+        "requestId": outcome.request_id,
+        "answer": outcome.answer.decode("utf-8", "backslashreplace"),
+        "outputs": [str(path) for path in outcome.stored],
+        "durationMs": outcome.duration_ms,
+        "maxMemoryMb": outcome.max_memory_mb,
+    }
 
 
 def _function(file: Path, name: str) -> "Function":

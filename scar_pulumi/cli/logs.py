@@ -10,7 +10,7 @@ import click
 
 from scar_foundation.errors import InputError
 from scar_pulumi.cli.console import Console
-from scar_pulumi.cli.options import Document, deployments_options, timestamps_option
+from scar_pulumi.cli.options import CALLED_HELP, Document, deployments_options, timestamps_option
 from scar_pulumi.client.logs import LogLine
 from scar_pulumi.deployments import Deployments
 from scar_pulumi.deployments.jobs import Jobs
@@ -49,7 +49,7 @@ class LinePrinter:
 
 
 @click.command
-@click.argument("name")
+@click.argument("name", help=CALLED_HELP)
 @click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until Ctrl-C.")
 @click.option(
     "--since",
@@ -74,10 +74,7 @@ def logs(
     job: str | None,
     timestamps: bool,
 ) -> Document | None:
-    """Show the log lines of a function or service.
-
-    NAME is the function's name in the FDL file, or an OSCAR service's: NAME or CLUSTER/NAME.
-    """
+    """Show the log lines of a function or service."""
     printer = LinePrinter(console, follow, timestamps)
     if job is not None:
         if request_id is not None or since is not None:

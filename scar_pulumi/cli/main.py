@@ -1,8 +1,4 @@
-"""The verbs, and the frame around each: exit codes, the one JSON document, and errors as sentences.
-
-Exit codes: 0 done; 1 the cloud, the engine or a function failed; 2 the input is wrong and nothing was changed;
-130 and 143 after Ctrl-C and SIGTERM; 141 when the reader of stdout went away, as `head` does.
-"""
+"""The verbs, and the frame around each: exit codes, the one JSON document, and errors as sentences."""
 
 import io
 import os
@@ -19,10 +15,18 @@ from scar_pulumi.cli.errors import Failure, describe
 from scar_pulumi.cli.options import Verb, VerbGroup
 
 PROGRAM = "scar-pulumi"
-_COMPLETION = "_SCAR_PULUMI_COMPLETE"
+COMPLETION = "_SCAR_PULUMI_COMPLETE"
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 _NO_READER = 128 + signal.SIGPIPE
+EXIT_CODES: Mapping[int, str] = {
+    0: "done",
+    1: "the cloud, the engine or a function failed",
+    2: "the input is wrong; nothing was changed",
+    _INTERRUPTED: "interrupted with Ctrl-C",
+    _NO_READER: "the reader of stdout went away, as `head` does",
+    _TERMINATED: "terminated with SIGTERM",
+}
 
 GROUPS: Mapping[str, tuple[Verb, ...]] = {
     "Stacks": (
@@ -52,6 +56,7 @@ command_line = VerbGroup(
     GROUPS,
     name=PROGRAM,
     help="Container functions on files, declared in FDL, deployed by the Pulumi engine.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog=f"`{PROGRAM} VERB --help` describes a verb.",
 )
 click.version_option(package_name=PROGRAM, message="%(prog)s %(version)s")(command_line)
@@ -65,10 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _write_anything()
-    if instruction := os.environ.get(_COMPLETION):
+    if instruction := os.environ.get(COMPLETION):
         from click.shell_completion import shell_complete  # noqa: PLC0415 - only shells ask for it
 
-        return shell_complete(command_line, {}, PROGRAM, _COMPLETION, instruction)
+        return shell_complete(command_line, {}, PROGRAM, COMPLETION, instruction)
     console = Console(json="--json" in arguments)
     try:
         with _terminable():

@@ -18,6 +18,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Document = Mapping[str, Any]
 """What a verb returns: the document that `--json` prints."""
 
+CALLED_HELP = "The function's name in the FDL file, or an OSCAR service's: NAME or CLUSTER/NAME."
 FILE = click.Path(path_type=Path)
 json_option = click.option(
     "--json", is_flag=True, expose_value=False, help="Print one JSON document on stdout, everything else on stderr."

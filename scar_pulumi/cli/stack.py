@@ -31,6 +31,13 @@ from scar_pulumi.deployments import Deployments, source_files, stack_hint
 if TYPE_CHECKING:
     from scar_pulumi.engine import Stack
 
+_FILE_ARGUMENT = click.argument(
+    "file",
+    required=False,
+    type=FILE,
+    help="The FDL file; by default the one that the project of this directory configures as scar:fdl.",
+)
+
 
 @dataclass(frozen=True)
 class ChosenStack:
@@ -77,7 +84,7 @@ def _on_stack(command: Callable[..., Document]) -> Callable[..., Document]:
     def run(console: Console, /, *, file: Path | None, stack: str, **options: Any) -> Document:
         return command(ChosenStack(console, file, stack, **options))
 
-    return click.argument("file", required=False, type=FILE)(stack_option(click.pass_obj(run)))
+    return _FILE_ARGUMENT(stack_option(click.pass_obj(run)))
 
 
 @click.command
@@ -87,10 +94,7 @@ def _on_stack(command: Callable[..., Document]) -> Callable[..., Document]:
 @config_option
 @json_option
 def up(chosen: ChosenStack) -> Document:
-    """Deploy an FDL file: create or update its stack.
-
-    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl.
-    """
+    """Deploy an FDL file: create or update its stack."""
     functions = _checked(chosen)
     stack = chosen.open()
     lost = _functions_lost(chosen, stack, functions)
@@ -115,10 +119,7 @@ def up(chosen: ChosenStack) -> Document:
 @config_option
 @json_option
 def preview(chosen: ChosenStack) -> Document:
-    """Show what `up` would change.
-
-    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl.
-    """
+    """Show what `up` would change."""
     _checked(chosen)
     result = chosen.open().preview()
     chosen.console.say(output.to_do(result.changes) or "no changes")
@@ -135,10 +136,7 @@ def preview(chosen: ChosenStack) -> Document:
 @config_option
 @json_option
 def refresh(chosen: ChosenStack) -> Document:
-    """Update the stack's state to match the cloud.
-
-    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl.
-    """
+    """Update the stack's state to match the cloud."""
     stack = chosen.open()
     _deployed_outputs(chosen, stack)
     if not stack.is_local:
@@ -156,8 +154,7 @@ def refresh(chosen: ChosenStack) -> Document:
 def destroy(chosen: ChosenStack) -> Document:
     """Delete the stack's resources; buckets and their files stay.
 
-    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl. With the
-    configuration scar:deleteBuckets=true, the buckets that the stack created are deleted as well.
+    With --config scar:deleteBuckets=true, the buckets that the stack created are deleted as well.
     """
     stack = chosen.open()
     outputs = _outputs_or_none(stack)
@@ -180,10 +177,7 @@ def destroy(chosen: ChosenStack) -> Document:
 @_on_stack
 @json_option
 def outputs(chosen: ChosenStack) -> Document:
-    """Show the stack's functions, services and buckets.
-
-    FILE is the FDL file; by default the one that the project of this directory configures as scar:fdl.
-    """
+    """Show the stack's functions, services and buckets."""
     found = _deployed_outputs(chosen, chosen.open())
     _show_outputs(chosen, found)
     return found

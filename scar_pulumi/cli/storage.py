@@ -20,18 +20,21 @@ from scar_pulumi.client.transfer import Fetched, download, plan_downloads, plan_
 from scar_pulumi.deployments import DeployedStack, Deployments
 
 _PLACE = "BUCKET/PREFIX"
+_PLACE_HELP = (
+    "A bucket and a folder in it, or one object's key; "
+    "minio.default/BUCKET/PREFIX is in the storage of an OSCAR cluster."
+)
 
 
 @click.command
-@click.argument("place", metavar=_PLACE)
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
+@click.argument("place", metavar=_PLACE, help="The folder in a bucket where the files go.")
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=FILE, help="A file, or a folder with everything below it."
+)
 @deployments_options(search=False)
 @json_option
 def put(console: Console, deployments: Deployments, place: str, files: tuple[Path, ...]) -> Document:
-    """Upload files and folders.
-
-    BUCKET/PREFIX is the folder in a bucket where the files go. FILE is a file, or a folder with everything below it.
-    """
+    """Upload files and folders."""
     location = Location.parse(place)
     uploads = plan_uploads(location, files)
     s3 = deployments.storage(location)
@@ -46,17 +49,13 @@ def put(console: Console, deployments: Deployments, place: str, files: tuple[Pat
 
 
 @click.command
-@click.argument("place", metavar=_PLACE)
-@click.argument("folder", type=FILE)
+@click.argument("place", metavar=_PLACE, help=_PLACE_HELP)
+@click.argument("folder", type=FILE, help="Where the files go; created if it does not exist.")
 @click.option("--overwrite", is_flag=True, help="Replace files that differ.")
 @deployments_options(search=False)
 @json_option
 def get(console: Console, deployments: Deployments, place: str, folder: Path, overwrite: bool) -> Document:
-    """Download an object or a folder.
-
-    PREFIX is a folder, or the key of one object; minio.default/BUCKET/PREFIX is in the storage of an OSCAR cluster.
-    FOLDER is where the files go; it is created if it does not exist.
-    """
+    """Download an object or a folder."""
     location = Location.parse(place)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name the folder where the files go")
@@ -74,15 +73,13 @@ def get(console: Console, deployments: Deployments, place: str, folder: Path, ov
 
 
 @click.command
-@click.argument("place", metavar=f"[{_PLACE}]", required=False)
+@click.argument(
+    "place", metavar=f"[{_PLACE}]", required=False, help=f"{_PLACE_HELP} Without it: everything that is deployed."
+)
 @deployments_options(search=True)
 @json_option
 def ls(console: Console, deployments: Deployments, place: str | None) -> Document:
-    """List functions, services and buckets, or the objects in a bucket.
-
-    PREFIX is a folder, or the key of one object; minio.default/BUCKET/PREFIX is in the storage of an OSCAR cluster.
-    Without it, everything that is deployed is listed.
-    """
+    """List functions, services and buckets, or the objects in a bucket."""
     if place is None:
         return _overview(console, deployments)
     location = Location.parse(place)
@@ -102,7 +99,7 @@ def ls(console: Console, deployments: Deployments, place: str | None) -> Documen
 
 
 @click.command
-@click.argument("place", metavar=_PLACE)
+@click.argument("place", metavar=_PLACE, help=_PLACE_HELP)
 @click.option("-r", "--recursive", is_flag=True, help="Remove everything in the bucket or folder.")
 @yes_option
 @deployments_options(search=False)
@@ -110,8 +107,7 @@ def ls(console: Console, deployments: Deployments, place: str | None) -> Documen
 def rm(console: Console, deployments: Deployments, place: str, recursive: bool, yes: bool) -> Document:
     """Remove objects, or a bucket.
 
-    PREFIX is a folder, or the key of one object; minio.default/BUCKET/PREFIX is in the storage of an OSCAR cluster. A
-    bucket that a deployed stack uses is emptied, but not removed.
+    A bucket that a deployed stack uses is emptied, but not removed.
     """
     location = Location.parse(place)
     removal = _Removal(console, deployments, location, deployments.storage(location), recursive)

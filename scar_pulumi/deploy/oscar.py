@@ -96,24 +96,14 @@ def local_access(cluster: str) -> Access:
     return Access(
         endpoint=address.cluster_endpoint(cloud, cluster),
         username=address.USER,
-        password=_local_password(),
+        password=address.password(local_cloud_directory()),
         storage=local_storage(),
     )
 
 
 def local_storage() -> dict[str, Any]:
     """Return the settings of the MinIO of the local cloud's clusters."""
-    return {
-        "endpoint": address.minio_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"]),
-        "access_key": address.USER,
-        "secret_key": _local_password(),
-        "region": address.REGION,
-        "verify": False,
-    }
-
-
-def _local_password() -> str:
-    return address.password(local_cloud_directory())
+    return address.minio_settings(LocalCloud().environment()["AWS_ENDPOINT_URL"], local_cloud_directory())
 
 
 def _settings(fdl: Fdl, cluster: str, configured: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -38,11 +38,16 @@ def open_cluster(
 
 
 def storage_settings(
-    location: Location, stacks: Iterable[DeployedStack], clients: Clients, progress: Callable[[str], None]
+    location: Location,
+    stacks: Iterable[DeployedStack],
+    clients: Clients,
+    progress: Callable[[str], None],
+    *,
+    is_local: bool,
 ) -> Mapping[str, Any]:
     """Return the settings of a provider; `minio.default` is the storage of the one cluster, `minio.ID` that of ID.
 
-    `stacks` are all deployed stacks of one name.
+    `stacks` are all deployed stacks of one name. All clusters of the local cloud share one MinIO.
 
     Raises:
         InputError: The provider is unknown or ambiguous, or has no S3 interface.
@@ -56,17 +61,14 @@ def storage_settings(
     for client in clusters:
         if kind == "minio" and client.cluster.name == identifier:
             return known.get(identifier) or client.storage()
+    if not known and kind == "minio" and is_local:
+        return local_storage()
     return _only_one(provider, known, [client.cluster.name for client in clusters])
 
 
 def local_storage() -> dict[str, Any]:
     """Return the settings of the MinIO that all clusters of the local cloud share."""
-    return {
-        "endpoint": address.minio_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"]),
-        "region": address.REGION,
-        "access_key": address.USER,
-        "secret_key": address.password(local_cloud_directory()),
-    }
+    return address.minio_settings(LocalCloud().environment()["AWS_ENDPOINT_URL"], local_cloud_directory())
 
 
 def _only_one(provider: str, known: Mapping[str, Mapping[str, Any]], clusters: list[str]) -> Mapping[str, Any]:

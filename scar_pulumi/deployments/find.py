@@ -149,15 +149,11 @@ class Deployments:
         kind = location.provider.partition(".")[0]
         if not kind or (kind == "s3" and self.is_local):
             return self.clients.client("s3")
-        from scar_pulumi.deployments.clusters import (  # noqa: PLC0415 - buckets of S3 need no cluster
-            local_storage,
-            storage_settings,
-        )
+        from scar_pulumi.deployments.clusters import storage_settings  # noqa: PLC0415 - buckets of S3 need no cluster
 
+        clients = self.clients
         stacks = deployed_stacks(self.stack)
-        if self.is_local and kind == "minio" and not any(stack.outputs.clusters for stack in stacks):
-            return self.clients.storage(local_storage())
-        return self.clients.storage(storage_settings(location, stacks, self.clients, self.progress))
+        return clients.storage(storage_settings(location, stacks, clients, self.progress, is_local=self.is_local))
 
     def stack_using(self, location: Location) -> DeployedStack | None:
         """Return a deployed stack that uses the bucket of a location; None when none does."""

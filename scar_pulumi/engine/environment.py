@@ -20,6 +20,7 @@ from typing import Protocol
 from scar_foundation.directories import backend_directory, passphrase_file
 from scar_foundation.errors import InputError
 from scar_foundation.files import write_first
+from scar_pulumi.cloud import is_local_stack
 from scar_pulumi.engine.find import Engine, engine_root, find_engine
 from scar_pulumi.engine.go_build import BUILT_VERSION, DYNAMIC_PROVIDER, PROGRAM_RUNNER, SDK_FILES
 
@@ -147,23 +148,16 @@ def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | N
     stack only PATH, so that the engine is found: backend, passphrase and account are the user's. `engine` defaults to
     the one that `find_engine` gives. Raises InputError in a shell that is set up for local stacks, for any other one.
     """
-    if not is_local(stack) and os.environ.get("PULUMI_BACKEND_URL", "").startswith(backend_directory().as_uri()):
+    if not is_local_stack(stack) and os.environ.get("PULUMI_BACKEND_URL", "").startswith(backend_directory().as_uri()):
         raise InputError(
             f"stack {stack}: this shell leads to the local cloud, since `scar-pulumi local env`; use another shell"
         )
     directories = [engine_directory(engine or find_engine())]
-    if not is_local(stack):
+    if not is_local_stack(stack):
         return {"PATH": _path(directories)}
     directories += [stand_in_directory(package) for package in _STAND_INS if not _has_genuine_plugin(package)]
     endpoint = cloud.environment() if cloud else {}
     return {**endpoint, **_local(), "PATH": _path(directories)}
-
-
-def is_local(stack: str) -> bool:
-    """Whether a stack of that name lives on the local cloud."""
-    from scar_pulumi.cloud import is_local_stack  # noqa: PLC0415 - imported while that package may import this one
-
-    return is_local_stack(stack)
 
 
 def base_environment(*, local: bool) -> dict[str, str]:

@@ -13,9 +13,9 @@ import yaml
 from scar_foundation.directories import backend_directory, project_directory
 from scar_foundation.errors import InputError
 from scar_foundation.files import write_whole
+from scar_pulumi.cloud import is_local_stack
 from scar_pulumi.deploy.configuration import check_configuration
 from scar_pulumi.engine.backend import FileBackend
-from scar_pulumi.engine.environment import is_local
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
@@ -140,7 +140,7 @@ class Target:
     @property
     def backend(self) -> FileBackend | None:
         """The state of a local stack; None where the user chose the backend."""
-        if not is_local(self.stack):
+        if not is_local_stack(self.stack):
             return None
         return FileBackend(backend_directory(), self.project.name, self.stack.rpartition("/")[2])
 
@@ -210,7 +210,7 @@ def find_target(
 
 
 def _only_project_with(stack: str, directory: Path) -> Project:
-    names = projects_with(stack) if is_local(stack) else []
+    names = projects_with(stack) if is_local_stack(stack) else []
     if len(names) == 1:
         return Project(names[0], project_directory(names[0]))
     if names:

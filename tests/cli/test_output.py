@@ -3,7 +3,6 @@
 import pytest
 
 from scar_foundation.errors import InputError
-from scar_pulumi.cli.console import printable
 from scar_pulumi.cli.logs import milliseconds_since
 from scar_pulumi.cli.output import count, size
 
@@ -43,8 +42,3 @@ def test_sizes_are_short(number: int, text: str) -> None:
 
 def test_things_are_counted_in_words() -> None:
     assert [count(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
-
-
-def test_names_cannot_move_the_cursor() -> None:
-    assert printable("a\x1b[2Jb\nc\u202e") == "a\\x1b[2Jb\\nc\\u202e"
-    assert printable("naïve 日本 a+b%") == "naïve 日本 a+b%"

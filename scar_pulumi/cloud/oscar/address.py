@@ -2,6 +2,7 @@
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 from scar_foundation.files import write_first
 
@@ -23,6 +24,17 @@ def cluster_endpoint(cloud: str, cluster: str) -> str:
 def minio_endpoint(cloud: str) -> str:
     """The URL of the clusters' MinIO."""
     return f"{cloud.rstrip('/')}{MINIO_PATH}"
+
+
+def minio_settings(cloud: str, directory: Path) -> dict[str, Any]:
+    """Return the settings of the clusters' MinIO as a storage provider in FDL has them; see `password`."""
+    return {
+        "endpoint": minio_endpoint(cloud),
+        "access_key": USER,
+        "secret_key": password(directory),
+        "region": REGION,
+        "verify": False,
+    }
 
 
 def password(directory: Path) -> str:
