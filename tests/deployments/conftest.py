@@ -1,3 +1,4 @@
+from tests.world.ministack import bucket, clients, logs, s3
 from tests.world.state_directories import directories
 
-__all__ = ["directories"]
+__all__ = ["bucket", "clients", "directories", "logs", "s3"]
