@@ -9,10 +9,13 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from scar_pulumi.client.clients import Clients
 from scar_pulumi.cloud.ministack_environment import install_ministack, with_ministack
@@ -29,9 +32,23 @@ def environment_with_ministack(**settings: str) -> dict[str, str]:
     return {**os.environ, **_WITH_MINISTACK, **_LOOPBACK_ONLY, **settings}
 
 
+@dataclass(frozen=True)
+class MiniStack:
+    """A running MiniStack."""
+
+    endpoint: str
+    pid: int
+
+    def client(self, service: str, **settings: Any) -> Any:
+        """A boto3 client that tries once, and gives up before a test does."""
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=20)
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        return boto3.client(service, endpoint_url=self.endpoint, config=config, **{**keys, **settings})
+
+
 @contextmanager
-def ministack(directory: Path, **settings: str) -> Iterator[str]:
-    """The genuine MiniStack, plain, on a port of its own; yields the endpoint."""
+def running_ministack(directory: Path, **settings: str) -> Iterator[MiniStack]:
+    """The genuine MiniStack, plain, on a port of its own; killed at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -42,10 +59,17 @@ def ministack(directory: Path, **settings: str) -> Iterator[str]:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=directory)
     try:
         wait_for(lambda: _answers(process, address, log), 60, "MiniStack answers")
-        yield f"http://{address}"
+        yield MiniStack(f"http://{address}", process.pid)
     finally:
         process.kill()
         process.wait(30)
+
+
+@contextmanager
+def ministack(directory: Path, **settings: str) -> Iterator[str]:
+    """The endpoint of a plain MiniStack."""
+    with running_ministack(directory, **settings) as running:
+        yield running.endpoint
 
 
 @pytest.fixture(scope="session")
