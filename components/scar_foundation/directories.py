@@ -8,6 +8,7 @@ They follow the XDG base directories: https://specifications.freedesktop.org/bas
       supervisor/ packages/                        supervisor layers and the packages that they are made of
       locks/        one for each file that several processes may make at once
       local-run/    unpacked images of single runs
+      ministack/    MiniStack and what it needs, by version and interpreter
       errors/       tracebacks of unexpected errors
     state  $SCAR_STATE_DIR, else $XDG_STATE_HOME/scar-pulumi, else ~/.local/state/scar-pulumi
       local/        the local cloud
@@ -56,6 +57,11 @@ def lock_file(path: Path) -> Path:
 def single_run_directory() -> Path:
     """Return where single runs keep unpacked images."""
     return _made(cache_directory() / "local-run")
+
+
+def ministack_directory() -> Path:
+    """Return where each version of MiniStack is installed."""
+    return _made(cache_directory() / "ministack")
 
 
 def error_directory() -> Path:

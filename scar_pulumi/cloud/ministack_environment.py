@@ -5,7 +5,6 @@ The first start of the local cloud installs it, once for each version and interp
 """
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -18,8 +17,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from scar_foundation.directories import cache_directory
+from scar_foundation.directories import lock_file, ministack_directory
 from scar_foundation.errors import LocalCloudError
+from scar_foundation.locks import exclusive
 
 _REQUIREMENTS = Path(__file__).with_name("ministack") / "requirements.txt"
 _TAIL = 5
@@ -36,7 +36,7 @@ def ministack_folder() -> Path:
     """Return the folder that MiniStack is installed in, whether or not it is there yet."""
     pins = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()[:8]
     interpreter = sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag
-    return cache_directory() / "ministack" / f"{ministack_version()}-{pins}-{interpreter}"
+    return ministack_directory() / f"{ministack_version()}-{pins}-{interpreter}"
 
 
 def with_ministack(environment: Mapping[str, str]) -> dict[str, str]:
@@ -46,26 +46,18 @@ def with_ministack(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def install_ministack(progress: Callable[[str], None]) -> Path:
-    """Return MiniStack's folder, made first where it is missing: complete or not at all.
+    """Return MiniStack's folder; install MiniStack first where the folder is missing. Raises LocalCloudError.
 
-    Of several processes, one installs and the others wait. Raises LocalCloudError.
+    Of several processes, one installs and the others wait. The folder is there complete or not at all.
     """
     folder = ministack_folder()
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(mode=0o700, exist_ok=True)
-    with _locked(folder.with_name(f"{folder.name}.lock")):
+    with exclusive(lock_file(folder)):
         if not folder.is_dir():
             progress(f"installing the local cloud's MiniStack {ministack_version()} (once)")
             _install(folder)
     return folder
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _install(folder: Path) -> None:
@@ -78,7 +70,7 @@ def _install(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _installer() -> Iterator[list[str]]:
-    """Give the beginning of a command that installs for this interpreter: pip's or uv's, whichever is here."""
+    """Give the beginning of a command that installs packages for this interpreter, with pip or uv."""
     pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input"]
     if importlib.util.find_spec("pip"):
         yield [sys.executable, *pip]
@@ -90,8 +82,8 @@ def _installer() -> Iterator[list[str]]:
             yield [str(Path(place) / "bin" / "python"), *pip]
     else:
         raise LocalCloudError(
-            f"local cloud: MiniStack {ministack_version()} cannot be installed: {sys.executable} has neither pip nor "
-            "uv; install one of them (on Debian: apt-get install python3-pip) and start again"
+            f"local cloud: MiniStack {ministack_version()} cannot be installed: there is neither pip nor uv for "
+            f"{sys.executable}; install one of them (on Debian: apt-get install python3-pip) and start again"
         )
 
 
@@ -110,7 +102,7 @@ def _run(command: list[str]) -> None:
         said = "\n".join(f"  {line}" for line in (done.stdout + done.stderr).splitlines()[-_TAIL:])
         raise LocalCloudError(
             f"local cloud: MiniStack {ministack_version()} cannot be installed; the first start needs a Python package "
-            f"index, set PIP_INDEX_URL to use another one:\n{said}"
+            f"index, check the network or set PIP_INDEX_URL to another index:\n{said}"
         )
 
 
