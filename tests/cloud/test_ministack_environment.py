@@ -166,9 +166,7 @@ def test_an_interpreter_that_cannot_install_is_told_what_it_needs(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(
-        LocalCloudError, match=r"there is neither pip nor uv for .*; install one of them \(on "
-    ):
+    with pytest.raises(LocalCloudError, match=r"there is neither pip nor uv for .*; install one of them \(on "):
         install_ministack(print)
 
 

@@ -1,4 +1,4 @@
-"""What the runner is told and what it answers: plain data, and the two interfaces it needs from the local cloud."""
+"""What the runner is given and what it returns: plain data, and the two interfaces that it needs from its user."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-MEGABYTE = 1024 * 1024
+from scar_foundation.limits import MIB
 
 
 @dataclass(frozen=True)
 class FunctionConfiguration:
-    """One deployed configuration of a function; equal ones share warm containers.
+    """One deployed configuration of a function. Equal configurations share warm containers.
 
     `memory` and `ephemeral_storage` are megabytes, `timeout` is seconds, `image` is the digest of a manifest in the
     local image store. `entry_point`, `command` and `working_directory` override the image's own (Lambda's ImageConfig).
@@ -34,15 +34,15 @@ class FunctionConfiguration:
     working_directory: str | None = None
 
     def __post_init__(self) -> None:
-        """Copy the environment: what the caller does to its mapping later changes no container."""
+        """Copy the environment, so that the caller can change its mapping without changing containers."""
         object.__setattr__(self, "environment", dict(self.environment))
 
 
 @dataclass(frozen=True)
 class InvocationResult:
-    """What one invocation gave.
+    """The result of one invocation.
 
-    `error` is None or what Lambda answers in X-Amz-Function-Error; `log_tail` is the last 4 KB of the log; times are
+    `error` is None or what Lambda returns in X-Amz-Function-Error; `log_tail` is the last 4 KB of the log; times are
     milliseconds, `init_ms` only where this invocation started its container; `max_memory_mb` is megabytes.
     """
 
@@ -56,20 +56,20 @@ class InvocationResult:
 
 
 class LogSink(Protocol):
-    """Where log lines go. May block: it is called from a thread of its own, in order for each stream."""
+    """Where log lines go. It may block: each stream calls it in order, from a thread for logs."""
 
     def put(self, log_group: str, log_stream: str, events: Sequence[tuple[int, str]]) -> None:
-        """Take a batch of (milliseconds since the epoch, message); never raises."""
+        """Take a batch of (milliseconds since the epoch, message). Must not raise."""
 
 
 class Images(Protocol):
     """The local cloud's image store, as the runner reads it."""
 
     def manifest(self, digest: str) -> bytes:
-        """Return the manifest's bytes; KeyError when there is none."""
+        """Return the manifest's bytes. Raises KeyError when there is none."""
 
     def blob_path(self, digest: str) -> Path:
-        """Return the file that holds a blob; KeyError when there is none."""
+        """Return the file that holds a blob. Raises KeyError when there is none."""
 
 
 def _tunable(name: str, default: int) -> int:
@@ -79,11 +79,12 @@ def _tunable(name: str, default: int) -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much runs at once and how long idle containers stay; each can be set as SCAR_LOCAL_<NAME> in the environment.
+    """How much runs at once and how long idle containers live. SCAR_LOCAL_<NAME> in the environment sets each limit.
 
-    `background` bounds events from buckets, queues and schedules over all functions, `synchronous` those somebody waits
-    for. An idle container goes after `idle_seconds`, when more than `idle_containers` are idle, or when the memory of
-    all containers exceeds `container_memory` megabytes (default: half of the machine's).
+    `background` limits the events from buckets, queues and schedules, over all functions; `synchronous` limits the
+    calls whose callers wait. An idle container is removed after `idle_seconds`, when more than `idle_containers` are
+    idle, or when all containers together have more memory than `container_memory` megabytes (default: half of the
+    machine's).
     """
 
     background: int = field(default_factory=lambda: _tunable("BACKGROUND", max(4, 2 * (os.cpu_count() or 1))))
@@ -94,11 +95,11 @@ class Limits:
 
 
 def _half_of_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEGABYTE // 2
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB // 2
 
 
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Names that Lambda keeps for itself: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+# Names that Lambda reserves: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 _RESERVED_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -115,7 +116,7 @@ def container_environment(
     runtime_api: str,
     log_stream: str,
 ) -> dict[str, str]:
-    """Merge, weakest first: defaults, image, endpoint of the local cloud, function, what Lambda reserves."""
+    """Merge variables; the last wins: defaults, image, local cloud, function, what Lambda reserves."""
     merged = {
         "PATH": PROGRAM_PATH,
         **dict(image),

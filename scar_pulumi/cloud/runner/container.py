@@ -1,4 +1,4 @@
-"""One container of a function, from its start over any number of events to its end."""
+"""One container of a function: it starts, takes any number of events one by one, and ends."""
 
 import asyncio
 import contextlib
@@ -34,8 +34,8 @@ from scar_pulumi.cloud.runner.runtime_api import Event, RuntimeApi, RuntimeRespo
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 INIT_SECONDS = 10.0
 _SAMPLING_SECONDS = 0.1
-# A runtime asks for the next event when it has answered one. One that does not has answered early and goes on.
-_MANNERS_SECONDS = 0.1
+# How long a runtime that has answered may take to ask for the next event. One that does not still works on the first.
+_NEXT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,19 @@ class Invocation:
 
 
 @dataclass(frozen=True)
-class _Passage:
-    """How an event ended; `spent` is its seconds."""
+class _Ending:
+    """How an event ended, and how many seconds it took."""
 
     result: RuntimeResponse | RuntimeFailure
     spent: float
 
 
 class ContainerGone(Exception):  # noqa: N818 - never leaves the runner: the event goes to another container
-    """A warm container had died before it took the event."""
+    """A warm container died before it took the event."""
 
 
 class Container:
-    """A container takes one event after the other; after a failure of its runtime it is no longer `alive`."""
+    """Takes one event after the other. After a failure of its runtime it is no longer `alive`."""
 
     def __init__(self, function: FunctionConfiguration, generation: int) -> None:
         self.name = uuid.uuid4().hex
@@ -75,17 +75,17 @@ class Container:
         self._failed = False
         self._has_answered = False
         self.rest: asyncio.Task[None] | None = None
-        """What is left of an event that was answered early; the container is busy until it is done."""
+        """The rest of an event that was answered early; the container is busy until it is done."""
 
     @property
     def alive(self) -> bool:
-        """Whether it can take another event."""
+        """Whether the container can take another event."""
         return self._process is not None and not self._failed and not self._process.exited.done()
 
     async def start(
         self, executor: Executor, image: StoredImage, endpoint: Mapping[str, str], sink: LogSink, threads: Threads
     ) -> None:
-        """Start it from a prepared image. Raises LaunchError, UnusableImageError."""
+        """Start the container from a prepared image. Raises LaunchError, UnusableImageError."""
         stream = log_stream_name(self.function.version)
         address = await self._api.start()
         try:
@@ -111,7 +111,7 @@ class Container:
         )
 
     async def invoke(self, invocation: Invocation) -> InvocationResult:
-        """Pass one event through; whatever the function does with it is a result. Raises ContainerGone."""
+        """Run one event; a function that fails has a result, too. Raises ContainerGone."""
         process, log = self._process, self._log
         assert process is not None
         assert log is not None
@@ -129,14 +129,14 @@ class Container:
             return _result(outcome.result, log, spent)
         return await self._conclude(invocation, log, outcome.result, spent)
 
-    async def _goes_on(self, process: Process, outcome: _Passage) -> bool:
-        """Whether the runtime has answered and is not done with the event."""
+    async def _goes_on(self, process: Process, outcome: _Ending) -> bool:
+        """Whether the runtime has answered but still works on the event."""
         if isinstance(outcome.result, RuntimeFailure) or self._failed:
             return False
-        return not await self._done(process, _MANNERS_SECONDS)
+        return not await self._done(process, _NEXT_SECONDS)
 
     async def _done(self, process: Process, seconds: float) -> bool:
-        """Wait until the runtime wants the next event, or has ended; False when it does neither in time."""
+        """Return whether the runtime asks for the next event, or ends, within so many seconds."""
         asked = asyncio.ensure_future(self._api.asked.wait())
         try:
             await _first({asked, process.exited}, seconds)
@@ -145,9 +145,9 @@ class Container:
         return self._api.asked.is_set() or process.exited.done()
 
     async def _finish(
-        self, invocation: Invocation, process: Process, log: ContainerLog, outcome: _Passage, spent: Usage
+        self, invocation: Invocation, process: Process, log: ContainerLog, outcome: _Ending, spent: Usage
     ) -> None:
-        """See an event that was answered early to its end, which is at the latest the end of the function's time."""
+        """Wait for the end of an event that was answered early, at most for the function's timeout."""
         begun = time.monotonic()
         result: RuntimeResponse | RuntimeFailure = RuntimeResponse(b"", False)
         if not await self._done(process, self.function.timeout - outcome.spent) or process.exited.done():
@@ -155,27 +155,27 @@ class Container:
         whole = spent.duration_ms + (time.monotonic() - begun) * 1000
         await self._conclude(invocation, log, result, replace(spent, duration_ms=whole, memory=process.memory()))
 
-    async def _run(self, invocation: Invocation, process: Process, log: ContainerLog) -> tuple[float | None, _Passage]:
-        """Return the milliseconds of a fresh container's start, and how the event ended."""
+    async def _run(self, invocation: Invocation, process: Process, log: ContainerLog) -> tuple[float | None, _Ending]:
+        """Return how many milliseconds a fresh container took to start, and how the event ended."""
         init_ms, overrun, failed = None, 0.0, None
         if self._fresh:
             failed = await self._initialise(process, log)
             seconds = time.monotonic() - self._begun
             init_ms, overrun = min(seconds, INIT_SECONDS) * 1000, max(0.0, seconds - INIT_SECONDS)
             self._fresh = False
-            await log.flush()  # what it printed while starting comes before the event
+            await log.flush()  # what it has printed while starting comes before the event
         log.write(start_line(invocation.request_id, self.function.version))
         if failed is not None:
-            return init_ms, _Passage(failed, overrun)
+            return init_ms, _Ending(failed, overrun)
         return init_ms, await self._deliver(invocation, process, log, overrun)
 
     async def _initialise(self, process: Process, log: ContainerLog) -> RuntimeResponse | RuntimeFailure | None:
-        """Wait for the runtime's first request for an event; what it takes beyond ten seconds is the event's time."""
+        """Wait until the runtime first asks for an event; what takes longer than ten seconds is the event's time."""
         ready, broken = self._api.ready, self._api.init_error
         await _first({ready, broken, process.exited}, INIT_SECONDS + self.function.timeout)
         return None if ready.done() else await self._fail(process, log)
 
-    async def _deliver(self, invocation: Invocation, process: Process, log: ContainerLog, overrun: float) -> _Passage:
+    async def _deliver(self, invocation: Invocation, process: Process, log: ContainerLog, overrun: float) -> _Ending:
         limit = self.function.timeout - overrun
         event = Event(invocation.request_id, invocation.payload, self.function.arn, limit, invocation.client_context)
         self._api.deliver(event)
@@ -186,13 +186,13 @@ class Container:
         await _first({event.answered, process.exited}, limit if event.started.done() else 0)
         if event.answered.done():
             self._has_answered = True
-            return _Passage(event.answered.result(), overrun + time.monotonic() - begun)
+            return _Ending(event.answered.result(), overrun + time.monotonic() - begun)
         result = await self._fail(process, log)
         is_late = isinstance(result, RuntimeFailure) and result.kind == TIMED_OUT
-        return _Passage(result, self.function.timeout if is_late else overrun + time.monotonic() - begun)
+        return _Ending(result, self.function.timeout if is_late else overrun + time.monotonic() - begun)
 
     async def _fail(self, process: Process, log: ContainerLog) -> RuntimeResponse | RuntimeFailure:
-        """Say how the runtime ended, or that it ran out of time; in either case nothing of it lives on."""
+        """Kill what is left of the runtime, and return how it ended or that it timed out."""
         self._failed = True
         self._api.abandon()
         has_ended = process.exited.done()
@@ -223,7 +223,7 @@ class Container:
         return _result(result, log, spent)
 
     async def close(self) -> None:
-        """End it. Repeatable."""
+        """Kill the container. May be called again."""
         self._failed = True
         if self._process is not None:
             await self._process.kill()
@@ -241,7 +241,7 @@ def _result(answer: RuntimeResponse, log: ContainerLog, spent: Usage) -> Invocat
 
 
 async def _first(expected: set[asyncio.Future[Any]], seconds: float) -> None:
-    """Wait for the first of what is expected, or the time."""
+    """Wait for the first of several futures, at most so many seconds."""
     await asyncio.wait(expected, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
 
 

@@ -1,4 +1,4 @@
-"""One container that runs once, to its end, as Docker runs it: what AWS Batch and ECS call a run."""
+"""A container that runs once, to its end, as `docker run` does it: a job of AWS Batch, a task of ECS."""
 
 import asyncio
 import contextlib
@@ -21,17 +21,17 @@ _CAPABILITIES = (
 _PROCESSES = 4096
 _OPEN_FILES = 1024
 _NOT_FOUND = 127
-_BEGINNING = 0.02  # seconds between two looks whether a container that has just been started has its command yet
-_LAST_WORDS = 5.0  # seconds for what a killed container has printed to be read
+_POLLING = 0.02  # seconds between two attempts to signal a container whose command has not started yet
+_LAST_WORDS = 5.0  # seconds to read what a killed container has printed
 
 
 @dataclass(frozen=True)
 class ContainerRun:
-    """What to run. `memory`, `storage` and `shared_memory` are megabytes, `image` is a digest in the local store.
+    """What to run. `memory`, `storage` and `shared_memory` are megabytes; `image` is a digest in the local store.
 
     `command` and `entry_point` replace the image's, as Docker's options do; `user` is a number or a pair of them
     (`1000:1000`), by default the image's or root.
-    `grace` is the seconds that it has to end after SIGTERM, by default as many as ECS gives it.
+    `grace` is how many seconds it has to end after SIGTERM; the default is that of ECS.
     """
 
     name: str
@@ -55,9 +55,9 @@ class ContainerRun:
 
 @dataclass(frozen=True)
 class ContainerExit:
-    """How it ended: the exit code as Docker has it, and whether the kernel killed a process for want of memory.
+    """How it ended: the exit code as Docker reports it, and whether the kernel killed a process for lack of memory.
 
-    `setup_failure` says why there was nothing to execute.
+    `setup_failure` says why its command could not be executed.
     """
 
     exit_code: int
@@ -74,9 +74,9 @@ async def run_to_end(
     threads: Threads,
     started: Callable[[], None],
 ) -> ContainerExit:
-    """Run it to its end, calling `started` when it has begun. Raises LaunchError, UnusableImageError.
+    """Run a container to its end; call `started` once it runs. Raises LaunchError, UnusableImageError.
 
-    Cancelled, it asks the command to end and kills what is left after the time of grace; cancelled again, at once.
+    Cancelling sends SIGTERM, and SIGKILL after the time of grace; cancelling again kills at once.
     """
     process = await executor.launch(_sandbox(run, image))
     log = ContainerLog(sink, run.log_group, run.log_stream, threads)
@@ -99,12 +99,12 @@ async def run_to_end(
 async def _ask_to_end(process: Process, grace: float) -> None:
     until = asyncio.get_running_loop().time() + grace
     while not process.terminate() and asyncio.get_running_loop().time() < until:
-        await asyncio.sleep(_BEGINNING)
+        await asyncio.sleep(_POLLING)
     await asyncio.wait({process.exited}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
 
 
 async def _last_words(process: Process, log: ContainerLog) -> bytes:
-    await process.kill()  # what its first process has left behind
+    await process.kill()  # what its first process has left running
     await log.flush()
     return log.tail()
 
@@ -141,8 +141,8 @@ def _sandbox(run: ContainerRun, image: StoredImage) -> Sandbox:
 
 
 def _user(text: str, image: StoredImage) -> tuple[int, int]:
-    """Return the numbers of `user`, `user:group` or nothing, which is root."""
+    """Return the numbers in `user` or `user:group`; an empty text is root."""
     user, _, group = text.partition(":")
     if (user and not user.isdecimal()) or (group and not group.isdecimal()):
-        raise UnusableImageError(f"image {image.digest}: its user {text} is a name; give the user's number")
+        raise UnusableImageError(f"image {image.digest}: its user {text} is a name; set a user by number")
     return int(user or 0), int(group or 0)

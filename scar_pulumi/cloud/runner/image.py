@@ -25,7 +25,7 @@ class UnusableImageError(LocalCloudError):
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """One layer: the digest of its compressed bytes and the file that holds them."""
+    """A layer: the digest of its compressed bytes, and the file that holds them."""
 
     digest: str
     path: Path
@@ -34,7 +34,7 @@ class StoredLayer:
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image as it lies in the store, lowest layer first."""
+    """An image in the local store, lowest layer first."""
 
     digest: str
     config_path: Path
@@ -47,7 +47,7 @@ class StoredImage:
 
 
 def read_image(images: Images, digest: str, architecture: str = "x86_64") -> StoredImage:
-    """Read the image `digest`; of a multi-platform one the given architecture's. Raises ImageError."""
+    """Read the image `digest`, for the given architecture where it has several. Raises UnusableImageError."""
     manifest = _manifest(images, digest)
     if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
         return read_image(images, _platform(manifest, digest, architecture), architecture)
@@ -66,7 +66,9 @@ def _manifest(images: Images, digest: str) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(images.manifest(digest))
     except KeyError:
-        raise UnusableImageError(f"image {digest}: not in the local store; deploy the stack again to push it") from None
+        raise UnusableImageError(
+            f"image {digest}: it is not in the local store; deploy the stack again to push it"
+        ) from None
     return manifest
 
 
@@ -85,13 +87,15 @@ def _platform(index: Mapping[str, Any], digest: str, architecture: str) -> str:
         platform = entry.get("platform", {})
         if platform.get("os", "linux") == "linux" and platform.get("architecture") == wanted:
             return str(entry["digest"])
-    raise UnusableImageError(f"image {digest}: holds no linux/{wanted} image; build it for that platform")
+    raise UnusableImageError(f"image {digest}: has no linux/{wanted} variant; build it for that platform")
 
 
 def _layer(images: Images, entry: Mapping[str, Any], image: str) -> StoredLayer:
     media_type = str(entry.get("mediaType", ""))
     if "zstd" in media_type:
-        raise UnusableImageError(f"image {image}: layer {entry['digest']} is zstd; Lambda takes gzip layers only")
+        raise UnusableImageError(
+            f"image {image}: layer {entry['digest']} is zstd, and Lambda takes gzip only; build it with gzip"
+        )
     return StoredLayer(entry["digest"], _blob(images, entry["digest"], image), media_type)
 
 
@@ -109,7 +113,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def command_line(
     image: StoredImage, entry_point: tuple[str, ...] | None, command: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    """Return what the container executes. As with Docker, another entry point drops the image's command."""
+    """Return the command line of the container. As with Docker, another entry point drops the image's command."""
     inherited = image.command if entry_point is None else ()
     entry_point = image.entry_point if entry_point is None else entry_point
     arguments = (*entry_point, *(inherited if command is None else command))
@@ -123,18 +127,22 @@ _REGISTERED = Path("/proc/sys/fs/binfmt_misc")
 
 
 def check_architecture(function: str, architecture: str, registered: Path = _REGISTERED) -> None:
-    """Raise UnusableImageError for an architecture that cannot run here, with what would make it."""
+    """Raise UnusableImageError for an architecture that this machine cannot run, and say how it could.
+
+    Its kernel runs its own architecture and those with a registered emulator:
+    https://docs.kernel.org/admin-guide/binfmt-misc.html
+    """
     machine, here = _MACHINES[architecture], os.uname().machine
     if machine == here or any(_runs(entry, machine) for entry in registered.glob("*")):
         return
     raise UnusableImageError(
-        f"{function}: it is for {architecture}, and this machine is {here}; install qemu-user-static, which runs such "
-        "programs (slowly), or set lambda.architectures for local stacks"
+        f"{function}: its image is for {architecture}, and this machine is {here}; install qemu-user-static, which "
+        "runs such programs (slowly), or set lambda.architectures for local stacks"
     )
 
 
 def _runs(entry: Path, machine: str) -> bool:
-    """Whether an entry emulates a machine, with an interpreter that containers need not have themselves (F)."""
+    """Whether an entry emulates a machine with an interpreter that need not be in the container (flag F)."""
     try:
         lines = entry.read_text().splitlines()
     except OSError:

@@ -1,10 +1,10 @@
-"""Unpacking one image layer into a directory that overlayfs can stack, or that can be merged by hand.
+"""Unpack an image layer into a directory that overlayfs can stack, or merge layers into one directory without it.
 
-Nothing outside the directory is ever touched: names are taken relative to it, and links on the way to a name are
-followed inside it, as chroot would. Device nodes are left out, set-user-ID bits are dropped.
+Nothing outside the directory is touched: names are relative to it, and links are followed inside it, as after chroot.
+Device nodes and set-user-ID bits are left out.
 """
 
-# An image has ten thousand files: plain strings instead of pathlib's objects halve the time.
+# An image has ten thousand files, and plain strings take half the time of pathlib's objects.
 # ruff: noqa: PTH101, PTH102, PTH108, PTH112, PTH114, PTH115, PTH120, PTH123, PTH211
 
 import gzip
@@ -34,14 +34,14 @@ _BUFFER = 1024 * 1024
 
 @dataclass
 class Removals:
-    """What a layer takes away from those below it, as paths relative to the root."""
+    """What a layer removes from the layers below it, as paths relative to the root."""
 
     whiteouts: list[str] = field(default_factory=list)
     opaque: list[str] = field(default_factory=list)
 
 
 def unpack(layer: StoredLayer, target: Path, marks: Marks) -> Removals:
-    """Verify the layer's digest, then unpack it into the existing empty directory `target`. Raises ImageError."""
+    """Verify the layer's digest and unpack it into the empty directory `target`. Raises UnusableImageError."""
     try:
         with layer.path.open("rb") as blob:
             _verify(blob, layer.digest)
@@ -72,7 +72,7 @@ def _plain(blob: IO[bytes]) -> IO[bytes]:
 
 
 class _Unpacking:
-    """One layer on its way to the disk; directories get their modes and times last, so that they stay writable."""
+    """One layer on its way to the disk. Directories get their modes and times last, so that they stay writable."""
 
     def __init__(self, root: str, marks: Marks) -> None:
         self._root = root
@@ -93,7 +93,7 @@ class _Unpacking:
             self._put(f"{self._parent(parent_name)}/{base}", member, archive)
 
     def finish(self) -> Removals:
-        """Apply what had to wait, deepest directory first."""
+        """Set modes and times of the directories, deepest first, and mark the removals."""
         for path, member in sorted(self._directories.items(), reverse=True):
             self._describe(path, member)
         if self._marks != "none":
@@ -128,7 +128,7 @@ class _Unpacking:
         if self._is_root:
             os.chown(path, member.uid, member.gid, follow_symlinks=False)
         if not member.issym():
-            # Without root the daemon must still be able to read, link and delete what it unpacked.
+            # Without root the daemon must still be able to read, link and delete these files.
             kept = 0 if self._is_root else (0o700 if member.isdir() else 0o400)
             os.chmod(path, member.mode & 0o1777 | kept)
         os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
@@ -163,7 +163,7 @@ class _Unpacking:
         os.mkdir(path, 0o755)
 
     def _parent(self, name: str) -> str:
-        """Return the real directory of `name`, with links followed inside the root and missing parts made."""
+        """Return the directory of `name`, with links followed inside the root; make it when it is missing."""
         known = self._parents.get(name)
         if known is None:
             known = self._parents[name] = self._walk(name)
@@ -223,7 +223,7 @@ def _write(path: str, content: IO[bytes] | None) -> None:
 
 
 def merge(layers: Sequence[Path], target: Path) -> None:
-    """Build the union of unpacked layers (lowest first; each a folder with `root` and `removed.json`) in `target`."""
+    """Merge unpacked layers into `target`, by hard links, lowest first; each has a `root` and a `removed.json`."""
     target.mkdir()
     for layer in layers:
         _take_away(target, Removals(**json.loads((layer / "removed.json").read_text())))
@@ -241,7 +241,7 @@ def _take_away(target: Path, removals: Removals) -> None:
 
 
 def _add(source: Path, target: Path) -> None:
-    """Lay one layer over the target. Links are made, not copies: the container sees all of it read-only."""
+    """Lay one layer over the target with hard links, which is safe as the container sees them read-only."""
     with os.scandir(source) as entries:
         for entry in entries:
             path = target / entry.name
@@ -250,7 +250,7 @@ def _add(source: Path, target: Path) -> None:
                     _delete(path)
                     path.mkdir()
                 _add(Path(entry.path), path)
-            elif not stat.S_ISCHR(entry.stat(follow_symlinks=False).st_mode):  # a mark for overlayfs
+            elif not stat.S_ISCHR(entry.stat(follow_symlinks=False).st_mode):  # overlayfs's mark of a removal
                 _delete(path)
                 os.link(entry.path, path, follow_symlinks=False)
     _copy_description(source, target)

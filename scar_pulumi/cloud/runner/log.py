@@ -1,4 +1,7 @@
-"""A container's output on its way to CloudWatch Logs: lines, in order, in batches, with bounded memory."""
+"""What goes to CloudWatch Logs: a container's output, in order and in batches, and the lines that Lambda adds.
+
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-view.html
+"""
 
 import asyncio
 import contextlib
@@ -20,12 +23,11 @@ _EVENT_BYTES = 256 * 1024 - 26
 _BATCH_BYTES = 256 * 1024
 _BATCH_EVENTS = 1000
 _READ = 64 * 1024
-_DRAIN = 4  # pieces: more than a pipe holds, yet an end even for a function that never stops writing
+_DRAIN = 4  # reads: more than a pipe holds, and still an end when a function never stops writing
 _TAIL = 4096
 _INTERVAL = 0.2
-# Per invocation: the emulator of CloudWatch Logs holds every log event in memory, for good, and each takes 600 bytes
-# beside its text. So one counts for at least so many, and what is printed after the first lines is taken as it comes,
-# many lines to a log event.
+# MiniStack holds every log event in memory for good, with 600 bytes beside its text. So the output of an invocation is
+# limited, a log event counts for at least _LOG_EVENT bytes, and lines after the first ones share log events.
 _KEPT = 64 * 1024 * 1024
 _LOG_EVENT = 256
 _SINGLE_LINES = 10_000
@@ -33,15 +35,15 @@ _LINE_BREAK = b"\n"
 
 
 def log_stream_name(version: str) -> str:
-    """Return a new stream name in Lambda's form."""
+    """Return a new name for a log stream, as Lambda forms it."""
     return f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{uuid.uuid4().hex}"
 
 
 class ContainerLog:
-    """Reads a container's output pipe and hands lines to the sink.
+    """Reads a container's output pipe and passes its lines to the sink.
 
-    While the sink is slow nothing is read, so a runaway function waits for its own output. `write` adds lines of the
-    runner's own; `flush` returns when everything that was written before is with the sink.
+    While the sink is busy nothing is read, so memory is bounded: a function that prints too fast has to wait. `write`
+    adds lines of the runner; `flush` returns when the sink has everything that was written before.
     """
 
     def __init__(self, sink: LogSink, group: str, stream: str, threads: Executor) -> None:
@@ -60,12 +62,12 @@ class ContainerLog:
         self._pipe = -1
 
     def follow(self, pipe: int) -> None:
-        """Start to read from the non-blocking descriptor `pipe`, which is closed at the end."""
+        """Start to read from the non-blocking descriptor `pipe`, which `close` closes."""
         self._pipe = pipe
         self._reader = asyncio.create_task(self._follow())
 
     def begin(self) -> None:
-        """Start a new tail and a new count: those of the next invocation."""
+        """Start a new tail and a new count, for the next invocation."""
         self._tail.clear()
         self._tail_size = self._taken = self._lines = 0
 
@@ -74,12 +76,12 @@ class ContainerLog:
         return "".join(self._tail).encode()[-_TAIL:]
 
     def write(self, text: str) -> None:
-        """Add a line of the runner's own; what the container has left unfinished comes before it."""
+        """Add a line of the runner, after an unfinished line of the container."""
         self._finish_line()
         self._add(text)
 
     async def flush(self) -> None:
-        """Read what is in the pipe, then hand everything over."""
+        """Read what is in the pipe, and pass everything to the sink."""
         async with self._lock:
             for _ in range(_DRAIN):
                 if not self._read():
@@ -90,9 +92,9 @@ class ContainerLog:
             await self._put()
 
     async def close(self) -> None:
-        """Hand over the rest and let go of the pipe."""
+        """Pass the rest to the sink and close the pipe."""
         if self._reader is not None:
-            async with self._lock:  # not in the middle of a batch: the next one must come after it
+            async with self._lock:  # not in the middle of a batch, which would be overtaken
                 self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
         await self.flush()
@@ -102,7 +104,7 @@ class ContainerLog:
 
     async def _follow(self) -> None:
         while await _readable(self._pipe):
-            # A few lines at a time would be a call each: let some gather, but not for long.
+            # Wait a moment for more lines, so that each call of the sink takes many.
             until = time.monotonic() + _INTERVAL
             while not self._full() and await _readable(self._pipe, until - time.monotonic()):
                 async with self._lock:
@@ -112,7 +114,7 @@ class ContainerLog:
                 await self._put()
 
     def _read(self) -> int | None:
-        """Take one piece from the pipe and return its length; 0 when there is none now, None at the end."""
+        """Read once from the pipe and return how much came; 0 when it is empty, None at its end."""
         if self._pipe < 0:
             return None
         with contextlib.suppress(BlockingIOError):
@@ -184,7 +186,7 @@ def _set(ready: asyncio.Future[bool]) -> None:
 
 
 async def _readable(descriptor: int, seconds: float | None = None) -> bool:
-    """Wait until the descriptor can be read, or for so long."""
+    """Wait until the descriptor can be read, at most so many seconds, and return whether it can."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[bool] = loop.create_future()
     loop.add_reader(descriptor, _set, ready)
@@ -197,19 +199,19 @@ async def _readable(descriptor: int, seconds: float | None = None) -> bool:
 
 @dataclass(frozen=True)
 class RuntimeFailure:
-    """A failure of the runtime, not of the function's own making."""
+    """A failure that Lambda reports, not the function itself."""
 
     kind: str
     text: str
     status: str = "error"
 
     def payload(self, request_id: str) -> bytes:
-        """Return the answer that the caller gets."""
+        """Return the payload that the caller receives."""
         message = f"RequestId: {request_id} Error: {self.text}"
         return json.dumps({"errorType": self.kind, "errorMessage": message}, separators=(",", ":")).encode()
 
     def line(self, request_id: str) -> str:
-        """Return the log's line."""
+        """Return the line for the log."""
         if self.kind == TIMED_OUT:
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             return f"{now} {request_id} {self.text}\n"
@@ -218,7 +220,7 @@ class RuntimeFailure:
 
 @dataclass(frozen=True)
 class Usage:
-    """What an event took: milliseconds, those of starting its container (None: was warm), and megabytes at most."""
+    """What an event used: milliseconds, those to start its container (None when warm), and the most megabytes."""
 
     duration_ms: float
     init_ms: float | None
@@ -226,7 +228,7 @@ class Usage:
 
     @property
     def billed_ms(self) -> int:
-        """The billed milliseconds; those of starting a container image are billed, too."""
+        """The billed milliseconds; the start of a container image is billed, too."""
         return math.ceil(self.duration_ms + (self.init_ms or 0))
 
 
@@ -234,12 +236,12 @@ TIMED_OUT = "Sandbox.Timedout"
 
 
 def timed_out(seconds: float) -> RuntimeFailure:
-    """Describe a function that ran longer than it may."""
+    """Return the failure of a function that ran into its timeout."""
     return RuntimeFailure(TIMED_OUT, f"Task timed out after {seconds:.2f} seconds", "timeout")
 
 
 def exited(code: int, output: bytes, out_of_memory: bool) -> RuntimeFailure:
-    """Describe a runtime that ended; `output` tells whether it had begun at all."""
+    """Return the failure of a runtime that ended; `output` shows whether it started at all."""
     setup = setup_failure(output)
     if setup is not None and code == 1:
         return setup
@@ -252,7 +254,7 @@ def exited(code: int, output: bytes, out_of_memory: bool) -> RuntimeFailure:
 
 
 def setup_failure(output: bytes) -> RuntimeFailure | None:
-    """Translate what bubblewrap says when the image has not what is to be executed."""
+    """Return the failure that bubblewrap reports when the image lacks the command or the working directory."""
     for line in output.decode("utf-8", "replace").splitlines():
         if line.startswith("bwrap: execvp "):
             path, _, reason = line.removeprefix("bwrap: execvp ").rpartition(": ")
@@ -268,17 +270,17 @@ def _signal_name(number: int) -> str:
 
 
 def start_line(request_id: str, version: str) -> str:
-    """Return the line before the output."""
+    """Return the line that stands before an event's output."""
     return f"START RequestId: {request_id} Version: {version}\n"
 
 
 def end_line(request_id: str) -> str:
-    """Return the line after the output."""
+    """Return the line that stands after an event's output."""
     return f"END RequestId: {request_id}\n"
 
 
 def report_line(request_id: str, spent: Usage, memory: int, status: str | None) -> str:
-    """Return the summary; `memory` is the configured megabytes."""
+    """Return the last line of an event; `memory` is the configured megabytes."""
     parts = [
         f"REPORT RequestId: {request_id}",
         f"Duration: {spent.duration_ms:.2f} ms",

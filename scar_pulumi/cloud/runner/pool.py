@@ -1,4 +1,4 @@
-"""How much runs at once: warm containers and when they go, and the slots that functions share."""
+"""How much runs at once: the warm containers and how long they live, and the slots that functions share."""
 
 import asyncio
 import time
@@ -11,7 +11,10 @@ from scar_pulumi.cloud.runner.container import Container
 
 
 class Slots:
-    """`count` slots for any number of functions; used from one event loop."""
+    """A fair limit: `count` slots for any number of functions, used from one event loop.
+
+    Functions that wait take turns; the events of one function go in order of arrival.
+    """
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -20,7 +23,7 @@ class Slots:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """How many events wait."""
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
@@ -42,7 +45,7 @@ class Slots:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._give()  # it was given in the same moment
+                self._give()  # it got the slot while it was being cancelled
             raise
 
     def _give(self) -> None:
@@ -50,7 +53,7 @@ class Slots:
             function, queue = self._waiting.popitem(last=False)
             turn = queue.popleft()
             if queue:
-                self._waiting[function] = queue  # to the end: the others come first
+                self._waiting[function] = queue  # at the end: the other functions come first
             if not turn.done():
                 turn.set_result(None)
                 return
@@ -58,7 +61,10 @@ class Slots:
 
 
 class Pool:
-    """The containers of all functions. Evicted ones close in the background; `settle` waits for that."""
+    """The containers of all functions, busy and idle. A container serves events of an equal configuration.
+
+    Evicted containers close in the background; `settle` waits for them.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -68,12 +74,12 @@ class Pool:
 
     @property
     def idle(self) -> tuple[Container, ...]:
-        """Those that wait for an event."""
+        """The containers that wait for an event."""
         return tuple(self._idle)
 
     @property
     def busy(self) -> tuple[Container, ...]:
-        """Those that have one."""
+        """The containers that run an event."""
         return tuple(self._busy)
 
     def images(self) -> set[str]:
@@ -81,7 +87,7 @@ class Pool:
         return {container.function.image for container in (*self._idle, *self._busy)}
 
     def take(self, function: FunctionConfiguration) -> Container | None:
-        """Return a warm container for a function, the one used last: the others may go cold."""
+        """Return the warm container of a function that was used last, so that the others can go cold."""
         for container in reversed(self._idle):
             if container.function == function:
                 self._idle.remove(container)
@@ -92,7 +98,7 @@ class Pool:
         return None
 
     def add_busy(self, container: Container) -> None:
-        """Count a new container, and make room for it."""
+        """Add a new container, and evict idle ones to make room for it."""
         self._busy.add(container)
         self._evict(self._beyond_memory())
 
@@ -112,7 +118,7 @@ class Pool:
         task.add_done_callback(self._closing.discard)
 
     def evict_stale(self) -> None:
-        """Close what died by itself or was idle too long."""
+        """Close idle containers that have died or were idle for too long."""
         oldest = time.monotonic() - self._limits.idle_seconds
         self._evict([container for container in self._idle if container.idle_since < oldest or not container.alive])
 
@@ -121,19 +127,19 @@ class Pool:
         self._evict([container for container in self._idle if container.function.name == name])
 
     async def settle(self) -> None:
-        """Wait until every container that was let go is gone."""
+        """Wait until every evicted container is closed."""
         while self._closing:
             await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def close(self) -> None:
-        """Close every container, busy ones, too."""
+        """Close every container, including busy ones."""
         self._evict(self.idle)
         for container in self.busy:
             self.discard(container)
         await self.settle()
 
     def _beyond_memory(self) -> list[Container]:
-        """Return the longest idle containers without which the memory of all would be within its bound."""
+        """Return the containers to evict, longest idle first, to get the memory of all below its limit."""
         excess = (
             sum(container.function.memory for container in (*self._idle, *self._busy)) - self._limits.container_memory
         )

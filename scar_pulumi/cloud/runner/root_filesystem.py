@@ -1,7 +1,7 @@
-"""Images on disk as root filesystems: one directory per layer, shared by every image that has the layer.
+"""Images as root filesystems on disk: one directory for each layer, shared by all images that have the layer.
 
-Layers are unpacked beside their place and renamed into it, so that a killed process leaves nothing half-done in place.
-Each process holds a shared lock on the layers that it uses; only a layer that nobody holds can be removed.
+A layer is unpacked beside its place and renamed into it, so a killed process leaves nothing unfinished there. Each
+process holds a shared lock on the layers that it uses, and only a layer without locks is removed.
 """
 
 import asyncio
@@ -16,18 +16,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scar_foundation.files import write_whole
+from scar_foundation.locks import try_lock
 from scar_pulumi.cloud.runner.configuration import Images
 from scar_pulumi.cloud.runner.image import StoredImage, StoredLayer
 from scar_pulumi.cloud.runner.layers import Marks, Removals, merge, unpack
 
-# Short names: a mount takes at most 4095 bytes of options, and an image may have 127 layers.
+# Characters of a digest in names of folders. A mount takes 4095 bytes of options, and an image may have 127 layers.
 _NAME = 24
 _PARTIAL = "partial-"
 
 
 @dataclass(frozen=True)
 class RootFilesystem:
-    """What a container gets as its root: layers lowest first, or `merged` where they cannot be stacked."""
+    """The root of a container: layers to stack, lowest first, and one `merged` directory if they cannot be stacked."""
 
     layers: tuple[Path, ...]
     merged: Path | None = None
@@ -36,8 +37,8 @@ class RootFilesystem:
 class RootFilesystems:
     """The unpacked images under `directory`.
 
-    `marks` says how overlayfs is told of removals; with "none" layers are merged. With a `limit`, so are those of
-    images whose layers' paths are longer together.
+    `marks` is how removals are marked for overlayfs; "none" merges the layers instead. Layers whose paths together are
+    longer than the `limit` are merged, too.
     """
 
     def __init__(self, directory: Path, images: Images, marks: Marks, limit: int | None = None) -> None:
@@ -55,10 +56,10 @@ class RootFilesystems:
         self._held: dict[Path, int] = {}
         self._gate = asyncio.Lock()
         self._unpacking = 0
-        self._discard(self._platform)  # the machine's name service may have changed since
+        self._discard(self._platform)  # the machine's name servers may have changed
 
     async def acquire(self, image: StoredImage) -> RootFilesystem:
-        """Unpack what is missing of `image` and return its root filesystem. Raises ImageError."""
+        """Unpack the missing layers of `image` and return its root filesystem. Raises UnusableImageError."""
         async with self._gate:
             self._unpacking += 1
         try:
@@ -85,8 +86,8 @@ class RootFilesystems:
         return self._marks != "none" and (self._limit is None or length < self._limit)
 
     async def collect(self, in_use: Iterable[str]) -> None:
-        """Remove the layers of images that have left the store, except those of the digests `in_use`."""
-        async with self._gate:  # what is being unpacked might share a layer with what goes
+        """Remove the layers of images that are no longer in the store, except those of the digests `in_use`."""
+        async with self._gate:  # an image that is being unpacked may share layers with a removed one
             if not self._unpacking:
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._collect, set(in_use))
 
@@ -95,7 +96,7 @@ class RootFilesystems:
         return sum(1 for _ in self._records.glob("*.json"))
 
     def close(self) -> None:
-        """Let go of every layer; another process may then remove it."""
+        """Release every layer, so that other processes may remove it."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         for held in self._held.values():
             os.close(held)
@@ -105,14 +106,16 @@ class RootFilesystems:
         return self._layers / _name(layer.digest)
 
     async def _once(self, place: Path, source: StoredLayer | tuple[Path, ...] | None) -> None:
-        """Make `place` in a thread unless this process holds it; those who ask meanwhile wait for the same thread."""
+        """Make `place` in a thread unless this process has it; calls at the same time share the thread."""
         if place in self._held:
             return
         task = self._running.get(place)
         if task is None:
             task = self._running[place] = asyncio.create_task(self._in_thread(place, source))
             task.add_done_callback(lambda _: self._running.pop(place))
-            task.add_done_callback(lambda task: task.cancelled() or task.exception())  # all may have stopped waiting
+            task.add_done_callback(
+                lambda task: task.cancelled() or task.exception()
+            )  # the callers may all be cancelled
         await asyncio.shield(task)
 
     async def _in_thread(self, place: Path, source: StoredLayer | tuple[Path, ...] | None) -> None:
@@ -171,16 +174,16 @@ class RootFilesystems:
         except FileNotFoundError:
             return
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(_set_aside(place))
-        except (BlockingIOError, FileNotFoundError):
-            return  # another process uses it, or is removing it
+            if try_lock(lock):
+                shutil.rmtree(_set_aside(place))
+        except FileNotFoundError:
+            return  # another process removes it
         finally:
             os.close(lock)
 
 
 def _topmost(layers: tuple[StoredLayer, ...]) -> tuple[StoredLayer, ...]:
-    """The layers without those that come again higher up, which hide them: overlayfs refuses a directory twice."""
+    """Return the layers without those that occur again higher up: overlayfs refuses a directory twice."""
     return tuple(reversed(dict.fromkeys(reversed(layers))))
 
 
@@ -193,13 +196,13 @@ def _record(image: StoredImage, layers: tuple[Path, ...]) -> dict[str, object]:
 
 
 def _partial(folder: Path) -> tuple[Path, int]:
-    """Make a locked directory to build something in; unlocked ones belong to nobody and are swept."""
+    """Make a locked directory to build something in; unlocked ones are leftovers and are removed."""
     while True:
         partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
         try:
             lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
-            continue  # swept by another process in between
+            continue  # removed by another process in between
         fcntl.flock(lock, fcntl.LOCK_EX)
         if partial.exists():
             return partial, lock
@@ -207,7 +210,7 @@ def _partial(folder: Path) -> tuple[Path, int]:
 
 
 def _hold(place: Path) -> int | None:
-    """Lock `place` against removal; None when it is not there, or is being removed."""
+    """Lock `place` against removal; return None when it is missing or being removed."""
     try:
         held = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
@@ -234,7 +237,7 @@ def _set_aside(place: Path) -> Path:
 
 
 def _build_platform(root: Path) -> None:
-    """What lies over every image: places to mount on, which an image need not have, and the machine's name service."""
+    """Make the topmost layer of every image: directories to mount on, and the machine's name servers."""
     for name in ("proc", "dev", "tmp", "etc"):
         (root / name).mkdir(mode=0o755)
     resolver = Path("/etc/resolv.conf")

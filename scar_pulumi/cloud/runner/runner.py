@@ -16,10 +16,12 @@ from scar_pulumi.cloud.runner.image import check_architecture, read_image
 from scar_pulumi.cloud.runner.pool import Pool, Slots
 
 _HOUSEKEEPING_SECONDS = 15.0
+_EXECUTORS = ("bubblewrap", "docker")
+"""In the order in which `auto` tries them."""
 
 
 class RunnerStoppedError(LocalCloudError):
-    """The runner stops or has not started: the event did not run to its end, which is not the function's failure."""
+    """The runner is not running or is stopping. The event has not completed, and the function is not to blame."""
 
     def __init__(self) -> None:
         super().__init__("the container runner is not running; start the local cloud and send the event again")
@@ -60,7 +62,7 @@ class Runner:
         self._closed = False
 
     async def start(self) -> None:
-        """Choose an executor by trying it, and sweep what a killed predecessor left. Raises LocalCloudError."""
+        """Find an executor that works here, and remove what a killed runner left. Raises LocalCloudError."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._executor = await choose_executor(self._wish, self._directory, self._images)
         self._housekeeping = asyncio.create_task(self._keep_house())
@@ -74,10 +76,10 @@ class Runner:
         client_context: str | None = None,
         background: bool = False,
     ) -> InvocationResult:
-        """Run one event; with `background` it waits for a free slot behind the other events.
+        """Run one event. With `background` it shares the slots of events whose senders do not wait.
 
-        What the function does, dying included, is a result. Raises LocalCloudError when there is no container to be
-        had (image missing or damaged), RunnerStoppedError when the runner ends before the event does.
+        A function that fails or dies has a result, too. Raises LocalCloudError when no container can be started,
+        for example because its image is missing or damaged, and RunnerStoppedError when the runner stops first.
         """
         generation = self._generations[function.name]
         invocation = Invocation(request_id, payload, client_context)
@@ -92,7 +94,7 @@ class Runner:
     async def _try(
         self, function: FunctionConfiguration, generation: int, invocation: Invocation
     ) -> InvocationResult | None:
-        """Run an event; None when its container was found dead."""
+        """Run an event in a container; return None when that had died before."""
         container = await self._container(function, generation)
         try:
             result = await container.invoke(invocation)
@@ -112,17 +114,16 @@ class Runner:
         return result
 
     async def _release_later(self, container: Container, rest: asyncio.Task[None]) -> None:
-        """Keep a container that answered early from other events until it is done with its own."""
+        """Give a container no other event until it has finished the one that it answered early."""
         await asyncio.gather(rest, return_exceptions=True)
         container.rest = None
         self._release(container)
 
     async def run(self, task: ContainerRun, started: Callable[[], None], logs: LogSink | None = None) -> ContainerExit:
-        """Run a container once, to its end; `started` is called when it has begun. Cancelled, it kills the container.
+        """Run a container to its end; call `started` once it runs. Cancelling kills the container.
 
-        Its lines go to `logs`, by default to where those of functions go.
-
-        Raises LocalCloudError when there is no container to be had, RunnerStoppedError when the runner is not running.
+        Its output goes to `logs`, by default to the log sink of the functions. Raises LocalCloudError when the
+        container cannot be started, RunnerStoppedError when the runner is not running.
         """
         if self._executor is None or self._closed:
             raise RunnerStoppedError
@@ -137,13 +138,13 @@ class Runner:
             self._images_of_tasks[task.image] -= 1
 
     async def prepare(self, image: str, architecture: str = "x86_64") -> None:
-        """Unpack an image now rather than at its first event. Raises LocalCloudError."""
+        """Unpack an image ahead of its first event. Raises LocalCloudError."""
         if self._executor is None or self._closed:
             raise RunnerStoppedError
         await self._executor.prepare(await asyncio.to_thread(read_image, self._images, image, architecture))
 
     def expect(self, image: str, architecture: str = "x86_64") -> None:
-        """Begin to unpack an image whose events may come soon; what is wrong with it is told at its first event."""
+        """Start to unpack an image in the background. Its errors are reported at its first event."""
         task = asyncio.create_task(self.prepare(image, architecture))
         self._expected.add(task)
         task.add_done_callback(self._expected.discard)
@@ -177,13 +178,13 @@ class Runner:
             self._pool.discard(container)
 
     async def retire(self, name: str) -> None:
-        """Forget a function's containers, because it was changed or deleted: the busy ones after their event."""
+        """Close the containers of a function that was changed or deleted; the busy ones after their event."""
         self._generations[name] += 1
         self._pool.retire(name)
         await self._pool.settle()
 
     async def close(self) -> None:
-        """End everything; events that still run fail."""
+        """Stop all containers; events that still run fail."""
         self._closed = True
         background = [*self._expected, *((self._housekeeping,) if self._housekeeping else ())]
         for task in background:
@@ -200,11 +201,11 @@ class Runner:
         while True:
             await asyncio.sleep(seconds)
             self._pool.evict_stale()
-            with contextlib.suppress(OSError):  # a full or slow disk must not end the housekeeping
+            with contextlib.suppress(OSError):  # a full disk must not end the housekeeping
                 await self._executor.collect(self._pool.images() | set(+self._images_of_tasks))
 
     def describe(self) -> dict[str, object]:
-        """Say what runs and how, for `scar-pulumi local status`."""
+        """Return what runs and how, for `scar-pulumi local status`."""
         executor = self._executor
         return {
             "executor": executor.name if executor else None,
@@ -221,33 +222,34 @@ class Runner:
         }
 
 
-NAMES = ("auto", "bubblewrap", "docker")
-
-
 def _make(name: str, directory: Path, images: Images) -> Executor:
-    if name == "docker":
+    if name == "bubblewrap":
+        from scar_pulumi.cloud.runner.executors.bubblewrap import Bubblewrap  # noqa: PLC0415 - needs Linux
+
+        return Bubblewrap(directory, images)
+    try:
         from scar_pulumi.cloud.runner.executors.docker import Docker  # noqa: PLC0415 - its SDK takes 0.2 s to import
-
-        return Docker(directory, images)
-    from scar_pulumi.cloud.runner.executors.bubblewrap import Bubblewrap  # noqa: PLC0415 - needs Linux
-
-    return Bubblewrap(directory, images)
+    except ModuleNotFoundError as error:
+        raise ExecutorUnavailable(f"docker: {error}; install scar-pulumi[local]") from None
+    return Docker(directory, images)
 
 
 async def choose_executor(wish: str, directory: Path, images: Images) -> Executor:
-    """Return the executor of that name, started; with "auto" the first that works. Raises LocalCloudError."""
-    if wish not in NAMES:
-        raise LocalCloudError(f"local cloud: there is no executor {wish!r}; choose one of {', '.join(NAMES)}")
+    """Start the executor of that name and return it; "auto" is the first that works. Raises LocalCloudError."""
+    if wish not in ("auto", *_EXECUTORS):
+        known = ", ".join(("auto", *_EXECUTORS))
+        raise LocalCloudError(f"local cloud: there is no executor {wish!r}; set SCAR_LOCAL_EXECUTOR to one of {known}")
     failures = []
-    for name in NAMES[1:] if wish == "auto" else (wish,):
-        executor = _make(name, directory, images)
+    for name in _EXECUTORS if wish == "auto" else (wish,):
         try:
+            executor = _make(name, directory, images)
             await executor.start()
         except ExecutorUnavailable as error:
             failures.append(str(error))
         else:
             return executor
     raise LocalCloudError(
-        "local cloud: containers cannot be run here: " + "; ".join(failures) + "; install Docker or Podman, or allow"
-        " user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)"
+        "local cloud: containers cannot run on this machine: " + "; ".join(failures) + "; install Docker or Podman, or"
+        " allow user namespaces (with sysctl: kernel.unprivileged_userns_clone=1,"
+        " kernel.apparmor_restrict_unprivileged_userns=0)"
     )

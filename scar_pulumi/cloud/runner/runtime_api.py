@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 
 import h11
 
+from scar_foundation.limits import LAMBDA_PAYLOAD_BYTES
+
 _READ = 256 * 1024
 _HEADERS = 64 * 1024
 
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request with its whole body; `gone` comes true when the client hangs up while it waits for the answer."""
+    """A request with its whole body. `gone` returns when the client hangs up while it waits for the response."""
 
     method: str
     path: str
@@ -31,7 +33,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """An answer; `sent` is called with whether it could be written."""
+    """A response. `sent` is called with whether the response could be written."""
 
     status: int
     body: bytes = b""
@@ -43,7 +45,10 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class HttpConnection:
-    """One connection, kept for as many requests as the client likes; bodies beyond `limit` bytes are dropped."""
+    """One connection, for as many requests as the client sends. Bodies of more than `limit` bytes are dropped.
+
+    It is h11 on an asyncio stream: each container has a server of its own, and a warm call passes through it twice.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int) -> None:
         self._reader = reader
@@ -52,7 +57,7 @@ class HttpConnection:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEADERS)
 
     async def serve(self, handler: Handler) -> None:
-        """Answer requests until either side is done."""
+        """Answer requests until either side ends the connection."""
         try:
             while (request := await self._request()) is not None:
                 await self._respond(await handler(request))
@@ -79,7 +84,7 @@ class HttpConnection:
         return HttpRequest(head.method.decode("ascii"), path, headers, bytes(body), too_long, self._hang_up)
 
     async def _event(self) -> h11.Event | None:
-        """Return the next event; None when there will be none."""
+        """Return the next event of HTTP, or None when there are no more."""
         while True:
             event = self._http.next_event()
             if isinstance(event, h11.Event):
@@ -91,7 +96,7 @@ class HttpConnection:
             self._http.receive_data(await self._reader.read(_READ))
 
     async def _hang_up(self) -> None:
-        """Return when the client has closed; what it sends meanwhile is kept for the next request."""
+        """Return when the client has closed the connection; keep what it sends meanwhile for the next request."""
         while data := await self._reader.read(_READ):
             self._http.receive_data(data)
 
@@ -114,15 +119,14 @@ class HttpConnection:
             await self._writer.drain()
 
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB, and what Lambda adds to it
-PAYLOAD_LIMIT = 6 * 1024 * 1024 + 100
+PAYLOAD_LIMIT = LAMBDA_PAYLOAD_BYTES + 100  # what Lambda itself adds to an event
 _RUNTIME = "/2018-06-01/runtime/"
 _EXTENSIONS = "/2020-01-01/extension/"
 
 
 @dataclass(frozen=True)
 class RuntimeResponse:
-    """What the runtime said to an event: its payload, and whether it was an error."""
+    """The runtime's response to an event: the payload, and whether it is an error."""
 
     payload: bytes
     failed: bool
@@ -130,7 +134,7 @@ class RuntimeResponse:
 
 @dataclass(frozen=True)
 class Event:
-    """One event on its way through the runtime; `started` is done when it has been handed over."""
+    """An event for the runtime. `started` is done when the runtime has it, `answered` when it has responded."""
 
     request_id: str
     payload: bytes
@@ -144,10 +148,10 @@ class Event:
 
 
 class RuntimeApi:
-    """Hands events to a runtime and takes its answers.
+    """Gives events to a runtime and takes its responses.
 
-    `ready` is done at the runtime's first request for an event, `init_error` when it says that it cannot start; `asked`
-    is set while the runtime waits for an event, so it has nothing more to do for the one before.
+    `ready` is done when the runtime first asks for an event, `init_error` when it reports that it cannot start. `asked`
+    is set while the runtime waits for an event, so that it has finished the one before.
     """
 
     def __init__(self) -> None:
@@ -162,21 +166,21 @@ class RuntimeApi:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
-        """Listen, and return the address for AWS_LAMBDA_RUNTIME_API."""
+        """Listen, and return the value of AWS_LAMBDA_RUNTIME_API."""
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()
         return f"{host}:{port}"
 
     def deliver(self, event: Event) -> None:
-        """Queue an event for the runtime's next request."""
+        """Queue an event until the runtime asks for one."""
         self._events.put_nowait(event)
 
     def abandon(self) -> None:
-        """Take no answer any more to the event that the runtime has: its time is up."""
+        """Accept no response to the current event any more, because it has timed out."""
         self._current = None
 
     async def close(self) -> None:
-        """Stop listening and drop every connection."""
+        """Stop listening and close every connection."""
         if self._server is not None:
             self._server.close()
         for task in tuple(self._connections):
@@ -189,7 +193,7 @@ class RuntimeApi:
         assert task is not None
         self._connections.add(task)
         try:
-            # A cancelled handler is reported as an error by asyncio's streams; closing is none.
+            # asyncio's streams report a cancelled handler as an error, which closing is not.
             with contextlib.suppress(asyncio.CancelledError):
                 await HttpConnection(reader, writer, PAYLOAD_LIMIT).serve(self._route)
         finally:
@@ -209,7 +213,7 @@ class RuntimeApi:
         return _nothing_to_do(request)
 
     async def _next(self, request: HttpRequest) -> HttpResponse:
-        if self._current is not None:  # its answer to the request before may have been lost
+        if self._current is not None:  # the response to the request before may have been lost
             return _handed(self._current)
         if not self.ready.done():
             self.ready.set_result(time.monotonic())
@@ -224,14 +228,14 @@ class RuntimeApi:
         return _handed(event, lambda sent: self._handed_over(event, sent))
 
     async def _event(self, request: HttpRequest) -> Event:
-        """Wait for an event; a client that hangs up meanwhile must not get one."""
+        """Wait for an event, and take none when the client hangs up meanwhile."""
         waiting = asyncio.create_task(self._events.get())
         gone = asyncio.create_task(_wait(request))
         try:
             await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             gone.cancel()
-            waiting.cancel()  # does nothing to a finished one
+            waiting.cancel()  # without effect when it is done
         await asyncio.gather(waiting, gone, return_exceptions=True)
         if waiting.cancelled():
             raise ConnectionAbortedError
@@ -239,7 +243,7 @@ class RuntimeApi:
 
     def _handed_over(self, event: Event, sent: bool) -> None:
         if not sent and self._current is event and not event.answered.done():
-            self._current = None  # nobody has it: the next request gets it
+            self._current = None  # the runtime never got it: the next request does
             self._events.put_nowait(event)
 
     def _answer(self, request_id: str, request: HttpRequest, failed: bool) -> HttpResponse:
@@ -300,7 +304,7 @@ def _headers(event: Event) -> list[tuple[str, bytes]]:
         ("Lambda-Runtime-Trace-Id", _trace().encode()),
     ]
     if event.client_context:
-        # A header is one line: JSON says the same with spaces for line breaks.
+        # A header is one line, and JSON means the same with spaces for line breaks.
         headers.append(("Lambda-Runtime-Client-Context", " ".join(event.client_context.splitlines()).encode()))
     return headers
 

@@ -33,10 +33,10 @@ def test_an_emulator_that_reaches_into_containers_is_taken(tmp_path: Path) -> No
 @pytest.mark.parametrize(("state", "flags"), [("disabled", "POCF"), ("enabled", "POC")])
 def test_an_emulator_that_would_not_run_is_none(tmp_path: Path, state: str, flags: str) -> None:
     register(tmp_path, state, flags)
-    with pytest.raises(UnusableImageError, match=f"f: it is for {OTHER}, .* install qemu-user-static"):
+    with pytest.raises(UnusableImageError, match=f"f: its image is for {OTHER}, .* install qemu-user-static"):
         check_architecture("f", OTHER, tmp_path)
 
 
 def test_without_any_emulator_the_function_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UnusableImageError, match=f"f: it is for {OTHER}"):
+    with pytest.raises(UnusableImageError, match=f"f: its image is for {OTHER}"):
         check_architecture("f", OTHER, tmp_path / "none")

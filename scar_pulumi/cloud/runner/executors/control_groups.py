@@ -1,6 +1,6 @@
-"""Control groups, of either version: the memory and process limits of one container, where they can be written.
+"""Control groups of version 1 or 2: the limits of a container's memory and processes, where they can be set.
 
-Which of them work is found out by making one. Groups lie below the daemon's own, so limits set from outside still hold.
+What works is found out by making one. Groups are below the daemon's own, so limits on the daemon hold as well.
 """
 
 import contextlib
@@ -12,21 +12,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scar_pulumi.cloud.runner.configuration import MEGABYTE
+from scar_foundation.limits import MIB
 
 _PREFIX = "scar-pulumi-"
 
 
 @dataclass(frozen=True)
 class Controller:
-    """A controller that can be written: where its groups go, and how they are spoken to."""
+    """A controller whose groups can be made: where, and in which version."""
 
     version: int
     parent: Path
 
 
 class ControlGroup:
-    """The control groups of one container, one directory per controller (the same one twice in version 2)."""
+    """The control groups of one container: a directory for each controller, the same one for both in version 2."""
 
     def __init__(self, name: str, controllers: Mapping[str, Controller]) -> None:
         self._memory = _directory(controllers.get("memory"), name)
@@ -37,17 +37,17 @@ class ControlGroup:
 
     @property
     def counts_memory(self) -> bool:
-        """Whether `resident` knows anything."""
+        """Whether `resident` can tell the memory in use."""
         return self._memory is not None
 
     def create(self, memory: int, processes: int) -> None:
-        """Make the groups, limited to `memory` megabytes and so many processes."""
+        """Make the groups, with these limits of megabytes and processes."""
         for path in self.directories:
             path.mkdir(exist_ok=True)
         if self._processes is not None:
             (self._processes / "pids.max").write_text(str(processes))
         if self._memory is not None:
-            self._limit_memory(self._memory, str(memory * MEGABYTE))
+            self._limit_memory(self._memory, str(memory * MIB))
 
     def _limit_memory(self, path: Path, limit: str) -> None:
         if self._version == 2:
@@ -58,30 +58,30 @@ class ControlGroup:
             _write_if_there(path / "memory.memsw.limit_in_bytes", limit)
 
     def join(self, process: int) -> None:
-        """Move a process in; what it starts from then on is in, too."""
+        """Move a process into the groups, and with it what it starts from then on."""
         for path in self.directories:
             (path / "cgroup.procs").write_text(str(process))
 
     def resident(self) -> int:
-        """Return the bytes of memory in use now, without the files that the kernel caches; 0 where not known."""
+        """Return the bytes of memory in use, without cached files, or 0 where the kernel does not tell."""
         if self._memory is None:
             return 0
         field = "anon" if self._version == 2 else "rss"
         return _field(self._memory / "memory.stat", field)
 
     def out_of_memory(self) -> bool:
-        """Tell whether the kernel killed a process for going over the limit."""
+        """Return whether the kernel has killed a process because of the memory limit."""
         if self._memory is None:
             return False
         return _field(self._memory / ("memory.events" if self._version == 2 else "memory.oom_control"), "oom_kill") > 0
 
     def remove(self) -> None:
-        """Kill what is left in the groups and remove them."""
+        """Kill the processes in the groups and remove the groups."""
         remove_groups(self.directories)
 
 
 def find_controllers(own: str | None = None) -> dict[str, Controller]:
-    """Find where memory and process limits can be set, by trying. Nothing is left behind."""
+    """Return the controllers, of memory and of processes, that work here, after trying each."""
     lines = [line.split(":", 2) for line in (own or Path("/proc/self/cgroup").read_text()).splitlines()]
     groups = {name: path for _, names, path in lines for name in names.split(",")}
     mounts = _mounted()
@@ -95,7 +95,7 @@ def find_controllers(own: str | None = None) -> dict[str, Controller]:
 
 
 def remove_groups(directories: Iterable[Path]) -> None:
-    """Kill every process in the given groups, whoever started it, and remove them."""
+    """Kill every process in these groups, whoever started it, and remove the groups."""
     for path in directories:
         deadline = time.monotonic() + 10
         while path.exists():
@@ -105,7 +105,7 @@ def remove_groups(directories: Iterable[Path]) -> None:
             except OSError as error:
                 if error.errno != errno.EBUSY or time.monotonic() > deadline:
                     break
-                time.sleep(0.005)  # dying processes leave their group a moment later
+                time.sleep(0.005)  # killed processes leave their group a moment later
 
 
 def _kill(path: Path) -> None:
@@ -121,7 +121,7 @@ def _candidates(name: str, groups: Mapping[str, str], mounts: Mapping[str, Path]
     if "" not in groups or "" not in mounts:
         return []
     own = mounts[""] / groups[""].lstrip("/")
-    # In version 2 a group with processes cannot limit children: look for the nearest one above that can.
+    # In version 2 a group with processes cannot limit its children, so look for the nearest one above that can.
     return [Controller(2, path) for path in (own, *own.parents) if path.is_relative_to(mounts[""])]
 
 
@@ -149,7 +149,7 @@ def _enable(name: str, parent: Path) -> None:
 
 
 def _mounted() -> dict[str, Path]:
-    """Map each version 1 controller to its mount; the unified hierarchy has the empty name, as in /proc/self/cgroup."""
+    """Return the mount of each controller; version 2 has the empty name, as in /proc/self/cgroup."""
     mounts: dict[str, Path] = {}
     for line in Path("/proc/mounts").read_text().splitlines():
         _, target, kind, options, *_ = line.split(" ")

@@ -1,6 +1,6 @@
 """Containers through Docker's interface: Docker itself, or Podman's socket (DOCKER_HOST).
 
-It is the second choice: /tmp is memory, and containers of a killed daemon live until the next start sweeps them.
+It is the second choice: /tmp is in memory, and containers of a killed local cloud live until its next start.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
-from scar_pulumi.cloud.runner.configuration import MEGABYTE, Images
+from scar_foundation.limits import MIB
+from scar_pulumi.cloud.runner.configuration import Images
 from scar_pulumi.cloud.runner.executors import GROUP, USER, ExecutorUnavailable, LaunchError, Sandbox
 from scar_pulumi.cloud.runner.image import StoredImage
 
@@ -37,17 +38,17 @@ class Docker:
     def __init__(self, directory: Path, images: Images) -> None:
         self._directory = directory
         self._images = images
-        # Only this runner's own leftovers are swept, not those of another state directory.
+        # Marks the containers of this directory, so that those of other local clouds are left alone.
         self._owner = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
         self._client: docker.DockerClient | None = None
         self._version = ""
 
     async def start(self) -> None:
-        """Reach the daemon and sweep. Raises ExecutorUnavailable."""
+        """Connect to Docker and remove what a killed runner left. Raises ExecutorUnavailable."""
         try:
             await asyncio.to_thread(self._connect)
         except (DockerException, requests.RequestException, OSError) as error:
-            raise ExecutorUnavailable(f"docker: no daemon answers ({error})") from error
+            raise ExecutorUnavailable(f"docker: it does not answer ({error})") from error
 
     def _connect(self) -> None:
         self._client = docker.from_env()
@@ -62,7 +63,7 @@ class Docker:
         return self._client
 
     async def prepare(self, image: StoredImage) -> None:
-        """Load an image that the daemon does not have yet."""
+        """Load an image that Docker does not have yet."""
         try:
             await asyncio.to_thread(self._load, image)
         except DockerException as error:
@@ -96,7 +97,7 @@ class Docker:
         )
 
     async def collect(self, in_use: Iterable[str]) -> None:
-        """Remove loaded images that have left the store."""
+        """Remove loaded images that are no longer in the store."""
         await asyncio.to_thread(self._collect, set(in_use))
 
     def _collect(self, in_use: set[str]) -> None:
@@ -115,12 +116,12 @@ class Docker:
         return True
 
     async def close(self) -> None:
-        """Drop the connection."""
+        """Close the connection."""
         if self._client is not None:
             await asyncio.to_thread(self._client.close)
 
     def describe(self) -> dict[str, object]:
-        """Say what is used."""
+        """Return what is used."""
         return {
             "program": f"Docker {self._version}",
             "root_filesystem": "Docker's",
@@ -132,7 +133,7 @@ class Docker:
 
 
 def container_options(sandbox: Sandbox) -> dict[str, Any]:
-    """Return what makes a container Lambda-like, or a job's where it is less confined."""
+    """Return the options of a container that is confined as on Lambda, or as a job is."""
     confinement = sandbox.confinement
     return {
         "name": f"scar-{sandbox.function[:40]}-{sandbox.name[:12]}",
@@ -140,7 +141,7 @@ def container_options(sandbox: Sandbox) -> dict[str, Any]:
         "working_dir": sandbox.working_directory,
         "environment": dict(sandbox.environment),
         "user": f"{confinement.user}:{confinement.group}",
-        "network_mode": "host",  # the local cloud listens on this machine's loopback
+        "network_mode": "host",  # the local cloud listens on loopback
         "pids_limit": confinement.processes,
         "ulimits": [_limit("nofile", confinement.open_files), _limit("core", 0)],
         "cap_drop": ["ALL"],
@@ -157,7 +158,7 @@ def _memory(megabytes: int) -> dict[str, str]:
 
 
 def _confined_options(sandbox: Sandbox) -> dict[str, Any]:
-    """Only /tmp can be written, which counts against the memory: the limit has room for it."""
+    """Return the options of a container that may only write to /tmp, which is in memory."""
     owner = f"uid={sandbox.confinement.user},gid={sandbox.confinement.group}"
     options = f"size={sandbox.ephemeral_storage}m,mode=0700,{owner},exec"
     return {"read_only": True, "tmpfs": {"/tmp": options}, **_shared(sandbox)}  # noqa: S108
@@ -169,7 +170,7 @@ def _job_options(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def _shared(sandbox: Sandbox) -> dict[str, Any]:
-    """What of this machine a container shares: memory, folders, GPUs."""
+    """Return the options for what the container shares with this machine: memory, directories, GPUs."""
     memory = sandbox.confinement.shared_memory
     options: dict[str, Any] = {}
     if memory:
@@ -192,7 +193,7 @@ def _limit(name: str, value: int) -> docker.types.Ulimit:
 
 
 def write_archive(image: StoredImage, tag: str, target: Any) -> None:
-    """Write an image as `docker save` does; Docker takes compressed layers as they are."""
+    """Write an image as `docker save` does. Docker loads compressed layers, too."""
     with tarfile.open(fileobj=target, mode="w") as archive:
         names = [f"{layer.digest.partition(':')[2]}.tar" for layer in image.layers]
         for name, layer in dict(zip(names, image.layers, strict=True)).items():
@@ -214,7 +215,7 @@ def _tag(image: StoredImage) -> str:
 
 
 class DockerProcess:
-    """A created container; `start` starts it."""
+    """A container under Docker. Threads follow its output, its end and its memory, as the SDK blocks."""
 
     def __init__(self, container: Any) -> None:
         self._container = container
@@ -226,7 +227,7 @@ class DockerProcess:
         os.set_blocking(self.output, False)
 
     async def start(self) -> None:
-        """Start it; whatever it prints is caught from its first byte on. Raises DockerException."""
+        """Start the container and follow its output from the first byte. Raises DockerException."""
         stream = await asyncio.to_thread(self._container.attach, stdout=True, stderr=True, stream=True, logs=True)
         try:
             await asyncio.to_thread(self._container.start)
@@ -238,22 +239,22 @@ class DockerProcess:
             threading.Thread(target=target, args=arguments, daemon=True).start()
 
     def memory(self) -> int:
-        """Return the most megabytes that Docker reported."""
+        """Return the most megabytes that Docker has reported."""
         return self._peak
 
     def out_of_memory(self) -> bool:
-        """Tell whether it was killed, and not by `kill`: Docker forgets a removed container's reason."""
+        """Return whether it was killed other than by `kill`: Docker does not tell why a removed container died."""
         return not self._was_killed and self.exited.done() and self.exited.result() == _KILLED
 
     def terminate(self) -> bool:
-        """Ask it to end, without waiting for Docker."""
+        """Send SIGTERM, without waiting for Docker."""
         if not self.exited.done():
             self._was_killed = True
             threading.Thread(target=self._send, args=("SIGTERM",), daemon=True).start()
         return True
 
     async def kill(self) -> None:
-        """Kill it and wait until it is gone."""
+        """Kill the container and wait until it is gone."""
         if not self.exited.done():
             self._was_killed = True
             with contextlib.suppress(APIError, NotFound):
@@ -284,8 +285,8 @@ class DockerProcess:
         with contextlib.suppress(DockerException, requests.RequestException):
             for report in self._container.stats(stream=True, decode=True):
                 used = int(report.get("memory_stats", {}).get("usage", 0))
-                self._peak = max(self._peak, -(-used // MEGABYTE))
+                self._peak = max(self._peak, -(-used // MIB))
 
     def _tell(self, call: Callable[..., object], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
             self._loop.call_soon_threadsafe(call, *arguments)

@@ -1,7 +1,7 @@
-"""Mounts that only one thread and the processes it starts can see, and the container's /tmp among them.
+"""Mounts that only one thread and its child processes can see, among them the container's /tmp.
 
-Linux keeps the mount namespace and the working directory per thread. A thread that leaves the shared ones can mount
-what a container needs with root's rights and start it; the mounts vanish with the last process in them.
+In Linux each thread may have its own mount namespace and working directory. Such a thread can mount, as root, what a
+container needs, and start the container; the mounts go with the last process in the namespace.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from scar_pulumi.cloud.runner.configuration import MEGABYTE
+from scar_foundation.limits import MIB
 
 # https://man7.org/linux/man-pages/man2/mount.2.html
 MS_RDONLY = 0x1
@@ -27,17 +27,17 @@ _MS_REC = 0x4000
 _MS_SLAVE = 0x80000
 _CLONE_NEWNS = 0x20000
 
-# A directory that everybody may pass through: the state directory may lie where only root can look.
-_PLACES = ("/mnt", "/media", "/srv", "/opt", "/run", "/tmp")  # noqa: S108 - hidden under a mount, never written
+# Where a container's mounts go. Everybody may enter these, while the state directory may be readable by root only.
+_PLACES = ("/mnt", "/media", "/srv", "/opt", "/run", "/tmp")  # noqa: S108 - a mount hides it, nothing is written
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
 
 
 def enter_private_mounts() -> Path:
-    """Give the calling thread its own mounts and return a fresh folder in them; the thread must serve nothing else."""
+    """Give the calling thread mounts of its own, for good, and return an empty directory in them."""
     _check(_libc.unshare(_CLONE_NEWNS), "unshare")
-    os.umask(0o022)  # the thread's own since then: Lambda's user has to pass through what is made here
+    os.umask(0o022)  # of this thread only: Lambda's user has to enter what is made here
     _check(_libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None), "/")
     place = next(Path(name) for name in _PLACES if _passable(Path(name)))
     mount("tmpfs", "tmpfs", place, 0, "mode=755,size=1m")
@@ -51,24 +51,24 @@ def mount(kind: str, source: str | Path, target: Path, flags: int, data: str = "
 
 
 def bind(source: Path, target: Path) -> None:
-    """Make `source` visible at `target`, which is made, too. Raises OSError."""
+    """Mount `source` at `target` as well, and make `target`. Raises OSError."""
     target.mkdir(parents=True)
     _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, _MS_BIND | _MS_REC, None), str(target))
 
 
 def unmount(target: Path) -> None:
-    """Take away what was mounted last at `target`. Raises OSError."""
+    """Remove the topmost mount at `target`. Raises OSError."""
     _check(_libc.umount2(os.fsencode(target), 0), str(target))
 
 
 def stack(layers: Sequence[Path], target: Path, changes: Path | None = None) -> None:
-    """Mount layers (lowest first) over each other at `target`, which is made, too. Raises OSError.
+    """Mount layers, lowest first, over each other at `target`, and make `target`. Raises OSError.
 
-    Without a folder for `changes` they are read-only.
+    Without a directory for `changes` they are read-only.
     """
     target.mkdir()
     parent = Path(os.path.commonpath(layers))
-    os.chdir(parent)  # of this thread only: relative names keep the options below the limit of one page
+    os.chdir(parent)  # of this thread only: relative names keep the options within one page
     names = ":".join(str(layer.relative_to(parent)) for layer in reversed(layers))
     flags, options = MS_NOSUID | MS_NODEV, f"lowerdir={names}"
     if changes is None:
@@ -122,7 +122,12 @@ class _LoopConfiguration(ctypes.Structure):
 
 
 class TemporaryStorage:
-    """Makes /tmp file systems owned by `user` and `group`; `directory` holds templates, `scratch` what is in use."""
+    """Makes file systems of exactly the configured size for /tmp, in files, so that they take disk and no memory.
+
+    Pages of a tmpfs would count against the memory of the function, which they do not on Lambda. Each file is a sparse
+    copy of an ext4 template, deleted once it is mounted; the loop device frees itself on unmount. `directory` is for
+    templates, `scratch` for copies; `user` and `group` own what is mounted.
+    """
 
     def __init__(self, directory: Path, scratch: Path, user: int, group: int) -> None:
         self._directory = directory
@@ -132,7 +137,7 @@ class TemporaryStorage:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def mount(self, megabytes: int, place: Path) -> Path:
-        """Mount a new file system at `place`, which is made, and return its folder for /tmp. Raises OSError."""
+        """Mount a new file system at `place`, make `place`, and return the directory for /tmp. Raises OSError."""
         with self._lock:
             template = self._template(megabytes, place)
         descriptor, name = tempfile.mkstemp(suffix=".ext4", dir=self._scratch)
@@ -157,8 +162,8 @@ class TemporaryStorage:
         return template
 
     def _make(self, descriptor: int, name: str, megabytes: int, place: Path) -> None:
-        # Enough above the wanted size for ext4's own tables; what is left over is then reserved for root.
-        os.ftruncate(descriptor, megabytes * MEGABYTE * 104 // 100 + 8 * MEGABYTE)
+        # Larger than wanted, for ext4's own tables; what remains is then reserved for root.
+        os.ftruncate(descriptor, megabytes * MIB * 104 // 100 + 8 * MIB)
         _run(
             "mkfs.ext4",
             "-q",
@@ -180,7 +185,7 @@ class TemporaryStorage:
         free = os.statvfs(place)
         unmount(place)
         os.fsync(descriptor)
-        _run("tune2fs", "-r", str(max(0, free.f_bavail - megabytes * MEGABYTE // _BLOCK)), name)
+        _run("tune2fs", "-r", str(max(0, free.f_bavail - megabytes * MIB // _BLOCK)), name)
 
 
 def _run(program: str, *arguments: str) -> None:
@@ -199,7 +204,7 @@ def _copy_sparse(source: Path, target: int) -> None:
         while position < size:
             try:
                 position = os.lseek(file.fileno(), position, os.SEEK_DATA)
-            except OSError:  # nothing but a hole up to the end
+            except OSError:  # there is only a hole up to the end
                 return
             end = os.lseek(file.fileno(), position, os.SEEK_HOLE)
             os.lseek(target, position, os.SEEK_SET)
@@ -213,14 +218,14 @@ def _mount_file(descriptor: int, place: Path) -> None:
     loop = _attach(descriptor, device)
     try:
         flags = MS_NOSUID | MS_NODEV | MS_NOATIME
-        mount("ext4", device, place, flags, "nobarrier")  # nothing in it outlives a crash
+        mount("ext4", device, place, flags, "nobarrier")  # nothing in it has to survive a crash
     finally:
         os.close(loop)
         device.unlink()
 
 
 def _attach(descriptor: int, device: Path) -> int:
-    """Attach a file to a free loop device, whose node is made at `device`: /dev may hold too few of them."""
+    """Attach a file to a free loop device, and make its node at `device`, as /dev may have too few nodes."""
     control = os.open(_LOOP_CONTROL, os.O_RDWR | os.O_CLOEXEC)
     try:
         for _ in range(_ATTEMPTS):
