@@ -1,6 +1,7 @@
 """Functions over HTTP: an HTTP API of API Gateway, its routes, and who may call them.
 
-https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html"""
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+"""
 
 import json
 import re
@@ -12,72 +13,78 @@ import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from scar_components.naming import access_log_name, stack_identity
+from scar_foundation.limits import HTTP_API_TIMEOUT, LOG_RETENTION_DAYS
 
 
 class EndpointFunction(TypedDict):
     """A function behind an endpoint."""
 
     function_name: str
-    """Name of the function; also names what is made for it."""
+    """Name of the function. The names of its routes and permission contain it."""
     function_arn: Input[str]
     """ARN of the function."""
     path: NotRequired[str]
-    """Path below the stage, such as `resize` or `images/{size}`; paths below it are the function's, too.
+    """Path below the stage, such as `resize` or `images/{size}`. The function gets all paths below it too.
 
     Default: `{proxy+}`, every path that no other function has.
     """
     method: NotRequired[str]
-    """HTTP method that is answered. Default: `ANY`."""
+    """HTTP method of the routes, such as `POST`. Default: `ANY`."""
     authorization: NotRequired[str]
-    """`NONE`, `AWS_IAM` (signed requests of who may `execute-api:Invoke`) or `JWT`. Default: `NONE`, everybody."""
+    """Who may call: `NONE` (everybody), `AWS_IAM` (signed requests with the right to `execute-api:Invoke`) or `JWT`
+    (access tokens). Default: `NONE`."""
     scopes: NotRequired[Sequence[str]]
-    """With `JWT`: scopes of which a token needs one. Default: any token of the issuer for the audience will do."""
+    """With `JWT`: scopes of which a token needs at least one. Default: none; tokens need no scope."""
     page: NotRequired[bool]
-    """With `JWT`: whether everybody gets the page at the path's end `ui`, which then asks for a token. Default: no."""
+    """With `JWT`: whether everybody may open the page at `ui` below the path; it asks for a token. Default: false."""
     timeout: NotRequired[int]
-    """Time limit of the function in seconds; calls are answered within 30 s, and what that means is told."""
+    """The function's timeout in seconds. Above 30, a warning says that longer calls are answered with 504.
+    Default: no warning."""
 
 
 class EndpointTokens(TypedDict):
-    """Whose tokens are accepted."""
+    """Which access tokens are accepted."""
 
     issuer: Input[str]
-    """The issuer, such as `https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc`."""
+    """URL of the tokens' issuer, such as `https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc`."""
     audience: Sequence[Input[str]]
-    """Whom tokens have to be for: at least one."""
+    """Accepted audiences, at least one; a token must be issued for one of them."""
 
 
 class EndpointCors(TypedDict):
-    """Which pages of other origins may call. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html"""
+    """Calls from web pages of other origins.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+    """
 
     allow_origins: Sequence[Input[str]]
-    """Origins such as `https://example.org`, or `*`."""
+    """Allowed origins, such as `https://example.org`, or `*`."""
     allow_methods: NotRequired[Sequence[Input[str]]]
-    """Methods that they may use. Default: `*`."""
+    """Allowed methods. Default: `*`."""
     allow_headers: NotRequired[Sequence[Input[str]]]
-    """Headers that they may send. Default: `*`."""
+    """Allowed request headers. Default: `*`."""
     expose_headers: NotRequired[Sequence[Input[str]]]
-    """Headers of the answer that they may read. Default: those with the request id."""
+    """Response headers that pages may read. Default: those with the request id."""
     allow_credentials: NotRequired[Input[bool]]
-    """Whether cookies and credentials are sent along; not with `*`. Default: no."""
+    """Whether requests may carry cookies and credentials; not with the origin `*`. Default: false."""
     max_age: NotRequired[Input[int]]
-    """Seconds that a browser remembers this. Default: its own."""
+    """Seconds for which a browser caches these permissions. Default: the browser's."""
 
 
 class EndpointThrottling(TypedDict):
-    """How many calls each route takes; more are answered with 429."""
+    """Limits of each route; calls above them are answered with 429."""
 
     rate_limit: NotRequired[Input[float]]
-    """Calls per second. Default: the account's limit."""
+    """Calls per second on average. Default: the account's limit."""
     burst_limit: NotRequired[Input[int]]
-    """Calls at once. Default: the account's limit."""
+    """Calls at the same time. Default: the account's limit."""
 
 
 class EndpointDomain(TypedDict):
-    """A domain of one's own."""
+    """A custom domain name."""
 
     name: Input[str]
-    """Such as `functions.example.org`."""
+    """The domain, such as `functions.example.org`."""
     certificate_arn: Input[str]
     """ARN of its certificate in AWS Certificate Manager, in the endpoint's region."""
 
@@ -86,109 +93,40 @@ class ApiGatewayEndpointArgs(TypedDict):
     """Arguments of an ApiGatewayEndpoint."""
 
     functions: Sequence[EndpointFunction]
-    """The functions, each under a path of its own."""
+    """The functions, each with its own path."""
     api_name: NotRequired[str]
     """Name of the API. Default: the component's name."""
     stage: NotRequired[str]
-    """Stage, the first part of every path. Default: `scar`."""
+    """Name of the stage, the first part of every path. Default: `scar`."""
     tokens: NotRequired[EndpointTokens]
-    """Whose tokens are accepted; needed by functions with authorization `JWT`."""
+    """Which access tokens are accepted; required by functions with authorization `JWT`. Default: none."""
     cors: NotRequired[EndpointCors]
-    """Calls from pages of other origins. Default: none."""
+    """Calls from web pages of other origins. Default: not allowed."""
     throttling: NotRequired[EndpointThrottling]
     """Limits of each route. Default: the account's."""
     domain: NotRequired[EndpointDomain]
-    """A domain of one's own. Default: only the one that AWS gives."""
+    """A custom domain name. Default: none; the API has AWS's address only."""
     log_retention: NotRequired[Input[int]]
-    """Days that the access log is kept. Default: 30."""
+    """Days for which the access log is kept. Default: 30."""
     region: NotRequired[Input[str]]
-    """Region of the API and of its functions. Default: the provider's."""
+    """Region of the API and of its functions. Default: the aws provider's."""
     tags: NotRequired[dict[str, Input[str]]]
-    """Tags of everything that takes some."""
+    """Tags of all resources that can have tags. Default: none."""
 
 
 EVERYTHING = "{proxy+}"
 LAUNCH = "launch"
-"""The path by which SCAR's users know a function that has every path."""
+"""The path that SCAR's users know for a function that gets every path."""
 ASYNC = "async"
-"""The last part of the path on which a call is answered before the function runs."""
-
+"""Last part of the path for asynchronous calls."""
 PAGE = "ui"
-"""The last part of the path of the page to try the function in a browser."""
+"""Last part of the path of the page for trying the function in a browser."""
 
 AUTHORIZATIONS = ("NONE", "AWS_IAM", "JWT")
-# All but OPTIONS: without a route for it, the gateway answers a browser's question before a call by itself, where a
-# route with an authorization would refuse it. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+# All but OPTIONS: without a route for it the gateway answers a browser's preflight request itself, while a route with
+# authorization would refuse it. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-
-class Place(NamedTuple):
-    """Where a function is called, relative to the stage: the path of its URL, and all paths that lead to it."""
-
-    url: str
-    asynchronous: str
-    paths: tuple[str, ...]
-
-
-def place(function: EndpointFunction) -> Place:
-    """Return where a function is called."""
-    path = function.get("path", EVERYTHING).strip("/")
-    if path == EVERYTHING:
-        url = f"/{LAUNCH}"
-        return Place(url, f"{url}/{ASYNC}", (f"/{EVERYTHING}", f"{url}/{ASYNC}"))
-    url = f"/{path}"
-    below = () if path.endswith("+}") else (f"{url}/{EVERYTHING}", f"{url}/{ASYNC}")
-    return Place(url, f"{url}/{ASYNC}", (url, *below))
-
-
-def route_keys(function: EndpointFunction, *, cors: bool) -> Iterator[tuple[str, str]]:
-    """Return the keys of a function's routes, each with its authorization."""
-    method, authorization = function.get("method", "ANY"), function.get("authorization", "NONE")
-    methods = _METHODS if method == "ANY" and cors and authorization != "NONE" else (method,)
-    for path in place(function).paths:
-        yield from ((f"{one} {path}", authorization) for one in methods)
-    if function.get("page") and authorization == "JWT":
-        yield f"GET {place(function).url}/{PAGE}", "NONE"
-
-
-def route_name(key: str) -> str:
-    """Return the part that a route has in its resource's name."""
-    method, _, path = key.partition(" ")
-    words = re.sub(r"[^A-Za-z0-9]+", "-", path.replace("{proxy+}", "any")).strip("-")
-    return f"{words}-{method.lower()}"
-
-
-def check_functions(functions: Sequence[EndpointFunction], *, tokens: bool) -> None:
-    """Complain about functions that no API can have beside each other.
-
-    Raises:
-        pulumi.RunError: What is wrong and what to do.
-    """
-    taken: dict[str, str] = {}
-    for function in functions:
-        name = function["function_name"]
-        _check_one(function, tokens=tokens)
-        for key in (f"{function.get('method', 'ANY')} {path}" for path in place(function).paths):
-            if key in taken:
-                raise pulumi.RunError(f"functions {taken[key]} and {name} both answer {key!r}; give each a path")
-            taken[key] = name
-
-
-def _check_one(function: EndpointFunction, *, tokens: bool) -> None:
-    name, authorization = function["function_name"], function.get("authorization", "NONE")
-    if authorization not in AUTHORIZATIONS:
-        raise pulumi.RunError(
-            f"{name}: authorization {authorization!r} is none of an HTTP API; it has {', '.join(AUTHORIZATIONS)}"
-        )
-    if authorization == "JWT" and not tokens:
-        raise pulumi.RunError(f"{name}: authorization JWT needs to know whose tokens it accepts; give `tokens`")
-    path = function.get("path", EVERYTHING).strip("/")
-    if path == ASYNC or path.endswith(f"/{ASYNC}"):
-        raise pulumi.RunError(f"{name}: path {path!r} ends in {ASYNC!r}, which is kept for calls nobody waits for")
-
-
-SYNCHRONOUS_LIMIT = 30
-"""Seconds within which a call is answered: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 ACCESS_LOG_FORMAT = json.dumps(
@@ -210,28 +148,28 @@ ACCESS_LOG_FORMAT = json.dumps(
 
 
 class ApiGatewayEndpoint(ComponentResource):
-    """An HTTP API in front of one function or more.
+    """An HTTP API in front of one or more functions.
 
-    A call is answered with what the function prints. With the header `X-Amz-Invocation-Type: Event`, or on the path
-    that ends in `async`, it is answered with 202 and the request id, and the function runs afterwards: that takes a
-    LambdaContainerFunction with `asynchronous_http`.
+    The response to a call is what the function prints. Calls with the header `X-Amz-Invocation-Type: Event`, or on the
+    path that ends in `async`, are asynchronous: they are answered with 202 and the request id, and the function runs
+    afterwards. For that the LambdaContainerFunction needs `asynchronous_http`.
     """
 
     api_id: Output[str]
     """Id of the API."""
     url: Output[str]
-    """Address of the stage, `https://<id>.execute-api.<region>.amazonaws.com/scar`."""
+    """URL of the stage, `https://<id>.execute-api.<region>.amazonaws.com/scar`."""
     function_urls: Output[Mapping[str, str]]
-    """Address of each function by its name."""
+    """URL of each function, by function name."""
     async_urls: Output[Mapping[str, str]]
-    """Address of each function by its name where calls are answered before it runs."""
+    """URL for asynchronous calls of each function, by function name."""
     log_group: Output[str]
     """Name of the access log's group in CloudWatch Logs."""
     domain_target: Output[Optional[str]]
-    """What the domain of one's own has to be an alias of in DNS, if there is one."""
+    """Domain name of the API that the custom domain must be an alias of in DNS; none without a custom domain."""
 
     def __init__(self, name: str, args: ApiGatewayEndpointArgs, opts: Optional[ResourceOptions] = None) -> None:
-        """Declare the API, its stage with the access log, and for each function its routes and the permission."""
+        """Declare the API, its stage with the access log, and the routes and the permission of each function."""
         super().__init__("scar:index:ApiGatewayEndpoint", name, None, opts)
         self._name = name
         self._args = args
@@ -247,7 +185,7 @@ class ApiGatewayEndpoint(ComponentResource):
         self.domain_target = self._domain(api, stage)
         self.api_id = api.id
         self.log_group = log_group.name
-        # Not the stage's invoke URL: that is AWS's address wherever the API really is.
+        # Not the stage's invoke URL, which is AWS's even where the API is in a local cloud.
         self.url = Output.concat(api.api_endpoint, "/", self._stage_name)
         places = {function["function_name"]: place(function) for function in args["functions"]}
         self.function_urls = self.url.apply(lambda url: {key: url + its.url for key, its in places.items()})
@@ -268,10 +206,10 @@ class ApiGatewayEndpoint(ComponentResource):
 
     def _warn_of_long_calls(self) -> None:
         for function in self._args["functions"]:
-            if function.get("timeout", 0) > SYNCHRONOUS_LIMIT:
+            if function.get("timeout", 0) > HTTP_API_TIMEOUT:
                 message = (
-                    f"{function['function_name']}: a call over HTTP that takes longer than {SYNCHRONOUS_LIMIT} s is "
-                    "answered with 504 and its request id, and the function goes on; call it asynchronously"
+                    f"{function['function_name']}: a call over HTTP that takes longer than {HTTP_API_TIMEOUT} s is "
+                    "answered with 504 and its request id, and the function keeps running; call it asynchronously"
                 )
                 pulumi.log.warn(message, self)
 
@@ -297,7 +235,7 @@ class ApiGatewayEndpoint(ComponentResource):
         return aws.cloudwatch.LogGroup(
             f"{self._name}-log-group",
             name=access_log_name(self._args.get("api_name", self._name), stack_identity()),
-            retention_in_days=self._args.get("log_retention", 30),
+            retention_in_days=self._args.get("log_retention", LOG_RETENTION_DAYS),
             region=self._args.get("region"),
             tags=self._args.get("tags"),
             opts=self._child(),
@@ -308,7 +246,7 @@ class ApiGatewayEndpoint(ComponentResource):
         settings: Optional[aws.apigatewayv2.StageDefaultRouteSettingsArgsDict] = None
         if throttling:
             limits = {f"throttling_{key}": value for key, value in throttling.items()}
-            settings = limits  # type: ignore[assignment]  # the keys are the same but for their beginning
+            settings = limits  # type: ignore[assignment]  # the keys are the same except for their prefix
         return aws.apigatewayv2.Stage(
             f"{self._name}-stage",
             api_id=api.id,
@@ -381,7 +319,7 @@ class ApiGatewayEndpoint(ComponentResource):
         given = self._args.get("domain")
         if given is None:
             return Output.from_input(None)
-        # A domain, which nobody can make twice, is the same resource behind an endpoint of another name.
+        # A domain exists once, so it stays the same resource when the endpoint is renamed.
         name = given["name"] if isinstance(given["name"], str) else self._name
         domain = aws.apigatewayv2.DomainName(
             f"{name}-domain",
@@ -410,3 +348,72 @@ def _invocation_uri(arn: str) -> str:
     # https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations.html
     _, partition, _, region, *_ = arn.split(":")
     return f"arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{arn}/invocations"
+
+
+class Place(NamedTuple):
+    """Where a function is called, relative to the stage: paths of its URLs, and all paths that lead to it."""
+
+    url: str
+    asynchronous: str
+    paths: tuple[str, ...]
+
+
+def place(function: EndpointFunction) -> Place:
+    """Return where a function is called."""
+    path = function.get("path", EVERYTHING).strip("/")
+    if path == EVERYTHING:
+        url = f"/{LAUNCH}"
+        return Place(url, f"{url}/{ASYNC}", (f"/{EVERYTHING}", f"{url}/{ASYNC}"))
+    url = f"/{path}"
+    below = () if path.endswith("+}") else (f"{url}/{EVERYTHING}", f"{url}/{ASYNC}")
+    return Place(url, f"{url}/{ASYNC}", (url, *below))
+
+
+def route_keys(function: EndpointFunction, *, cors: bool) -> Iterator[tuple[str, str]]:
+    """Return the keys of a function's routes, each with its authorization."""
+    method, authorization = function.get("method", "ANY"), function.get("authorization", "NONE")
+    methods = _METHODS if method == "ANY" and cors and authorization != "NONE" else (method,)
+    for path in place(function).paths:
+        yield from ((f"{one} {path}", authorization) for one in methods)
+    if function.get("page") and authorization == "JWT":
+        yield f"GET {place(function).url}/{PAGE}", "NONE"
+
+
+def route_name(key: str) -> str:
+    """Return the route's part of its resource's name."""
+    method, _, path = key.partition(" ")
+    words = re.sub(r"[^A-Za-z0-9]+", "-", path.replace("{proxy+}", "any")).strip("-")
+    return f"{words}-{method.lower()}"
+
+
+def check_functions(functions: Sequence[EndpointFunction], *, tokens: bool) -> None:
+    """Check that one API can have all these functions.
+
+    Raises:
+        pulumi.RunError: It cannot.
+    """
+    taken: dict[str, str] = {}
+    for function in functions:
+        name = function["function_name"]
+        _check_one(function, tokens=tokens)
+        for key in (f"{function.get('method', 'ANY')} {path}" for path in place(function).paths):
+            if key in taken:
+                raise pulumi.RunError(
+                    f"functions {taken[key]} and {name}: both have the route {key!r}; give each its own path"
+                )
+            taken[key] = name
+
+
+def _check_one(function: EndpointFunction, *, tokens: bool) -> None:
+    name, authorization = function["function_name"], function.get("authorization", "NONE")
+    if authorization not in AUTHORIZATIONS:
+        raise pulumi.RunError(
+            f"{name}: authorization {authorization!r} is unknown; use one of {', '.join(AUTHORIZATIONS)}"
+        )
+    if authorization == "JWT" and not tokens:
+        raise pulumi.RunError(f"{name}: authorization JWT needs an issuer and an audience; give `tokens`")
+    path = function.get("path", EVERYTHING).strip("/")
+    if path == ASYNC or path.endswith(f"/{ASYNC}"):
+        raise pulumi.RunError(
+            f"{name}: path {path!r} ends in {ASYNC!r}, which is reserved for asynchronous calls; choose another path"
+        )

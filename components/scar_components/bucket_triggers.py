@@ -18,15 +18,102 @@ OBJECT_CREATED = "s3:ObjectCreated:*"
 _KINDS = ("LambdaFunctionConfigurations", "QueueConfigurations", "TopicConfigurations")
 
 
+class Trigger(TypedDict):
+    """A function, and the keys of the objects that start it."""
+
+    function_name: str
+    """Name of the function. The name of the permission contains it."""
+    function_arn: Input[str]
+    """ARN of the function."""
+    prefix: NotRequired[str]
+    """Prefix of the keys, such as `in/`. Default: none; all keys match."""
+    suffix: NotRequired[str]
+    """Suffix of the keys, such as `.png`. Default: none; all keys match."""
+
+
+class BucketTriggersArgs(TypedDict):
+    """Arguments of BucketTriggers."""
+
+    bucket: str
+    """Name of the bucket."""
+    triggers: Sequence[Trigger]
+    """The functions, and which keys start them."""
+    region: NotRequired[Optional[Input[str]]]
+    """Region of the bucket and of the functions. Default: the aws provider's."""
+
+
+class BucketTriggers(ComponentResource):
+    """All triggers of one bucket in a stack.
+
+    Declare one of these per bucket, for all functions together, because a bucket has a single notification
+    configuration. Entries of others in it are kept; if they overlap with the triggers, the deployment fails.
+    """
+
+    bucket: pulumi.Output[str]
+    """Name of the bucket, known once the triggers are active."""
+
+    def __init__(self, name: str, args: BucketTriggersArgs, opts: Optional[ResourceOptions] = None) -> None:
+        """Allow the bucket to invoke each function, then declare the notifications."""
+        super().__init__("scar:index:BucketTriggers", name, None, opts)
+        permissions = self._permissions(name, args)
+        rules: list[NotificationRule] = [
+            {
+                "function_arn": trigger["function_arn"],
+                "prefix": trigger.get("prefix", ""),
+                "suffix": trigger.get("suffix", ""),
+            }
+            for trigger in sorted(args["triggers"], key=_trigger_order)  # their order in the program has no effect
+        ]
+        # S3 checks each permission before it accepts a configuration.
+        notification = BucketNotification(
+            f"{name}-notification",
+            {"bucket": args["bucket"], "rules": rules, "region": args.get("region")},
+            ResourceOptions(parent=self, depends_on=permissions),
+        )
+        self.bucket = notification.id.apply(lambda _: args["bucket"])
+        self.register_outputs({"bucket": self.bucket})
+
+    def _permissions(self, name: str, args: BucketTriggersArgs) -> list[aws.lambda_.Permission]:
+        invoke = pulumi.InvokeOutputOptions(parent=self)
+        partition = aws.get_partition_output(opts=invoke).partition
+        account = aws.get_caller_identity_output(opts=invoke).account_id
+        functions = {trigger["function_name"]: trigger["function_arn"] for trigger in args["triggers"]}
+        # The account is part of the permission because a bucket's name can pass to another owner:
+        # https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html
+        return [
+            aws.lambda_.Permission(
+                f"{name}-{function_name}-permission",
+                statement_id=_statement_id(args["bucket"]),
+                action="lambda:InvokeFunction",
+                function=function_arn,
+                principal="s3.amazonaws.com",
+                source_arn=pulumi.Output.concat("arn:", partition, ":s3:::", args["bucket"]),
+                source_account=account,
+                region=args.get("region"),
+                opts=ResourceOptions(parent=self),
+            )
+            for function_name, function_arn in functions.items()
+        ]
+
+
+def _trigger_order(trigger: Trigger) -> tuple[str, str, str]:
+    return trigger["function_name"], trigger.get("prefix", ""), trigger.get("suffix", "")
+
+
+def _statement_id(bucket: str) -> str:
+    # Letters, digits, '-' and '_' only: https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
+    return "bucket-" + bucket.replace(".", "_")
+
+
 class NotificationRule(TypedDict):
-    """One rule: objects made under a prefix call a function."""
+    """One entry of a notification configuration: objects created with such a key invoke the function."""
 
     function_arn: Input[str]
-    """ARN of the function to call."""
+    """ARN of the function."""
     prefix: NotRequired[str]
-    """What keys start with. Default: anything."""
+    """Prefix of the keys. Default: none; all keys match."""
     suffix: NotRequired[str]
-    """What keys end with. Default: anything."""
+    """Suffix of the keys. Default: none; all keys match."""
 
 
 class BucketNotificationArgs(TypedDict):
@@ -40,15 +127,33 @@ class BucketNotificationArgs(TypedDict):
     """Region of the bucket. Default: the aws provider's."""
 
 
-class BucketNotificationProvider(AwsResourceProvider):
-    """Merges the stack's rules into the one notification configuration that a bucket has.
+class BucketNotification(Resource, module="scar", name="BucketNotification"):
+    """This stack's entries in a bucket's notification configuration; entries of others stay as they are."""
 
-    S3 replaces the configuration whole with each PUT, so what others have put there is read first and written back.
+    def __init__(self, name: str, args: BucketNotificationArgs, opts: Optional[ResourceOptions] = None) -> None:
+        """Declare the rules."""
+        rules = [
+            {"function_arn": rule["function_arn"], "prefix": rule.get("prefix", ""), "suffix": rule.get("suffix", "")}
+            for rule in args["rules"]
+        ]
+        properties = {
+            "bucket": args["bucket"],
+            "rules": rules,
+            "region": args.get("region") or configured_region(opts),
+            "mark": f"scar-{digest(stack_identity())}-",
+        }
+        super().__init__(BucketNotificationProvider(), name, properties, opts)
+
+
+class BucketNotificationProvider(AwsResourceProvider):
+    """Merges the stack's rules into a bucket's notification configuration.
+
+    Each PUT replaces the whole configuration, so the entries of others are read first and written back.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
     """
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Another bucket is another resource; rules change in place."""
+        """Replace the resource for another bucket; change rules in place."""
         replaces = ["bucket"] if _olds.get("bucket") != _news.get("bucket") else []
         changes = bool(replaces) or any(_olds.get(key) != _news.get(key) for key in ("rules", "mark"))
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
@@ -59,7 +164,7 @@ class BucketNotificationProvider(AwsResourceProvider):
         return CreateResult(f"{props['bucket']}/{props['mark']}", props)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Return the stack's rules as they stand in the bucket; gone when there is none."""
+        """Return the stack's rules as they are in the bucket; without any, the resource is gone."""
         try:
             present = self._configuration(props)
         except botocore.exceptions.ClientError as error:
@@ -73,13 +178,13 @@ class BucketNotificationProvider(AwsResourceProvider):
         return ReadResult(id_ if found else "", outputs, outputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Put the new rules where the old ones were."""
-        # The mark is the stack's name, and a stack can be renamed.
+        """Replace the stack's rules."""
+        # The mark is derived from the stack's name, and a stack can be renamed.
         self._put(_news, _news["rules"], {_olds["mark"], _news["mark"]})
         return UpdateResult(_news)
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Take the stack's rules out and leave all others."""
+        """Remove the stack's rules and keep all others."""
         try:
             self._put(_props, [], {_props["mark"]})
         except botocore.exceptions.ClientError as error:
@@ -100,15 +205,15 @@ class BucketNotificationProvider(AwsResourceProvider):
             self.session.client("s3", props.get("region")).put_bucket_notification_configuration(
                 Bucket=bucket,
                 NotificationConfiguration=merged,
-                # S3 tries every destination, those of others too: what is only taken away needs no trial.
+                # S3 checks all destinations, also those of others; removing rules must not fail because of them.
                 SkipDestinationValidation=not rules,
             )
         except botocore.exceptions.ClientError as error:
             if error_code(error) == "NoSuchBucket":
                 raise
             raise pulumi.RunError(
-                f"bucket {bucket}: S3 refuses its notifications ({error}); it tries the destinations of all entries, "
-                f"so look whether each still exists and allows S3: {', '.join(destinations(merged))}"
+                f"bucket {bucket}: S3 refuses its notifications ({error}); S3 checks the destinations of all entries, "
+                f"so check that each of them exists and allows S3 to use it: {', '.join(destinations(merged))}"
             ) from None
 
     def _configuration(self, props: dict[str, Any]) -> dict[str, Any]:
@@ -117,26 +222,8 @@ class BucketNotificationProvider(AwsResourceProvider):
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
 
-class BucketNotification(Resource, module="scar", name="BucketNotification"):
-    """This stack's part of a bucket's notification configuration; entries of others are left as they are."""
-
-    def __init__(self, name: str, args: BucketNotificationArgs, opts: Optional[ResourceOptions] = None) -> None:
-        """Declare the rules."""
-        rules = [
-            {"function_arn": rule["function_arn"], "prefix": rule.get("prefix", ""), "suffix": rule.get("suffix", "")}
-            for rule in args["rules"]
-        ]
-        properties = {
-            "bucket": args["bucket"],
-            "rules": rules,
-            "region": args.get("region") or configured_region(opts),
-            "mark": f"scar-{digest(stack_identity())}-",
-        }
-        super().__init__(BucketNotificationProvider(), name, properties, opts)
-
-
 def merged_configuration(present: dict[str, Any], rules: Sequence[dict[str, Any]], mark: str) -> dict[str, Any]:
-    """Return the configuration with the entries whose id starts with `mark` replaced by `rules`."""
+    """Return the configuration with `rules` in place of the entries whose id starts with `mark`."""
     kept = [entry for entry in present.get("LambdaFunctionConfigurations", ()) if not _is_own(entry, mark)]
     merged = {**present, "LambdaFunctionConfigurations": [*kept, *(_entry(rule, mark) for rule in rules)]}
     if not merged["LambdaFunctionConfigurations"]:
@@ -151,26 +238,27 @@ def destinations(configuration: dict[str, Any]) -> list[str]:
 
 
 def overlap(configuration: dict[str, Any], mark: str) -> str | None:
-    """Return why S3 would refuse the stack's rules, beside each other or those of others, None where it would not.
+    """Return why S3 would refuse the stack's rules beside each other and those of others; None if it would not.
 
-    Two rules for the same event may not match the same key:
+    Two rules for one event must not match the same key:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
     """
     own = [_rule(entry) for entry in _own(configuration, mark)]
     for other in _foreign(configuration, mark):
         for rule in own:
-            if _meet(rule, _rule(other)):
+            if _overlap(rule, _rule(other)):
+                name, prefix = other.get("Id", "(without an id)"), _rule(other)["prefix"]
                 return (
-                    f"somebody else's notification {other.get('Id', '(without an id)')!r} for prefix "
-                    f"{_rule(other)['prefix']!r} already covers {rule['prefix']!r}; remove it or choose another"
+                    f"another notification, {name!r} for prefix {prefix!r}, overlaps with prefix {rule['prefix']!r}; "
+                    "remove it, or choose another prefix"
                 )
     for one, two in itertools.combinations(own, 2):
-        if _meet(one, two):
-            return f"prefixes {one['prefix']!r} and {two['prefix']!r} cover the same keys; S3 takes one rule for a key"
+        if _overlap(one, two):
+            return f"prefixes {one['prefix']!r} and {two['prefix']!r} overlap; S3 accepts one rule for a key"
     return None
 
 
-def _meet(one: dict[str, str], other: dict[str, str]) -> bool:
+def _overlap(one: dict[str, str], other: dict[str, str]) -> bool:
     prefixes = one["prefix"].startswith(other["prefix"]) or other["prefix"].startswith(one["prefix"])
     suffixes = one["suffix"].endswith(other["suffix"]) or other["suffix"].endswith(one["suffix"])
     return prefixes and suffixes
@@ -214,92 +302,3 @@ def _rule(entry: dict[str, Any]) -> dict[str, str]:
 
 def _order(rule: dict[str, Any]) -> tuple[str, str, str]:
     return rule["function_arn"], rule.get("prefix", ""), rule.get("suffix", "")
-
-
-class Trigger(TypedDict):
-    """One function and the keys that run it."""
-
-    function_name: str
-    """Name of the function; also names the permission."""
-    function_arn: Input[str]
-    """ARN of the function."""
-    prefix: NotRequired[str]
-    """What keys start with, such as `in/`. Default: anything."""
-    suffix: NotRequired[str]
-    """What keys end with, such as `.png`. Default: anything."""
-
-
-class BucketTriggersArgs(TypedDict):
-    """Arguments of BucketTriggers."""
-
-    bucket: str
-    """Name of the bucket."""
-    triggers: Sequence[Trigger]
-    """Which functions run for which keys."""
-    region: NotRequired[Optional[Input[str]]]
-    """Region of the bucket and of the functions. Default: the provider's."""
-
-
-class BucketTriggers(ComponentResource):
-    """All of a stack's triggers of one bucket.
-
-    There is one of these for each bucket, for all functions together, because a bucket has one notification
-    configuration. Entries that others have put there are kept; where they clash, the deployment says so and stops.
-    """
-
-    bucket: pulumi.Output[str]
-    """Name of the bucket, known once the triggers work."""
-
-    def __init__(self, name: str, args: BucketTriggersArgs, opts: Optional[ResourceOptions] = None) -> None:
-        """Permit the bucket to call each function, then declare the notifications."""
-        super().__init__("scar:index:BucketTriggers", name, None, opts)
-        permissions = self._permissions(name, args)
-        rules: list[NotificationRule] = [
-            {
-                "function_arn": trigger["function_arn"],
-                "prefix": trigger.get("prefix", ""),
-                "suffix": trigger.get("suffix", ""),
-            }
-            for trigger in sorted(
-                args["triggers"], key=_trigger_order
-            )  # which one stands first in the file changes nothing
-        ]
-        # S3 tries each permission before it accepts a configuration.
-        notification = BucketNotification(
-            f"{name}-notification",
-            {"bucket": args["bucket"], "rules": rules, "region": args.get("region")},
-            ResourceOptions(parent=self, depends_on=permissions),
-        )
-        self.bucket = notification.id.apply(lambda _: args["bucket"])
-        self.register_outputs({"bucket": self.bucket})
-
-    def _permissions(self, name: str, args: BucketTriggersArgs) -> list[aws.lambda_.Permission]:
-        invoke = pulumi.InvokeOutputOptions(parent=self)
-        partition = aws.get_partition_output(opts=invoke).partition
-        account = aws.get_caller_identity_output(opts=invoke).account_id
-        functions = {trigger["function_name"]: trigger["function_arn"] for trigger in args["triggers"]}
-        # The account is part of the permission because a bucket's name can pass to another owner:
-        # https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html
-        return [
-            aws.lambda_.Permission(
-                f"{name}-{function_name}-permission",
-                statement_id=_statement_id(args["bucket"]),
-                action="lambda:InvokeFunction",
-                function=function_arn,
-                principal="s3.amazonaws.com",
-                source_arn=pulumi.Output.concat("arn:", partition, ":s3:::", args["bucket"]),
-                source_account=account,
-                region=args.get("region"),
-                opts=ResourceOptions(parent=self),
-            )
-            for function_name, function_arn in functions.items()
-        ]
-
-
-def _trigger_order(trigger: Trigger) -> tuple[str, str, str]:
-    return trigger["function_name"], trigger.get("prefix", ""), trigger.get("suffix", "")
-
-
-def _statement_id(bucket: str) -> str:
-    # Letters, digits, '-' and '_' only: https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
-    return "bucket-" + bucket.replace(".", "_")

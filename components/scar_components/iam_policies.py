@@ -1,6 +1,7 @@
 """IAM policy documents as plain data: who may assume a role, and the least that it needs.
 
-Actions and resources: https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html"""
+Actions and resources: https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,12 +48,20 @@ def execution_policy(
     delegation: Iterable[Mapping[str, Any]] = (),
     itself: str | None = None,
 ) -> PolicyDocument:
-    """Return what a function may do: write its log, read its input prefixes, write its output prefixes; nothing else.
+    """Return the policy of a function: write its log, read its inputs, write its outputs, and what it is given here.
 
-    `inputs` and `outputs` are storage paths, `bucket/prefix` or `bucket`. With `account`, only that account's buckets
-    count: the name of one that is gone can be anybody's. `settings` are where storage providers are kept, `ssm:/name`
-    or `secretsmanager:ARN`. `delegation` is what handing events over to Batch takes; `itself` is the function's own
-    ARN, where it hands events to itself.
+    Args:
+        partition: AWS partition, such as `aws`.
+        log_group_arn: ARN of the function's log group.
+        inputs: Storage paths to read, `bucket/prefix` or `bucket`.
+        outputs: Storage paths to write.
+        account: Account that the buckets must belong to: somebody else may create a bucket that was deleted.
+        vpc: Whether the function is attached to a VPC.
+        file_system_arn: ARN of the EFS access point that it mounts.
+        failure_destination: ARN of what receives failed events.
+        settings: Where settings of storage providers are kept, `ssm:/name` or `secretsmanager:ARN`.
+        delegation: Statements for submitting events to Batch.
+        itself: The function's own ARN, if it invokes itself.
     """
     statements = [
         allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"]),
@@ -70,7 +79,7 @@ def execution_policy(
 def storage_statements(
     partition: str, inputs: Iterable[str], outputs: Iterable[str], account: str | None
 ) -> list[Mapping[str, Any] | None]:
-    """Return what reading inputs and writing outputs takes."""
+    """Return the statements for reading inputs and writing outputs."""
     owner = {"StringEquals": {"s3:ResourceAccount": account}} if account else None
     return [
         allow("ReadInput", ["s3:GetObject"], object_arns(partition, inputs), owner),
@@ -79,7 +88,7 @@ def storage_statements(
 
 
 def settings_statements(partition: str, account: str | None, settings: Iterable[str]) -> list[Mapping[str, Any] | None]:
-    """Return who may read the settings; the key that parameters are encrypted with by default needs no permission.
+    """Return the statements for reading settings; the default key of encrypted parameters needs no permission.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
     """
@@ -96,7 +105,7 @@ def settings_statements(partition: str, account: str | None, settings: Iterable[
 def allow(
     sid: str, actions: list[str], resources: list[str], condition: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any] | None:
-    """Return a statement that allows the actions on the resources; None where there are none."""
+    """Return a statement that allows the actions on the resources; None if there are no resources."""
     if not resources:
         return None
     statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
@@ -109,7 +118,7 @@ def object_arns(partition: str, paths: Iterable[str]) -> list[str]:
 
 
 def _literal(path: str) -> str:
-    """Escape what a policy would read as a pattern or a variable.
+    """Escape the characters that are patterns or variables in a policy.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars
     """
@@ -117,10 +126,10 @@ def _literal(path: str) -> str:
 
 
 def file_system_statement(arn: str | None) -> Mapping[str, Any] | None:
-    """Return what mounting a file system by its access point takes."""
+    """Return the statement for mounting a file system through its access point."""
     if arn is None:
         return None
-    # The actions are the file system's; the access point, whose ARN differs only in the last part, is a condition.
+    # The actions apply to the file system; the access point, whose ARN differs only in its last part, is a condition.
     file_systems = arn.rpartition(":")[0] + ":file-system/*"
     through = {"StringEquals": {"elasticfilesystem:AccessPointArn": arn}}
     actions = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
@@ -143,7 +152,7 @@ def _failure_statement(destination: str | None) -> Mapping[str, Any] | None:
     service = [*destination.split(":"), "", ""][2]
     if service not in _DESTINATION_ACTIONS:
         raise pulumi.RunError(
-            f"failure_destination {destination}: it is not the ARN of a queue, topic, bus, function or bucket"
+            f"failure_destination {destination}: is not the ARN of a queue, topic, bus, function or bucket; use one"
         )
     resource = f"{destination}/*" if service == "s3" else destination
     return allow("ReportFailure", [_DESTINATION_ACTIONS[service]], [resource])
@@ -164,13 +173,13 @@ TASK_ASSUME_ROLE = _assumed_by("ecs-tasks.amazonaws.com")
 def delegation_statements(
     partition: str, account: str, job_queue: str, job_definition_prefix: str, event_path: str | None
 ) -> list[Mapping[str, Any]]:
-    """Return what a function needs to hand its events over: to its own queue, as its own job definition.
+    """Return the statements for submitting events to the function's own queue with its own job definition.
 
     `job_definition_prefix` is the definition's ARN without a revision, `event_path` where large events are kept.
     """
     definition = [job_definition_prefix, f"{job_definition_prefix}:*"]
     submit = allow("SubmitJob", ["batch:SubmitJob"], [job_queue, *definition])
-    # It has no resource that could be named: the supervisor looks for the job of an event that Lambda repeats.
+    # The supervisor looks for the job of an event that Lambda retries; ListJobs has no resource types.
     find = allow("FindJob", ["batch:ListJobs"], ["*"])
     keep = allow("KeepEvent", ["s3:PutObject"], _kept(partition, event_path), _owned(account))
     return [statement for statement in (submit, find, keep) if statement]
@@ -179,20 +188,20 @@ def delegation_statements(
 def mount_statements(
     partition: str, account: str, file_systems: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any] | None]:
-    """Return what mounting file systems through their access points takes; without one, it takes nothing."""
+    """Return the statement for mounting file systems through access points; others need none."""
     ids = [one["file_system_id"] for one in file_systems if one.get("access_point_id")]
     arns = [f"arn:{partition}:elasticfilesystem:*:{account}:file-system/{one}" for one in ids]
     return [allow("MountFileSystem", ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"], arns)]
 
 
 def _repository_arns(partition: str, image_uri: str) -> list[str]:
-    """Return the ARN of the ECR repository that an image is in; none for an image elsewhere."""
+    """Return the ARN of the image's ECR repository; none for an image elsewhere."""
     found = _ECR.match(image_uri)
     return [f"arn:{partition}:ecr:{found['region']}:{found['account']}:repository/{found['name']}"] if found else []
 
 
 def job_policy(partition: str, account: str, event_path: str | None, storage: Sequence[Any]) -> PolicyDocument:
-    """Return what a job may do: what the function may do with files (`storage`), and read the event kept for it."""
+    """Return the policy of a job: what the function may do with files (`storage`), and read the event kept for it."""
     read = allow("ReadEvent", ["s3:GetObject"], _kept(partition, event_path), _owned(account))
     return {"Version": "2012-10-17", "Statement": [statement for statement in (*storage, read) if statement]}
 
@@ -200,17 +209,17 @@ def job_policy(partition: str, account: str, event_path: str | None, storage: Se
 def start_policy(
     image_uri: str, log_group_arn: str, secrets: Sequence[str], *, partition: str, region: str, account: str
 ) -> PolicyDocument:
-    """Return what it takes to start a job's container: its image, its log, and the values of its secrets.
+    """Return the policy for starting a job's container: pull its image, write its log, read its secrets.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
     """
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    # The ARN of a secret may name a key in it, which is no part of the resource.
+    # The ARN of a secret may end in a key, which is not part of the resource.
     kept = [":".join(secret.split(":")[:7]) for secret in secrets if ":secretsmanager:" in secret]
     parameters = f"arn:{partition}:ssm:{region}:{account}:parameter"
     named = [secret for secret in secrets if ":secretsmanager:" not in secret]
     statements = [
-        allow("LogIn", ["ecr:GetAuthorizationToken"], ["*"]),  # it has no resource that could be named
+        allow("LogIn", ["ecr:GetAuthorizationToken"], ["*"]),  # it has no resource types
         allow("PullImage", pull, _repository_arns(partition, image_uri)),
         allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"]),
         allow("ReadParameters", ["ssm:GetParameters"], [_arn(parameters, name) for name in named]),
@@ -232,5 +241,5 @@ def _owned(account: str) -> dict[str, Any]:
 
 
 def s3_paths(entries: Sequence[FunctionStorage]) -> list[str]:
-    """Return the paths that are the role's to open; buckets of others are opened with keys of theirs."""
+    """Return the paths that need rights of the role; other providers are opened with keys of their own."""
     return [entry["path"] for entry in entries if entry["provider"] in {"s3", "s3.default"}]

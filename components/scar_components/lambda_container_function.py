@@ -18,8 +18,15 @@ from scar_components.lambda_container_function_arguments import (
 )
 from scar_components.naming import repository_name, role_name, stack_identity
 from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
+from scar_foundation.limits import (
+    LAMBDA_ARCHITECTURES,
+    LAMBDA_EPHEMERAL_STORAGE,
+    LAMBDA_MEMORY,
+    LAMBDA_TIMEOUT,
+    LOG_RETENTION_DAYS,
+)
 
-# What the last pushes leave behind, so that a running deployment never loses the image it starts from.
+# More than one, so that instances that start during a deployment find their image.
 KEEP_LAST_IMAGES = {
     "rules": [
         {
@@ -36,8 +43,8 @@ KEEP_LAST_IMAGES = {
 class LambdaContainerFunction(ComponentResource):
     """A container image as a Lambda function.
 
-    The image gets a supervisor that fetches the input file of each event, runs the script or the image's entry point on
-    it, and stores what it wrote. The base image is not rebuilt and needs nothing installed.
+    A supervisor is added to the image. For each event it fetches the input file, runs the script or the image's entry
+    point on it, and stores the output files. The base image is not rebuilt and needs nothing installed.
     """
 
     function_name: Output[str]
@@ -45,18 +52,18 @@ class LambdaContainerFunction(ComponentResource):
     arn: Output[str]
     """ARN of the function."""
     image_uri: Output[str]
-    """Image that the function runs, by digest."""
+    """Image of the function, pinned by its digest."""
     log_group: Output[str]
-    """Name of its CloudWatch log group."""
+    """Name of the function's CloudWatch log group."""
     role_arn: Output[str]
-    """ARN of the role it runs as."""
+    """ARN of the function's role."""
     job_definition_arn: Output[Optional[str]]
-    """ARN of the revision of the Batch job definition that events are submitted to; none without Batch."""
+    """ARN of the Batch job definition's revision that events are submitted to; none without Batch."""
     job_log_group: Output[Optional[str]]
-    """Name of the CloudWatch log group of its jobs; none without Batch."""
+    """Name of the CloudWatch log group of the jobs; none without Batch."""
 
     def __init__(self, name: str, args: LambdaContainerFunctionArgs, opts: Optional[ResourceOptions] = None) -> None:
-        """Declare the log, the role, the image and the function, in the order in which they need each other."""
+        """Declare the log group, the role, the image and the function."""
         self._execution_mode = checked_execution_mode(name, args.get("execution_mode"), args.get("batch"))
         check_job(name, args.get("batch", {}))
         super().__init__("scar:index:LambdaContainerFunction", name, None, opts)
@@ -93,14 +100,14 @@ class LambdaContainerFunction(ComponentResource):
         return aws.cloudwatch.LogGroup(
             f"{self._name}-log-group",
             name=f"/aws/lambda/{self._function_name}",
-            retention_in_days=self._args.get("log_retention", 30),
+            retention_in_days=self._args.get("log_retention", LOG_RETENTION_DAYS),
             region=self._args.get("region"),
             tags=self._args.get("tags"),
             opts=self._child(),
         )
 
     def _role(self, log_group: aws.cloudwatch.LogGroup) -> tuple[Output[str], list[pulumi.Resource]]:
-        """Return the role's ARN and what has to exist before the function can use it."""
+        """Return the role's ARN, and what must exist before the function can use it."""
         if given := self._args.get("role_arn"):
             if self._job:
                 self._job.delegation.apply(lambda needed: pulumi.log.info(required_rights(self._name, needed), self))
@@ -149,7 +156,7 @@ class LambdaContainerFunction(ComponentResource):
         return Output.all(partition, log_group.arn, file_system, account, delegation).apply(document)
 
     def _own_arn(self, log_group_arn: str) -> str:
-        # The function cannot be asked, because it needs the role first.
+        # Not taken from the function, which needs the role first.
         _, partition, _, region, account, *_ = log_group_arn.split(":")
         return f"arn:{partition}:lambda:{region}:{account}:function:{self._function_name}"
 
@@ -182,10 +189,10 @@ class LambdaContainerFunction(ComponentResource):
             package_type="Image",
             image_uri=self.image_uri,
             role=self.role_arn,
-            architectures=[args.get("architecture", "x86_64")],
-            memory_size=args.get("memory", 512),
-            timeout=args.get("timeout", 300),
-            ephemeral_storage={"size": args.get("ephemeral_storage", 512)},
+            architectures=[args.get("architecture", LAMBDA_ARCHITECTURES[0])],
+            memory_size=args.get("memory", LAMBDA_MEMORY.default),
+            timeout=args.get("timeout", LAMBDA_TIMEOUT.default),
+            ephemeral_storage={"size": args.get("ephemeral_storage", LAMBDA_EPHEMERAL_STORAGE.default)},
             description=args.get("description"),
             environment={"variables": self._environment()},
             reserved_concurrent_executions=args.get("reserved_concurrency"),
@@ -193,7 +200,7 @@ class LambdaContainerFunction(ComponentResource):
             file_system_config=args.get("file_system"),
             region=args.get("region"),
             tags=args.get("tags"),
-            # Lambda makes a log group without retention for a function that finds none at its first call.
+            # Without a log group, Lambda would create one without retention at the function's first invocation.
             opts=self._child(log_group, *grants),
         )
 

@@ -10,75 +10,19 @@ from pulumi import Input
 from scar_components.supervised_image import BaseImageArgs
 
 
-class JobFileSystem(TypedDict):
-    """An EFS file system that a job mounts."""
-
-    file_system_id: Input[str]
-    """Id of the file system, `fs-…`."""
-    access_point_id: NotRequired[Input[str]]
-    """Id of an access point, `fsap-…`. Default: none, the root of the file system."""
-    mount_path: str
-    """Where the job sees it."""
-    read_only: NotRequired[bool]
-    """Whether it can only be read. Default: no."""
-
-
-class FunctionBatch(TypedDict):
-    """AWS Batch for the events of a function: the queue that takes them, and what a job gets."""
-
-    job_queue: Input[str]
-    """ARN of the queue, such as `job_queue_arn` of a BatchGpuEnvironment."""
-    event_path: NotRequired[Input[str]]
-    """Bucket and prefix that keep events of more than 24 KB for their job. Default: none; such events fail."""
-    platform: NotRequired[str]
-    """What the queue's environments are made of: `EC2`, also for spot instances, or `FARGATE`. Default: `EC2`."""
-    vcpus: NotRequired[Input[float]]
-    """vCPUs of a job; fractions on `FARGATE` only. Default: 1."""
-    memory: NotRequired[Input[int]]
-    """Memory of a job in MB. Default: 1024, on `FARGATE` 2048."""
-    gpus: NotRequired[Input[int]]
-    """GPUs of a job, on `EC2` only. Default: 0."""
-    environment: NotRequired[Mapping[str, Input[str]]]
-    """Variables of the job, over those of the function."""
-    secrets: NotRequired[Mapping[str, str]]
-    """Variables whose values are fetched when a job starts: ARNs of secrets or parameters, or names of parameters."""
-    attempts: NotRequired[Input[int]]
-    """How often a job is tried, 1 to 10. Default: 1."""
-    retry_only_if_host_ends: NotRequired[bool]
-    """Try again only where the instance was taken away, as spot instances are; not when the job fails. Default: no."""
-    timeout: NotRequired[Input[int]]
-    """Seconds that an attempt may take, 60 or more. Default: no limit."""
-    ephemeral_storage: NotRequired[Input[int]]
-    """Disk of a job in GB, 21 to 200, on `FARGATE` only; elsewhere see `disk_size` of the environment. Default: 20."""
-    shared_memory: NotRequired[Input[int]]
-    """Size of `/dev/shm` in MB, on `EC2` only; programs on GPUs often need more. Default: 64."""
-    file_systems: NotRequired[Sequence[JobFileSystem]]
-    """File systems to mount. Default: none."""
-    number_nodes: NotRequired[int]
-    """Nodes of a multi-node parallel job, on `EC2` only. Default: jobs on one node."""
-    main_node_index: NotRequired[int]
-    """Which of the nodes is the main one, from 0. Default: 0."""
-    assign_public_ip: NotRequired[bool]
-    """Whether jobs on `FARGATE` get a public address, which they need in public subnets. Default: no."""
-    job_role_arn: NotRequired[Input[str]]
-    """Role of the jobs. Default: one is made that may do with files what the function may."""
-    execution_role_arn: NotRequired[Input[str]]
-    """Role that starts the containers, for secrets and on `FARGATE`. Default: one is made where it is needed."""
-
-
 class FunctionStorage(TypedDict):
-    """Where a function's input files come from or its output files go."""
+    """Where the input files of a function come from, or its output files go."""
 
     provider: str
     """Storage provider and its id, such as `s3.default`."""
     path: str
     """Bucket and prefix, such as `photos/in`, or a bucket alone."""
     prefix: NotRequired[Sequence[str]]
-    """Only files whose names start with one of these. Default: all."""
+    """File name prefixes; only files with one of them are used. Default: none; all files are used."""
     suffix: NotRequired[Sequence[str]]
-    """Only files whose names end with one of these. Default: all."""
+    """File name suffixes; only files with one of them are used. Default: none; all files are used."""
     per_request: NotRequired[bool]
-    """Put each request's output files into a folder of their own, named by the request id. Default: no."""
+    """Whether the output files of each request go to a folder of their own, named by the request id. Default: false."""
 
 
 class FunctionFileSystem(TypedDict):
@@ -87,35 +31,96 @@ class FunctionFileSystem(TypedDict):
     arn: Input[str]
     """ARN of the access point."""
     local_mount_path: Input[str]
-    """Where to mount it; starts with `/mnt/`."""
+    """Mount path in the container, such as `/mnt/data`. It starts with `/mnt/` and has up to 160 characters."""
 
 
 class FunctionPage(TypedDict):
-    """A page that the function answers with when a browser asks: the address of its endpoint and a slash, or `/ui`."""
+    """A web page for trying the function, at the URL of its endpoint followed by a slash or `/ui`."""
 
     description: NotRequired[str]
-    """What the page says of the function. Default: nothing."""
+    """Description of the function on the page. Default: none."""
     token: NotRequired[bool]
-    """Ask for an access token, which the endpoint wants. Default: no."""
+    """Whether the page asks for the access token that the endpoint requires. Default: false."""
+
+
+class JobFileSystem(TypedDict):
+    """An EFS file system that a job mounts."""
+
+    file_system_id: Input[str]
+    """Id of the file system, `fs-…`."""
+    access_point_id: NotRequired[Input[str]]
+    """Id of an access point, `fsap-…`. Default: none; the root of the file system is mounted."""
+    mount_path: str
+    """Mount path in the container."""
+    read_only: NotRequired[bool]
+    """Whether the file system is mounted read-only. Default: false."""
+
+
+class FunctionBatch(TypedDict):
+    """AWS Batch for the events of a function: the job queue, and what each job gets."""
+
+    job_queue: Input[str]
+    """ARN of the job queue, such as `job_queue_arn` of a BatchGpuEnvironment."""
+    event_path: NotRequired[Input[str]]
+    """Bucket and prefix for events of more than 24 KiB, too large for a job. Default: none; such events fail."""
+    platform: NotRequired[str]
+    """Platform of the queue's compute environments: `EC2` (also for spot instances) or `FARGATE`. Default: `EC2`."""
+    vcpus: NotRequired[Input[float]]
+    """vCPUs of a job: 1 to 1000 on `EC2`; 0.25, 0.5, 1, 2, 4, 8 or 16 on `FARGATE`. Default: 1."""
+    memory: NotRequired[Input[int]]
+    """Memory of a job in MB, 4 or more; on `FARGATE` what AWS offers with the vCPUs. Default: 1024, on `FARGATE`
+    2048."""
+    gpus: NotRequired[Input[int]]
+    """GPUs of a job, on `EC2` only. Default: 0."""
+    environment: NotRequired[Mapping[str, Input[str]]]
+    """Environment variables of a job; they override those of the function. Default: none."""
+    secrets: NotRequired[Mapping[str, str]]
+    """Environment variables whose values are fetched when a job starts: ARNs of secrets or parameters, or names of
+    parameters. Default: none."""
+    attempts: NotRequired[Input[int]]
+    """Number of times that a job is tried, 1 to 10. Default: 1."""
+    retry_only_if_host_ends: NotRequired[bool]
+    """Whether a job is retried only if its instance was terminated, as spot instances may be, and not if the job itself
+    failed. Default: false."""
+    timeout: NotRequired[Input[int]]
+    """Time limit of an attempt in seconds, 60 or more. Default: none."""
+    ephemeral_storage: NotRequired[Input[int]]
+    """Disk of a job in GiB, 21 to 200, on `FARGATE` only; for `EC2` see `disk_size` of BatchGpuEnvironment.
+    Default: 20."""
+    shared_memory: NotRequired[Input[int]]
+    """Size of `/dev/shm` in MB, on `EC2` only; programs on GPUs often need more. Default: 64."""
+    file_systems: NotRequired[Sequence[JobFileSystem]]
+    """File systems to mount. Default: none."""
+    number_nodes: NotRequired[int]
+    """Nodes of a multi-node parallel job, 1 to 1000, on `EC2` only. Default: none; jobs run on one node."""
+    main_node_index: NotRequired[int]
+    """Index of the main node, from 0. Default: 0."""
+    assign_public_ip: NotRequired[bool]
+    """Whether jobs on `FARGATE` get a public IP address, which they need in public subnets. Default: false."""
+    job_role_arn: NotRequired[Input[str]]
+    """ARN of the role of the jobs. Default: a new one with the function's rights to files."""
+    execution_role_arn: NotRequired[Input[str]]
+    """ARN of the role that starts the containers, needed for secrets and on `FARGATE`. Default: a new one if needed."""
 
 
 class LambdaContainerFunctionArgs(TypedDict):
     """Arguments of a LambdaContainerFunction."""
 
     function_name: NotRequired[str]
-    """Name of the function. Default: the component's name."""
+    """Name of the function: 1 to 64 letters, digits, `-` and `_`. Default: the component's name."""
     image: NotRequired[str]
-    """Base image: a registry reference. One of `image`, `image_file` and `image_uri` is needed."""
+    """Base image: a registry reference, such as `debian:12`. Exactly one of `image`, `image_file` and `image_uri` is
+    given."""
     image_file: NotRequired[str]
-    """Base image: a docker-save tar, an OCI directory or a directory with a Dockerfile."""
+    """Base image: path of a `docker save` archive, an OCI image layout, or a directory with a Dockerfile."""
     image_uri: NotRequired[Input[str]]
-    """An image in ECR that already holds a Lambda runtime interface: used as it is, nothing is built."""
+    """Image in ECR that already has a Lambda runtime interface client: it is used as it is, and no image is made."""
     script: NotRequired[str]
-    """Path of the script that runs for each input file. Default: the image's own entry point."""
+    """Path of the script that runs for each input file. Default: what the base image starts."""
     architecture: NotRequired[str]
-    """`x86_64` or `arm64`. Default: `x86_64`."""
+    """Instruction set: `x86_64` or `arm64`. Default: `x86_64`."""
     region: NotRequired[Input[str]]
-    """Region of the function and of all that is made for it. Default: the provider's."""
+    """Region of the function and of all resources made for it. Default: the aws provider's."""
     memory: NotRequired[Input[int]]
     """Memory in MB, 128 to 10240. Default: 512."""
     timeout: NotRequired[Input[int]]
@@ -123,67 +128,70 @@ class LambdaContainerFunctionArgs(TypedDict):
     ephemeral_storage: NotRequired[Input[int]]
     """Size of `/tmp` in MB, 512 to 10240. Default: 512."""
     description: NotRequired[Input[str]]
-    """Description of the function."""
+    """Description of the function, up to 256 characters. Default: none."""
     environment: NotRequired[Mapping[str, Input[str]]]
-    """Environment variables of the container."""
+    """Environment variables of the container, up to 4 KiB with the supervisor's configuration. Default: none."""
     inputs: NotRequired[Sequence[FunctionStorage]]
-    """What the function may read. Triggers are declared with BucketTriggers."""
+    """Storage that the function may read. BucketTriggers declares what starts it. Default: none."""
     outputs: NotRequired[Sequence[FunctionStorage]]
-    """Where the files that the container writes go."""
+    """Storage that the container's output files go to. Default: none."""
     log_level: NotRequired[str]
-    """Level of the supervisor's own log lines. Default: `INFO`."""
+    """Level of the supervisor's own log lines: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`. Default: `INFO`."""
     log_format: NotRequired[str]
-    """`text` or `json`: how the supervisor writes its own log lines. Default: `text`."""
+    """Format of the supervisor's own log lines: `text` or `json`. Default: `text`."""
     storage_providers: NotRequired[Mapping[str, str]]
-    """Where the settings of storages other than the function's own S3 are kept, by name such as `minio.mine`.
+    """Where the settings of storage providers other than the function's own S3 are kept, by name such as `minio.mine`.
 
-    `ssm:/name` is a parameter, `secretsmanager:ARN` a secret: a JSON object such as `{"endpoint": …, "access_key": …}`.
-    Never the settings themselves: whoever may look at a function sees its environment.
+    `ssm:/name` is a parameter and `secretsmanager:ARN` a secret that holds a JSON object such as
+    `{"endpoint": …, "access_key": …}`. The settings themselves are not accepted, because everybody who may describe a
+    function can read its environment. Default: none.
     """
     file_stage_in: NotRequired[bool]
-    """Leave the input in its storage, for the script to fetch. Default: no."""
+    """Whether input files stay in their storage, for the script to fetch. Default: false."""
     report_batch_item_failures: NotRequired[bool]
-    """Answer a queue with the messages that failed, so that it gives only those again. Default: no.
+    """Whether the function reports which messages of a queue failed, so that the queue redelivers only those.
 
-    Its event source mapping has to have `ReportBatchItemFailures` among its function response types: one that has not
-    takes such an answer for a success.
+    The event source mapping must have `ReportBatchItemFailures` among its function response types; otherwise it takes
+    the report for a success. Default: false.
     """
     page: NotRequired[FunctionPage]
-    """Let people try the function in a browser, where it has an HTTP endpoint. Default: no."""
+    """Web page for trying the function, if it has an HTTP endpoint. Default: none."""
     asynchronous_http: NotRequired[bool]
-    """Answer calls over HTTP that ask for it with 202 at once, and run them as events of their own. Default: no.
+    """Whether the function accepts asynchronous calls over HTTP: it answers 202 and runs the call as an event.
 
-    The function invokes itself for that, which its role then allows; a role that is given has to.
+    The function invokes itself for that, which its role must allow; a role that is made does. Default: false.
     """
     log_retention: NotRequired[Input[int]]
-    """Days that the log is kept. Default: 30."""
+    """Days for which the log is kept. Default: 30."""
     timeout_threshold: NotRequired[int]
-    """Seconds before the time limit at which the container is stopped, to report it. Default: 10."""
+    """Seconds before the time limit at which the container is stopped, so that the supervisor can report it.
+    Default: 10, or half of a timeout below 20."""
     role_arn: NotRequired[Input[str]]
-    """Role of the function. Default: one is made that may do no more than the function needs."""
+    """ARN of the function's role. Default: a new one with the least rights that the function needs."""
     tags: NotRequired[Mapping[str, Input[str]]]
-    """Tags of everything that is made for the function."""
+    """Tags of all resources made for the function. Default: none."""
     maximum_retry_attempts: NotRequired[Input[int]]
-    """How often a failed event is tried again, 0 to 2. Default: 2, which is AWS's."""
+    """How often Lambda retries a failed asynchronous event, 0 to 2. Default: 2."""
     failure_destination: NotRequired[str]
-    """ARN of the queue, topic, bus or function that gets events which failed for good."""
+    """ARN of the queue, topic, event bus, function or bucket that receives asynchronous events that failed for good.
+    Default: none."""
     reserved_concurrency: NotRequired[Input[int]]
-    """How many invocations may run at once. Default: no reservation."""
+    """Number of invocations that are reserved for the function and that it may not exceed. Default: none."""
     subnet_ids: NotRequired[Sequence[Input[str]]]
-    """Subnets to attach the function to. Default: none."""
+    """Subnets that the function is attached to, up to 16. Default: none."""
     security_group_ids: NotRequired[Sequence[Input[str]]]
-    """Security groups of the attachment; needed with `subnet_ids`."""
+    """Security groups of the attachment, up to 5; required with `subnet_ids`. Default: none."""
     file_system: NotRequired[FunctionFileSystem]
-    """File system to mount; needs `subnet_ids`. Default: none."""
+    """File system to mount; requires `subnet_ids`. Default: none."""
     execution_mode: NotRequired[str]
-    """Where events run: `lambda`, `batch`, or `lambda-batch` for those in Batch that Lambda has no time for.
-    Default: `batch` where `batch` is given, else `lambda`."""
+    """Where events run: `lambda`, `batch`, or `lambda-batch` to run in Batch what does not finish in Lambda.
+    Default: `batch` if `batch` is given, else `lambda`."""
     batch: NotRequired[FunctionBatch]
-    """AWS Batch for the modes that use it: the queue and what a job gets. Default: none."""
+    """AWS Batch, for the execution modes that use it. Default: none."""
 
 
 def base_image(args: LambdaContainerFunctionArgs) -> BaseImageArgs:
-    """Return those of a function's arguments that say what its image is made of."""
+    """Return the arguments of a function that its image is made of."""
     base: BaseImageArgs = {}
     for key in ("image", "image_file", "script", "architecture"):
         if key in args:
@@ -197,10 +205,10 @@ def supervisor_configuration(
     execution_mode: Optional[str] = None,
     batch: Optional[Mapping[str, object]] = None,
 ) -> str:
-    """Return the supervisor's configuration, the value of `SCAR_FUNCTION`; defaults are left out: 4 KB hold it all.
+    """Return the supervisor's configuration, the value of `SCAR_FUNCTION`.
 
-    `execution_mode` is `lambda`, `batch` or `lambda-batch`; `batch` has `job_queue`, `job_definition`, `event_path`
-    (bucket and prefix for events too large for a job) and `multi_node`.
+    Defaults are left out, because all environment variables together have 4 KiB. `batch` has `job_queue`,
+    `job_definition`, `event_path` (bucket and prefix for events too large for a job) and `multi_node`.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
@@ -238,7 +246,7 @@ def _references(providers: Mapping[str, str]) -> dict[str, str]:
     for name, reference in providers.items():
         if not str(reference).startswith(("ssm:", "secretsmanager:")):
             raise pulumi.RunError(
-                f"storage_providers: {name}: is not the place of its settings; keep them in a parameter or a secret "
-                "and give `ssm:/name` or `secretsmanager:ARN`"
+                f"storage_providers: {name}: does not name a parameter or a secret; keep the settings in one and give "
+                "`ssm:/name` or `secretsmanager:ARN`"
             )
     return dict(providers)

@@ -1,33 +1,32 @@
-"""Physical names: deterministic, unique to the stack where AWS needs it, and inside each service's limit."""
+"""Names of resources in the cloud: deterministic, unique to the stack where AWS requires it, within AWS's limits."""
 
 import hashlib
 import re
 
 import pulumi
 
-IAM_ROLE_NAME_LIMIT = 64
-"""Characters: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+from scar_foundation.limits import IAM_ROLE_NAME_CHARACTERS
 
 
 def stack_identity() -> str:
-    """Return `organization/project/stack`: what marks a shared thing (bucket, notification entry) as this stack's.
+    """Return `organization/project/stack`, which marks buckets and notification entries as this stack's.
 
-    Backends without organizations call every one of them `organization`.
+    Backends without organizations use the name `organization`.
     """
     return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
 def role_name(function_name: str, identity: str) -> str:
-    """Return the name of a function's role. Role names are global in the account, so the stack's mark is part of it."""
+    """Return the name of a function's role. Role names are unique in an account, so it has a digest of the stack."""
     suffix = f"-role-{digest(identity, function_name)}"
-    return function_name[: IAM_ROLE_NAME_LIMIT - len(suffix)] + suffix
+    return function_name[: IAM_ROLE_NAME_CHARACTERS - len(suffix)] + suffix
 
 
 def repository_name(function_name: str) -> str:
-    """Return the ECR repository's name for a function.
+    """Return the name of a function's ECR repository.
 
-    Repository names are lower case, with single separators between letters and digits; a name that has to be changed
-    for that gets a mark of the original, so that two functions never share a repository.
+    Repository names are lower case, with single separators between letters and digits. If the function's name has to
+    be changed for that, a digest of it is appended, so that two functions never share a repository.
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
     """
     legal = re.sub(r"[^a-z0-9]+", "-", function_name.lower()).strip("-") or "function"
@@ -37,16 +36,15 @@ def repository_name(function_name: str) -> str:
 
 
 def digest(*parts: str) -> str:
-    """Return eight hexadecimal digits that stand for the given words."""
+    """Return a digest of the given words: eight hexadecimal digits."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 
 def access_log_name(api_name: str, identity: str) -> str:
-    """Return the name of an API's access log group. Names of APIs are not unique, so the stack's mark is part of it.
+    """Return the name of an API's access log group. Names of APIs are not unique, so it has a digest of the stack.
 
-    Under this beginning the logs' resource policy does not grow with every API:
+    With this prefix the resource policy of CloudWatch Logs does not grow with every API:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
     """
-    start = "/aws/vendedlogs/apigateway/"
     legal = re.sub(r"[^A-Za-z0-9_./#-]", "-", api_name)[:256]
-    return f"{start}{legal}-{digest(identity, api_name)}"
+    return f"/aws/vendedlogs/apigateway/{legal}-{digest(identity, api_name)}"

@@ -13,42 +13,8 @@ from scar_components.images.plan import load_plan
 from scar_components.images.push import is_pushed, push
 from scar_foundation.aws_session import configured_session
 
-_SIGNIFICANT = ("repository_url", "digest")
-_OUTPUTS = (*_SIGNIFICANT, "image_uri")
-
-
-class SupervisedImageProvider(AwsResourceProvider):
-    """Pushes planned images. Nothing else of an image than its digest and repository is compared or kept."""
-
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """An image is the same if its digest and repository are."""
-        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in _SIGNIFICANT))
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Push the image."""
-        self._push(props)
-        return CreateResult(props["repository_url"].partition("/")[2], _significant_outputs(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Push the new image; the old one stays until the repository's lifecycle rule removes it."""
-        self._push(_news)
-        return UpdateResult(_significant_outputs(_news))
-
-    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Look whether the repository still has the image; if not, the next update pushes it again."""
-        pushed = is_pushed(props["repository_url"], props["digest"], self.session)
-        return ReadResult(id_ if pushed else "", _significant_outputs(props))
-
-    def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Leave the image to its repository, which goes with the function or has a lifecycle rule."""
-
-    def _push(self, props: dict[str, Any]) -> None:
-        plan: ImagePlan = load_plan(props["digest"])
-        push(plan, props["repository_url"], self.session)
-
-
-def _significant_outputs(props: dict[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in _OUTPUTS}
+_COMPARED = ("repository_url", "digest")
+_KEPT = (*_COMPARED, "image_uri")
 
 
 class BaseImageArgs(TypedDict):
@@ -56,33 +22,33 @@ class BaseImageArgs(TypedDict):
 
     image: NotRequired[str]
     """Base image: a registry reference, such as `debian:12` or `ghcr.io/owner/name@sha256:…`.
-    A tag is looked up in each preview; a digest pins the image."""
+    A tag is resolved in each preview; a digest pins the image."""
     image_file: NotRequired[str]
-    """Base image: path of a `docker save` archive, of an OCI image layout, or of a directory with a Dockerfile, which
-    needs docker or podman. Relative to the working directory of the program."""
+    """Base image: path of a `docker save` archive, an OCI image layout, or a directory with a Dockerfile, which needs
+    docker or podman. Relative to the program's working directory."""
     script: NotRequired[str]
     """Path of the script that runs for each event. Default: what the base image starts."""
     architecture: NotRequired[str]
-    """Architecture of the function, `x86_64` or `arm64`; the base image must have it. Default `x86_64`."""
+    """Architecture of the function: `x86_64` or `arm64`, as the base image has it. Default: `x86_64`."""
 
 
 class SupervisedImageArgs(BaseImageArgs):
     """Arguments of a SupervisedImage."""
 
     repository_url: pulumi.Input[str]
-    """Where the image goes: URL of an ECR repository, `<account>.dkr.ecr.<region>.amazonaws.com/<name>`."""
+    """ECR repository that the image is pushed to: `<account>.dkr.ecr.<region>.amazonaws.com/<name>`."""
 
 
 class SupervisedImage(pulumi.dynamic.Resource, module="scar", name="SupervisedImage"):
-    """The layers of a base image, as they are, plus the supervisor and the function's script, pushed to a repository.
+    """An image of a base image's unchanged layers, the supervisor and the function's script, pushed to a repository.
 
-    The image is planned while the program runs, so its digest and mistakes in the base show in previews; `up` pushes
-    what the repository lacks. A changed base, script or supervisor updates the image in place. Images pushed before
-    stay in the repository until its lifecycle rule removes them, or until it is deleted.
+    The image is planned while the program runs, so previews show its digest and mistakes in the base; `up` pushes what
+    the repository lacks. A changed base, script or supervisor updates the image in place. Images that were pushed
+    before stay in the repository until its lifecycle rule removes them or it is deleted.
     """
 
     image_uri: pulumi.Output[str]
-    """What a function runs, pinned: `<repository_url>@<digest>`."""
+    """Reference of the image, pinned: `<repository_url>@<digest>`."""
     digest: pulumi.Output[str]
     """Digest of the image's manifest, `sha256:…`. Known in previews."""
     repository_url: pulumi.Output[str]
@@ -100,12 +66,12 @@ class SupervisedImage(pulumi.dynamic.Resource, module="scar", name="SupervisedIm
 
 
 def planned_digest(name: str, args: BaseImageArgs) -> str:
-    """Plan the image, leave the plan for the provider and return its digest; quick when it was planned before.
+    """Plan the image, save the plan for the provider and return the digest; fast for an image planned before.
 
-    A program that calls this before it declares anything hears of mistakes in an image before anything is made.
+    A program that calls this first learns of mistakes in an image before it declares anything.
 
     Raises:
-        ImageError: What is wrong with the base image, and what to do.
+        ImageError: The base image has a mistake.
     """
     try:
         plan = plan_image(
@@ -120,3 +86,37 @@ def planned_digest(name: str, args: BaseImageArgs) -> str:
         raise ImageError(f"{name}: {error}") from None
     save_plan(plan)
     return plan.digest
+
+
+class SupervisedImageProvider(AwsResourceProvider):
+    """Pushes planned images. Only an image's digest and repository are compared and kept."""
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Compare digest and repository."""
+        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in _COMPARED))
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Push the image."""
+        self._push(props)
+        return CreateResult(props["repository_url"].partition("/")[2], _outputs(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Push the new image; the old one stays until the repository's lifecycle rule removes it."""
+        self._push(_news)
+        return UpdateResult(_outputs(_news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Check that the repository still has the image; if not, the next update pushes it again."""
+        pushed = is_pushed(props["repository_url"], props["digest"], self.session)
+        return ReadResult(id_ if pushed else "", _outputs(props))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Leave the image in its repository, which is deleted with the function or has a lifecycle rule."""
+
+    def _push(self, props: dict[str, Any]) -> None:
+        plan: ImagePlan = load_plan(props["digest"])
+        push(plan, props["repository_url"], self.session)
+
+
+def _outputs(props: dict[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in _KEPT}

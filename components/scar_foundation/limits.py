@@ -8,6 +8,8 @@ from dataclasses import dataclass
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+UNLIMITED = 2**31 - 1
+"""End of a range without a limit."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,9 @@ class Range:
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int) and self.least <= value <= self.most
+
+    def __str__(self) -> str:
+        return f"{self.least} or more" if self.most == UNLIMITED else f"{self.least} to {self.most}"
 
 
 # Lambda: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -90,7 +95,8 @@ BATCH_NODES = Range(1, 1000)
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html
 BATCH_ATTEMPTS = Range(1, 10, default=1)
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_JobTimeout.html
-BATCH_LEAST_TIMEOUT = 60
+BATCH_TIMEOUT = Range(60, UNLIMITED)
+"""Seconds of an attempt; without one, there is no limit."""
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_EphemeralStorage.html
 BATCH_EPHEMERAL_STORAGE = Range(21, 200, default=20)
 """GiB of a job on Fargate; the default cannot be asked for."""

@@ -160,9 +160,9 @@ def test_limits_domain_stage_name_retention_and_tags_are_those_asked_for(recorde
 @pytest.mark.parametrize(
     ("declare", "complaint"),
     [
-        (lambda: endpoint(function("a"), function("b")), r"a and b both answer 'ANY /\{proxy\+\}'; give each a path"),
+        (lambda: endpoint(function("a"), function("b")), r"a and b: both have the route 'ANY /\{proxy\+\}'; give each"),
         (lambda: endpoint(function(authorization="JWT")), "resize: authorization JWT needs .* give `tokens`"),
-        (lambda: endpoint(function(authorization="CUSTOM")), "it has NONE, AWS_IAM, JWT"),
+        (lambda: endpoint(function(authorization="CUSTOM")), "use one of NONE, AWS_IAM, JWT"),
         (lambda: endpoint(function(path="a/async")), "'a/async' ends in 'async'"),
     ],
 )

@@ -139,12 +139,12 @@ def test_instances_start_from_the_image_for_their_type(types: list[str], images:
         ({"management": "MINE"}, "management: 'MINE' is unknown"),
         ({"min_vcpus": 8, "max_vcpus": 4}, "min_vcpus: 8 is more than max_vcpus, 4"),
         ({"desired_vcpus": 8, "max_vcpus": 4}, "desired_vcpus: 8 is not between"),
-        ({"max_vcpus": 0}, "max_vcpus: is 0, so no job could ever start"),
+        ({"max_vcpus": 0}, "max_vcpus: 0 lets no job start"),
         ({"type": "FARGATE", "instance_types": ["g4dn.xlarge"]}, "instance_types: FARGATE has no instances"),
         ({"type": "SPOT", "allocation_strategy": "BEST_FIT"}, "give spot_fleet_role_arn"),
-        ({"allocation_strategy": "CHEAPEST"}, "allocation_strategy: 'CHEAPEST' is none of EC2's"),
-        ({"instance_types": []}, "instance_types: is empty"),
-        ({"instance_types": ["g5g.xlarge"]}, "no image with GPUs for g5g.xlarge; give image_id"),
+        ({"allocation_strategy": "CHEAPEST"}, "allocation_strategy: 'CHEAPEST' is not available for EC2"),
+        ({"instance_types": []}, "instance_types: an empty list"),
+        ({"instance_types": ["g5g.xlarge"]}, "no machine image with GPUs for g5g.xlarge; give image_id"),
     ],
 )
 def test_a_combination_that_batch_refuses_is_told_before_anything_is_made(

@@ -1,14 +1,15 @@
 import pytest
 
 from scar_components.iam_policies import execution_policy
-from scar_components.naming import IAM_ROLE_NAME_LIMIT, repository_name, role_name
+from scar_components.naming import repository_name, role_name
+from scar_foundation.limits import IAM_ROLE_NAME_CHARACTERS
 
 
 def test_role_names_fit_iam_and_differ_between_stacks() -> None:
     longest = "f" * 64
     names = {role_name(longest, "photos/dev"), role_name(longest, "photos/prod")}
     assert len(names) == 2
-    assert all(len(name) <= IAM_ROLE_NAME_LIMIT for name in names)
+    assert all(len(name) <= IAM_ROLE_NAME_CHARACTERS for name in names)
 
 
 @pytest.mark.parametrize("name", ["resize", "a-b-c", "x1"])

@@ -16,15 +16,15 @@ from .test_function_jobs import IMAGE, function
     ("batch", "sentence"),
     [
         ({"platform": "EKS"}, "batch.platform: 'EKS' is unknown; use EC2 or FARGATE"),
-        ({"platform": "FARGATE", "gpus": 1}, "batch.gpus: FARGATE has none; use EC2"),
-        ({"platform": "FARGATE", "number_nodes": 2}, "batch.number_nodes: FARGATE has none"),
-        ({"platform": "FARGATE", "vcpus": 3}, "batch.vcpus: FARGATE has no 3; use one of 0.25, 0.5, 1"),
-        ({"platform": "FARGATE", "memory": 1024}, "1024 MB do not go with 1 vCPUs on FARGATE; use 2048 to 8192"),
-        ({"vcpus": 0.5}, "batch.vcpus: 0.5 is not a whole number"),
-        ({"ephemeral_storage": 30}, "batch.ephemeral_storage: only FARGATE has it"),
-        ({"attempts": 11}, "batch.attempts: 11 is not in Batch's range, 1 to 10"),
-        ({"timeout": 5}, "batch.timeout: 5 is not in Batch's range, 60 to any"),
-        ({"number_nodes": 2, "main_node_index": 2}, "batch.main_node_index: 2 is none of the nodes 0 to 1"),
+        ({"platform": "FARGATE", "gpus": 1}, "batch.gpus: is not available on FARGATE; use EC2"),
+        ({"platform": "FARGATE", "number_nodes": 2}, "batch.number_nodes: is not available on FARGATE"),
+        ({"platform": "FARGATE", "vcpus": 3}, "batch.vcpus: 3 is not available on FARGATE; use one of 0.25, 0.5, 1"),
+        ({"platform": "FARGATE", "memory": 1024}, "1024 MB does not fit 1 vCPUs on FARGATE; use 2048 to 8192"),
+        ({"vcpus": 0.5}, "batch.vcpus: 0.5 is not possible on instances"),
+        ({"ephemeral_storage": 30}, "batch.ephemeral_storage: is for FARGATE only"),
+        ({"attempts": 11}, "batch.attempts: 11 is out of Batch's range; use 1 to 10"),
+        ({"timeout": 5}, "batch.timeout: 5 is out of Batch's range; use 60 or more"),
+        ({"number_nodes": 2, "main_node_index": 2}, "batch.main_node_index: 2 is out of range; use 0 to 1"),
     ],
 )
 def test_a_job_that_batch_refuses_is_told_before_anything_is_made(
@@ -38,7 +38,7 @@ def test_a_job_that_batch_refuses_is_told_before_anything_is_made(
 
 def test_a_mode_without_a_queue_is_told(recorder: Recorder) -> None:
     given = cast(LambdaContainerFunctionArgs, {"image_uri": IMAGE, "execution_mode": "batch"})
-    with pytest.raises(pulumi.RunError, match="split: execution_mode: batch needs a queue"):
+    with pytest.raises(pulumi.RunError, match="split: execution_mode: batch needs a job queue"):
         run_program(lambda: LambdaContainerFunction("split", given))
     assert recorder.resources == {}
 

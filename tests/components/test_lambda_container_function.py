@@ -111,7 +111,7 @@ def test_storage_settings_are_named_by_their_place_which_the_role_may_read(recor
 
 
 def test_storage_settings_themselves_are_refused() -> None:
-    with pytest.raises(pulumi.RunError, match=r"minio\.mine: is not the place of its settings"):
+    with pytest.raises(pulumi.RunError, match=r"minio\.mine: does not name a parameter or a secret"):
         supervisor_configuration("resize", {"storage_providers": {"minio.mine": '{"secret_key": "x"}'}})
 
 

@@ -161,7 +161,9 @@ def test_the_outputs_say_where_the_jobs_are(recorder: Recorder, declare: Any) ->
 
 def test_what_batch_would_refuse_is_told_with_its_place(recorder: Recorder, declare: Any) -> None:
     batch = "{memory: 1024, compute_resources: {type: FARGATE}}"
-    with pytest.raises(pulumi.RunError, match=r"video\.yaml:9:12 functions.aws\[0\].batch: memory: 1024 MB do not go"):
+    with pytest.raises(
+        pulumi.RunError, match=r"video\.yaml:9:12 functions.aws\[0\].batch: memory: 1024 MB does not fit"
+    ):
         declare(("one", "batch", batch))
     assert recorder.resources == {}
 

@@ -1,6 +1,7 @@
 """What a compute environment is made of: its machines, their network, and what instances run when they start.
 
-https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html"""
+https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html
+"""
 
 import base64
 import hashlib
@@ -20,7 +21,7 @@ ALLOCATION_STRATEGIES = {
     "EC2": ("BEST_FIT_PROGRESSIVE", "BEST_FIT"),
     "SPOT": ("SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED", "BEST_FIT_PROGRESSIVE", "BEST_FIT"),
 }
-"""What each type can be allocated by, the default first."""
+"""The allocation strategies of each type; the first one is the default."""
 GPU_FAMILY = re.compile(r"(?:p|g|gr)[0-9]")
 _GPU_WITHOUT_NVIDIA = re.compile(r"g4ad\b")
 _GPU_ON_GRAVITON = re.compile(r"g5g\b")
@@ -47,17 +48,17 @@ def _of_type(args: Mapping[str, Any]) -> list[str]:
     if kind in ON_INSTANCES:
         return []
     given = [key for key in _ONLY_ON_INSTANCES if args.get(key) not in (None, 0)]
-    return [f"{key}: {kind} has no instances; leave it out, or use EC2 or SPOT (GPUs are only there)" for key in given]
+    return [f"{key}: {kind} has no instances; remove it, or use EC2 or SPOT, which also have GPUs" for key in given]
 
 
 def _of_counts(args: Mapping[str, Any]) -> list[str]:
     least, wanted, most = (args.get(key) for key in ("min_vcpus", "desired_vcpus", "max_vcpus"))
     if isinstance(most, int) and most < 1:
-        return [f"max_vcpus: is {most}, so no job could ever start; use 1 or more"]
+        return [f"max_vcpus: {most} lets no job start; use 1 or more"]
     if isinstance(least, int) and isinstance(most, int) and least > most:
         return [f"min_vcpus: {least} is more than max_vcpus, {most}; raise max_vcpus"]
     if isinstance(wanted, int) and isinstance(most, int) and not (_number(least) <= wanted <= most):
-        return [f"desired_vcpus: {wanted} is not between min_vcpus and max_vcpus; leave it out: Batch chooses it"]
+        return [f"desired_vcpus: {wanted} is not between min_vcpus and max_vcpus; remove it, and Batch chooses a value"]
     return []
 
 
@@ -70,19 +71,19 @@ def _of_instances(args: Mapping[str, Any]) -> list[str]:
     problems = []
     known = ALLOCATION_STRATEGIES.get(kind, ())
     if strategy and known and strategy not in known:
-        problems.append(f"allocation_strategy: {strategy!r} is none of {kind}'s; use one of {', '.join(known)}")
+        problems.append(f"allocation_strategy: {strategy!r} is not available for {kind}; use one of {', '.join(known)}")
     if kind == "SPOT" and strategy == "BEST_FIT" and not args.get("spot_fleet_role_arn"):
         problems.append("allocation_strategy: BEST_FIT needs a spot fleet role; give spot_fleet_role_arn")
     if "instance_types" in args and not args["instance_types"]:
-        problems.append("instance_types: is empty, so no job could ever start; name one, such as g4dn.xlarge")
+        problems.append("instance_types: an empty list lets no job start; name a type, such as g4dn.xlarge")
     without = [one for one in args.get("instance_types", ()) if _GPU_ON_GRAVITON.match(one)]
     if without and not args.get("image_id"):
-        problems.append(f"instance_types: AWS has no image with GPUs for {', '.join(without)}; give image_id")
+        problems.append(f"instance_types: AWS has no machine image with GPUs for {', '.join(without)}; give image_id")
     return problems
 
 
 def changes_in_place(args: Mapping[str, Any]) -> bool:
-    """Whether AWS changes the instances of such an environment in place, with jobs on them."""
+    """Whether AWS updates the instances of such an environment in place, while jobs run on them."""
     is_managed = args.get("management", "MANAGED") == "MANAGED" and args.get("type", "EC2") in ON_INSTANCES
     return is_managed and not args.get("service_role") and args.get("allocation_strategy") != "BEST_FIT"
 
@@ -92,7 +93,7 @@ def _has_gpu(instance_type: str) -> bool:
 
 
 def image_types(instance_types: Sequence[str]) -> list[str]:
-    """Return the machine images that the types start from, one for those with GPUs and one for the others.
+    """Return the image types for some instance types: one for those with GPUs and one for the others.
 
     https://docs.aws.amazon.com/batch/latest/APIReference/API_Ec2Configuration.html
     """
@@ -102,9 +103,6 @@ def image_types(instance_types: Sequence[str]) -> list[str]:
 def _image_type(instance_type: str) -> str:
     system = "ECS_AL2" if _BEFORE_AL2023.match(instance_type) else "ECS_AL2023"
     return f"{system}_NVIDIA" if _has_gpu(instance_type) else system
-
-
-_NO_DEFAULT = "the account has no default VPC in this region; give subnet_ids and security_group_ids"
 
 
 class Network:
@@ -121,7 +119,7 @@ class Network:
         region: Optional[Input[str]],
         invoke: pulumi.InvokeOutputOptions,
     ) -> None:
-        """Look up what is not given: the default VPC's subnets, and the default security group of the subnets' VPC."""
+        """Look up what is not given: the subnets of the default VPC, the default security group of the subnets' VPC."""
         self._region, self._invoke = region, invoke
         vpc = None if subnet_ids else self._default_vpc(name)
         self.subnet_ids = list(subnet_ids) if subnet_ids else self._default_subnets(name, vpc)
@@ -154,18 +152,23 @@ class Network:
 
 def _first(name: str, ids: Sequence[str]) -> str:
     if not ids:
-        raise pulumi.RunError(f"{name}: {_NO_DEFAULT}")
+        raise pulumi.RunError(
+            f"{name}: the account has no default VPC in this region; give subnet_ids and security_group_ids"
+        )
     return ids[0]
 
 
 def encoded_user_data(script: str) -> str:
-    """Return a shell script as base64 of a MIME document; one that is a MIME document already stays as it is."""
-    text = script if script.startswith(("MIME-Version:", "Content-Type: multipart/")) else _document(script)
+    """Return a script as the base64 MIME document that Batch can merge with its own part; MIME documents stay as is.
+
+    https://docs.aws.amazon.com/batch/latest/userguide/launch-templates.html
+    """
+    text = script if script.startswith(("MIME-Version:", "Content-Type: multipart/")) else _mime_document(script)
     return base64.b64encode(text.encode()).decode()
 
 
-def _document(script: str) -> str:
-    # Made of the script, so that the same script is the same document.
+def _mime_document(script: str) -> str:
+    # Derived from the script, so that the same script gives the same document.
     boundary = hashlib.sha256(script.encode()).hexdigest()[:24]
     return (
         f'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="{boundary}"\n\n--{boundary}\n'

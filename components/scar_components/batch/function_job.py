@@ -1,4 +1,4 @@
-"""The jobs of a function: their definition from the function's image, their roles and their log."""
+"""The jobs of a function: their definition, made from the function's image, their roles and their log group."""
 
 import json
 from collections.abc import Mapping
@@ -32,13 +32,14 @@ from scar_components.lambda_container_function_arguments import (
     supervisor_configuration,
 )
 from scar_components.naming import role_name, stack_identity
+from scar_foundation.limits import LAMBDA_ARCHITECTURES, LOG_RETENTION_DAYS
 
 
 class FunctionJob:
-    """Declares what the jobs of a function need, as children of the function's component."""
+    """Declares the resources of a function's jobs, as children of the function's component."""
 
     definition: aws.batch.JobDefinition
-    """Each revision stays: a function submits to the one that it was deployed with."""
+    """The job definition. All revisions stay active: a function submits to the one that it was deployed with."""
     log_group: Output[str]
     """Name of the jobs' CloudWatch log group."""
 
@@ -50,7 +51,7 @@ class FunctionJob:
         args: LambdaContainerFunctionArgs,
         image_uri: Output[str],
     ) -> None:
-        """Declare log, roles and definition, in the order in which they need each other."""
+        """Declare the log group, the roles and the job definition."""
         self._parent, self._name, self._function_name = parent, name, function_name
         self._args, self._batch = args, args["batch"]
         self._image_uri = image_uri
@@ -64,7 +65,7 @@ class FunctionJob:
 
     @property
     def supervisor_settings(self) -> Output[Mapping[str, Any]]:
-        """What the function's supervisor has to know in order to submit jobs."""
+        """The part of the supervisor's configuration that submitting jobs takes."""
         settings: dict[str, Any] = {
             "job_queue": self._batch["job_queue"],
             "job_definition": self.definition.arn,
@@ -76,7 +77,7 @@ class FunctionJob:
 
     @property
     def delegation(self) -> Output[list[Mapping[str, Any]]]:
-        """What the function's role has to allow."""
+        """The policy statements that the function's role needs to submit jobs."""
         return Output.all(
             self._partition,
             self._account,
@@ -92,7 +93,7 @@ class FunctionJob:
         return aws.cloudwatch.LogGroup(
             f"{self._name}-job-log-group",
             name=f"/aws/batch/{self._function_name}",
-            retention_in_days=self._args.get("log_retention", 30),
+            retention_in_days=self._args.get("log_retention", LOG_RETENTION_DAYS),
             region=self._args.get("region"),
             tags=self._args.get("tags"),
             opts=self._child(),
@@ -108,7 +109,7 @@ class FunctionJob:
             return document(node_properties(properties, nodes or 1, batch.get("main_node_index", 0)))
 
         return aws.batch.JobDefinition(
-            # No name: what replaces this one would otherwise be a revision of it, and go with it.
+            # Without a fixed name: a replacement would be a revision of the old definition, and be deleted with it.
             f"{self._name}-job-definition",
             type="multinode" if nodes else "container",
             container_properties=None if nodes else container.apply(document),
@@ -116,7 +117,7 @@ class FunctionJob:
             platform_capabilities=None if nodes else [batch.get("platform", "EC2")],
             retry_strategy=cast(Any, retry_strategy(batch)),
             timeout=cast(Any, {"attempt_duration_seconds": batch["timeout"]} if "timeout" in batch else None),
-            # The function goes on with the old revision until it is updated itself.
+            # The function uses the old revision until it is updated itself.
             deregister_on_new_revision=False,
             propagate_tags=True,
             region=self._args.get("region"),
@@ -125,7 +126,7 @@ class FunctionJob:
         )
 
     def _container(self, job_role: Output[str], execution_role: Optional[Output[str]]) -> Output[Mapping[str, Any]]:
-        # The queue is not a part of it: a new queue makes no new revision.
+        # Without the queue: a new queue needs no new revision.
         given = {key: value for key, value in self._batch.items() if key not in {"job_queue", "event_path"}}
         facts = {
             "image": self._image_uri,
@@ -135,7 +136,7 @@ class FunctionJob:
             "log_group": self.log_group,
             "region": self._region,
             "name": self._function_name,
-            "architecture": self._args.get("architecture", "x86_64"),
+            "architecture": self._args.get("architecture", LAMBDA_ARCHITECTURES[0]),
         }
         return Output.all(given, facts).apply(lambda values: container_properties(values[0], values[1]))
 
@@ -144,7 +145,7 @@ class FunctionJob:
             **self._args.get("environment", {}),
             **self._batch.get("environment", {}),
             "AWS_LAMBDA_FUNCTION_NAME": self._function_name,
-            # Containers on instances are not told.
+            # Batch sets it on Fargate only.
             "AWS_REGION": self._region,
             "SCAR_FUNCTION": supervisor_configuration(self._function_name, self._args),
         }
@@ -153,7 +154,7 @@ class FunctionJob:
     def _role(
         self, kind: str, given: Optional[Input[str]], policy: Output[PolicyDocument]
     ) -> tuple[Output[str], list[pulumi.Resource]]:
-        """Return a role's ARN and what has to exist before a job can use it."""
+        """Return the role's ARN, and what must exist before a job can use it."""
         if given:
             return Output.from_input(given), []
         role = aws.iam.Role(
@@ -205,16 +206,16 @@ class FunctionJob:
 
 
 def required_rights(name: str, statements: list[Mapping[str, Any]]) -> str:
-    """Return what a role that the user gave has to allow, as a sentence with the policy."""
+    """Return a message about what a role given by the user must allow."""
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    return f"{name}: the given role must allow what follows, so that events can be handed over to Batch: {policy}"
+    return f"{name}: role_arn: to submit events to Batch, the role must have this policy: {policy}"
 
 
 def checked_execution_mode(name: str, mode: Optional[str], batch: Optional[FunctionBatch]) -> str:
-    """Return the execution mode of a function. Raises RunError where it is unknown or lacks its queue."""
+    """Return the execution mode of a function. Raises RunError if it is unknown or lacks a job queue."""
     mode = mode or ("batch" if batch else "lambda")
     if mode not in ("lambda", "batch", "lambda-batch"):
         raise pulumi.RunError(f"{name}: execution_mode: {mode!r} is unknown; use lambda, batch or lambda-batch")
     if mode != "lambda" and not batch:
-        raise pulumi.RunError(f"{name}: execution_mode: {mode} needs a queue; give batch with its job_queue")
+        raise pulumi.RunError(f"{name}: execution_mode: {mode} needs a job queue; give batch.job_queue")
     return mode

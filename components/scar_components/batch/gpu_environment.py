@@ -25,55 +25,56 @@ class BatchGpuEnvironmentArgs(TypedDict):
     """Arguments of a BatchGpuEnvironment."""
 
     type: NotRequired[str]
-    """What jobs run on: `EC2`, `SPOT`, `FARGATE` or `FARGATE_SPOT`. GPUs are on `EC2` and `SPOT`. Default: `EC2`."""
+    """What jobs run on: `EC2`, `SPOT`, `FARGATE` or `FARGATE_SPOT`. Only `EC2` and `SPOT` have GPUs. Default: `EC2`."""
     instance_types: NotRequired[Sequence[str]]
-    """Instance types or families of one architecture. Default: `g4dn.xlarge` on `EC2` and `SPOT`."""
+    """Instance types or families, all of one architecture. Default: `g4dn.xlarge` on `EC2` and `SPOT`."""
     min_vcpus: NotRequired[Input[int]]
-    """vCPUs that run, and cost money, even without jobs. Default: 0."""
+    """vCPUs that always run, and cost money, even without jobs. Default: 0."""
     desired_vcpus: NotRequired[Input[int]]
-    """vCPUs to start with; later on, Batch chooses. Default: as many as jobs need."""
+    """vCPUs at the start; Batch changes them later. Default: as many as the jobs need."""
     max_vcpus: NotRequired[Input[int]]
-    """Most vCPUs at once. Default: 16."""
+    """Maximum number of vCPUs, 1 or more. Default: 16."""
     allocation_strategy: NotRequired[str]
-    """How instances are chosen. Default: `BEST_FIT_PROGRESSIVE`, for `SPOT` `SPOT_PRICE_CAPACITY_OPTIMIZED`.
-    With `BEST_FIT`, most changes replace the environment."""
+    """How Batch chooses instances. With `BEST_FIT`, most changes replace the environment. Default:
+    `BEST_FIT_PROGRESSIVE` for `EC2`, `SPOT_PRICE_CAPACITY_OPTIMIZED` for `SPOT`."""
     bid_percentage: NotRequired[Input[int]]
-    """Highest price of a `SPOT` instance, in percent of the price on demand. Default: no limit but that price."""
+    """Maximum price of a `SPOT` instance in percent of its on-demand price. Default: 100."""
     subnet_ids: NotRequired[Sequence[Input[str]]]
-    """Subnets of the jobs; they need a way to ECR, S3 and CloudWatch Logs. Default: those of the default VPC."""
+    """Subnets of the jobs; they need access to ECR, S3 and CloudWatch Logs. Default: those of the default VPC."""
     security_group_ids: NotRequired[Sequence[Input[str]]]
-    """Security groups of the jobs. Default: the default one of the subnets' VPC."""
+    """Security groups of the jobs. Default: the default security group of the subnets' VPC."""
     disk_size: NotRequired[Input[int]]
-    """Size of the disk of each instance in GB. Default: the machine image's, 30."""
+    """Disk size of each instance in GiB. Default: that of the machine image, 30."""
     user_data: NotRequired[str]
     """Shell script, or MIME document, that each instance runs when it starts. Default: none."""
     image_id: NotRequired[Input[str]]
-    """Machine image of the instances. Default: AWS's newest for ECS, with NVIDIA's driver where a type has GPUs."""
+    """Machine image of the instances. Default: AWS's latest for ECS, with NVIDIA drivers for types with GPUs."""
     instance_role: NotRequired[Input[str]]
-    """ARN of the instance profile. Default: one is made that lets instances join and do nothing else."""
+    """ARN of the instance profile. Default: a new one with the rights that ECS instances need."""
     service_role: NotRequired[Input[str]]
-    """ARN of Batch's role. Default: AWS's service-linked one, without which most changes replace the environment."""
+    """ARN of Batch's role. With one of your own, most changes replace the environment. Default: AWS's service-linked
+    role."""
     spot_fleet_role_arn: NotRequired[Input[str]]
-    """ARN of the spot fleet role, which `SPOT` needs with `BEST_FIT`. Default: none."""
+    """ARN of the spot fleet role, which `SPOT` with `BEST_FIT` requires. Default: none."""
     management: NotRequired[str]
     """`MANAGED`, or `UNMANAGED` for instances that you register yourself. Default: `MANAGED`."""
     priority: NotRequired[Input[int]]
-    """Priority of the queue. Default: 1."""
+    """Priority of the queue among those of one environment; higher ones go first. Default: 1."""
     state: NotRequired[str]
-    """`ENABLED`, or `DISABLED` for a queue that takes no jobs. Default: `ENABLED`."""
+    """`ENABLED`, or `DISABLED` for a queue that accepts no jobs. Default: `ENABLED`."""
     event_expiration: NotRequired[Input[int]]
-    """Days that events too large for a job are kept for it. Default: 30."""
+    """Days for which events that are too large for a job are kept. Default: 30."""
     region: NotRequired[Input[str]]
-    """Region of all that is made. Default: the provider's."""
+    """Region of all resources. Default: the aws provider's."""
     tags: NotRequired[Mapping[str, Input[str]]]
-    """Tags of everything that is made, the instances among them."""
+    """Tags of all resources, including the instances. Default: none."""
 
 
 _DEFAULT_INSTANCE_TYPES = ["g4dn.xlarge"]
 _DISK = "/dev/xvda"
 """Root device of Amazon's images for ECS: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/al2023.html"""
 
-# By default, jobs of more than half an hour do not survive a change: the longest that AWS takes.
+# Keep jobs running during an update for the longest time that AWS allows; its default is half an hour.
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_UpdatePolicy.html
 _PATIENT: aws.batch.ComputeEnvironmentUpdatePolicyArgsDict = {
     "job_execution_timeout_minutes": 360,
@@ -84,19 +85,19 @@ _PATIENT: aws.batch.ComputeEnvironmentUpdatePolicyArgsDict = {
 class BatchGpuEnvironment(ComponentResource):
     """A compute environment of AWS Batch, with GPUs or without, and its job queue.
 
-    It costs nothing while no job runs, unless `min_vcpus` says so. What AWS cannot change in place makes a new
-    environment, which the queue moves to before the old one is drained and deleted.
+    Without jobs it costs nothing, unless `min_vcpus` is set. Changes that AWS cannot make in place create a new
+    environment, and the queue moves there before the old one is drained and deleted.
     """
 
     job_queue_arn: Output[str]
-    """ARN of the queue that takes the jobs."""
+    """ARN of the job queue."""
     compute_environment_arn: Output[str]
     """ARN of the compute environment."""
     event_bucket: Output[str]
-    """Bucket for events that are too large for a job."""
+    """Name of the bucket for events that are too large for a job."""
 
     def __init__(self, name: str, args: BatchGpuEnvironmentArgs, opts: Optional[ResourceOptions] = None) -> None:
-        """Declare roles, environment, queue and bucket, in the order in which they need each other."""
+        """Declare the roles, the compute environment, the job queue and the bucket."""
         check_machines(name, args)
         super().__init__("scar:index:BatchGpuEnvironment", name, None, opts)
         self._name, self._args = name, args
@@ -120,7 +121,7 @@ class BatchGpuEnvironment(ComponentResource):
         args = self._args
         is_managed = args.get("management", "MANAGED") == "MANAGED"
         resources, grants = self._compute_resources() if is_managed else (None, [])
-        # No name: what replaces this one exists beside it until the queue has moved.
+        # Without a fixed name: a replacement exists beside the old environment until the queue has moved.
         return aws.batch.ComputeEnvironment(
             f"{self._name}-compute-environment",
             type=args.get("management", "MANAGED"),
@@ -129,7 +130,7 @@ class BatchGpuEnvironment(ComponentResource):
             update_policy=_PATIENT if changes_in_place(args) else None,
             region=args.get("region"),
             tags=args.get("tags"),
-            # Batch changes it all the time.
+            # Batch changes it continually.
             opts=self._child(*grants, ignore_changes=["computeResources.desiredVcpus"]),
         )
 
@@ -171,7 +172,7 @@ class BatchGpuEnvironment(ComponentResource):
         }, grants
 
     def _instance_profile(self) -> tuple[Input[str], list[pulumi.Resource]]:
-        """Return the ARN of the instances' profile and what has to exist before instances can use it."""
+        """Return the ARN of the instance profile, and what must exist before instances can use it."""
         if given := self._args.get("instance_role"):
             return given, []
         role = aws.iam.Role(
@@ -179,7 +180,7 @@ class BatchGpuEnvironment(ComponentResource):
             name=role_name(f"{self._name}-instance", stack_identity()),
             assume_role_policy=json.dumps(INSTANCE_ASSUME_ROLE),
             tags=self._args.get("tags"),
-            # An environment that goes by another name keeps its role, and so its instances.
+            # A renamed environment keeps its role, and so its instances.
             opts=self._child(ignore_changes=["name"]),
         )
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
@@ -217,7 +218,7 @@ class BatchGpuEnvironment(ComponentResource):
             tags=args.get("tags"),
             opts=self._child(),
         )
-        # By number: an environment keeps the template's version that it was told.
+        # By number, because an environment resolves `$Latest` only once.
         return {"launch_template_id": template.id, "version": template.latest_version.apply(str)}
 
     def _queue(self, environment: aws.batch.ComputeEnvironment) -> aws.batch.JobQueue:

@@ -1,4 +1,4 @@
-"""What Batch is told of a job, as plain data.
+"""The job definition that Batch gets, as plain data, and the checks of its arguments.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html
 """
@@ -9,19 +9,26 @@ from typing import Any, Optional
 
 import pulumi
 
-_FARGATE_MEMORY = {
-    0.25: (512, 1024, 2048),
-    0.5: tuple(range(1024, 4097, 1024)),
-    1: tuple(range(2048, 8193, 1024)),
-    2: tuple(range(4096, 16385, 1024)),
-    4: tuple(range(8192, 30721, 1024)),
-    8: tuple(range(16384, 61441, 4096)),
-    16: tuple(range(32768, 122881, 8192)),
-}
-"""MB that go with vCPUs: https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html"""
+from scar_foundation.limits import (
+    BATCH_ATTEMPTS,
+    BATCH_EPHEMERAL_STORAGE,
+    BATCH_FARGATE_DEFAULT_MEMORY,
+    BATCH_FARGATE_MEMORY,
+    BATCH_MEMORY,
+    BATCH_NODES,
+    BATCH_TIMEOUT,
+    BATCH_VCPUS,
+)
+
 _ONLY_ON_INSTANCES = ("gpus", "shared_memory", "number_nodes")
 _ONLY_ON_FARGATE = ("ephemeral_storage", "assign_public_ip")
-_LIMITS = {"attempts": (1, 10), "timeout": (60, None), "memory": (4, None), "ephemeral_storage": (21, 200)}
+_RANGES = {
+    "attempts": BATCH_ATTEMPTS,
+    "timeout": BATCH_TIMEOUT,
+    "memory": BATCH_MEMORY,
+    "ephemeral_storage": BATCH_EPHEMERAL_STORAGE,
+    "number_nodes": BATCH_NODES,
+}
 
 
 def check_job(name: str, batch: Mapping[str, Any]) -> None:
@@ -29,55 +36,54 @@ def check_job(name: str, batch: Mapping[str, Any]) -> None:
     platform = batch.get("platform", "EC2")
     if platform not in ("EC2", "FARGATE"):
         raise pulumi.RunError(f"{name}: batch.platform: {platform!r} is unknown; use EC2 or FARGATE")
-    problems = [*_of_limits(batch), *_of_nodes(batch)]
+    problems = [*_of_ranges(batch), *_of_nodes(batch)]
     problems += _of_fargate(batch) if platform == "FARGATE" else _of_instances(batch)
     if problems:
         raise pulumi.RunError("\n".join(f"{name}: batch.{problem}" for problem in problems))
 
 
-def _of_limits(batch: Mapping[str, Any]) -> list[str]:
-    problems = []
-    for key, (least, most) in _LIMITS.items():
-        value = batch.get(key)
-        if isinstance(value, int) and (value < least or (most and value > most)):
-            problems.append(f"{key}: {value} is not in Batch's range, {least} to {most or 'any'}")
-    return problems
+def _of_ranges(batch: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key}: {batch[key]} is out of Batch's range; use {allowed}"
+        for key, allowed in _RANGES.items()
+        if isinstance(batch.get(key), int) and batch[key] not in allowed
+    ]
 
 
 def _of_nodes(batch: Mapping[str, Any]) -> list[str]:
     count, main = batch.get("number_nodes"), batch.get("main_node_index", 0)
     if count is None or main < count:
         return []
-    return [f"main_node_index: {main} is none of the nodes 0 to {count - 1}"]
+    return [f"main_node_index: {main} is out of range; use 0 to {count - 1}"]
 
 
 def _of_instances(batch: Mapping[str, Any]) -> list[str]:
-    problems = [f"{key}: only FARGATE has it; leave it out" for key in _ONLY_ON_FARGATE if batch.get(key)]
-    vcpus = batch.get("vcpus", 1)
+    problems = [f"{key}: is for FARGATE only; remove it" for key in _ONLY_ON_FARGATE if batch.get(key)]
+    vcpus = batch.get("vcpus", BATCH_VCPUS.default)
     if isinstance(vcpus, int | float) and (vcpus < 1 or vcpus != int(vcpus)):
-        problems.append(f"vcpus: {vcpus:g} is not a whole number of 1 or more, which instances need")
+        problems.append(f"vcpus: {vcpus:g} is not possible on instances; use a whole number, 1 or more")
     return problems
 
 
 def _of_fargate(batch: Mapping[str, Any]) -> list[str]:
-    problems = [f"{key}: FARGATE has none; use EC2" for key in _ONLY_ON_INSTANCES if batch.get(key)]
-    vcpus, memory = batch.get("vcpus", 1), batch.get("memory", 2048)
-    if isinstance(vcpus, int | float) and vcpus not in _FARGATE_MEMORY:
+    problems = [f"{key}: is not available on FARGATE; use EC2" for key in _ONLY_ON_INSTANCES if batch.get(key)]
+    vcpus, memory = batch.get("vcpus", BATCH_VCPUS.default), batch.get("memory", BATCH_FARGATE_DEFAULT_MEMORY)
+    if isinstance(vcpus, int | float) and vcpus not in BATCH_FARGATE_MEMORY:
+        known = ", ".join(f"{one:g}" for one in BATCH_FARGATE_MEMORY)
+        problems.append(f"vcpus: {vcpus:g} is not available on FARGATE; use one of {known}")
+    elif isinstance(vcpus, int | float) and isinstance(memory, int) and memory not in BATCH_FARGATE_MEMORY[vcpus]:
+        fitting = BATCH_FARGATE_MEMORY[vcpus]
         problems.append(
-            f"vcpus: FARGATE has no {vcpus:g}; use one of {', '.join(f'{one:g}' for one in _FARGATE_MEMORY)}"
-        )
-    elif isinstance(vcpus, int | float) and isinstance(memory, int) and memory not in _FARGATE_MEMORY[vcpus]:
-        fitting = _FARGATE_MEMORY[vcpus]
-        problems.append(
-            f"memory: {memory} MB do not go with {vcpus:g} vCPUs on FARGATE; use {fitting[0]} to {fitting[-1]}"
+            f"memory: {memory} MB does not fit {vcpus:g} vCPUs on FARGATE; use {fitting[0]} to {fitting[-1]}"
         )
     return problems
 
 
 def container_properties(batch: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the container of a job. `batch` are the function's arguments for jobs, their outputs known by now.
+    """Return the container of a job.
 
-    `facts` are `image`, `environment`, `job_role`, `execution_role`, `log_group`, `region`, `name` and `architecture`.
+    `batch` has the function's arguments for jobs, with known values. `facts` has `image`, `environment`, `job_role`,
+    `execution_role`, `log_group`, `region`, `name` and `architecture`.
     """
     is_fargate = batch.get("platform") == "FARGATE"
     container = {
@@ -103,7 +109,7 @@ def node_properties(container: Mapping[str, Any], number_nodes: int, main_node_i
 
 
 def retry_strategy(batch: Mapping[str, Any]) -> Optional[dict[str, Any]]:
-    """Return how often a job is tried, and after what.
+    """Return how often a job is tried, and after which failures.
 
     https://docs.aws.amazon.com/batch/latest/userguide/best-practices.html#bestpractice6
     """
@@ -117,7 +123,7 @@ def retry_strategy(batch: Mapping[str, Any]) -> Optional[dict[str, Any]]:
 
 
 def document(properties: Mapping[str, Any]) -> str:
-    """Return properties as the text that the provider compares."""
+    """Return properties as JSON text, the same text for the same properties."""
     return json.dumps(properties, sort_keys=True, separators=(",", ":"))
 
 
@@ -127,8 +133,8 @@ def _pairs(variables: Mapping[str, str], value: str) -> list[dict[str, str]]:
 
 def _requirements(batch: Mapping[str, Any], *, is_fargate: bool) -> list[dict[str, str]]:
     wanted = {
-        "VCPU": batch.get("vcpus", 1),
-        "MEMORY": batch.get("memory", 2048 if is_fargate else 1024),
+        "VCPU": batch.get("vcpus", BATCH_VCPUS.default),
+        "MEMORY": batch.get("memory", BATCH_FARGATE_DEFAULT_MEMORY if is_fargate else BATCH_MEMORY.default),
         "GPU": batch.get("gpus", 0),
     }
     return [{"type": kind, "value": f"{number:.12g}"} for kind, number in wanted.items() if number]
@@ -145,7 +151,7 @@ def _log(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _volume(index: int, given: Mapping[str, Any]) -> dict[str, Any]:
     point = given.get("access_point_id")
-    # AWS takes an access point only over an encrypted connection.
+    # AWS accepts an access point only with encryption in transit.
     through = {"authorizationConfig": {"accessPointId": point, "iam": "ENABLED"}} if point else {}
     efs = {"fileSystemId": given["file_system_id"], "transitEncryption": "ENABLED", **through}
     return {"name": f"efs-{index}", "efsVolumeConfiguration": efs}
@@ -167,5 +173,5 @@ def _fargate(batch: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, An
 
 
 def secret_places(batch: Mapping[str, Any]) -> Sequence[str]:
-    """Return where the values of a job's secrets are, each place once."""
+    """Return the ARNs or names of a job's secrets and parameters, each once."""
     return sorted(set(batch.get("secrets", {}).values()))

@@ -263,7 +263,7 @@ def _scales(definition: Mapping[str, Any]) -> Iterator[Mistake]:
         for key, allowed in ranges.items():
             value = values.get(key)
             if isinstance(value, int) and value not in allowed:
-                yield f"{section}.{key}", f"{value} is out of range; use {allowed.least} to {allowed.most}"
+                yield f"{section}.{key}", f"{value} is out of range; use {allowed}"
         low, high = values.get("min_scale"), values.get("max_scale")
         # In `synchronous`, a maximum of 0 is no limit.
         if isinstance(low, int) and isinstance(high, int) and 0 < high < low:

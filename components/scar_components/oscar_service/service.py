@@ -12,12 +12,11 @@ from pulumi.dynamic import (
     DiffResult,
     ReadResult,
     Resource,
-    ResourceProvider,
     UpdateResult,
 )
 from pulumi.runtime.rpc import UNKNOWN
 
-from scar_components.dynamic import deletes_buckets
+from scar_components.dynamic import StatelessProvider, deletes_buckets
 from scar_components.lambda_container_function_arguments import FunctionStorage
 from scar_components.naming import stack_identity
 from scar_components.oscar_api import OscarAccess, OscarApi, OscarError
@@ -41,85 +40,75 @@ from scar_components.oscar_service.lifecycle import (
     shared_buckets,
 )
 
+_CONNECTION = ("endpoint", "username", "password", "verify_certificate", "timeout")
+_INPUTS = (*_CONNECTION, "definition", "owner", "adopt", "delete_buckets")
+_COMPARED = tuple(key for key in _INPUTS if key != "adopt")
+_OUTPUTS = ("token", "webhook_token", "version", "synchronous", "run_url", "job_url", "exposed_url", "shared")
+
 
 class OscarServiceArgs(TypedDict):
     """Arguments of an OscarService."""
 
     endpoint: Input[str]
-    """URL of the cluster's interface, such as `https://oscar.example.org`, as it is reached from where Pulumi runs."""
+    """URL of the cluster, such as `https://oscar.example.org`, as reached from where Pulumi runs."""
     username: NotRequired[Input[str]]
-    """User of the interface. Default: `oscar`."""
+    """User of the cluster. Default: `oscar`."""
     password: Input[str]
     """Password of that user. It is kept as a secret, whether or not it is given as one."""
     verify_certificate: NotRequired[Input[bool]]
-    """Whether the certificate of the interface is verified. Default: yes."""
+    """Whether to verify the cluster's certificate. Default: true."""
     timeout: NotRequired[Input[int]]
     """Seconds to wait for a cluster that does not answer, or is restarting its MinIO. Default: 60."""
     service_name: NotRequired[str]
-    """Name of the service, at most 39 lower-case letters, digits and `-`. Default: the component's name."""
+    """Name of the service: 1 to 39 lower-case letters, digits and `-`. Default: the component's name."""
     image: Input[str]
-    """Container image of the service."""
+    """Container image of the service, such as `ghcr.io/owner/name:1.0`."""
     script: NotRequired[str]
-    """Path of the script that runs for each event."""
+    """Path of the script that runs for each event. Default: none; the image must run by itself."""
     inputs: NotRequired[Sequence[FunctionStorage]]
-    """Places whose new files start the service: folders of the cluster's MinIO, `minio.default`, WebDAV or Rucio."""
+    """Places whose new files start the service: folders in the cluster's MinIO (`minio.default`), WebDAV or Rucio.
+    Default: none."""
     outputs: NotRequired[Sequence[FunctionStorage]]
-    """Places where result files go."""
+    """Places where output files go. Default: none."""
     definition: NotRequired[Mapping[str, Any]]
-    """Everything else, in OSCAR's own words: `memory` (`256Mi`), `cpu` (`0.2`), `environment` (`variables`, `secrets`),
-    `synchronous` (`min_scale` 0, `max_scale` 0), `expose` (`api_port`, `min_scale` 1, `max_scale` 10, `cpu_threshold`
-    80), `enable_gpu`, `storage_providers` and so on: https://docs.oscar.grycap.net/fdl/. Environment secrets, storage
-    providers, clusters and headers are secrets, whether or not they are given as ones."""
+    """Everything else, in OSCAR's own terms, with these defaults of OSCAR: `memory` (`256Mi`), `cpu` (`0.2`),
+    `environment` (`variables`, `secrets`), `synchronous` (`min_scale` 0, `max_scale` 0), `expose` (`api_port`,
+    `min_scale` 1, `max_scale` 10, `cpu_threshold` 80), `enable_gpu`, `storage_providers` and so on:
+    https://docs.oscar.grycap.net/fdl/. Environment secrets, storage providers, clusters and headers are kept as
+    secrets, whether or not they are given as ones."""
     adopt: NotRequired[bool]
-    """Take over a service of that name that others have made. Its buckets stay when this one is deleted. Default: no,
-    which makes it an error."""
+    """Whether to take over an existing service of that name, which is an error otherwise. The buckets of an adopted
+    service stay when it is deleted. Default: false."""
     delete_buckets: NotRequired[bool]
-    """Delete the service's buckets with it, and all files in them. Default: the stack's `scar:deleteBuckets`, else
-    no."""
+    """Whether to delete the service's buckets, with all files in them, when the service is deleted. Default: the
+    stack's `scar:deleteBuckets`, else false."""
 
 
 class OscarServiceError(pulumi.RunError):
-    """Mistakes in the arguments of an OscarService."""
-
-
-class RegisteredService(Resource, module="scar", name="RegisteredService"):
-    """The entry of a service in its cluster."""
-
-    token: Output[str]
-    version: Output[str]
-    synchronous: Output[bool]
-    run_url: Output[str]
-    job_url: Output[str]
-    exposed_url: Output[str]
-
-    def __init__(self, name: str, inputs: Mapping[str, Any], opts: Optional[ResourceOptions] = None) -> None:
-        """Declare the entry; `inputs` are those of its provider."""
-        secret = ResourceOptions(additional_secret_outputs=["token", "told_token", "password"])
-        properties = {**dict.fromkeys(OUTPUTS), **inputs}
-        super().__init__(RegisteredServiceProvider(), name, properties, ResourceOptions.merge(opts, secret))
+    """The arguments of an OscarService have mistakes."""
 
 
 class OscarService(pulumi.ComponentResource):
-    """A service on an OSCAR cluster: created, updated in place, read back and deleted over the cluster's interface.
+    """A service on an OSCAR cluster: created, updated in place, refreshed and deleted over OSCAR's REST interface.
 
-    Another input, name or cluster replaces the service. Deleting it leaves its buckets and their files, unless
-    `delete_buckets` says otherwise. Services of one cluster are changed one after another, as OSCAR restarts its MinIO.
+    A new input, name or cluster replaces the service. Deleting it keeps its buckets and their files, unless
+    `delete_buckets` is true. Services of one cluster are changed one at a time, because OSCAR restarts its MinIO.
     """
 
     service_name: Output[str]
     """Name of the service."""
     endpoint: Output[str]
-    """URL of the cluster's interface."""
+    """URL of the cluster."""
     token: Output[str]
-    """Token for calling the service, a secret. OSCAR may give it another one with each update."""
+    """Token for calling the service, a secret. OSCAR may change it with each update."""
     run_url: Output[str]
-    """Where the service is called synchronously: POST, with the token as bearer."""
+    """URL for synchronous calls: POST, with the token as bearer token."""
     job_url: Output[str]
-    """Where an event is left to be worked on: POST, with the token as bearer."""
+    """URL for asynchronous calls: POST, with the token as bearer token."""
     exposed_url: Output[str]
-    """URL of the service's own HTTP interface; empty where it exposes none."""
+    """URL of the service's own HTTP interface; empty if it exposes none."""
     synchronous: Output[bool]
-    """Whether `run_url` answers: on clusters with Knative, for services that are not exposed."""
+    """Whether `run_url` answers: on clusters with Knative, unless the service is exposed."""
     version: Output[str]
     """Version of the cluster's OSCAR."""
     input_buckets: Output[Sequence[str]]
@@ -141,9 +130,9 @@ class OscarService(pulumi.ComponentResource):
             "adopt": args.get("adopt"),
             "delete_buckets": args.get("delete_buckets"),
         }
-        # The engine makes a component wait for what it depends on, and not the children of it.
-        waiting = ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)
-        entry = RegisteredService(f"{name}-service", inputs, waiting)
+        # `depends_on` delays the component and not its children.
+        child = ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)
+        entry = RegisteredService(f"{name}-service", inputs, child)
         self.service_name = Output.from_input(service_name)
         self.endpoint = Output.from_input(args["endpoint"])
         self.token, self.run_url, self.job_url = entry.token, entry.run_url, entry.job_url
@@ -153,7 +142,7 @@ class OscarService(pulumi.ComponentResource):
 
 
 def checked_definition(service_name: str, args: OscarServiceArgs) -> dict[str, Any]:
-    """Return a service as OSCAR takes it. Raises OscarServiceError with every mistake in the arguments."""
+    """Return the service's definition. Raises OscarServiceError with every mistake in the arguments."""
     given: dict[str, Any] = {**args.get("definition", {}), "image": args["image"]}
     if "script" in args:
         given["script"] = _script(service_name, args["script"])
@@ -171,27 +160,35 @@ def _script(service_name: str, path: str) -> str:
         raise OscarServiceError(f"service {service_name}: script {path}: {reason}; check the path") from None
 
 
-CONNECTION = ("endpoint", "username", "password", "verify_certificate", "timeout")
-INPUTS = (*CONNECTION, "definition", "owner", "adopt", "delete_buckets")
-_COMPARED = tuple(key for key in INPUTS if key != "adopt")
-OUTPUTS = ("token", "told_token", "version", "synchronous", "run_url", "job_url", "exposed_url", "shared")
+class RegisteredService(Resource, module="scar", name="RegisteredService"):
+    """The service as its cluster knows it."""
+
+    token: Output[str]
+    version: Output[str]
+    synchronous: Output[bool]
+    run_url: Output[str]
+    job_url: Output[str]
+    exposed_url: Output[str]
+
+    def __init__(self, name: str, inputs: Mapping[str, Any], opts: Optional[ResourceOptions] = None) -> None:
+        """Declare the service; `inputs` are those of its provider."""
+        secret = ResourceOptions(additional_secret_outputs=["token", "webhook_token", "password"])
+        properties = {**dict.fromkeys(_OUTPUTS), **inputs}
+        super().__init__(RegisteredServiceProvider(), name, properties, ResourceOptions.merge(opts, secret))
 
 
-class RegisteredServiceProvider(ResourceProvider):
+class RegisteredServiceProvider(StatelessProvider):
     """Creates, updates, reads and deletes services over a cluster's REST interface."""
 
-    # There is nothing in it, secret or not; a secret would hide every diff of the resource.
-    serialize_as_secret_always = False
-
     delete_buckets: bool
-    """What services do that do not say whether their buckets are deleted with them."""
+    """Whether the buckets of services that do not say so themselves are deleted with them."""
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Take over the stack's `scar:deleteBuckets`."""
+        """Read the stack's `scar:deleteBuckets`."""
         self.delete_buckets = deletes_buckets(req)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Another cluster, name or input is another service: OSCAR keeps what it has told MinIO about the old input."""
+        """Replace the service for a new cluster, name or input: OSCAR never updates MinIO's events of the old input."""
         old, new = whole(_olds["definition"]), whole(_news["definition"])
         moved = _news["endpoint"] not in (_olds["endpoint"], UNKNOWN)
         replaces = ["endpoint"] if moved else []
@@ -207,7 +204,7 @@ class RegisteredServiceProvider(ResourceProvider):
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Make the service, or take over what an interrupted creation has made."""
+        """Create the service, or take over what an interrupted creation has left."""
         api, definition = _api(props), whole(props["definition"])
         with api.alone():
             information = api.information()
@@ -216,7 +213,7 @@ class RegisteredServiceProvider(ResourceProvider):
             return CreateResult(definition["name"], _outputs(api, props, information, shared))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Return the service as it stands in the cluster; what OSCAR does not tell is taken to be what was asked."""
+        """Return the service as it is in the cluster; what OSCAR does not return is taken to be as declared."""
         api, asked = _api(props), whole(props["definition"])
         found = api.find(asked["name"])
         if found is None:
@@ -224,10 +221,10 @@ class RegisteredServiceProvider(ResourceProvider):
         outputs = {**props, "token": found.get("token"), "definition": observed(asked, found, props["version"])}
         if outputs["definition"] == asked:
             return ReadResult(id_, {**outputs, "definition": props["definition"]})
-        return ReadResult(id_, outputs, {key: outputs[key] for key in INPUTS if key in outputs})
+        return ReadResult(id_, outputs, {key: outputs[key] for key in _INPUTS if key in outputs})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Give the service its new definition, unless only the way to it has changed."""
+        """Apply the new definition, unless only the access to the cluster has changed."""
         api, old, new = _api(_news), whole(_olds["definition"]), whole(_news["definition"])
         with api.alone():
             information = api.information()
@@ -239,7 +236,7 @@ class RegisteredServiceProvider(ResourceProvider):
             return UpdateResult(_outputs(api, _news, information, shared))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Delete the service; its buckets stay, unless the stack asks for their deletion and nobody shares them."""
+        """Delete the service; keep its buckets unless their deletion is wanted and no other service shares them."""
         api, shared = _api(_props), _props.get("shared") or ()
         with api.alone():
             remove(api, whole(_props["definition"]), _props["version"], wipe=self._wipes(_props), shared=shared)
@@ -249,21 +246,21 @@ class RegisteredServiceProvider(ResourceProvider):
         return self.delete_buckets if chosen is None else bool(chosen)
 
     def _check_replacement(self, olds: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        """A bucket that stays cannot be watched otherwise: better known before the service is deleted than after."""
+        """Raise OscarError, before anything is deleted, if a kept bucket would have to report other folders."""
         if self._wipes(olds) or not owns_buckets(olds["version"]):
             return
         for bucket in set(buckets(new, "input")) & set(buckets(old)):
             if old["name"] != new["name"] or _folders(old, bucket) != _folders(new, bucket):
                 raise OscarError(
-                    f"service {new['name']}: OSCAR {olds['version']} cannot watch the bucket '{bucket}' otherwise than "
-                    "it does, and its files are kept; choose another bucket, or set delete_buckets first"
+                    f"service {new['name']}: OSCAR {olds['version']} cannot change what the existing bucket '{bucket}' "
+                    "reports; choose another bucket, or set delete_buckets first, which deletes its files"
                 )
 
 
 def _change(api: OscarApi, old: Mapping[str, Any], sent: Mapping[str, Any], version: str) -> None:
     found = api.find(sent["name"])
     if found is None:
-        raise OscarError(f"service {sent['name']}: is gone from {api.endpoint}; refresh the stack")
+        raise OscarError(f"service {sent['name']}: no longer exists on {api.endpoint}; refresh the stack")
     blank_secrets(api, sent, old, version)
     change(api, sent, found, version)
 
@@ -271,15 +268,15 @@ def _change(api: OscarApi, old: Mapping[str, Any], sent: Mapping[str, Any], vers
 def _outputs(
     api: OscarApi, props: Mapping[str, Any], information: Mapping[str, Any], shared: list[str]
 ) -> dict[str, Any]:
-    """What is kept of a service beside what was asked for; OSCAR may give it another token with each update."""
+    """Return the inputs with what OSCAR adds to them; OSCAR may change the token with each update."""
     definition, endpoint = props["definition"], api.endpoint
     name, exposed = definition["name"], is_exposed(definition)
     token = (api.find(name) or {}).get("token")
     backend = (information.get("serverless_backend") or {}).get("name") or ""
     return {
-        **{key: props[key] for key in INPUTS if key in props},
+        **{key: props[key] for key in _INPUTS if key in props},
         "token": token,
-        "told_token": token,
+        "webhook_token": token,
         "version": str(information.get("version", "")),
         "synchronous": backend.lower() == "knative" and not exposed,
         "run_url": f"{endpoint}/run/{name}",
@@ -290,9 +287,9 @@ def _outputs(
 
 
 def _is_refused(olds: Mapping[str, Any]) -> bool:
-    """Whether the service refuses what MinIO sends: an update by somebody else has given it another token."""
-    told = olds.get("told_token")
-    return told is not None and told != olds.get("token") and bool(buckets(olds["definition"], "input"))
+    """Whether the service refuses MinIO's events, because an update by somebody else has changed its token."""
+    known = olds.get("webhook_token")
+    return known is not None and known != olds.get("token") and bool(buckets(olds["definition"], "input"))
 
 
 def _folders(definition: Mapping[str, Any], bucket: str) -> set[str]:

@@ -69,7 +69,7 @@ def test_a_service_is_created_changed_and_removed_and_its_files_stay(
     assert cluster.started("photos", "in/b.jpg") == {"plants"}
 
     project.service("plants", "photos/elsewhere", "photos/out")
-    assert "cannot watch the bucket 'photos' otherwise than it does" in failure(project.preview)
+    assert "cannot change what the existing bucket 'photos' reports" in failure(project.preview)
     project.service("plants", "paintings/in", "photos/out")
     assert project.up() == {"create-replacement": 1, "delete-replaced": 1, "replace": 1}
     assert cluster.started("paintings", "in/b.jpg") == {"plants"}
@@ -121,8 +121,8 @@ def test_a_service_of_others_is_left_alone_unless_it_is_adopted(
     assert cluster.create({**theirs, "input": [place]}) == (201, None)
     project.service("plants", "photos/in", annotations={"by": "pulumi"})
     said = failure(project.stack.up)
-    assert "plants: exists already on http://127.0.0.1:" in said
-    assert "or say that it is to be adopted" in said
+    assert "plants: already exists on http://127.0.0.1:" in said
+    assert "or set adopt to take it over" in said
     assert cluster.services["plants"]["image"] == "alpine"
 
     project.services["plants"]["adopt"] = True

@@ -38,7 +38,7 @@ def test_quirk_2_a_bucket_that_exists_can_be_written_to_and_not_be_watched(
     status, said = cluster.create(raw("direct", input=[minio("new/in")], output=[minio("photos/out")]))
     assert (status, said) == (500, 'the bucket "photos" already exists\n')
     assert "new" in cluster.minio.buckets  # nobody takes it away again
-    with pytest.raises(OscarError, match=r"the bucket 'photos' exists already, and OSCAR 4\.1\.2 reports"):
+    with pytest.raises(OscarError, match=r"the bucket 'photos' already exists, and OSCAR 4\.1\.2 reports"):
         provider.create(properties(server, "plants", "photos/in"))
     assert server.changes() == []
 
@@ -174,7 +174,7 @@ def test_quirk_5_another_input_is_another_service(
         False,
     )
     same_bucket = properties(server, "plants", "fresh/elsewhere")
-    with pytest.raises(OscarError, match="choose another bucket, or set delete_buckets first"):
+    with pytest.raises(OscarError, match="choose another bucket, or set delete_buckets first, which"):
         provider.diff("plants", olds, same_bucket)
     assert provider.diff("plants", {**olds, "delete_buckets": True}, same_bucket).replaces == ["definition"]
     assert provider.diff("plants", olds, properties(server, "plants", "fresh/in", "results/out")).replaces == []
