@@ -28,7 +28,7 @@ class Layout:
 
     @property
     def daemon(self) -> Path:
-        """What the running daemon says of itself (JSON); stale after a kill."""
+        """The identity of the running daemon (JSON); stale after a kill."""
         return self.root / "daemon.json"
 
     @property
@@ -93,7 +93,7 @@ class Layout:
 
     @property
     def apis(self) -> Path:
-        """What the HTTP APIs are made of."""
+        """The HTTP APIs, with their routes, integrations and stages."""
         return self.root / "http-apis.json"
 
     @property
@@ -102,7 +102,7 @@ class Layout:
         return self.root / "token-keys.json"
 
     def create(self) -> None:
-        """Makes the directory, for its owner only."""
+        """Create the directory, for its owner only."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
         for directory in (self.journal, self.snapshots, self.working, self.objects, self.images, self.events):
@@ -130,7 +130,7 @@ def shortage(directory: Path, size: int = 0) -> str:
 
 
 def write_fully(file: RawIOBase, data: bytes) -> None:
-    """Writes all of `data` to an unbuffered file, which takes but a part of it where the disk is filling up."""
+    """Write all of `data` to an unbuffered file, which takes only a part of it while the disk is filling up."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) or 0 :]

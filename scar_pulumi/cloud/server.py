@@ -26,18 +26,18 @@ _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None, runner: Any = None) -> int:
-    """Serves until SIGTERM or SIGINT. `runner` replaces the runner's class, for tests of the rest."""
+    """Serve until SIGTERM or SIGINT. `runner` replaces the runner's class, for tests of the rest."""
     parser = argparse.ArgumentParser(prog="python -m scar_pulumi.cloud.server", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the state directory")
     layout = Layout(parser.parse_args(arguments).state.resolve())
     layout.create()
-    # The directory is closed to others; within it the modes of images' files must not depend on the user's mask.
+    # Nobody else can enter the directory, and the modes of images' files must not depend on the user's mask.
     os.umask(0o022)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("scar_pulumi").setLevel(logging.INFO)
     lock = layout.daemon_lock.open("a+")
     if not _take(lock):
-        _log.error("another local cloud has %s", layout.root)
+        _log.error("another local cloud runs in %s", layout.root)
         return ALREADY_RUNNING
     lock.truncate(0)
     lock.write(str(os.getpid()))
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, runner: Any = None) -> int:
 
 
 def _take(lock: IO[str]) -> bool:
-    """Locks the file for as long as this process lives; who looks whether it is locked holds it for a moment, too."""
+    """Lock the file for as long as this process lives. A process that checks the lock holds it for a moment, too."""
     for _ in range(20):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +107,7 @@ def _identity(layout: Layout, port: int) -> dict[str, Any]:
 
 
 def _listen(port_file: Path) -> socket.socket:
-    """A socket on the port of last time where that is free, else on a free one, which is then kept."""
+    """Return a socket on the port of last time if that is free, else on a free one, which is then kept."""
     wanted = int(port_file.read_text()) if port_file.is_file() else 0
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -122,7 +122,7 @@ def _listen(port_file: Path) -> socket.socket:
 
 
 def _set_environment(layout: Layout, port: int) -> None:
-    """Leaves nothing of the user's accounts, and tells MiniStack what its documentation says it reads."""
+    """Remove the user's accounts from the environment, and set MiniStack's documented variables."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "PULUMI_", "MINISTACK_", "LAMBDA_"))]:
         del os.environ[name]
     os.environ |= {

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from tests.world.fake_cloud import FakeCloud
 
+ANSWER = {"ANSWER": '{"statusCode": 200, "body": "fine"}'}
+"""Variables of a function that answers as HTTP APIs expect."""
+
 
 @dataclass(frozen=True)
 class Reply:

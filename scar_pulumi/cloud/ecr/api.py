@@ -102,7 +102,7 @@ class EcrApi(Service):
                 _repository(caller, asked), data, image["imageManifestMediaType"], asked.get("imageTag")
             )
         except (MissingBlobError, ValueError):
-            return  # only described, never pushed: it can be listed but not run
+            return  # described but never pushed: it is listed, and cannot run
 
     async def _add_sizes(self, _caller: Caller, _asked: dict[str, Any], answer: dict[str, Any]) -> None:
         for image in answer["imageDetails"]:

@@ -26,12 +26,12 @@ _ECR_IMAGE = re.compile(
 
 
 class MissingBlobError(Exception):
-    """A manifest refers to a blob or a manifest that is not here."""
+    """A manifest refers to a blob or another manifest that is not here."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository's full name."""
+    """The full name of a repository."""
 
     account: str
     region: str
@@ -43,7 +43,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class ImageReference:
-    """An image URI taken apart."""
+    """The parts of an image URI."""
 
     account: str
     region: str
@@ -53,18 +53,18 @@ class ImageReference:
 
     @property
     def reference(self) -> str:
-        """What to look up: the digest, else the tag."""
+        """What to look for: the digest, else the tag."""
         return self.digest or self.tag or "latest"
 
 
 def parse_image_uri(uri: str) -> ImageReference | None:
-    """Takes an ECR image URI apart; None when it is something else, which Lambda refuses."""
+    """Take an ECR image URI apart; return None when it is something else, which Lambda refuses."""
     found = _ECR_IMAGE.fullmatch(uri)
     return ImageReference(**{name: value or "" for name, value in found.groupdict().items()}) if found else None
 
 
 class ImageStore:
-    """Manifests by digest and tag; a repository's directory mirrors one that ECR knows."""
+    """Manifests by digest and tag, in a directory for each repository that ECR has."""
 
     def __init__(self, directory: Path) -> None:
         self.blobs = BlobStore(directory)
@@ -73,32 +73,32 @@ class ImageStore:
         self.collect()
 
     def manifest(self, digest: str) -> bytes:
-        """A manifest's bytes; raises KeyError."""
+        """Return a manifest's bytes; raise KeyError when it is not here."""
         return self.blobs.path(digest).read_bytes()
 
     def blob_path(self, digest: str) -> Path:
-        """A blob's file; raises KeyError."""
+        """Return a blob's file; raise KeyError when it is not here."""
         return self.blobs.path(digest)
 
     def create(self, repository: Repository) -> None:
-        """Notes a repository; an existing one is left alone."""
+        """Create a repository, unless it exists."""
         for folder in ("manifests", "tags"):
             (self._directory(repository) / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def find(self, name: str) -> Repository:
-        """The repository that a push without credentials means: the default scope's, else the only one of that name."""
+        """Return the repository that a push without credentials means: the only one of that name, or the default."""
         default = Repository(DEFAULT_ACCOUNT, DEFAULT_REGION, name)
         named = [repository for repository in self.repositories() if repository.name == name]
         return named[0] if len(named) == 1 else default
 
     def repositories(self) -> Iterator[Repository]:
-        """All repositories that are known here."""
+        """List all repositories."""
         for path in self._repositories.glob("*/*/*"):
             account, region, name = path.relative_to(self._repositories).parts
             yield Repository(account, region, unquote(name))
 
     def put_manifest(self, repository: Repository, data: bytes, media_type: str, tag: str | None = None) -> str:
-        """Stores a manifest with all it refers to; raises MissingBlobError, or ValueError when it is no manifest."""
+        """Store a manifest; raise MissingBlobError without its blobs, or ValueError when it is not a manifest."""
         wanted = references(data)
         if missing := [digest for digest in wanted if digest not in self.blobs]:
             raise MissingBlobError(", ".join(missing))
@@ -111,7 +111,7 @@ class ImageStore:
         return digest
 
     def resolve(self, repository: Repository, reference: str) -> str | None:
-        """The manifest digest of a tag or digest, or None when the repository has no such image."""
+        """Return the manifest's digest for a tag or digest; None when the repository has no such image."""
         directory = self._directory(repository)
         digest = reference
         if not DIGEST.fullmatch(reference):
@@ -120,20 +120,20 @@ class ImageStore:
         return digest if digest and (directory / "manifests" / digest).is_file() else None
 
     def media_type(self, repository: Repository, digest: str) -> str:
-        """The media type that a manifest was pushed with."""
+        """Return the media type that a manifest was pushed with."""
         return (self._directory(repository) / "manifests" / digest).read_text()
 
     def tags(self, repository: Repository) -> list[str]:
-        """The tags of a repository, sorted."""
+        """Return the tags of a repository, sorted."""
         return sorted(unquote(path.name) for path in (self._directory(repository) / "tags").glob("[!.]*"))
 
     def size(self, digest: str) -> int:
-        """Compressed bytes of an image: config and layers, as ECR counts."""
+        """Return the compressed size of an image in bytes: config and layers, as ECR counts."""
         document = json.loads(self.manifest(digest))
         return sum(int(part.get("size", 0)) for part in (document.get("config", {}), *document.get("layers", ())))
 
     def keep(self, repository: Repository, digests: Collection[str], tags: Collection[str]) -> None:
-        """Removes all manifests and tags but these, then the blobs that nothing refers to any more."""
+        """Remove all other manifests and tags, then the blobs that nothing refers to any more."""
         directory = self._directory(repository)
         for folder, kept in (("manifests", set(digests)), ("tags", {quote(tag, safe="") for tag in tags})):
             for path in (directory / folder).glob("*"):
@@ -142,12 +142,12 @@ class ImageStore:
         self.collect()
 
     def drop(self, repository: Repository) -> None:
-        """Removes a repository and the blobs that nothing refers to any more."""
+        """Remove a repository and the blobs that nothing refers to any more."""
         shutil.rmtree(self._directory(repository), ignore_errors=True)
         self.collect()
 
     def collect(self) -> int:
-        """Removes unreferenced blobs that no running push counts on; returns how many bytes went."""
+        """Remove blobs that no manifest and no running push needs; return how many bytes that freed."""
         wanted: set[str] = set()
         pending = [path.name for path in self._repositories.glob("*/*/*/manifests/sha256:*")]
         while pending:
@@ -158,7 +158,7 @@ class ImageStore:
         return self.blobs.collect(wanted)
 
     def describe(self) -> dict[str, Any]:
-        """How many repositories, images and bytes there are."""
+        """Return how many repositories, images and bytes there are."""
         count, size = self.blobs.usage()
         images = sum(1 for _ in self._repositories.glob("*/*/*/manifests/sha256:*"))
         return {"repositories": sum(1 for _ in self.repositories()), "images": images, "blobs": count, "bytes": size}
@@ -168,7 +168,7 @@ class ImageStore:
 
 
 def references(data: bytes) -> list[str]:
-    """The digests that a manifest or an index refers to; raises ValueError when it is neither."""
+    """Return the digests that a manifest or an index refers to; raise ValueError when it is neither."""
     document = json.loads(data)
     if not isinstance(document, dict):
         raise ValueError("not an object")  # noqa: TRY004 - one error for one wrong document
@@ -180,7 +180,7 @@ def references(data: bytes) -> list[str]:
 
 
 def _manifests(data: bytes, wanted: set[str]) -> list[str]:
-    """Adds a manifest's blobs to what is wanted; returns the manifests of an index, to be looked into as well."""
+    """Add a manifest's blobs to `wanted`; return the manifests of an index, whose blobs are wanted, too."""
     document = json.loads(data)
     wanted.update(part["digest"] for part in (document.get("config"), *document.get("layers", ())) if part)
     return [part["digest"] for part in document.get("manifests", ())]
@@ -191,11 +191,11 @@ _LEASE_SECONDS = 3600.0
 
 
 class DigestMismatchError(Exception):
-    """The bytes that came are not those that the digest promises."""
+    """The uploaded bytes do not have the digest that was announced."""
 
 
 class Upload:
-    """Bytes on their way in; their digest is computed as they come."""
+    """An upload: its bytes so far, and their digest."""
 
     def __init__(self, path: Path, destination: Path) -> None:
         self.identifier = path.name
@@ -206,13 +206,13 @@ class Upload:
         self._file = path.open("wb", buffering=0)
 
     def write(self, chunk: bytes) -> None:
-        """Takes the next bytes."""
+        """Append the next bytes."""
         write_fully(self._file, chunk)
         self._hash.update(chunk)
         self.size += len(chunk)
 
     def commit(self, digest: str | None = None) -> str:
-        """Makes the blob visible and returns its digest; raises DigestMismatchError, after which the upload is gone."""
+        """Store the blob and return its digest; raise DigestMismatchError and drop the bytes if it is another one."""
         self._file.close()
         actual = f"sha256:{self._hash.hexdigest()}"
         if digest is not None and actual != digest:
@@ -222,16 +222,16 @@ class Upload:
         return actual
 
     def cancel(self) -> None:
-        """Throws the bytes away."""
+        """Drop the bytes."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 
 
 class BlobStore:
-    """Blobs, running uploads, and leases: which repository's push counts on which blob.
+    """Blobs, running uploads, and leases: which repository's push needs which blob.
 
-    A push looks for a blob, or brings it, some time before its manifest refers to it. Until then a lease keeps the
-    collection from removing the blob.
+    A push finds or uploads a blob some time before it uploads the manifest that refers to it. Until then a lease keeps
+    the blob from being collected.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -244,7 +244,7 @@ class BlobStore:
         self._leases: dict[tuple[str, str], float] = {}
 
     def path(self, digest: str) -> Path:
-        """A blob's file; raises KeyError."""
+        """Return a blob's file; raise KeyError when it is not here."""
         path = self._blobs / digest.removeprefix("sha256:")
         if not DIGEST.fullmatch(digest) or not path.is_file():
             raise KeyError(digest)
@@ -257,36 +257,36 @@ class BlobStore:
             return False
 
     def put(self, data: bytes) -> str:
-        """Stores small data and returns its digest."""
+        """Store small data and return its digest."""
         upload = self._begin()
         upload.write(data)
         return upload.commit()
 
     def begin(self) -> Upload:
-        """Starts an upload that can be continued by its identifier."""
+        """Start an upload that can be continued by its identifier."""
         upload = self._begin()
         self._running[upload.identifier] = upload
         return upload
 
     def running(self, identifier: str) -> Upload:
-        """A running upload; raises KeyError."""
+        """Return a running upload; raise KeyError when there is none."""
         return self._running[identifier]
 
     def finish(self, upload: Upload) -> None:
-        """Forgets an upload that was committed or cancelled."""
+        """Forget an upload that was committed or cancelled."""
         self._running.pop(upload.identifier, None)
 
     def lease(self, owner: str, digest: str) -> None:
-        """Keeps a blob for `owner` until its manifest came, or for an hour."""
+        """Keep a blob until the owner's manifest arrives, for an hour at most."""
         self._leases[owner, digest] = time.monotonic() + _LEASE_SECONDS
 
     def release(self, owner: str, digests: Collection[str]) -> None:
-        """Ends an owner's leases: from now on its manifest counts."""
+        """End an owner's leases: its manifest has arrived, and refers to the blobs."""
         for digest in digests:
             self._leases.pop((owner, digest), None)
 
     def collect(self, wanted: Collection[str]) -> int:
-        """Removes the blobs that nobody wants or has leased; returns how many bytes went."""
+        """Remove the blobs that are neither wanted nor leased; return how many bytes that freed."""
         now = time.monotonic()
         self._leases = {key: end for key, end in self._leases.items() if end > now}
         kept = {*wanted, *(digest for _, digest in self._leases)}
@@ -298,7 +298,7 @@ class BlobStore:
         return freed
 
     def usage(self) -> tuple[int, int]:
-        """How many blobs there are, and their bytes."""
+        """Return how many blobs there are, and their bytes."""
         sizes = [path.stat().st_size for path in self._blobs.iterdir()]
         return len(sizes), sum(sizes)
 

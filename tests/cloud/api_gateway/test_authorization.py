@@ -12,10 +12,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.world.fake_cloud import FakeCloud
-from tests.world.http_endpoints import Endpoint, Reply, ask, make_endpoint
+from tests.world.http_endpoints import ANSWER, Endpoint, Reply, ask, make_endpoint
 from tests.world.token_issuer import Key, claims, issuer_of, make_key
 
-ANSWER = {"ANSWER": '{"statusCode": 200, "headers": {"access-control-allow-origin": "mine"}, "body": "fine"}'}
 FORBIDDEN, UNAUTHORIZED = (403, {"message": "Forbidden"}), (401, {"message": "Unauthorized"})
 
 
@@ -168,42 +167,3 @@ def test_keys_of_an_issuer_elsewhere_come_from_a_file_and_from_nowhere_else(clou
     assert told(endpoint.call(authorization=token)) == UNAUTHORIZED
     (cloud.state / "token-keys.json").write_text(json.dumps({elsewhere: {"keys": [key.jwk()]}}))
     assert endpoint.call(authorization=token).status == 200
-
-
-ORIGIN = "https://example.org"
-
-
-def test_the_gateway_answers_browsers_by_itself(cloud: FakeCloud) -> None:
-    cors = {
-        "AllowOrigins": [ORIGIN, "https://*.example.com"],
-        "AllowMethods": ["POST"],
-        "AllowHeaders": ["*"],
-        "ExposeHeaders": ["x-a"],
-        "MaxAge": 60,
-    }
-    endpoint = make_endpoint(cloud, "cors", variables=ANSWER, CorsConfiguration=cors)
-    asks = {"access_control_request_method": "POST"}
-    reply = endpoint.call("OPTIONS", origin=ORIGIN, **asks)
-    assert reply.status == 204
-    allowed = {name: value for name, value in reply.headers.items() if name.startswith("access-control")}
-    assert allowed == {
-        "access-control-allow-origin": ORIGIN,
-        "access-control-allow-methods": "POST",
-        "access-control-allow-headers": "*",
-        "access-control-max-age": "60",
-    }
-    assert endpoint.events() == []
-    # Of an answer, the function's own words on the matter are dropped.
-    called = endpoint.call("POST", origin="https://a.example.com")
-    assert called.headers["access-control-allow-origin"] == "https://a.example.com"
-    assert called.headers["access-control-expose-headers"] == "x-a"
-    assert "access-control-allow-origin" not in endpoint.call("POST").headers
-    assert endpoint.call("POST", origin="https://evil.example.net").status == 403
-    assert endpoint.call("OPTIONS").status == 200
-
-
-def test_pages_from_elsewhere_cannot_reach_an_api_without_cors(cloud: FakeCloud) -> None:
-    endpoint = make_endpoint(cloud, "no-cors", variables=ANSWER)
-    assert endpoint.call("POST", origin=ORIGIN).status == 403
-    assert endpoint.events() == []
-    assert endpoint.call("POST", origin="http://localhost:8080").status == 200

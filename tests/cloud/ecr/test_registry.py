@@ -83,6 +83,7 @@ def test_a_blob_may_come_in_pieces(cloud: FakeCloud, repository: str) -> None:
     digest = digest_of(b"first second third")
     assert cloud.http("PUT", f"{location}?digest={digest}", b"")[0] == 201
     assert cloud.http("GET", f"/v2/{repository}/blobs/{digest}", range="bytes=6-11")[2] == b"second"
+    assert cloud.http("GET", f"/v2/{repository}/blobs/{digest}", range="bytes=18-")[0] == 416
 
 
 def test_a_blob_may_come_in_one_request(cloud: FakeCloud, repository: str) -> None:
