@@ -15,6 +15,7 @@ They follow the XDG base directories: https://specifications.freedesktop.org/bas
       pulumi/       backend of local stacks
       passphrase    with which local stacks encrypt their secrets
       projects/     Pulumi projects of FDL files that are in none
+      provider/     creates that the stand-in for the aws plugin has begun
       deployed/     which FDL file each stack was deployed from
 
 The functions create the directories that they return, for their owner only, but not the files.
@@ -92,6 +93,11 @@ def project_directory(name: str) -> Path:
 def deployed_directory() -> Path:
     """Return where it is noted which FDL file each stack was deployed from."""
     return _made(state_directory() / "deployed")
+
+
+def begun_creates_directory() -> Path:
+    """Return where the stand-in for the aws plugin notes the creates that it begins."""
+    return _made(state_directory() / "provider")
 
 
 def _base(own: str, xdg: str, fallback: Path) -> Path:

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import engine_pb2_grpc
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.types import find
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.progress import Engine, say
+from scar_pulumi.stand_ins.plugin.provider import EngineLog, show_progress
 
 URN = "urn:pulumi:local::video::aws:batch/jobQueue:JobQueue::queue"
 
@@ -45,18 +45,18 @@ class SlowCloud:
 
 
 @pytest.fixture
-def engine() -> Iterator[tuple[Engine, Listener]]:
+def engine() -> Iterator[tuple[EngineLog, Listener]]:
     """An engine that listens, and what speaks to it."""
     listener, server = Listener(), grpc.server(ThreadPoolExecutor(max_workers=1))
     engine_pb2_grpc.add_EngineServicer_to_server(listener, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield Engine(f"127.0.0.1:{port}"), listener
+    yield EngineLog(f"127.0.0.1:{port}"), listener
     server.stop(None).wait()
 
 
 def test_a_queue_is_disabled_before_it_is_deleted_and_the_engine_told_why_it_takes_time(
-    engine: tuple[Engine, Listener],
+    engine: tuple[EngineLog, Listener],
 ) -> None:
     queue, cloud = (
         find("aws:batch/jobQueue:JobQueue"),
@@ -92,6 +92,6 @@ def test_an_environment_that_cannot_work_is_told_with_aws_own_reason() -> None:
 
 
 def test_nothing_is_told_where_nobody_listens() -> None:
-    say("outside of any operation")
-    with Engine().during(URN):
-        say("to an engine that gave no address")
+    show_progress("outside of any operation")
+    with EngineLog().during(URN):
+        show_progress("to an engine that gave no address")

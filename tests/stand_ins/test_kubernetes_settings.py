@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Connection, read_configuration
-from scar_pulumi.stand_ins.kubernetes.diff import changed_paths, drifted, replaces, replacing_fields
+from scar_pulumi.stand_ins.kubernetes.diff import changed_paths, drifted, replacing_fields
 from scar_pulumi.stand_ins.kubernetes.objects import check, foreseen, hide, manifest_of
 from scar_pulumi.stand_ins.kubernetes.readiness import FailedError, unready
 from scar_pulumi.stand_ins.plugin.failures import UnservedError
-from scar_pulumi.stand_ins.plugin.values import as_secret
+from scar_pulumi.stand_ins.plugin.provider import Naming, Resource
+from scar_pulumi.stand_ins.plugin.values import as_secret, is_within
 
 HERE = Configuration(Connection("https://127.0.0.1:6443"))
 
@@ -69,27 +70,31 @@ def test_settings_that_lead_nowhere_are_told(settings: dict[str, str], reason: s
         read_configuration({"kubeconfig": yaml.safe_dump(kubeconfig()), **settings}, {})
 
 
+def resource(token: str, name: str) -> Resource:
+    return Resource(token, f"urn:pulumi:local::project::{token}::{name}")
+
+
 def test_names_and_kinds_are_completed_and_a_made_up_name_is_kept() -> None:
-    made = check("kubernetes:core/v1:ConfigMap", "settings", {}, {"data": {}}, seed=b"1", proposed=None).inputs
+    made = check(resource("kubernetes:core/v1:ConfigMap", "settings"), {}, {"data": {}}, Naming(b"1")).inputs
     assert (made["apiVersion"], made["kind"]) == ("v1", "ConfigMap")
     assert made["metadata"]["name"].startswith("settings-")
-    again = check("kubernetes:core/v1:ConfigMap", "settings", made, {"data": {}}, seed=b"2", proposed=None).inputs
+    again = check(resource("kubernetes:core/v1:ConfigMap", "settings"), made, {"data": {}}, Naming(b"2")).inputs
     assert again["metadata"] == made["metadata"]
-    patch = check("kubernetes:apps/v1:DeploymentPatch", "p", {}, {}, seed=b"", proposed=None)
+    patch = check(resource("kubernetes:apps/v1:DeploymentPatch", "p"), {}, {}, Naming(b""))
     assert [path for path, _ in patch.failures] == ["kind"]
 
 
 def test_the_same_changes_replace_as_in_the_genuine_plugin() -> None:
     job = replacing_fields({"apiVersion": "batch/v1", "kind": "Job"}, HERE)
-    assert replaces("spec.template.spec.containers[0].image", job)
-    assert not replaces("spec.backoffLimit", job)
+    assert is_within("spec.template.spec.containers[0].image", job)
+    assert not is_within("spec.backoffLimit", job)
     deployment = replacing_fields({"apiVersion": "apps/v1", "kind": "Deployment"}, HERE)
-    assert replaces("spec.selector.matchLabels.app", deployment)
-    assert not replaces("spec.template.metadata.labels.app", deployment)
+    assert is_within("spec.selector.matchLabels.app", deployment)
+    assert not is_within("spec.template.metadata.labels.app", deployment)
     secret = {"apiVersion": "v1", "kind": "Secret"}
-    assert replaces("stringData.password", replacing_fields(secret, HERE))
+    assert is_within("stringData.password", replacing_fields(secret, HERE))
     mutable = Configuration(HERE.connection, secret_mutable=True)
-    assert not replaces("stringData.password", replacing_fields(secret, mutable))
+    assert not is_within("stringData.password", replacing_fields(secret, mutable))
 
 
 def test_differences_are_told_by_their_paths() -> None:
@@ -145,7 +150,7 @@ def test_objects_are_ready_when_they_do_their_job() -> None:
 def test_the_plugin_starts_without_the_rest_of_the_sdk() -> None:
     program = (
         "from scar_pulumi.stand_ins.plugin.process import load_stubs; load_stubs()\n"
-        "import sys; from scar_pulumi.stand_ins.kubernetes import server\n"
+        "import sys; from scar_pulumi.stand_ins.kubernetes import lifecycle\n"
         "print(sorted({'pulumi.automation', 'pulumi_kubernetes', 'botocore'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

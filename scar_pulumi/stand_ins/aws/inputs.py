@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from scar_pulumi.stand_ins.aws.model import AutoName, Property, ResourceType
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, has_unknown, is_asset, joined, top
+from scar_pulumi.stand_ins.plugin.provider import Checked, Difference
+from scar_pulumi.stand_ins.plugin.values import UNKNOWN, has_unknown, is_asset, joined
 
 _DIGITS = 7
 _PREFIX_DIGITS = 26
@@ -28,11 +28,6 @@ def automatic_name(rule: AutoName, resource: str, inputs: Mapping[str, Any], see
     return (name.lower() if rule.lower else name) + ending
 
 
-def resource_name(urn: str) -> str:
-    """The resource's name in its URN (the last part, which may hold "::" itself)."""
-    return urn.split("::", 3)[-1]
-
-
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ " (did you mean …?)" when a known name is near, else nothing."""
     near = get_close_matches(name, list(known), n=1, cutoff=0.6)
@@ -43,16 +38,8 @@ DEFAULTS = "__defaults"
 """The genuine provider's list of inputs that it filled in itself, kept in the state."""
 
 
-@dataclass
-class Checked:
-    """Inputs as they go into the state, and what is wrong with them as (property path, sentence)."""
-
-    inputs: Properties = field(default_factory=dict)
-    failures: list[tuple[str, str]] = field(default_factory=list)
-
-
 def check(type_: ResourceType, news: Mapping[str, Any]) -> Checked:
-    """Check a program's inputs. Automatic names are put in afterwards, by `Lifecycle.check`."""
+    """Check a program's inputs. Automatic names are put in afterwards, by `AwsLifecycle.check`."""
     checked = Checked()
     for name, value in news.items():
         if name.startswith("__") or value is None:
@@ -178,38 +165,18 @@ _SPOKEN = {
 }
 
 
-@dataclass
-class Difference:
-    """Changed property paths as "add", "delete" or "update", and the top-level properties that force a replacement."""
-
-    paths: dict[str, str] = field(default_factory=dict)
-    replaces: list[str] = field(default_factory=list)
-
-    @property
-    def changed(self) -> frozenset[str]:
-        """The top-level properties that changed."""
-        return frozenset(map(top, self.paths))
-
-    def ignore(self, paths: Iterable[str]) -> None:
-        """Leave out what the program told the engine to ignore."""
-        tops = frozenset(paths)
-        self.paths = {path: kind for path, kind in self.paths.items() if not {path, top(path)} & tops}
-        self.replaces = [name for name in self.replaces if name not in tops]
-
-
 def difference(type_: ResourceType, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Difference:
     """Compare checked inputs. Leaving out what AWS chooses itself is no change; nor is another spelling of the same."""
-    found = Difference()
+    found, replacing = Difference(), []
     for name, property_ in type_.properties.items():
         old, new = (_settled(values.get(name), property_) for values in (olds, news))
         if property_.output or (new is None and property_.computed):
             continue
         paths = dict(_compare(name, old, new, property_))
-        if paths and property_.replace:
-            found.replaces.append(name)
+        if property_.replace:
+            replacing.append(name)
         found.paths |= paths
-    if type_.replaced:
-        found.replaces += sorted((type_.replaced(olds, news) & found.changed) - {*found.replaces})
+    found.replacing = (*replacing, *(type_.replaced(olds, news) if type_.replaced else ()))
     return found
 
 

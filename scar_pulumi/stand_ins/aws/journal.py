@@ -7,12 +7,12 @@ second one.
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scar_foundation.directories import begun_creates_directory
 from scar_foundation.files import write_whole
 
 
@@ -29,12 +29,11 @@ class Begun:
 class Journal:
     """One small file per begun create. Safe to use from several threads and processes."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self) -> None:
+        self._directory = begun_creates_directory()
 
     def begin(self, urn: str, key: str, names: Mapping[str, str]) -> None:
         """Note a create before its call is made."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(self._path(urn), json.dumps(asdict(Begun(urn, key, dict(names), time.time()))))
 
     def begun(self, urn: str) -> Begun | None:
@@ -56,11 +55,3 @@ class Journal:
 
     def _path(self, urn: str) -> Path:
         return self._directory / f"{hashlib.sha256(urn.encode()).hexdigest()[:32]}.json"
-
-
-def default_directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """`provider` in the state directory of `scar_foundation.directories`, whose package would load all of Pulumi."""
-    if own := environment.get("SCAR_STATE_DIR"):
-        return Path(own).absolute() / "provider"
-    base = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "scar-pulumi" / "provider"

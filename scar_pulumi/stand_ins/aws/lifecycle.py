@@ -1,34 +1,21 @@
-"""Check, diff, create, read, update and delete of any type, by its table."""
+"""Check, diff, create, read, update and delete of resources of any type, by its table."""
 
 from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any
 
 from scar_pulumi.stand_ins.aws import reading
-from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
+from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud, Configuration, read_configuration
 from scar_pulumi.stand_ins.aws.documents import dig, place_in, places
-from scar_pulumi.stand_ins.aws.inputs import (
-    DEFAULTS,
-    Checked,
-    Difference,
-    automatic_name,
-    baseline,
-    check,
-    difference,
-    resource_name,
-)
+from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, automatic_name, baseline, check, difference
+from scar_pulumi.stand_ins.aws.invokes import invoke
 from scar_pulumi.stand_ins.aws.journal import Begun, Journal
 from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fields_of, fill
-from scar_pulumi.stand_ins.aws.operations import (
-    all_tags,
-    ask,
-    create_takes_tags,
-    perform,
-    tags_for_create,
-    write_tags,
-)
+from scar_pulumi.stand_ins.aws.operations import all_tags, ask, create_takes_tags, perform, tags_for_create, write_tags
 from scar_pulumi.stand_ins.aws.reading import Live, fetch, read
+from scar_pulumi.stand_ins.aws.types import find
 from scar_pulumi.stand_ins.plugin.failures import IncompleteError, ProviderError
+from scar_pulumi.stand_ins.plugin.provider import Checked, Difference, Lifecycle, Naming, Package, Resource
 from scar_pulumi.stand_ins.plugin.values import Properties
 
 _DEFAULT_TIMEOUT = 300.0
@@ -36,88 +23,89 @@ _DEFAULT_TIMEOUT = 300.0
 _ROUNDING = 1.0
 
 
-class Lifecycle:
-    """The operations of the engine on resources, against one cloud."""
+class AwsLifecycle(Lifecycle):
+    """The resources of one cloud."""
 
-    def __init__(self, cloud: Cloud, journal: Journal) -> None:
-        self._cloud = cloud
-        self._journal = journal
+    def __init__(self, configuration: Configuration) -> None:
+        self._cloud = Cloud(configuration)
+        self._journal = Journal()
 
-    def check(
-        self, type_: ResourceType, urn: str, olds: Properties, news: Properties, *, seed: bytes, proposed: str | None
-    ) -> Checked:
-        """The inputs with defaults and an automatic name, which stays the same for as long as the resource lives."""
+    def invoke(self, token: str, arguments: Properties) -> Properties:
+        """Return the result of a function such as `aws:index/getRegion:getRegion`."""
+        return invoke(self._cloud, token, arguments)
+
+    def check(self, resource: Resource, olds: Properties, news: Properties, naming: Naming) -> Checked:
+        """Check the inputs, put in defaults and a name, which stays the same for as long as the resource lives."""
+        type_ = find(resource.type)
         checked = check(type_, news)
         rule = type_.name
         if rule is None or rule.property in checked.inputs or checked.failures:
             return checked
-        automatic = DEFAULTS not in olds or rule.property in olds[DEFAULTS]
-        name = olds.get(rule.property) if automatic else None
-        if name is None and (begun := self._journal.begun(urn)) and not olds:
-            name = begun.names.get(rule.property)
-        if not name and proposed == "":
+        name = self._kept_name(rule.property, resource, olds)
+        if not name and naming.proposed == "":
             checked.failures.append((rule.property, "automatic names are turned off (pulumi:autonaming); give a name"))
-        fresh = proposed or automatic_name(rule, resource_name(urn), checked.inputs, seed)
+        fresh = naming.proposed or automatic_name(rule, resource.name, checked.inputs, naming.seed)
         checked.inputs[rule.property] = name or fresh
         checked.inputs[DEFAULTS].append(rule.property)
         return checked
 
-    def diff(
-        self, type_: ResourceType, urn: str, olds: Properties, old_inputs: Properties, news: Properties
-    ) -> tuple[Difference, bool]:
-        """What changes, and whether the old resource must go before its replacement comes."""
-        self._journal.known(urn, str(fill(type_.key, olds)))
+    def diff(self, resource: Resource, olds: Properties, old_inputs: Properties, news: Properties) -> Difference:
+        """Compare inputs. A resource whose name stays must go before its replacement comes."""
+        type_ = find(resource.type)
+        self._journal.known(resource.urn, str(fill(type_.key, olds)))
         found = difference(type_, baseline(type_, olds, old_inputs), news)
         if type_.tags and not found.paths and all_tags(self._cloud, news.get("tags")) != olds.get("tagsAll"):
             found.paths["tagsAll"] = "update"
+        found.outputs = frozenset({"tagsAll"})
         key = fields_of(type_.key)
-        renamed = (
-            type_.name is not None and type_.name.property in key and type_.name.property in news.get(DEFAULTS, [])
-        )
-        stays = all(news.get(name) == olds.get(name) for name in key)
-        return found, bool(found.replaces) and stays and not renamed
+        renamed = type_.name and type_.name.property in key and type_.name.property in news.get(DEFAULTS, [])
+        found.delete_first = not renamed and all(news.get(name) == olds.get(name) for name in key)
+        return found
 
-    def create(self, type_: ResourceType, urn: str, inputs: Properties, timeout: float) -> tuple[str, Properties]:
+    def foresee_create(self, resource: Resource, inputs: Properties) -> Properties:
+        """Return the outputs of a create as far as a preview can tell."""
+        return reading.foresee_create(self._cloud, find(resource.type), inputs)
+
+    def create(self, resource: Resource, inputs: Properties, timeout: float) -> tuple[str, Properties]:
         """Create the resource; take over the one that an interrupted create of the same resource left."""
-        values = self._values(inputs)
-        key = str(fill(type_.key, values))
-        begun = self._journal.begun(urn)
-        mine = begun if begun and begun.key == key else None
-        if mine is None:
-            self._look_first(type_, urn, values)
-            chosen = type_.name.property if type_.name else ""
-            names = {chosen: inputs[chosen]} if chosen in inputs.get(DEFAULTS, []) else {}
-            self._journal.begin(urn, key, names)
+        type_, values = find(resource.type), self._values(inputs)
+        mine = self._begin(type_, resource, inputs, values)
+        timeout = timeout or _DEFAULT_TIMEOUT
         try:
             if type_.idempotent and mine and (live := self._left_behind(type_, values, mine)):
                 return self._take_over(type_, live, inputs, timeout)
-            return self._create(type_, values, inputs, timeout or _DEFAULT_TIMEOUT)
+            return self._create(type_, values, inputs, timeout)
         except CallError as error:
             if error.taken and mine and (live := self._left_behind(type_, values, mine)):
                 return self._take_over(type_, live, inputs, timeout)
             if mine is None:
-                self._journal.forget(urn)
-            raise _with_way_out(error, type_, urn, values) if error.taken else error from None
+                self._journal.forget(resource.urn)
+            raise _with_way_out(error, type_, resource, values) if error.taken else error from None
 
-    def read(self, type_: ResourceType, urn: str, id_: str, state: Properties, inputs: Properties) -> Live | None:
-        """The live resource, or None when it does not exist."""
-        live = read(self._cloud, type_, id_, state, inputs)
+    def read(self, resource: Resource, state: Properties, inputs: Properties) -> Live | None:
+        """Return the live resource, or None when it does not exist."""
+        type_ = find(resource.type)
+        live = read(self._cloud, type_, resource.id, state, inputs)
         if live:
-            self._journal.known(urn, str(fill(type_.key, live.outputs)))
+            self._journal.known(resource.urn, str(fill(type_.key, live.outputs)))
         return live
 
-    def update(
+    def foresee_update(
         self,
-        type_: ResourceType,
-        urn: str,
+        resource: Resource,
         olds: Properties,
-        old_inputs: Properties,
+        old_inputs: Properties,  # noqa: ARG002 - inherited
         news: Properties,
-        *,
-        timeout: float,
+    ) -> Properties:
+        """Return the outputs of an update as far as a preview can tell."""
+        return reading.foresee_update(self._cloud, find(resource.type), news, olds)
+
+    def update(
+        self, resource: Resource, olds: Properties, old_inputs: Properties, news: Properties, timeout: float
     ) -> Properties:
         """Change the resource in place."""
-        self._journal.known(urn, str(fill(type_.key, olds)))
+        type_ = find(resource.type)
+        self._journal.known(resource.urn, str(fill(type_.key, olds)))
         if not difference(type_, baseline(type_, olds, old_inputs), news).paths:
             # The engine asks nevertheless: a create was incomplete, so what is really there decides.
             id_ = str(fill(type_.identity, olds))
@@ -125,11 +113,11 @@ class Lifecycle:
                 olds, old_inputs = live.outputs, live.inputs
         return update(self._cloud, type_, olds, old_inputs or olds, news, timeout=timeout or _DEFAULT_TIMEOUT)
 
-    def delete(self, type_: ResourceType, urn: str, state: Properties, timeout: float) -> None:
+    def delete(self, resource: Resource, state: Properties, timeout: float) -> None:
         """Delete the resource; one that is gone already is fine."""
         if state.get("skipDestroy"):
             return
-        values = self._values(state)
+        type_, values = find(resource.type), self._values(state)
         try:
             if type_.empty:
                 type_.empty(self._cloud, values)
@@ -139,10 +127,34 @@ class Lifecycle:
         except CallError as error:
             if not error.missing:
                 raise
-        self._journal.known(urn, str(fill(type_.key, state)))
+        self._journal.known(resource.urn, str(fill(type_.key, state)))
+
+    def conceal(self, outputs: Properties, marked: Properties) -> Properties:
+        """Conceal what is secret in `marked`; in `tagsAll`, what is secret in the program's tags."""
+        return super().conceal(outputs, {**marked, "tagsAll": marked.get("tagsAll") or marked.get("tags")})
 
     def _values(self, properties: Mapping[str, Any]) -> Properties:
         return {**reading.facts(self._cloud, properties.get("region")), **properties}
+
+    def _kept_name(self, property_: str, resource: Resource, olds: Properties) -> str | None:
+        """Return the automatic name that the resource has, or that an interrupted create chose for it."""
+        automatic = DEFAULTS not in olds or property_ in olds[DEFAULTS]
+        name = olds.get(property_) if automatic else None
+        if name is None and not olds and (begun := self._journal.begun(resource.urn)):
+            name = begun.names.get(property_)
+        return name
+
+    def _begin(self, type_: ResourceType, resource: Resource, inputs: Properties, values: Properties) -> Begun | None:
+        """Note the create; return the note of an earlier attempt at this very resource."""
+        key = str(fill(type_.key, values))
+        begun = self._journal.begun(resource.urn)
+        if begun and begun.key == key:
+            return begun
+        self._look_first(type_, resource, values)
+        chosen = type_.name.property if type_.name else ""
+        names = {chosen: inputs[chosen]} if chosen in inputs.get(DEFAULTS, []) else {}
+        self._journal.begin(resource.urn, key, names)
+        return None
 
     def _create(
         self, type_: ResourceType, values: Properties, inputs: Properties, timeout: float
@@ -164,24 +176,32 @@ class Lifecycle:
             raise IncompleteError(str(error), id_, foreseen) from None
         return id_, reading.compose(self._cloud, type_, inputs, document, foreseen)
 
-    def _look_first(self, type_: ResourceType, urn: str, values: Properties) -> None:
-        """Before the journal has a note: with one, a resource of somebody else's would pass for ours."""
+    def _look_first(self, type_: ResourceType, resource: Resource, values: Properties) -> None:
+        """Look before the journal has a note: with one, a resource of somebody else's would pass for ours."""
         if type_.idempotent and fetch(self._cloud, type_, values) is not None:
-            raise _with_way_out(
-                CallError(f"{fill(type_.key, values)} exists already", "AlreadyExists"), type_, urn, values
-            )
+            error = CallError(f"{fill(type_.key, values)} exists already", "AlreadyExists")
+            raise _with_way_out(error, type_, resource, values)
 
     def _take_over(self, type_: ResourceType, live: Live, inputs: Properties, timeout: float) -> tuple[str, Properties]:
-        wait = timeout or _DEFAULT_TIMEOUT
-        return live.id, update(self._cloud, type_, live.outputs, live.inputs, inputs, timeout=wait)
+        return live.id, update(self._cloud, type_, live.outputs, live.inputs, inputs, timeout=timeout)
 
     def _left_behind(self, type_: ResourceType, values: Properties, begun: Begun) -> Live | None:
+        """Return the resource that the interrupted create made; one that is older is somebody else's."""
         id_ = str(fill(type_.lookup or type_.identity, values))
         live = read(self._cloud, type_, id_, values, {})
         if live is None or type_.created is None:
             return live
         created = _seconds(dig(live.document, type_.created))
         return live if created is None or created >= begun.time - _ROUNDING else None
+
+
+def _schema(version: str) -> dict[str, Any]:
+    from scar_pulumi.stand_ins.aws.schema import schema  # noqa: PLC0415 - seldom needed
+
+    return schema(version)
+
+
+PACKAGE = Package("aws", read_configuration, AwsLifecycle, _schema)
 
 
 def _seconds(value: Any) -> float | None:
@@ -192,11 +212,11 @@ def _seconds(value: Any) -> float | None:
     return None if value is None else float(value) / (1000 if float(value) > 1e11 else 1)
 
 
-def _with_way_out(error: CallError, type_: ResourceType, urn: str, values: Properties) -> CallError:
+def _with_way_out(error: CallError, type_: ResourceType, resource: Resource, values: Properties) -> CallError:
     id_ = fill(type_.lookup or type_.identity, values)
-    name = resource_name(urn)
-    way_out = f"; to manage it from here run: pulumi import {type_.token} {name} {id_!r}, or choose another name"
-    return CallError(f"{error}{way_out}", error.code, error.status)
+    command = f"pulumi import {type_.token} {resource.name} {id_!r}"
+    way_out = f"to manage it from here run: {command}, or choose another name"
+    return CallError(f"{error}; {way_out}", error.code, error.status)
 
 
 def update(

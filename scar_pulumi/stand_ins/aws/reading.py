@@ -10,6 +10,7 @@ from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, same
 from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fill, parse
 from scar_pulumi.stand_ins.aws.operations import all_tags, ask, read_tags
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
+from scar_pulumi.stand_ins.plugin.provider import Found
 from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties
 
 
@@ -86,12 +87,9 @@ def _plain(inputs: Mapping[str, Any]) -> Properties:
 
 
 @dataclass(frozen=True)
-class Live:
-    """A resource as it is: its id, outputs, the inputs that a program would have to give for it, and AWS's document."""
+class Live(Found):
+    """A resource as it is, with AWS's document of it."""
 
-    id: str
-    outputs: Properties
-    inputs: Properties
     document: Properties
 
 

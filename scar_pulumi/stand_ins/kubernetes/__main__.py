@@ -10,9 +10,10 @@ def main() -> None:
 
 
 def _provider() -> object:
-    from scar_pulumi.stand_ins.kubernetes.server import Provider  # noqa: PLC0415 - needs the stubs
+    from scar_pulumi.stand_ins.kubernetes.lifecycle import PACKAGE  # noqa: PLC0415 - needs the stubs
+    from scar_pulumi.stand_ins.plugin.provider import Provider  # noqa: PLC0415 - likewise
 
-    return Provider()
+    return Provider(PACKAGE)
 
 
 if __name__ == "__main__":

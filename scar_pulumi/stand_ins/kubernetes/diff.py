@@ -1,12 +1,11 @@
 """What an update would change, and whether the object has to be replaced for it."""
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Object
-from scar_pulumi.stand_ins.kubernetes.objects import decoded
+from scar_pulumi.stand_ins.kubernetes.objects import decoded, is_autonamed
+from scar_pulumi.stand_ins.plugin.provider import Difference
 from scar_pulumi.stand_ins.plugin.values import joined
 
 
@@ -52,6 +51,8 @@ def drifted_strings(declared: Mapping[str, str], live: Object) -> dict[str, str]
     return {name: decoded(data[name]) for name in declared if name in data}
 
 
+# The same as in the genuine plugin:
+# https://github.com/pulumi/pulumi-kubernetes/blob/master/provider/pkg/provider/diff.go
 _EVERY = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 _SELECTOR = ("spec.selector",)
 _FIELDS: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -89,32 +90,9 @@ def replacing_fields(manifest: Mapping[str, Any], configuration: Configuration) 
     return fields
 
 
-def replaces(path: str, fields: tuple[str, ...]) -> bool:
-    """Whether a changed path is at or below one of the fields."""
-    return any(path == field or re.match(rf"{re.escape(field)}[.\[]", path) for field in fields)
-
-
-@dataclass
-class Difference:
-    """Changed property paths as "add", "delete" or "update", and the fields whose change replaces the object."""
-
-    paths: dict[str, str]
-    replacing: tuple[str, ...] = field(default=())
-
-    @property
-    def replaced(self) -> list[str]:
-        """The changed paths that replace the object."""
-        return [path for path in self.paths if self.is_replacing(path)]
-
-    def is_replacing(self, path: str) -> bool:
-        """Whether a path replaces the object."""
-        return replaces(path, self.replacing)
-
-    def ignore(self, ignored: list[str]) -> None:
-        """Leave out what the program told the engine to ignore."""
-        self.paths = {path: kind for path, kind in self.paths.items() if not replaces(path, tuple(ignored))}
-
-
-def difference(olds: dict[str, object], news: dict[str, object], replacing: tuple[str, ...]) -> Difference:
-    """Compare the inputs of two declarations."""
-    return Difference(dict(changed_paths(olds, news)), replacing)
+def difference(olds: dict[str, Any], news: dict[str, Any], configuration: Configuration) -> Difference:
+    """Compare the inputs of two declarations. An object whose name stays must go before its replacement comes."""
+    paths = dict(changed_paths(olds, news))
+    renamed = "metadata.name" in paths or "metadata.namespace" in paths
+    fields = replacing_fields(news, configuration)
+    return Difference(paths, fields, delete_first=not renamed and not is_autonamed(news))

@@ -3,16 +3,29 @@
 import hashlib
 from typing import Any
 
-from scar_pulumi.stand_ins.kubernetes.cluster import Api, ApiError, Configuration, Kind, Kinds, Object
-from scar_pulumi.stand_ins.kubernetes.diff import Difference, difference, drifted, drifted_strings, replacing_fields
+from scar_pulumi.stand_ins.kubernetes.cluster import (
+    Api,
+    ApiError,
+    Configuration,
+    Kind,
+    Kinds,
+    Object,
+    read_configuration,
+)
+from scar_pulumi.stand_ins.kubernetes.diff import difference, drifted, drifted_strings
 from scar_pulumi.stand_ins.kubernetes.objects import (
     MANAGER,
     annotation,
+    check,
     declarable,
+    foreseen,
+    hide,
     identity,
     is_managed_by,
+    kind_of,
     manifest_of,
     outputs,
+    settle_namespace,
 )
 from scar_pulumi.stand_ins.kubernetes.readiness import (
     DEFAULT_TIMEOUT,
@@ -22,20 +35,41 @@ from scar_pulumi.stand_ins.kubernetes.readiness import (
     until_ready,
 )
 from scar_pulumi.stand_ins.plugin.failures import IncompleteError, ProviderError, UnservedError
+from scar_pulumi.stand_ins.plugin.provider import Checked, Difference, Found, Lifecycle, Naming, Package, Resource
 from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, has_unknown
 
 
-class Lifecycle:
-    """What the engine asks for, on one cluster. Thread-safe."""
+class KubernetesLifecycle(Lifecycle):
+    """The objects of one cluster."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self.configuration = configuration
+        self._configuration = configuration
         self._api = Api(configuration.connection)
-        self.kinds = Kinds(self._api)
+        self._kinds = Kinds(self._api)
 
-    def diff(self, olds: Properties, old_inputs: Properties, news: Properties) -> Difference:
-        """What an update would change; another spelling of the same (`1000m` for `1`) is no change."""
-        found = difference(old_inputs, news, replacing_fields(news, self.configuration))
+    def invoke(self, token: str, arguments: Properties) -> Properties:  # noqa: ARG002 - inherited
+        """Refuse the functions of the genuine plugin (Helm, Kustomize)."""
+        raise UnservedError(
+            f"{token}: is not served by the stand-in kubernetes provider; "
+            "install the genuine plugin: pulumi plugin install resource kubernetes"
+        )
+
+    def check(self, resource: Resource, olds: Properties, news: Properties, naming: Naming) -> Checked:
+        """Complete the inputs: kind, name, namespace."""
+        checked = check(resource, olds, news, naming)
+        if not checked.failures:
+            settle_namespace(self._kinds, checked.inputs, self._configuration.namespace)
+        return checked
+
+    def diff(
+        self,
+        resource: Resource,  # noqa: ARG002 - inherited
+        olds: Properties,
+        old_inputs: Properties,
+        news: Properties,
+    ) -> Difference:
+        """Compare inputs; another spelling of the same (`1000m` for `1`) is no change."""
+        found = difference(old_inputs, news, self._configuration)
         if not found.paths or found.replaced or has_unknown(news):
             return found
         manifest = manifest_of(news)
@@ -51,15 +85,15 @@ class Lifecycle:
             found.paths = {}
         return found
 
-    def foresee_create(self, urn: str, inputs: Properties) -> Properties:
-        """The outputs of a create as far as a preview can tell; what the API server would refuse is told now."""
+    def foresee_create(self, resource: Resource, inputs: Properties) -> Properties:
+        """Return the outputs of a create as far as a preview can tell; fail where the API server would refuse it."""
         if not has_unknown(inputs):
-            self._try_out(manifest_of(inputs), manager_of(urn))
+            self._try_out(manifest_of(inputs), manager_of(resource.urn))
         return {**inputs, "status": UNKNOWN}
 
-    def create(self, urn: str, inputs: Properties, timeout: float) -> tuple[str, Properties]:
+    def create(self, resource: Resource, inputs: Properties, timeout: float) -> tuple[str, Properties]:
         """Create the object; take over the one that an interrupted create of the same resource left."""
-        manifest, manager = manifest_of(inputs), manager_of(urn)
+        manifest, manager = manifest_of(inputs), manager_of(resource.urn)
         path = self._path(manifest)
         live = self._api.get(path)
         if live and live["metadata"].get("deletionTimestamp"):
@@ -70,33 +104,52 @@ class Lifecycle:
         id_ = identity(live, namespaced=self._kind(manifest).namespaced)
         return id_, self._settled(path, live, inputs, manager, timeout)
 
-    def read(self, urn: str, id_: str, state: Properties, inputs: Properties) -> tuple[Properties, Properties] | None:
-        """Outputs and inputs of the live object, or None when it does not exist.
+    def read(self, resource: Resource, state: Properties, inputs: Properties) -> Found | None:
+        """Return the live object, or None when it does not exist.
 
         The inputs are those declared, with the live value wherever applying them again would change something.
         """
-        token_kind = {name: inputs.get(name) or state.get(name) for name in ("apiVersion", "kind")}
-        kind = self.kinds.look(str(token_kind["apiVersion"]), str(token_kind["kind"]))
-        namespace, _, name = id_.rpartition("/")
-        live = self._api.get(kind.path(name, namespace or self.configuration.namespace)) if kind else None
+        declared = dict(zip(("apiVersion", "kind"), kind_of(resource.type), strict=True)) | state | inputs
+        kind = self._kinds.look(str(declared["apiVersion"]), str(declared["kind"]))
+        namespace, _, name = resource.id.rpartition("/")
+        live = self._api.get(kind.path(name, namespace or self._configuration.namespace)) if kind else None
         if live is None:
             return None
-        manager = str(state.get(MANAGER) or manager_of(urn))
-        known = inputs if inputs.get("metadata") else declarable(live)
-        return outputs(live, known, manager), self._drift(live, known, manager) if inputs.get("metadata") else known
+        manager = str(state.get(MANAGER) or manager_of(resource.urn))
+        if not inputs.get("metadata"):
+            inputs = declarable(live)
+            return Found(resource.id, outputs(live, inputs, manager), inputs)
+        return Found(resource.id, outputs(live, inputs, manager), self._drift(live, inputs, manager))
 
-    def update(self, olds: Properties, news: Properties, timeout: float) -> Properties:
+    def foresee_update(
+        self,
+        resource: Resource,  # noqa: ARG002 - inherited
+        olds: Properties,
+        old_inputs: Properties,
+        news: Properties,
+    ) -> Properties:
+        """Return the outputs of an update as far as a preview can tell."""
+        return foreseen(olds, old_inputs, news)
+
+    def update(
+        self,
+        resource: Resource,  # noqa: ARG002 - inherited
+        olds: Properties,
+        old_inputs: Properties,  # noqa: ARG002 - inherited
+        news: Properties,
+        timeout: float,
+    ) -> Properties:
         """Change the object in place."""
         manifest, manager = manifest_of(news), str(olds[MANAGER])
         path = self._path(manifest)
         return self._settled(path, self._apply(path, manifest, manager), news, manager, timeout)
 
-    def delete(self, id_: str, state: Properties, timeout: float) -> None:
+    def delete(self, resource: Resource, state: Properties, timeout: float) -> None:
         """Delete the object and wait until it is gone; one that is gone already is fine."""
-        kind = self.kinds.look(str(state["apiVersion"]), str(state["kind"]))
+        kind = self._kinds.look(str(state["apiVersion"]), str(state["kind"]))
         if kind is None:
             return  # its definition is gone, and all objects with it
-        namespace, _, name = id_.rpartition("/")
+        namespace, _, name = resource.id.rpartition("/")
         path = kind.path(name, namespace)
         chosen = annotation(state, "deletionPropagationPolicy") or "background"
         self._api.delete(path, chosen.capitalize())
@@ -105,8 +158,12 @@ class Lifecycle:
         except TooLongError as error:
             raise _named(state, error) from None
 
+    def conceal(self, outputs: Properties, marked: Properties) -> Properties:
+        """Conceal what is secret in `marked`, wherever the API server has put it."""
+        return hide(outputs, marked)
+
     def _apply(self, path: str, manifest: Object, manager: str) -> Object:
-        force = annotation(manifest, "patchForce") == "true" or self.configuration.patch_force
+        force = annotation(manifest, "patchForce") == "true" or self._configuration.patch_force
         try:
             return self._api.apply(path, manifest, manager, force=force)
         except ApiError as error:
@@ -147,7 +204,7 @@ class Lifecycle:
 
     def _refuse_taken(self, live: Object | None, manifest: Object, manager: str) -> None:
         """Raise ProviderError for an object that somebody else has made."""
-        if live and not self.configuration.upsert and not is_managed_by(live, manager):
+        if live and not self._configuration.upsert and not is_managed_by(live, manager):
             metadata = manifest["metadata"]
             id_ = "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
             raise _named(
@@ -161,7 +218,15 @@ class Lifecycle:
         return self._kind(manifest).path(metadata["name"], metadata.get("namespace"))
 
     def _kind(self, manifest: Object) -> Kind:
-        return self.kinds.find(manifest["apiVersion"], manifest["kind"])
+        return self._kinds.find(manifest["apiVersion"], manifest["kind"])
+
+
+def _schema(version: str) -> dict[str, Any]:
+    # Kinds are the cluster's, so none is listed.
+    return {"name": "kubernetes", "version": version}
+
+
+PACKAGE = Package("kubernetes", read_configuration, KubernetesLifecycle, _schema)
 
 
 def manager_of(urn: str) -> str:

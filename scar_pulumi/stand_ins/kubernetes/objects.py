@@ -3,11 +3,11 @@
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from scar_pulumi.stand_ins.kubernetes.cluster import Kinds, Object
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
+from scar_pulumi.stand_ins.plugin.provider import Checked, Naming, Resource
 from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, as_secret, conceal, is_secret, secrets, texts
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/#System
@@ -95,29 +95,20 @@ def _something(value: Any) -> Any:
 _AUTONAMED = "pulumi.com/autonamed"
 
 
-@dataclass
-class Checked:
-    """Completed inputs, and what is wrong with them: property and reason."""
-
-    inputs: Properties
-    failures: list[tuple[str, str]] = field(default_factory=list)
-
-
-def check(token: str, name: str, olds: Properties, news: Properties, *, seed: bytes, proposed: str | None) -> Checked:
-    """Complete the inputs of the resource called `name` in the program."""
-    api_version, kind = _of_token(token)
+def check(resource: Resource, olds: Properties, news: Properties, naming: Naming) -> Checked:
+    """Complete the inputs of a resource."""
+    api_version, kind = kind_of(resource.type)
     checked = Checked({"apiVersion": api_version, "kind": kind, **news})
     if kind.endswith("Patch") or (kind.endswith("List") and "items" in news) or ":" in api_version:
-        checked.failures.append(
-            ("kind", f"{token} is not served by the stand-in kubernetes provider; declare the objects one by one")
-        )
+        reason = f"{resource.type} is not served by the stand-in kubernetes provider; declare the objects one by one"
+        checked.failures.append(("kind", reason))
     metadata = checked.inputs.get("metadata")
     if metadata == UNKNOWN:
         return checked
     metadata = dict(metadata or {})
     if not metadata.get("name"):
-        automatic = _kept_name(olds) or proposed or f"{name}-{_suffix(seed, name)}"
-        if proposed == "" and not _kept_name(olds):
+        automatic = _kept_name(olds) or naming.proposed or f"{resource.name}-{_suffix(naming.seed, resource.name)}"
+        if naming.proposed == "" and not _kept_name(olds):
             checked.failures.append(("metadata.name", "automatic names are turned off (pulumi:autonaming); give one"))
         metadata["name"] = automatic
         metadata["annotations"] = {**(metadata.get("annotations") or {}), _AUTONAMED: "true"}
@@ -143,7 +134,7 @@ def is_autonamed(inputs: Mapping[str, Any]) -> bool:
     return annotation(inputs, "autonamed") == "true"
 
 
-def _of_token(token: str) -> tuple[str, str]:
+def kind_of(token: str) -> tuple[str, str]:
     """apiVersion and kind of `kubernetes:apps/v1:Deployment`; the core group has no name in an apiVersion."""
     _, module, kind = (*token.split(":"), "", "")[:3]
     return module.removeprefix("core/"), kind

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from scar_pulumi.stand_ins.kubernetes.cluster import Api, Object
 from scar_pulumi.stand_ins.kubernetes.objects import annotation
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.progress import say
+from scar_pulumi.stand_ins.plugin.provider import show_progress
 
 Reason = str | None
 
@@ -163,7 +163,7 @@ def _until(look: Callable[[], tuple[_T | None, str]], timeout: float) -> _T:
             return found
         if time.monotonic() + pause > deadline:
             raise TooLongError(f"after {timeout:.0f} s {reason}")
-        say(f"waiting: {reason}")
+        show_progress(f"waiting: {reason}")
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 

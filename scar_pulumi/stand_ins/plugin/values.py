@@ -5,7 +5,7 @@ Paths: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/prope
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from google.protobuf.struct_pb2 import Struct, Value
@@ -125,5 +125,10 @@ def joined(path: str, key: str) -> str:
 
 
 def top(path: str) -> str:
-    """The top-level property of a path."""
+    """Return the top-level property of a path."""
     return path.partition(".")[0].partition("[")[0]
+
+
+def is_within(path: str, fields: Iterable[str]) -> bool:
+    """Tell whether a path is at or below one of some others."""
+    return any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in fields)

@@ -23,7 +23,7 @@ from scar_pulumi.stand_ins.aws.model import (
     strings,
 )
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.progress import say
+from scar_pulumi.stand_ins.plugin.provider import show_progress
 from scar_pulumi.stand_ins.plugin.values import Properties
 
 _DISABLING = 300.0
@@ -52,7 +52,7 @@ class Waited:
         if not found:
             return
         if found["state"] != "DISABLED":
-            say(f"waiting for the {self.kind} to be disabled")
+            show_progress(f"waiting for the {self.kind} to be disabled")
             cloud.call("batch", self.update, values.get("region"), **{self.key: values["name"], "state": "DISABLED"})
         self._until(cloud, values, "VALID", _DISABLING)
 
@@ -72,7 +72,7 @@ class Waited:
             if time.monotonic() > deadline:
                 raise ProviderError(f"{self.kind} {values['name']} was still {now} after {timeout:g} s")
             if now != told:
-                say(f"waiting for the {self.kind}, which is {now}")
+                show_progress(f"waiting for the {self.kind}, which is {now}")
                 told = now
             time.sleep(pause)
             pause = min(pause * 2, 0.2)
