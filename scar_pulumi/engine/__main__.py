@@ -3,18 +3,18 @@
 import sys
 
 from scar_foundation.errors import EngineError
-from scar_pulumi.engine.environment import engine_directory
+from scar_pulumi.engine.environment import cli_directory
 from scar_pulumi.engine.find import find_engine
 
 
 def main() -> int:
-    """Exit code 0 when there is an engine, 1 when there is none."""
+    """Prepare an engine; return exit code 0 when there is one, 1 when there is none."""
     try:
         engine = find_engine(lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
-    print(f"Pulumi {engine.version} from {engine.origin}: {engine_directory(engine) / 'pulumi'}")  # noqa: T201
+    print(f"Pulumi {engine.version} from {engine.origin}: {cli_directory(engine) / 'pulumi'}")  # noqa: T201
     return 0
 
 

@@ -48,17 +48,17 @@ class FileBackend:
         return self.root.parent / "projects" / self.project / f"{self.stack}.lock"
 
     def exists(self) -> bool:
-        """Whether the stack was ever created."""
+        """Return whether the stack was ever created."""
         return self.checkpoint.is_file()
 
     def deployment(self) -> dict[str, Any]:
-        """The last deployment as Pulumi keeps it; empty before the first."""
+        """Return the last deployment as Pulumi keeps it; empty before the first."""
         if not self.exists():
             return {}
         return dict(json.loads(self.checkpoint.read_text()).get("checkpoint", {}).get("latest") or {})
 
     def locks(self) -> Iterator[Lock]:
-        """Locks on the stack, of running and of dead operations alike."""
+        """Yield the locks on the stack, of running and of dead operations alike."""
         folder = self.root / ".pulumi" / "locks" / "organization" / self.project / self.stack
         for path in folder.glob("*.json"):
             try:
@@ -71,14 +71,14 @@ class FileBackend:
 
 
 def is_held(lock: Lock, host: str) -> bool:
-    """Whether the process that took the lock may still run; that of another host always may."""
+    """Return whether the process that took the lock may still run; that of another host always may."""
     if not lock.process:
         return False
     return lock.host != host or is_running(lock.process, "pulumi")
 
 
 def stack_outputs(deployment: dict[str, Any]) -> dict[str, Any]:
-    """Outputs of the stack in a deployment; secrets are masked."""
+    """Return the outputs of the stack in a deployment, with secrets masked."""
     for resource in deployment.get("resources") or ():
         if resource.get("type") == "pulumi:pulumi:Stack":
             return {name: _masked(value) for name, value in (resource.get("outputs") or {}).items()}
@@ -123,8 +123,8 @@ def release_dead_locks(backend: FileBackend, tell: Callable[[str], None], limit:
     while held := _release(backend, host):
         if time.monotonic() > deadline or held.host != host:
             raise EngineError(
-                f"stack {backend.stack}: process {held.process} on {held.host} is working on it; wait for it to end, "
-                f"or, if it cannot run any more, remove {held.path}"
+                f"stack {backend.stack}: process {held.process} on {held.host} is working on it; wait for it, "
+                f"or remove {held.path} if that process no longer exists"
             )
         if time.monotonic() - told > 2:
             told = time.monotonic()
@@ -133,12 +133,12 @@ def release_dead_locks(backend: FileBackend, tell: Callable[[str], None], limit:
 
 
 def is_interrupted(deployment: Mapping[str, Any]) -> bool:
-    """Whether anything was under way when the engine was killed."""
+    """Return whether anything was under way when the engine was killed."""
     return bool(deployment.get("pending_operations"))
 
 
 def settle(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The deployment without pending operations, and the URNs that a refresh must look up before it can be believed.
+    """Return the deployment without pending operations, and the URNs that must be refreshed before it can be trusted.
 
     Interrupted updates and deletions are simply done again. A creation whose id follows from its inputs becomes a
     resource, which a refresh drops if it was never made; any other is forgotten, and made again. `pulumi refresh

@@ -17,8 +17,8 @@ _WORDS = {
     "create": ("+", "creating", "created"),
     "update": ("~", "updating", "updated"),
     "delete": ("-", "deleting", "deleted"),
-    "create-replacement": ("±", "creating anew", "created anew"),
-    "delete-replaced": ("-", "deleting the old", "deleted the old"),
+    "create-replacement": ("±", "creating replacement", "created replacement"),
+    "delete-replaced": ("-", "deleting original", "deleted original"),
     "replace": ("±", "replacing", "replaced"),
     "read": (">", "reading", "read"),
     "import": ("=", "importing", "imported"),
@@ -100,7 +100,7 @@ class Display:
             return
         sign, _, done = _WORDS.get(operation, ("~", operation, operation))
         if operation == "delete" and step.old and step.old.retain_on_delete:
-            done = "kept, no longer in the stack"
+            done = "retained, no longer in the stack"
         self.say(f" {sign} {step.type} {name_of(step.urn)} {done} ({time.monotonic() - started:.1f} s)")
 
     def _fail(self, step: StepEventMetadata) -> None:

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from scar_foundation.directories import backend_directory, passphrase_file
+from scar_foundation.directories import backend_directory, engine_directory, passphrase_file
 from scar_foundation.errors import InputError
 from scar_foundation.files import write_first
 from scar_pulumi.cloud import is_local_stack
-from scar_pulumi.engine.find import Engine, engine_root, find_engine
+from scar_pulumi.engine.find import Engine, find_engine
 from scar_pulumi.engine.go_build import BUILT_VERSION, DYNAMIC_PROVIDER, PROGRAM_RUNNER, SDK_FILES
 
 _LANGUAGE_HOST = "pulumi-language-python"
@@ -41,15 +41,15 @@ exec {python} -P -m scar_pulumi.stand_ins.{package} "$@"
 """
 
 
-def engine_directory(engine: Engine) -> Path:
-    """Directory for PATH with the CLI and its Python plugins; that of an official installation as it is."""
+def cli_directory(engine: Engine) -> Path:
+    """Return the directory for PATH with the CLI and its Python plugins; that of an official installation as it is."""
     beside = engine.command.resolve().parent
     if (beside / _LANGUAGE_HOST).exists():
         return engine.command.parent
-    directory = engine_root() / engine.version / f"python-{_interpreter_key()}"
+    directory = engine_directory() / engine.version / f"python-{_interpreter_key()}"
     directory.mkdir(parents=True, exist_ok=True)
     _link(engine.command.resolve(), directory / "pulumi")
-    files = engine_root() / BUILT_VERSION
+    files = engine_directory() / BUILT_VERSION
     words = {"python": shlex.quote(sys.executable), "genuine": shlex.quote(str(files / DYNAMIC_PROVIDER))}
     _write_script(directory / DYNAMIC_PROVIDER, _DYNAMIC_SCRIPT.format(**words))
     if all((files / name).exists() for name in SDK_FILES):
@@ -59,8 +59,8 @@ def engine_directory(engine: Engine) -> Path:
 
 
 def stand_in_directory(package: str) -> Path:
-    """Directory for PATH with the stand-in for the plugin of a package: aws or kubernetes; only for local stacks."""
-    directory = engine_root() / f"local-{package}" / f"python-{_interpreter_key()}"
+    """Return the directory for PATH with the stand-in for a package's plugin; only for local stacks."""
+    directory = engine_directory() / f"local-{package}" / f"python-{_interpreter_key()}"
     directory.mkdir(parents=True, exist_ok=True)
     script = _STAND_IN_SCRIPT.format(python=shlex.quote(sys.executable), package=package)
     _write_script(directory / f"pulumi-resource-{package}", script)
@@ -101,6 +101,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
 
 
+# They lead elsewhere, or win over what is set for a local stack.
 _UNSET_FOR_LOCAL = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -112,8 +113,6 @@ _UNSET_FOR_LOCAL = (
     "PULUMI_CONFIG_PASSPHRASE",
     "PULUMI_ACCESS_TOKEN",
 )
-# They lead elsewhere, or win over what is set for a local stack.
-
 _STAND_INS = ("aws", "kubernetes")
 """Packages whose plugins have a stand-in on local stacks."""
 
@@ -137,12 +136,12 @@ def local_cloud() -> Cloud:
 
 
 def unset_for_local() -> list[str]:
-    """Names of variables set here that must not be for a local stack."""
+    """Return the names of variables set here that a local stack must do without."""
     return sorted(name for name in os.environ if _leads_elsewhere(name))
 
 
 def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | None = None) -> dict[str, str]:
-    """Variables to set for working on `stack`.
+    """Return the variables to set for working on `stack`.
 
     For a local stack its backend, its passphrase, the stand-in plugins and the endpoint of `cloud`. For every other
     stack only PATH, so that the engine is found: backend, passphrase and account are the user's. `engine` defaults to
@@ -150,9 +149,9 @@ def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | N
     """
     if not is_local_stack(stack) and os.environ.get("PULUMI_BACKEND_URL", "").startswith(backend_directory().as_uri()):
         raise InputError(
-            f"stack {stack}: this shell leads to the local cloud, since `scar-pulumi local env`; use another shell"
+            f"stack {stack}: this shell is set up for the local cloud by `scar-pulumi local env`; use another shell"
         )
-    directories = [engine_directory(engine or find_engine())]
+    directories = [cli_directory(engine or find_engine())]
     if not is_local_stack(stack):
         return {"PATH": _path(directories)}
     directories += [stand_in_directory(package) for package in _STAND_INS if not _has_genuine_plugin(package)]
@@ -161,7 +160,7 @@ def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | N
 
 
 def base_environment(*, local: bool) -> dict[str, str]:
-    """This process's variables, without those that would lead a local stack's engine elsewhere."""
+    """Return this process's variables, without those that would lead a local stack's engine elsewhere."""
     return {name: value for name, value in os.environ.items() if not (local and _leads_elsewhere(name))}
 
 
@@ -185,7 +184,7 @@ def _passphrase_file() -> Path:
 
 
 def _has_genuine_plugin(package: str) -> bool:
-    """Whether a plugin is installed that the engine would take for this SDK: the same major version, and not older."""
+    """Return whether a plugin is installed that suits this SDK: of the same major version, and not older."""
     from importlib.metadata import version  # noqa: PLC0415 - slow to import
 
     needed = _numbers(version(f"pulumi-{package}"))

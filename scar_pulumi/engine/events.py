@@ -26,7 +26,7 @@ _NOISE = (
 
 
 def clean(message: str) -> str:
-    """The message without markup; "" when it says nothing that a user of a local or remote stack needs."""
+    """Return the message without markup; "" when it tells the user nothing."""
     text = _ESCAPE.sub("", _COLOUR.sub("", message)).strip().removeprefix("error: ").removeprefix("warning: ")
     text = text.removeprefix(_UNHANDLED)
     if any(pattern.match(text) for pattern in _NOISE):
@@ -105,7 +105,7 @@ class Result:
 
 
 def count(resource_changes: Mapping[str, int]) -> Changes:
-    """Changes from the engine's summary, whose keys are its step names."""
+    """Return the changes from the engine's summary, whose keys are its step names."""
     return Changes(
         create=resource_changes.get("create", 0) + resource_changes.get("import", 0),
         update=resource_changes.get("update", 0),
@@ -116,7 +116,7 @@ def count(resource_changes: Mapping[str, int]) -> Changes:
 
 
 def name_of(urn: str) -> str:
-    """Name of the resource: what follows the last `::`."""
+    """Return the name of the resource: what follows the last `::`."""
     return urn.rpartition("::")[2]
 
 

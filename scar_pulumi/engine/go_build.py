@@ -71,7 +71,7 @@ def _find_go() -> str:
     fetches_newer = known.get("GOTOOLCHAIN", "local") not in {"", "local"}
     if version < GO_VERSION and not (fetches_newer and version >= (1, 21)):
         raise EngineError(
-            f"Pulumi engine: {go} is {known['GOVERSION']}, building takes {INSTALL_GO}; "
+            f"Pulumi engine: {go} is {known['GOVERSION']}, the build needs {INSTALL_GO}; "
             f"install that, or Pulumi itself with {INSTALL_PULUMI}, and run this again"
         )
     return go

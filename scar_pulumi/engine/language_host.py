@@ -39,7 +39,7 @@ class Interpreter:
     virtual_environment: Path | None = None
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """Environment variables for programs that this interpreter runs, and for what those start in turn."""
+        """Return the environment for programs that this interpreter runs, and for what they start."""
         changed = dict(base)
         if self.virtual_environment:
             changed["VIRTUAL_ENV"] = str(self.virtual_environment)
@@ -66,7 +66,7 @@ def choose_interpreter(root: Path, options: Mapping[str, object]) -> Interpreter
 
 
 def virtual_environment(root: Path, options: Mapping[str, object]) -> Path | None:
-    """Directory of the virtual environment that the options ask for, whether or not it exists; None for none."""
+    """Return the virtual environment that the options ask for, whether or not it exists; None when they name none."""
     if name := options.get("virtualenv"):
         return (root / str(name)).absolute()
     if options.get("toolchain") == "uv":
@@ -95,19 +95,19 @@ _SEARCH_PATH = "import json, sys; print(json.dumps(sys.path))"
 
 
 def installed_packages(interpreter: Interpreter) -> list[tuple[str, str]]:
-    """Name and version of every distribution that the interpreter sees."""
+    """Return the name and version of every distribution that the interpreter sees."""
     return [(name, version) for name, version in _ask(interpreter, _LIST)]
 
 
 def required_plugins(interpreter: Interpreter) -> list[dict[str, str]]:
-    """The `pulumi-plugin.json` of every importable package that needs a resource plugin."""
+    """Return the `pulumi-plugin.json` of every importable package that needs a resource plugin."""
     path = sys.path if interpreter.executable == sys.executable else _ask(interpreter, _SEARCH_PATH)
     found = [json.loads(file.read_text()) for entry in path for file in Path(entry).glob("*/pulumi-plugin.json")]
     return [plugin for plugin in found if plugin.get("resource")]
 
 
 def install_commands(root: Path, options: Mapping[str, object]) -> Iterator[list[str]]:
-    """Commands that install what the program in `root` needs; none when it runs in this host's own interpreter."""
+    """Yield commands that install what the program in `root` needs; none where it runs in this interpreter."""
     target = virtual_environment(root, options)
     if options.get("toolchain") == "uv":
         yield ["uv", "sync"]
@@ -148,7 +148,7 @@ class Children:
         return child
 
     def wait(self, child: subprocess.Popen[bytes]) -> int:
-        """Exit code of the child, once it has ended."""
+        """Wait for the child's end and return its exit code."""
         code = child.wait()
         self._running.discard(child)
         return code
@@ -166,7 +166,7 @@ class Children:
 
 
 def output_of(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Chunks of ("stdout" | "stderr", bytes) of a piped child as they come, until both ends are closed."""
+    """Yield ("stdout" | "stderr", bytes) of a piped child as they come, until both streams end."""
     chunks: queue.Queue[tuple[str, bytes]] = queue.Queue()
     assert child.stdout is not None
     assert child.stderr is not None

@@ -1,4 +1,4 @@
-"""Processes: long commands watched, trees ended, and not outliving the process that started us."""
+"""Processes: long commands watched, whole trees ended, and an end with the process that started us."""
 
 import contextlib
 import os
@@ -13,14 +13,14 @@ from typing import IO
 
 
 def kill_tree(root: int) -> None:
-    """SIGKILL a process and all of its descendants, which may be in process groups of their own."""
+    """Kill a process and all of its descendants, which may be in process groups of their own."""
     for pid in [root, *descendants(root)]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def descendants(root: int) -> list[int]:
-    """Process ids of the children of `root`, their children and so on."""
+    """Return the process ids of the children of `root`, their children and so on."""
     children: dict[int, list[int]] = {}
     for pid, parent, _, _ in _processes():
         children.setdefault(parent, []).append(pid)
@@ -34,7 +34,7 @@ def descendants(root: int) -> list[int]:
 
 
 def is_running(pid: int, name: str) -> bool:
-    """Whether a process with that id is alive and runs a program whose name starts with `name`."""
+    """Return whether a process with that id is alive and runs a program whose name starts with `name`."""
     for found, _, state, program in _processes():
         if found == pid:
             return state != "Z" and program.startswith(name)
@@ -58,7 +58,7 @@ def exit_with_parent() -> None:
 
 
 def _processes() -> Iterator[tuple[int, int, str, str]]:
-    """Process id, parent, state letter and program name of every process."""
+    """Yield the process id, parent, state letter and program name of every process."""
     if not Path("/proc/self/stat").exists():
         yield from _listed_by_ps()
         return

@@ -34,18 +34,18 @@ class Project:
     """Content of Pulumi.yaml; None when there is none."""
 
     def stack_file(self, stack: str) -> Path:
-        """The user's configuration file of a stack, which may not exist."""
+        """Return the user's configuration file of a stack, which may not exist."""
         folder = str((self.settings or {}).get("stackConfigDir") or ".")
         return self.directory / folder / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
 
     def defaults(self) -> dict[str, Any]:
-        """Default values of the configuration that Pulumi.yaml declares."""
+        """Return the default values of the configuration that Pulumi.yaml declares."""
         declared = ((self.settings or {}).get("config") or {}).items()
         return {key: _default(entry) for key, entry in declared if _default(entry) is not None}
 
 
 def find_project(fdl_path: Path | None, directory: Path) -> Project | None:
-    """The project of an FDL file, or of a directory when there is no file; None when that is in no project.
+    """Return the project of an FDL file, or of a directory when there is no file; None when that is in no project.
 
     Raises InputError when Pulumi.yaml cannot be read.
     """
@@ -61,13 +61,13 @@ def find_project(fdl_path: Path | None, directory: Path) -> Project | None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Content of a YAML file whose top is a mapping; empty when the file is. Raises InputError otherwise."""
+    """Return the content of a YAML file whose top level is a mapping. Raises InputError for any other file."""
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{path}: it cannot be read as YAML: {error}; correct the file") from None
     if not isinstance(content, dict | None):
-        raise InputError(f"{path}: its top must be a mapping of keys; correct the file")
+        raise InputError(f"{path}: its top level must be a mapping; correct the file")
     return content or {}
 
 
@@ -84,7 +84,7 @@ def generate(project: Project, stack: str, config: Mapping[str, Any]) -> Path:
 
 
 def merge(project: Project, stack: str, config: Mapping[str, Any], generated: Path) -> dict[str, Any]:
-    """Content of a generated stack file: the user's, `config` over it, and the salt of what was encrypted with it."""
+    """Return the content of a generated stack file: the user's, `config` over it, the salt of encrypted values."""
     source = project.stack_file(stack)
     theirs = read_yaml(source) if source.is_file() else {}
     settings = {**(theirs.get("config") or {}), **config}
@@ -105,7 +105,7 @@ def _settings(project: Project) -> dict[str, Any]:
 
 
 def _default(entry: object) -> object:
-    """Value of one declared key: itself, its `value` (keys of other namespaces) or its `default` (typed keys)."""
+    """Return a declared key's value: itself, its `value` (keys of other namespaces), its `default` (typed keys)."""
     return entry.get("value", entry.get("default")) if isinstance(entry, dict) else entry
 
 
@@ -145,7 +145,7 @@ class Target:
         return FileBackend(backend_directory(), self.project.name, self.stack.rpartition("/")[2])
 
     def config(self) -> dict[str, Any]:
-        """Configuration by full key: the project's defaults, the stack's file, what was given."""
+        """Return the configuration by full key: the project's defaults, the stack's file, what was given."""
         path = self.project.stack_file(self.stack)
         theirs = (read_yaml(path).get("config") or {}) if path.is_file() else {}
         config = {**self.project.defaults(), **theirs, **self.given}
@@ -153,13 +153,13 @@ class Target:
         return config
 
     def work_directory(self) -> Path:
-        """Directory to run the CLI in: the user's project, or one of our own that leaves the user's files alone."""
+        """Return the directory to run the CLI in: the user's project, or a generated one."""
         if self.backend is None and self.project.settings is not None:
             return self.project.directory
         return self._generated()
 
     def options(self) -> dict[str, Any]:
-        """Further options of an operation: the configuration file, where the user's is not the one to use."""
+        """Return further options of an operation: the configuration file, where the user's is not the one to use."""
         if self.backend is None and self.project.settings is not None and self.given:
             return {"config_file": str(self._generated() / f"Pulumi.{self.stack.rpartition('/')[2]}.yaml")}
         return {}
@@ -198,7 +198,7 @@ def find_target(
     directory: Path,
     overrides: Mapping[str, Any] | None = None,
 ) -> Target:
-    """The stack of an FDL file, of the project of `directory`, or the only local one of that name.
+    """Return the stack of an FDL file, of the project of `directory`, or the only local one of that name.
 
     Raises InputError when there is no such file, or when what is meant is not clear.
     """
@@ -214,8 +214,12 @@ def _only_project_with(stack: str, directory: Path) -> Project:
     if len(names) == 1:
         return Project(names[0], project_directory(names[0]))
     if names:
-        raise InputError(f"stack {stack}: several projects have one ({', '.join(names)}); name the FDL file")
-    raise InputError(f"stack {stack}: {directory} is in no project, and none was deployed; name the FDL file")
+        raise InputError(
+            f"stack {stack}: several projects have one of that name ({', '.join(names)}); name the FDL file"
+        )
+    raise InputError(
+        f"stack {stack}: {directory} is not in a project, and no stack of that name was deployed; name the FDL file"
+    )
 
 
 def projects_with(stack: str) -> list[str]:

@@ -105,7 +105,7 @@ class Stack:
         self._open(create=True)
 
     def preview(self) -> Result:
-        """What `up` would do; nothing is changed."""
+        """Return what `up` would do; change nothing."""
         return self._operate("preview", lambda stack, options: stack.preview(**options))
 
     def up(self) -> Result:
@@ -113,7 +113,7 @@ class Stack:
         return self._operate("up", lambda stack, options: stack.up(**options))
 
     def refresh(self) -> Result:
-        """Take over into the state what the cloud says about the stack's resources."""
+        """Update the state from what the cloud says about the stack's resources."""
         return self._operate("refresh", lambda stack, options: stack.refresh(**options))
 
     def destroy(self) -> Result:
@@ -121,7 +121,10 @@ class Stack:
         return self._operate("destroy", lambda stack, options: stack.destroy(**options))
 
     def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
-        """Outputs of the last `up`, secrets masked unless asked for. Raises InputError when there is no such stack."""
+        """Return the outputs of the last `up`, with secrets masked unless `show_secrets`.
+
+        Raises InputError when there is no such stack.
+        """
         if (backend := self._target.backend) and not show_secrets:
             if not backend.exists():
                 raise self._missing()
@@ -153,7 +156,7 @@ class Stack:
 
     @contextmanager
     def _alone(self, verb: str) -> Iterator[None]:
-        """Wait for whoever changes this local stack: the engine itself would fail, and both could begin at once."""
+        """Wait for other operations on this local stack: the engine itself would fail, and both could begin at once."""
         backend = self._target.backend
         if backend is None or verb == "preview":
             yield
@@ -212,7 +215,7 @@ class Stack:
         self._program()
 
     def _put_right(self, stack: QuietStack, tell: Callable[[str], None], *, always: bool) -> None:
-        """Settle what a killed operation left; in a backend of the user's, only when a refresh was asked for."""
+        """Clean up after a killed operation; in a backend of the user's, only when a refresh was asked for."""
         if backend := self._target.backend:
             release_dead_locks(backend, tell)
             if not is_interrupted(backend.deployment()):
@@ -235,7 +238,7 @@ class Stack:
                 raise OperationFailedError(f"{verb} of stack {self.name} failed: {reasons}") from None
             self._release_own_lock()
             raise OperationCancelledError(
-                f"{verb} of stack {self.name} was cancelled; `scar-pulumi {verb}` goes on from what was done"
+                f"{verb} of stack {self.name} was cancelled; `scar-pulumi {verb}` continues from here"
             ) from None
 
     def _release_own_lock(self) -> None:

@@ -69,7 +69,7 @@ class Command(PulumiCommand):
         return result
 
     def complaint(self) -> str:
-        """The error lines that the last command printed."""
+        """Return the error lines that the last command printed."""
         return "; ".join(clean(line) for line in self._said if line.startswith("error: "))
 
     @contextmanager
@@ -85,7 +85,7 @@ class Command(PulumiCommand):
                 warnings.filterwarnings("ignore", message="Error in event stream")  # it breaks with the engine
                 kill_tree(process.pid)
                 return
-            self._tell("cancelling: what has begun is finished first; press Ctrl-C again to stop at once")
+            self._tell("cancelling: finishing what has begun; press Ctrl-C again to stop at once")
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
 
@@ -166,7 +166,7 @@ class QuietStack(automation.Stack):
         document = json.loads(file.read_text())
         if not is_interrupted(document["deployment"]):
             return
-        tell("the last operation was killed: looking up what it had begun")
+        tell("the last operation was killed: checking what it had begun")
         document["deployment"], found = settle(document["deployment"])
         file.write_text(json.dumps(document))
         self._call("import", "--file", str(file))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from scar_foundation.directories import engine_directory
 from scar_pulumi.engine import Engine, stack_environment
-from scar_pulumi.engine.find import engine_root
 
 PACKAGES = ("aws", "kubernetes")
 
@@ -22,7 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def stand_ins(stack: str, engine: Engine) -> list[str]:
     path = stack_environment(stack, engine=engine)["PATH"]
     found = {package: shutil.which(f"pulumi-resource-{package}", path=path) for package in PACKAGES}
-    return [package for package, place in found.items() if place and Path(place).is_relative_to(engine_root())]
+    return [package for package, place in found.items() if place and Path(place).is_relative_to(engine_directory())]
 
 
 def install(home: Path, package: str, version: str) -> None:

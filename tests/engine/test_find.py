@@ -128,7 +128,7 @@ def test_two_processes_build_once_and_the_second_says_that_it_waits(
     wait_until((tmp_path / "started").exists)
     second = _start(tmp_path)
     assert second.stdout is not None
-    assert second.stdout.readline() == f"waiting for process {first.pid}, which prepares the engine\n"
+    assert second.stdout.readline() == f"waiting for process {first.pid}, which is preparing the engine\n"
     (tmp_path / "go").touch()
     assert first.communicate()[0] == "a build\n"
     assert second.communicate()[0].endswith("an earlier build\n")
@@ -153,7 +153,7 @@ def test_a_missing_go_toolchain_is_one_clear_error(cache: Path) -> None:
 
 def test_a_go_toolchain_that_is_too_old_is_named(cache: Path, tmp_path: Path) -> None:
     _program(tmp_path / "bin" / "go", """echo '{"GOVERSION": "go1.24.3", "GOTOOLCHAIN": "local"}'""")
-    with pytest.raises(EngineError, match=r"bin/go is go1\.24\.3, building takes Go 1\.25 or newer"):
+    with pytest.raises(EngineError, match=r"bin/go is go1\.24\.3, the build needs Go 1\.25 or newer"):
         find_engine()
 
 
@@ -199,4 +199,3 @@ def test_unknown_sources_are_refused(cache: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_pinned_module_is_package_data() -> None:
     assert all((MODULE_DIRECTORY / name).stat().st_size for name in MODULE_FILES)
     assert f"github.com/pulumi/pulumi/pkg/v3 v{BUILT_VERSION}" in (MODULE_DIRECTORY / "go.mod").read_text()
-    assert find.engine_root().name == "engine"

@@ -1,4 +1,4 @@
-"""Operations that are cancelled or killed at some moment: the next one goes on from there and doubles nothing."""
+"""Operations that are cancelled or killed at some moment: the next one continues from there and doubles nothing."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def test_up_converges_after_everything_was_killed(
     operation.process.communicate()
     assert len(_locks(tmp_path)) == 1
 
-    assert "the last operation was killed: looking up what it had begun" in start().finish()
+    assert "the last operation was killed: checking what it had begun" in start().finish()
     _assert_converged(tmp_path, world)  # the four were taken in, not made again
     assert not _locks(tmp_path)
     assert f"same={_COUNT + 1}" in start().finish()
@@ -118,7 +118,7 @@ def test_the_engine_finishes_when_only_the_command_is_killed_and_the_next_one_wa
     operation.process.communicate()
     output = start().finish()
     assert "waiting for process" in output
-    assert "looking up what it had begun" not in output
+    assert "checking what it had begun" not in output
     _assert_converged(tmp_path, world)
 
 
@@ -141,8 +141,8 @@ def test_one_signal_finishes_what_has_begun(
     operation.process.send_signal(number)
     output, _ = operation.process.communicate(timeout=60)
     assert operation.process.returncode == 1, output
-    assert "cancelling: what has begun is finished first" in output
-    assert "error: up of stack local was cancelled; `scar-pulumi up` goes on from what was done" in output
+    assert "cancelling: finishing what has begun" in output
+    assert "error: up of stack local was cancelled; `scar-pulumi up` continues from here" in output
     assert not _locks(tmp_path)
     assert sorted(_resources(tmp_path)) == sorted(path.name for path in world.iterdir())
     start().finish()

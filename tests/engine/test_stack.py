@@ -116,7 +116,7 @@ def test_a_stack_that_does_not_exist_is_an_input_error(open_stack: Open, tmp_pat
             getattr(open_stack(), verb)()
     with pytest.raises(InputError, match=r"nowhere\.yaml: there is no such file"):
         open_stack(fdl_path=tmp_path / "nowhere.yaml")
-    with pytest.raises(InputError, match="is in no project"):
+    with pytest.raises(InputError, match="is not in a project, and no stack of that name was deployed"):
         open_stack(fdl_path=None, directory=tmp_path)
 
 

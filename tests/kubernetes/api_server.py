@@ -13,7 +13,7 @@ from typing import Any
 import urllib3
 import yaml
 
-from tests.world.provider_harness import free_port
+from tests.world.aws_plugin import free_port
 from tests.world.waiting import wait_for
 
 ADMIN = "token-of-the-administrator"

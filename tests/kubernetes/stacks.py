@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from scar_pulumi.engine import find_engine
-from scar_pulumi.engine.environment import engine_directory, stand_in_directory
+from scar_pulumi.engine.environment import cli_directory, stand_in_directory
 from tests.world import plugins
 
 
@@ -15,7 +15,7 @@ class Stacks(plugins.Stacks):
     kubeconfig: str
 
     def plugins(self) -> str:
-        return ":".join(map(str, [engine_directory(find_engine()), stand_in_directory("kubernetes")]))
+        return ":".join(map(str, [cli_directory(find_engine()), stand_in_directory("kubernetes")]))
 
     def settings(self) -> dict[str, str]:
         (self.directory / "kubeconfig").write_text(self.kubeconfig)

@@ -1,5 +1,27 @@
-"""Local clouds whose functions only note that they were called."""
+"""What the tests of the stand-in aws provider run on: MiniStack, and stacks of the real engine."""
 
-from tests.world.clouds import cloud, fake_daemon, own_cloud
+import gc
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["cloud", "fake_daemon", "own_cloud"]
+import pytest
+
+from tests.world.aws_plugin import Bench
+from tests.world.clouds import cloud, fake_daemon
+from tests.world.ministack import ministack
+
+__all__ = ["bench", "cloud", "endpoint", "fake_daemon"]
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A MiniStack for a module's tests."""
+    with ministack(tmp_path_factory.mktemp("ministack")) as address:
+        yield address
+
+
+@pytest.fixture
+def bench(endpoint: str, tmp_path: Path) -> Iterator[Bench]:
+    """Stacks of a test's own on MiniStack."""
+    yield Bench(tmp_path, endpoint)
+    gc.collect()

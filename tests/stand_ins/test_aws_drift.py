@@ -1,37 +1,15 @@
 """The stand-in aws provider and what others do: drift, deletion, import, existing resources; and edits in place."""
 
-import gc
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-import pytest
 
-from tests.world.ministack import ministack
-from tests.world.plugins import changes
-from tests.world.provider_harness import Bench
-from tests.world.provider_harness import aws as client
-from tests.world.provider_programs import ASSUME, DIGEST, function
+from tests.world.aws_plugin import ASSUME, DIGEST, Bench, client, function
+from tests.world.plugins import SDK_LEFTOVERS, changes
 
-# The SDK leaves event loops, sockets and coroutines of inline programs that failed to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def bench(cloud: str, tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(tmp_path, cloud)
-    gc.collect()
+pytestmark = SDK_LEFTOVERS
 
 
 def void(_: object) -> None:

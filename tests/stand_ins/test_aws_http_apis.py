@@ -10,16 +10,12 @@ import pulumi
 import pytest
 
 from scar_components import ApiGatewayEndpoint, ApiGatewayEndpointArgs
+from tests.world.aws_plugin import Bench
 from tests.world.fake_cloud import FakeCloud
 from tests.world.http_endpoints import ask
-from tests.world.plugins import changes
-from tests.world.provider_harness import Bench
+from tests.world.plugins import SDK_LEFTOVERS, changes
 
-# The SDK leaves event loops, sockets and coroutines of inline programs to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = SDK_LEFTOVERS
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 TOKENS = {"issuer": "https://issuer.example.org", "audience": ["photos"]}

@@ -15,10 +15,7 @@ import grpc
 import pulumi_aws as aws
 import pytest
 
-from tests.world.ministack import ministack
-from tests.world.provider_harness import Bench, Plugin
-from tests.world.provider_harness import aws as client
-from tests.world.provider_programs import ASSUME
+from tests.world.aws_plugin import ASSUME, Bench, Plugin, client
 from tests.world.waiting import wait_for
 
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -68,15 +65,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
-def between(cloud: str) -> Iterator[Between]:
-    with Between(cloud) as server:
+def between(endpoint: str) -> Iterator[Between]:
+    with Between(endpoint) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -93,9 +84,9 @@ def one_role() -> None:
     aws.iam.Role("role", assume_role_policy=ASSUME, description="wished", path="/killed/")
 
 
-def left_in(cloud: str, kind: str) -> int:
+def left_in(endpoint: str, kind: str) -> int:
     service, operation = kind.split(".")
-    answer = getattr(client(cloud, service), operation)()
+    answer = getattr(client(endpoint, service), operation)()
     return len(next(value for value in answer.values() if isinstance(value, list)))
 
 
@@ -123,25 +114,25 @@ CREATES: dict[str, tuple[bytes, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("token", CREATES)
 def test_a_create_killed_before_its_answer_is_taken_over(
-    between: Between, cloud: str, tmp_path: Path, token: str
+    between: Between, endpoint: str, tmp_path: Path, token: str
 ) -> None:
     between.trigger, inputs, kind = CREATES[token]
-    before = left_in(cloud, kind)
+    before = left_in(endpoint, kind)
     with Plugin(between.endpoint, tmp_path) as plugin:
         between.strike = plugin.process.kill
         with pytest.raises(grpc.RpcError):
             plugin.create(token, **inputs)
-    assert left_in(cloud, kind) == before + 1
+    assert left_in(endpoint, kind) == before + 1
     with Plugin(between.endpoint, tmp_path) as plugin:
         outputs = plugin.create(token, **inputs).properties
-    assert left_in(cloud, kind) == before + 1
+    assert left_in(endpoint, kind) == before + 1
     assert {name: outputs[name] for name in inputs if name != "tags"} == {
         name: value for name, value in inputs.items() if name != "tags"
     }
 
 
 def test_settings_that_a_killed_create_had_not_made_are_made_up_for(
-    between: Between, cloud: str, tmp_path: Path
+    between: Between, endpoint: str, tmp_path: Path
 ) -> None:
     inputs = {"name": "/killed/between", "retentionInDays": 30}
     between.trigger = b"Logs_20140328.CreateLogGroup"
@@ -151,11 +142,11 @@ def test_settings_that_a_killed_create_had_not_made_are_made_up_for(
             plugin.create("aws:cloudwatch/logGroup:LogGroup", **inputs)
     with Plugin(between.endpoint, tmp_path) as plugin:
         plugin.create("aws:cloudwatch/logGroup:LogGroup", **inputs)
-    groups = client(cloud, "logs").describe_log_groups(logGroupNamePrefix="/killed/between")["logGroups"]
+    groups = client(endpoint, "logs").describe_log_groups(logGroupNamePrefix="/killed/between")["logGroups"]
     assert [group["retentionInDays"] for group in groups] == [30]
 
 
-def test_a_permission_is_not_added_twice(between: Between, cloud: str, tmp_path: Path) -> None:
+def test_a_permission_is_not_added_twice(between: Between, endpoint: str, tmp_path: Path) -> None:
     with Plugin(between.endpoint, tmp_path) as plugin:
         made = plugin.create("aws:lambda/function:Function", name="permitted", role=ROLE, **IMAGE)
         assert made.id == "permitted"
@@ -165,14 +156,14 @@ def test_a_permission_is_not_added_twice(between: Between, cloud: str, tmp_path:
             plugin.create("aws:lambda/permission:Permission", **inputs)
     with Plugin(between.endpoint, tmp_path) as plugin:
         plugin.create("aws:lambda/permission:Permission", **inputs)
-    policy = json.loads(client(cloud, "lambda").get_policy(FunctionName="permitted")["Policy"])
+    policy = json.loads(client(endpoint, "lambda").get_policy(FunctionName="permitted")["Policy"])
     assert len(policy["Statement"]) == 1
 
 
-def test_what_somebody_else_made_is_not_taken_over(between: Between, cloud: str, tmp_path: Path) -> None:
-    client(cloud, "iam").create_role(RoleName="contested", AssumeRolePolicyDocument=ASSUME)
+def test_what_somebody_else_made_is_not_taken_over(between: Between, endpoint: str, tmp_path: Path) -> None:
+    client(endpoint, "iam").create_role(RoleName="contested", AssumeRolePolicyDocument=ASSUME)
     # The note of a begun create has fractions of a second, the cloud's times may be whole ones.
-    wait_for(lambda: time.time() > created_at(cloud, "contested") + 2, 5, "the role is older than the attempt")
+    wait_for(lambda: time.time() > created_at(endpoint, "contested") + 2, 5, "the role is older than the attempt")
     inputs = {"name": "contested", "assumeRolePolicy": ASSUME}
     between.trigger = b"Action=CreateRole"
     with Plugin(between.endpoint, tmp_path) as plugin:
@@ -183,12 +174,12 @@ def test_what_somebody_else_made_is_not_taken_over(between: Between, cloud: str,
         plugin.create("aws:iam/role:Role", **inputs)
 
 
-def created_at(cloud: str, role: str) -> float:
-    return float(client(cloud, "iam").get_role(RoleName=role)["Role"]["CreateDate"].timestamp())
+def created_at(endpoint: str, role: str) -> float:
+    return float(client(endpoint, "iam").get_role(RoleName=role)["Role"]["CreateDate"].timestamp())
 
 
 def test_the_plugin_ends_with_a_killed_engine_and_the_next_up_converges(
-    bench: Bench, between: Between, cloud: str
+    bench: Bench, between: Between, endpoint: str
 ) -> None:
     def kill_engine() -> None:
         plugin = int(bench.process_file.read_text())
@@ -201,7 +192,7 @@ def test_the_plugin_ends_with_a_killed_engine_and_the_next_up_converges(
     assert bench.attempt(one_role)[0] is None
     bench.stack(one_role).cancel()
     assert bench.attempt(one_role)[0] == {"create": 1}
-    roles = client(cloud, "iam").list_roles(PathPrefix="/killed/")["Roles"]
+    roles = client(endpoint, "iam").list_roles(PathPrefix="/killed/")["Roles"]
     assert [role["Description"] for role in roles] == ["wished"]
 
 
@@ -210,16 +201,16 @@ def short_lived_group() -> None:
 
 
 def test_a_half_made_resource_is_recorded_and_completed_by_the_next_up(
-    bench: Bench, between: Between, cloud: str
+    bench: Bench, between: Between, endpoint: str
 ) -> None:
-    between.trigger, between.strike = b"Logs_20140328.PutRetentionPolicy", lambda: put_back_retention(cloud)
+    between.trigger, between.strike = b"Logs_20140328.PutRetentionPolicy", lambda: put_back_retention(endpoint)
     result, printed = bench.attempt(short_lived_group)
     assert result is None
     assert "PutRetentionPolicy" in printed
     assert bench.attempt(short_lived_group)[0] == {"update": 1}
-    groups = client(cloud, "logs").describe_log_groups(logGroupNamePrefix="/half/made")["logGroups"]
+    groups = client(endpoint, "logs").describe_log_groups(logGroupNamePrefix="/half/made")["logGroups"]
     assert [group["retentionInDays"] for group in groups] == [30]
 
 
-def put_back_retention(cloud: str) -> None:
-    client(cloud, "logs").delete_retention_policy(logGroupName="/half/made")
+def put_back_retention(endpoint: str) -> None:
+    client(endpoint, "logs").delete_retention_policy(logGroupName="/half/made")

@@ -1,21 +1,15 @@
 """The stand-in aws provider under the genuine SDK and the real engine: every type, from preview to destroy."""
 
-import gc
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-import pytest
 
 from scar_pulumi.deploy.secrets import with_values
-from tests.world.ministack import ministack
-from tests.world.plugins import changes
-from tests.world.provider_harness import Bench
-from tests.world.provider_harness import aws as client
-from tests.world.provider_programs import ASSUME, DIGEST, function
+from tests.world.aws_plugin import ASSUME, DIGEST, Bench, client, function
+from tests.world.plugins import SDK_LEFTOVERS, changes
 
 ALLOW = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
@@ -23,23 +17,7 @@ ALLOW = json.dumps(
 SECRET = "a-password-of-the-test"
 
 
-# The SDK leaves event loops, sockets and coroutines of inline programs that failed to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def bench(cloud: str, tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(tmp_path, cloud)
-    gc.collect()
+pytestmark = SDK_LEFTOVERS
 
 
 def everything(memory: int) -> Callable[[], None]:

@@ -1,32 +1,15 @@
 """What compute environments stand on, under the genuine SDK and the real engine: networks, templates, profiles."""
 
-import gc
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-import pytest
 
-from tests.world.ministack import ministack
-from tests.world.plugins import changes
-from tests.world.provider_harness import Bench
-from tests.world.provider_harness import aws as client
-from tests.world.provider_programs import ASSUME
+from tests.world.aws_plugin import ASSUME, Bench, client
+from tests.world.plugins import SDK_LEFTOVERS, changes
 
-# The SDK leaves event loops, sockets and coroutines of inline programs to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with ministack(tmp_path) as endpoint:
-        yield Bench(tmp_path, endpoint)
-    gc.collect()
+pytestmark = SDK_LEFTOVERS
 
 
 def machines(access_point: str, disk: int, days: int, **tags: str) -> Callable[[], None]:

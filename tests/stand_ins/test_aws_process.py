@@ -11,21 +11,14 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2
 
-from tests.world.ministack import ministack
-from tests.world.provider_harness import Plugin
+from tests.world.aws_plugin import Plugin
 
 SECRET_SIGNATURE = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
-def plugin(cloud: str, tmp_path: Path) -> Iterator[Plugin]:
-    with Plugin(cloud, tmp_path) as plugin:
+def plugin(endpoint: str, tmp_path: Path) -> Iterator[Plugin]:
+    with Plugin(endpoint, tmp_path) as plugin:
         yield plugin
 
 

@@ -64,11 +64,11 @@ def test_a_queue_is_disabled_before_it_is_deleted_and_the_engine_told_why_it_tak
             ("ENABLED", "VALID"), ("DISABLED", "UPDATING"), ("DISABLED", "VALID"), ("DISABLED", "DELETING"), None
         ),
     )
-    assert queue.empty
-    assert queue.gone
+    assert queue.before_delete
+    assert queue.await_deletion
     with engine[0].during(URN):
-        queue.empty(cast(Cloud, cloud), {"name": "queue"})
-        queue.gone(cast(Cloud, cloud), {"name": "queue"}, 5)
+        queue.before_delete(cast(Cloud, cloud), {"name": "queue"})
+        queue.await_deletion(cast(Cloud, cloud), {"name": "queue"}, 5)
     assert ("update_job_queue", {"jobQueue": "queue", "state": "DISABLED"}) in cloud.calls
     assert engine[1].told == [
         (URN, "waiting for the job queue to be disabled", True),
@@ -79,16 +79,16 @@ def test_a_queue_is_disabled_before_it_is_deleted_and_the_engine_told_why_it_tak
 
 def test_what_is_gone_already_is_not_waited_for() -> None:
     queue, cloud = find("aws:batch/jobQueue:JobQueue"), SlowCloud(None)
-    assert queue.empty
-    queue.empty(cast(Cloud, cloud), {"name": "queue"})
+    assert queue.before_delete
+    queue.before_delete(cast(Cloud, cloud), {"name": "queue"})
     assert [operation for operation, _ in cloud.calls] == ["describe_job_queues"]
 
 
 def test_an_environment_that_cannot_work_is_told_with_aws_own_reason() -> None:
     environment, cloud = find("aws:batch/computeEnvironment:ComputeEnvironment"), SlowCloud(("ENABLED", "INVALID"))
-    assert environment.settle
+    assert environment.await_change
     with pytest.raises(ProviderError, match="compute environment gpus is invalid: no subnets"):
-        environment.settle(cast(Cloud, cloud), {"name": "gpus"}, 5)
+        environment.await_change(cast(Cloud, cloud), {"name": "gpus"}, 5)
 
 
 def test_nothing_is_told_where_nobody_listens() -> None:

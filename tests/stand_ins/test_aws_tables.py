@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 
+import botocore
+import botocore.session
 import pytest
 
 from scar_pulumi.stand_ins.aws.cloud import read_configuration
@@ -218,6 +220,17 @@ def test_every_table_is_whole() -> None:
         assert type_.name is None or type_.name.property in type_.properties
         references = json.dumps(described["resources"][type_.token])
         assert all(f'"#/types/{token}"' in json.dumps(described) for token in described["types"]), references
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_every_operation_exists(token: str) -> None:
+    type_ = find(token)
+    model = botocore.session.Session().get_service_model(type_.service)
+    calls = [type_.create, type_.read, type_.delete, *(setting.get for setting in type_.settings if setting.get)]
+    named = {call.operation for call in calls} | {*type_.updates}
+    named |= {name for setting in type_.settings for name in (setting.put, setting.clear) if name}
+    named |= {name for name in (type_.tags.get, type_.tags.add, type_.tags.remove) if name} if type_.tags else set()
+    assert named <= {botocore.xform_name(operation) for operation in model.operation_names}
 
 
 def test_a_preview_knows_what_follows_from_names() -> None:

@@ -62,7 +62,7 @@ def test_kubeconfigs_are_content_or_files_and_the_environment_names_the_default(
     [
         ({"context": "nowhere"}, "it has no context 'nowhere'"),
         ({"kubeconfig": "/nowhere/config"}, "/nowhere/config cannot be read"),
-        ({"kubeconfig": yaml.safe_dump(kubeconfig(exec={"command": "aws"}))}, "users with exec are not served"),
+        ({"kubeconfig": yaml.safe_dump(kubeconfig(exec={"command": "aws"}))}, "users with exec are not supported"),
     ],
 )
 def test_settings_that_lead_nowhere_are_told(settings: dict[str, str], reason: str) -> None:

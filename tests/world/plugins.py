@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import Any, Self
 
 import grpc
+import pytest
 from pulumi import automation
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from scar_pulumi.engine import find_engine
+
+SDK_LEFTOVERS = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+"""For tests whose programs run in this process: the SDK leaves their event loops, sockets and coroutines to the garbage
+collector."""
 
 Attempt = tuple[dict[str, int] | None, str]
 """What a program has changed, None where it has failed, and what was printed."""

@@ -51,14 +51,14 @@ class Configuration:
     default_tags: Mapping[str, str] = field(default_factory=dict)
 
     def endpoint_of(self, service: str) -> str:
-        """The endpoint of a service; raises `UnservedError` when it has none."""
+        """Return the endpoint of a service; raise `UnservedError` when it has none."""
         if endpoint := self.endpoints.get(service) or self.endpoint:
             return endpoint
         raise UnservedError(_NO_ENDPOINT)
 
 
 def read_configuration(settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Configuration:
-    """The configuration from the provider's inputs and the environment.
+    """Read the configuration from the provider's inputs and the environment.
 
     Raises `UnservedError` when an endpoint is not on loopback, or there is none at all.
     """
@@ -105,7 +105,7 @@ class Cloud:
         self._lock = Lock()
 
     def call(self, service: str, operation: str, region: str | None = None, **parameters: Any) -> Properties:
-        """The answer to an operation, named as boto3 names it. Raises `CallError`."""
+        """Return the result of an operation, named as in boto3. Raises `CallError`."""
         # Imported late: previews that need no call start 0.2 s sooner.
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -119,13 +119,13 @@ class Cloud:
         return answer
 
     def members(self, service: str, operation: str) -> frozenset[str]:
-        """The names of an operation's parameters."""
+        """Return the names of an operation's parameters."""
         client = self.client(service)
         shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
         return frozenset(shape.members if shape else ())
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """The client of a service, made at the first use."""
+        """Return the client of a service, made at its first use."""
         key = (service, region or self.configuration.region)
         if client := self._clients.get(key):
             return client
@@ -135,7 +135,7 @@ class Cloud:
             return self._clients[key]
 
     def facts(self, region: str | None = None) -> dict[str, str]:
-        """What output templates may use besides properties: `region`, `account` and `partition`."""
+        """Return what output templates may use besides properties: `region`, `account` and `partition`."""
         region = region or self.configuration.region
         return {"region": region, "account": self._identity["Account"], "partition": partition(region)}
 
@@ -175,7 +175,7 @@ class Cloud:
 
 
 def partition(region: str) -> str:
-    """The AWS partition of a region: "aws", "aws-cn" or "aws-us-gov"."""
+    """Return the AWS partition of a region: "aws", "aws-cn" or "aws-us-gov"."""
     return next((name for prefix, name in _PARTITIONS if region.startswith(prefix)), "aws")
 
 

@@ -10,12 +10,12 @@ from scar_pulumi.stand_ins.plugin.values import Properties
 
 
 def places(type_: ResourceType, name: str, property_: Property) -> tuple[str, ...]:
-    """Where AWS's documents may have a property."""
+    """Return where AWS's documents may have a property."""
     return property_.at or (_mechanical(name, camel=type_.camel),)
 
 
 def place_in(type_: ResourceType, name: str, members: Iterable[str]) -> str | None:
-    """Where an operation with these input members takes a property, or None when it does not."""
+    """Return where an operation with these input members takes a property, or None when it does not."""
     property_ = type_.properties[name]
     if property_.local:
         return None
@@ -24,7 +24,7 @@ def place_in(type_: ResourceType, name: str, members: Iterable[str]) -> str | No
 
 
 def request(type_: ResourceType, values: Mapping[str, Any], members: Iterable[str]) -> Properties:
-    """The parameters of an operation: every property that its input has a place for."""
+    """Return the parameters of an operation: every property that its input has a place for."""
     document: Properties = {}
     known = frozenset(members)
     for name, property_ in type_.properties.items():
@@ -35,7 +35,7 @@ def request(type_: ResourceType, values: Mapping[str, Any], members: Iterable[st
 
 
 def properties(type_: ResourceType, document: Mapping[str, Any]) -> Properties:
-    """The properties that a document of AWS has."""
+    """Return the properties that a document of AWS has."""
     found: Properties = {}
     for name, property_ in type_.properties.items():
         derived = property_.local or property_.template
@@ -46,7 +46,7 @@ def properties(type_: ResourceType, document: Mapping[str, Any]) -> Properties:
 
 
 def to_aws(value: Any, property_: Property, *, camel: bool) -> Any:
-    """One value as AWS takes it."""
+    """Return a value as AWS takes it."""
     if property_.wrapped:
         value = value[0] if value else {}
     if property_.fields:
@@ -61,7 +61,7 @@ def to_aws(value: Any, property_: Property, *, camel: bool) -> Any:
 
 
 def from_aws(value: Any, property_: Property, *, camel: bool) -> Any:
-    """One value as the program sees it."""
+    """Return a value as the program sees it."""
     if property_.fields:
         items = value if isinstance(value, list) else [value]
         found = [_fields(item, property_, camel=camel) for item in items]
@@ -76,7 +76,7 @@ def from_aws(value: Any, property_: Property, *, camel: bool) -> Any:
 
 
 def dig(document: Any, path: str) -> Any:
-    """What a document has at a path, or None."""
+    """Return what a document has at a path, or None."""
     for step in path.split(".") if path else ():
         if isinstance(document, list):
             document = document[int(step)] if step.isdigit() and int(step) < len(document) else None

@@ -15,7 +15,7 @@ _PREFIX_DIGITS = 26
 
 
 def automatic_name(rule: AutoName, resource: str, inputs: Mapping[str, Any], seed: bytes) -> str:
-    """A physical name as the genuine provider forms it: "<resource>-<7 hex digits>", or "<prefix><26 hex digits>"."""
+    """Form a physical name as the genuine provider does: "<resource>-<7 hex digits>" or "<prefix><26 hex digits>"."""
     digest = hashlib.sha256(seed).hexdigest()
     ending = rule.suffix[1] if rule.suffix and inputs.get(rule.suffix[0]) else ""
     prefix = inputs.get(rule.prefix) if rule.prefix else None
@@ -29,7 +29,7 @@ def automatic_name(rule: AutoName, resource: str, inputs: Mapping[str, Any], see
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """ " (did you mean …?)" when a known name is near, else nothing."""
+    """Return " (did you mean …?)" when a known name is near, else nothing."""
     near = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
@@ -39,7 +39,7 @@ DEFAULTS = "__defaults"
 
 
 def check(type_: ResourceType, news: Mapping[str, Any]) -> Checked:
-    """Check a program's inputs. Automatic names are put in afterwards, by `AwsLifecycle.check`."""
+    """Check a program's inputs. `AwsLifecycle.check` adds automatic names afterwards."""
     checked = Checked()
     for name, value in news.items():
         if name.startswith("__") or value is None:
@@ -176,23 +176,23 @@ def difference(type_: ResourceType, olds: Mapping[str, Any], news: Mapping[str, 
         if property_.replace:
             replacing.append(name)
         found.paths |= paths
-    found.replacing = (*replacing, *(type_.replaced(olds, news) if type_.replaced else ()))
+    found.replacing = (*replacing, *(type_.replacing(olds, news) if type_.replacing else ()))
     return found
 
 
 def baseline(type_: ResourceType, olds: Mapping[str, Any], old_inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What new inputs are compared with: the old inputs, and what AWS had chosen where there were none."""
+    """Return what new inputs are compared with: the old inputs, and AWS's own choice where there were none."""
     computed = {name: olds.get(name) for name, property_ in type_.properties.items() if property_.computed}
     return {**computed, **(old_inputs or olds)}
 
 
 def same(old: Any, new: Any, property_: Property) -> bool:
-    """Whether two values of a property mean the same."""
+    """Return whether two values of a property mean the same."""
     return not any(_compare("", _settled(old, property_), _settled(new, property_), property_))
 
 
 def _settled(value: Any, property_: Property) -> Any:
-    """`value` without what says nothing: empty structures, and defaults left out."""
+    """Return `value` without what has no meaning: empty structures, and defaults that were left out."""
     if value is None:
         return property_.default
     if property_.kind == "json":

@@ -91,7 +91,7 @@ def _found(
 
 def _only(found: list[Properties], what: str) -> Properties:
     if len(found) != 1:
-        raise ProviderError(f"{'multiple' if found else 'no matching'} {what}s found; say which one is meant")
+        raise ProviderError(f"{'multiple' if found else 'no matching'} {what}s found; add an id or filters")
     return found[0]
 
 
@@ -99,7 +99,7 @@ Function: TypeAlias = Callable[[Cloud, Properties], Properties]
 
 
 def invoke(cloud: Cloud, token: str, arguments: Properties) -> Properties:
-    """The result of a function such as `aws:index/getRegion:getRegion`; raises `UnservedError`."""
+    """Return the result of a function such as `aws:index/getRegion:getRegion`; raise `UnservedError` for others."""
     if function := FUNCTIONS.get(token):
         return function(cloud, arguments)
     near = did_you_mean(token, FUNCTIONS) or f"; it serves {', '.join(sorted(FUNCTIONS))}"

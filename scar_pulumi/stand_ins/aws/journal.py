@@ -37,14 +37,14 @@ class Journal:
         write_whole(self._path(urn), json.dumps(asdict(Begun(urn, key, dict(names), time.time()))))
 
     def begun(self, urn: str) -> Begun | None:
-        """The create of this resource that may or may not have happened."""
+        """Return the create of this resource that may or may not have happened."""
         try:
             return Begun(**json.loads(self._path(urn).read_text()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def known(self, urn: str, key: str) -> None:
-        """The engine has this very resource in its state: the note has served."""
+        """Drop the note: the engine has this very resource in its state."""
         begun = self.begun(urn)
         if begun and begun.key == key:
             self.forget(urn)

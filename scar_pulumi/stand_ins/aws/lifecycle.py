@@ -119,11 +119,11 @@ class AwsLifecycle(Lifecycle):
             return
         type_, values = find(resource.type), self._values(state)
         try:
-            if type_.empty:
-                type_.empty(self._cloud, values)
+            if type_.before_delete:
+                type_.before_delete(self._cloud, values)
             ask(self._cloud, type_, type_.delete, values)
-            if type_.gone:
-                type_.gone(self._cloud, values, timeout or _DEFAULT_TIMEOUT)
+            if type_.await_deletion:
+                type_.await_deletion(self._cloud, values, timeout or _DEFAULT_TIMEOUT)
         except CallError as error:
             if not error.missing:
                 raise
@@ -166,8 +166,8 @@ class AwsLifecycle(Lifecycle):
         id_ = str(fill(type_.identity, foreseen))
         known = {**values, **foreseen}
         try:
-            if type_.settle:
-                document = type_.settle(self._cloud, known, timeout) or document
+            if type_.await_change:
+                document = type_.await_change(self._cloud, known, timeout) or document
             set_by_itself = {s.property for s in type_.settings if not place_in(type_, s.property, members)}
             apply_settings(self._cloud, type_, set_by_itself & inputs.keys(), known, fresh=True)
             if not create_takes_tags(type_, members):
@@ -229,8 +229,8 @@ def update(
     document: Properties = {}
     for operation in _due(cloud, type_, changed):
         document = perform(cloud, type_, Call(operation, type_.create.result), values)
-        if type_.settle:
-            document = type_.settle(cloud, values, timeout) or document
+        if type_.await_change:
+            document = type_.await_change(cloud, values, timeout) or document
     settings = {setting.property for setting in type_.settings} & changed
     apply_settings(cloud, type_, settings, {**values, **{name: news.get(name) for name in settings}}, fresh=False)
     if type_.tags:
@@ -265,7 +265,7 @@ def _due(cloud: Cloud, type_: ResourceType, changed: Set[str]) -> list[str]:
 
 
 def _may_send(type_: ResourceType, name: str) -> bool:
-    """What only a replacement can change is named in an update only where it tells which resource is meant."""
+    """Return whether an update may name a property: one that forces a replacement only says which resource is meant."""
     property_ = type_.properties.get(name)
     return property_ is None or not property_.replace or name in type_.keys or name == "region" or type_.rewrite
 
@@ -275,7 +275,7 @@ def _identity(type_: ResourceType, olds: Mapping[str, Any]) -> Properties:
 
 
 def _cleared(type_: ResourceType, changed: Set[str], news: Mapping[str, Any]) -> Properties:
-    """What tells AWS that a property was taken away: its operations leave alone what they are not told."""
+    """Return empty values for removed properties: AWS's operations keep whatever they are not told."""
     gone = [name for name in changed if name in type_.properties and news.get(name) is None]
     return {name: _nothing(type_, name, type_.properties[name]) for name in gone}
 

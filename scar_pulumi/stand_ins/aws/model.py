@@ -16,12 +16,12 @@ _OPTIONAL = re.compile(r"\[([^\]]*)\]")
 
 
 def fields_of(pattern: str) -> list[str]:
-    """The properties that a pattern names."""
+    """Return the properties that a pattern names."""
     return _FIELD.findall(pattern)
 
 
 def fill(pattern: str, values: Mapping[str, Any]) -> Any:
-    """The pattern with its properties put in; `UNKNOWN` when one of them is.
+    """Return the pattern with its properties filled in; `UNKNOWN` when one of them is.
 
     A pattern that is nothing but one property gives the property's value as it is.
     """
@@ -36,7 +36,7 @@ def fill(pattern: str, values: Mapping[str, Any]) -> Any:
 
 
 def parse(pattern: str, text: str) -> dict[str, str] | None:
-    """The properties in a text made by `fill`, or None when it does not fit."""
+    """Return the properties in a text made by `fill`, or None when it does not match."""
     expression = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}").replace(r"\[", "(?:").replace(r"\]", ")?")
     expression = re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", expression)
     found = re.fullmatch(expression, text, re.DOTALL)
@@ -44,7 +44,7 @@ def parse(pattern: str, text: str) -> dict[str, str] | None:
 
 
 def substitute(value: Any, values: Mapping[str, Any]) -> Any:
-    """`fill` for every text in a structure."""
+    """Apply `fill` to every text in a structure."""
     if isinstance(value, Mapping):
         return {name: substitute(item, values) for name, item in value.items()}
     if isinstance(value, list):
@@ -59,8 +59,8 @@ Kind = Literal["string", "integer", "boolean", "json", "list", "map", "object", 
 class Property:
     """One property of a type, or one field of an object.
 
-    `at` says where AWS's documents have it ("Attributes.DelaySeconds"; a number is a place in a list); several places
-    are tried in order. Nothing means the property's own name in the type's case.
+    `at` says where AWS's documents have it ("Attributes.DelaySeconds"; a number is a place in a list). Several places
+    are tried in order. By default it is the property's own name, in the case that the service uses.
     """
 
     kind: Kind
@@ -72,14 +72,14 @@ class Property:
     """AWS chooses a value when none is given, so leaving it out is no change."""
     output: bool = False
     local: bool = False
-    """Lives in the engine's state only: not sent to AWS and not read from it."""
+    """Kept in the engine's state only: neither sent to AWS nor read from it."""
     unread: bool = False
-    """Sent to AWS, which does not give it back."""
+    """Sent to AWS, which does not return it."""
     default: Any = None
     template: str | None = None
-    """How an output follows from others, so that previews show it: "arn:{partition}:s3:::{bucket}"."""
+    """How an output follows from other properties, so that previews show it: "arn:{partition}:s3:::{bucket}"."""
     volatile: str | None = None
-    """An output that any update may change ("always"), or one only while the named input is true."""
+    """An output that every update may change ("always"), or only one made while the named input is true."""
     fields: Mapping[str, "Property"] = field(default_factory=dict)
     unordered: bool = False
     wrapped: bool = False
@@ -87,11 +87,11 @@ class Property:
     many: bool = False
     """A list of objects."""
     words: tuple[str, str] | None = None
-    """What AWS says for false and true."""
+    """AWS's words for false and true."""
     text: bool = False
-    """AWS takes and gives it as text."""
+    """AWS takes and returns it as text."""
     part: str | None = None
-    """The expression whose group is the value in what AWS gives."""
+    """A regular expression whose group is the value in what AWS returns."""
     one_of: tuple[Any, ...] = ()
     between: tuple[int, int] | None = None
 
@@ -110,7 +110,7 @@ output = partial(_property, "string", output=True)
 
 
 def nested(fields: Mapping[str, Property], at: str | tuple[str, ...] = (), **details: Any) -> Property:
-    """An object with its own properties, whose `at` count from the object."""
+    """Describe an object with properties of its own, whose `at` start from the object."""
     return _property("object", at, fields=fields, **details)
 
 
@@ -124,32 +124,32 @@ class AutoName:
     prefix: str | None = None
     """The property that replaces the resource's name in it."""
     bare: bool = False
-    """The resource's name as it is, without digits."""
+    """Use the resource's name as it is, without digits."""
     suffix: tuple[str, str] | None = None
-    """A boolean property and the ending that it asks for."""
+    """A boolean property, and the ending that names have when it is true."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One operation. Its parameters are the properties that its input shape has, and `extra` ("{name}" is one too)."""
+    """One operation. Its parameters are the properties that its input shape has, and `extra`, made of patterns."""
 
     operation: str
     result: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
-    """Picks from a list of results the one whose field equals the property template."""
+    """(field, pattern): pick the result whose field equals the pattern, where the result is a list."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A property with an operation of its own, called after creation and when it changes."""
+    """A property with an operation of its own, which is called after creation and when the property changes."""
 
     property: str
     put: str
     clear: str | None = None
     get: Call | None = None
     unset: Any = None
-    """The value that stands for "not set"."""
+    """The value that means "not set"."""
 
 
 @dataclass(frozen=True)
@@ -175,40 +175,40 @@ class ResourceType:
     documentation: str
     properties: Mapping[str, Property]
     identity: str
-    """The id, made of properties; "[...]" is left out when its property is not set."""
+    """The id as a pattern of properties; a part in "[...]" is left out when its property is not set."""
     create: Call
     read: Call
     delete: Call
     updates: tuple[str, ...] = ()
-    """Operations that change it; each is called when something that it takes has changed."""
+    """Operations that change it; each is called when one of its parameters has changed."""
     rewrite: bool = False
-    """Any change is made by calling `create` again, which writes the whole."""
+    """Every change calls `create` again, which writes the whole resource."""
     settings: tuple[Setting, ...] = ()
     tags: Tags | None = None
     name: AutoName | None = None
     lookup: str | None = None
-    """The id that `pulumi import` takes where it differs."""
+    """The id that `pulumi import` takes, where it differs."""
     unique: str | None = None
-    """What tells two resources of the type apart, where the ids above are only known afterwards."""
+    """What tells two resources of the type apart, where AWS makes the ids above."""
     camel: bool = False
     """AWS's documents use camelCase for this service, else PascalCase."""
     regional: bool = True
     created: str | None = None
-    """Where the answer to `read` has the time of creation."""
+    """Where the document has the time of creation."""
     idempotent: bool = False
-    """`create` succeeds on a resource that exists already and would seize it: look first."""
-    amend: "Callable[[str, Properties, Properties], Properties] | None" = None
-    """(operation, request, properties) -> request, for what the table cannot say."""
-    adapt: "Callable[[Cloud, Properties, Properties], Properties | None] | None" = None
-    """(cloud, answer to read, properties) -> document; None when the resource does not exist."""
-    settle: "Callable[[Cloud, Properties, float], Properties] | None" = None
-    """(cloud, properties, seconds) -> document, once the last change is in effect."""
-    empty: "Callable[[Cloud, Properties], None] | None" = None
-    """Removes what would keep the resource from being deleted."""
-    gone: "Callable[[Cloud, Properties, float], None] | None" = None
-    """(cloud, properties, seconds): waits until a deleted resource is away, where that takes longer than the call."""
-    replaced: "Callable[[Mapping[str, Any], Mapping[str, Any]], frozenset[str]] | None" = None
-    """(old inputs, new inputs) -> the properties that need a replacement, where that depends on their values."""
+    """`create` also succeeds on a resource that exists and would take it over: look for it first."""
+    amend_request: "Callable[[str, Properties, Properties], Properties] | None" = None
+    """(operation, parameters, properties) -> parameters, for what the table cannot express."""
+    to_document: "Callable[[Cloud, Properties, Properties], Properties | None] | None" = None
+    """(cloud, result of `read`, properties) -> document; None when the resource does not exist."""
+    await_change: "Callable[[Cloud, Properties, float], Properties] | None" = None
+    """(cloud, properties, seconds) -> document, once a create or update is in effect."""
+    before_delete: "Callable[[Cloud, Properties], None] | None" = None
+    """(cloud, properties): remove what would keep the resource from being deleted."""
+    await_deletion: "Callable[[Cloud, Properties, float], None] | None" = None
+    """(cloud, properties, seconds): wait until a deleted resource is gone, where that takes longer than the call."""
+    replacing: "Callable[[Mapping[str, Any], Mapping[str, Any]], frozenset[str]] | None" = None
+    """(old inputs, new inputs) -> further properties whose change replaces the resource."""
 
     @cached_property
     def keys(self) -> frozenset[str]:

@@ -12,17 +12,17 @@ from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties
 def perform(
     cloud: Cloud, type_: ResourceType, call: Call, values: Mapping[str, Any], more: Mapping[str, Any] | None = None
 ) -> Properties:
-    """Call an operation with every property that it takes; returns its result, `{}` when there is none."""
+    """Call an operation with every property that it takes; return its result, `{}` when there is none."""
     parameters = request(type_, values, cloud.members(type_.service, call.operation))
     parameters |= {**substitute(call.extra, values), **(more or {})}
-    if type_.amend:
-        parameters = type_.amend(call.operation, parameters, dict(values))
+    if type_.amend_request:
+        parameters = type_.amend_request(call.operation, parameters, dict(values))
     answer = cloud.call(type_.service, call.operation, values.get("region"), **parameters)
     return dig(answer, call.result) or {}
 
 
 def ask(cloud: Cloud, type_: ResourceType, call: Call, values: Mapping[str, Any]) -> Properties:
-    """The whole answer to an operation that takes a resource's identity and nothing else of it."""
+    """Return the whole answer to an operation that takes a resource's identity and nothing else of it."""
     keys = {name: values.get(name) for name in type_.keys}
     parameters = request(type_, keys, cloud.members(type_.service, call.operation))
     parameters |= substitute(call.extra, values)
@@ -33,23 +33,23 @@ TagMap = dict[str, str]
 
 
 def all_tags(cloud: Cloud, tags: Any) -> Any:
-    """`tagsAll`: the provider's default tags with the resource's own over them."""
+    """Return `tagsAll`: the provider's default tags, overridden by the resource's own."""
     return tags if tags == UNKNOWN else {**cloud.configuration.default_tags, **(tags or {})}
 
 
 def tags_for_create(type_: ResourceType, tags: Mapping[str, str], members: frozenset[str]) -> Properties:
-    """The tags as a parameter of the create operation, where it takes them."""
+    """Return the tags as a parameter of the create operation, where it takes them."""
     member = _member(members, "tags")
     return {member: _form(type_.tags, tags)} if type_.tags and member and tags else {}
 
 
 def create_takes_tags(type_: ResourceType, members: frozenset[str]) -> bool:
-    """Whether the create operation takes tags itself."""
+    """Return whether the create operation takes tags itself."""
     return type_.tags is None or _member(members, "tags") is not None
 
 
 def read_tags(cloud: Cloud, type_: ResourceType, document: Mapping[str, Any], values: Mapping[str, Any]) -> TagMap:
-    """The live tags, from the document when they are in it; AWS's own `aws:` tags are left out."""
+    """Return the live tags, from the document when they are in it, without AWS's own `aws:` tags."""
     if type_.tags is None:
         return {}
     live = document.get(type_.tags.at)

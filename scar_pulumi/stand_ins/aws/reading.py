@@ -17,14 +17,14 @@ from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties
 def compose(
     cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any], document: Mapping[str, Any], olds: Mapping[str, Any]
 ) -> Properties:
-    """The outputs after a create or update: inputs first, then AWS's answer, then what was known before."""
+    """Return the outputs after a create or update: inputs first, then AWS's answer, then what was known before."""
     found = {**olds, **properties(type_, document)}
     chosen = {name: value for name, value in found.items() if _chosen_by_aws(type_, name)}
     return _derived(cloud, type_, {**chosen, **_plain(inputs), **_objects(type_, inputs, found)})
 
 
 def foresee_create(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any]) -> Properties:
-    """The outputs of a create, as far as a preview can tell."""
+    """Return the outputs of a create as far as a preview can tell."""
     outputs = _derived(cloud, type_, {**_plain(inputs), **_objects(type_, inputs, {}, UNKNOWN)})
     for name, property_ in type_.properties.items():
         if property_.output or (property_.computed and not property_.local):
@@ -33,7 +33,7 @@ def foresee_create(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any])
 
 
 def foresee_update(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> Properties:
-    """The outputs of an update, as far as a preview can tell."""
+    """Return the outputs of an update as far as a preview can tell."""
     kept = {name: value for name, value in olds.items() if _chosen_by_aws(type_, name)}
     outputs = _derived(cloud, type_, {**kept, **_plain(inputs), **_objects(type_, inputs, olds)})
     outputs |= {name: UNKNOWN for name, property_ in type_.properties.items() if _may_change(property_, inputs)}
@@ -41,7 +41,7 @@ def foresee_update(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any],
 
 
 def facts(cloud: Cloud, region: str | None) -> Properties:
-    """Region, account and partition; the account is unknown while the cloud does not answer."""
+    """Return region, account and partition; the account is unknown while the cloud does not answer."""
     try:
         return dict(cloud.facts(region))
     except ProviderError:
@@ -68,7 +68,7 @@ def _chosen_by_aws(type_: ResourceType, name: str) -> bool:
 def _objects(
     type_: ResourceType, inputs: Mapping[str, Any], found: Mapping[str, Any], missing: str | None = None
 ) -> Properties:
-    """The program's objects with what AWS has put into them, or what stands for that while it is missing."""
+    """Return the program's objects with what AWS has added to them, or with `missing` in its place."""
     whole: Properties = {}
     for name, property_ in type_.properties.items():
         given, known = inputs.get(name), found.get(name) or {}
@@ -94,7 +94,7 @@ class Live(Found):
 
 
 def read(cloud: Cloud, type_: ResourceType, id_: str, state: Properties, inputs: Properties) -> Live | None:
-    """The live resource, or None when it does not exist. Without state the id alone finds it."""
+    """Return the live resource, or None when it does not exist. Without state, its id alone identifies it."""
     values = state or _from_id(type_, id_)
     values = {**facts(cloud, values.get("region")), **values}
     document = fetch(cloud, type_, values)
@@ -111,10 +111,10 @@ def read(cloud: Cloud, type_: ResourceType, id_: str, state: Properties, inputs:
 
 
 def fetch(cloud: Cloud, type_: ResourceType, values: Mapping[str, Any]) -> Properties | None:
-    """AWS's document of a resource, or None when it does not exist."""
+    """Return AWS's document of a resource, or None when it does not exist."""
     answer = _ask(cloud, type_, type_.read, values)
-    if answer is not None and type_.adapt:
-        answer = type_.adapt(cloud, answer, dict(values))
+    if answer is not None and type_.to_document:
+        answer = type_.to_document(cloud, answer, dict(values))
     return answer
 
 
@@ -161,7 +161,7 @@ def _own_tags(cloud: Cloud, live: Mapping[str, str], wished: Mapping[str, str]) 
 
 
 def _wished(type_: ResourceType, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> Properties:
-    """The inputs for what is there: the program's own spelling where it means the same."""
+    """Return the inputs for what exists, in the program's own spelling where it means the same."""
     wished: Properties = {}
     for name, property_ in type_.properties.items():
         live, old = outputs.get(name), inputs.get(name)

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from urllib.parse import urlencode
 
 import urllib3
 import yaml
-from urllib3.exceptions import HTTPError
 
+from scar_foundation.http import HttpClient, NoAnswer, Tls, basic_authorization
 from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError, require_loopback
 from scar_pulumi.stand_ins.plugin.process import PARALLEL
 
@@ -51,7 +50,7 @@ class Configuration:
 
 
 def read_configuration(settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Configuration:
-    """The configuration from the provider's inputs, as strings, and the kubeconfig that they or the environment name.
+    """Read the provider's inputs, which are strings, and the kubeconfig that they or the environment name.
 
     Raises UnservedError when the API server is not on loopback, or nothing says which it is.
     """
@@ -75,7 +74,7 @@ def read_configuration(settings: Mapping[str, Any], environment: Mapping[str, st
 
 
 def _kubeconfig(given: object, environment: Mapping[str, str]) -> tuple[dict[str, Any], Path]:
-    """The content of the kubeconfig and the folder that its paths are relative to."""
+    """Return the content of the kubeconfig and the folder that its paths are relative to."""
     content = str(given or "").strip()
     if "\n" in content or content.startswith("{"):
         return _parsed(content, "kubeconfig"), Path.cwd()
@@ -85,7 +84,7 @@ def _kubeconfig(given: object, environment: Mapping[str, str]) -> tuple[dict[str
         return _parsed(path.read_text(), str(path)), path.parent
     except OSError as error:
         raise UnservedError(
-            f"kubeconfig: {path} cannot be read ({error.strerror}); set KUBECONFIG, or kubeconfig of the provider"
+            f"kubeconfig: {path} cannot be read ({error.strerror}); set KUBECONFIG, or `kubeconfig` of the provider"
         ) from None
 
 
@@ -103,12 +102,12 @@ def _named(document: Mapping[str, Any], kind: str, name: object) -> dict[str, An
     for entry in document.get(f"{kind}s") or ():
         if entry.get("name") == name:
             return dict(entry.get(kind) or {})
-    raise UnservedError(f"kubeconfig: it has no {kind} {name!r}; name one that it has in {kind} of the provider")
+    raise UnservedError(f"kubeconfig: it has no {kind} {name!r}; set `{kind}` of the provider to one that it has")
 
 
 def _connection(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> Connection:
     if unserved := {"exec", "auth-provider"} & user.keys():
-        raise UnservedError(f"kubeconfig: users with {min(unserved)} are not served; use a token or a certificate")
+        raise UnservedError(f"kubeconfig: users with {min(unserved)} are not supported; use a token or a certificate")
     token = user.get("token")
     if token is None and "tokenFile" in user:
         token = (folder / user["tokenFile"]).read_text().strip()
@@ -140,7 +139,9 @@ Object: TypeAlias = dict[str, Any]
 
 _APPLY = "application/apply-patch+yaml"
 """https://kubernetes.io/docs/reference/using-api/server-side-apply/"""
-_TIMEOUT = 60.0
+_SECONDS = 60.0
+# Every request may be made twice; a server with too much to do says when to come again.
+_RETRIES = urllib3.Retry(total=4, redirect=0, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
 
 
 class ApiError(ProviderError):
@@ -158,11 +159,11 @@ class Api:
 
     def __init__(self, connection: Connection) -> None:
         self._server = connection.server
-        self._headers = _headers(connection)
-        self._pool = _pool(connection)
+        self._headers = {"Accept": "application/json", **_authorization(connection)}
+        self._client = HttpClient(seconds=_SECONDS, tls=_tls(connection), connections=PARALLEL)
 
     def get(self, path: str) -> Object | None:
-        """An object or a document; None when there is none."""
+        """Return an object or a document; None when there is none."""
         try:
             return self._request("GET", path)
         except ApiError as error:
@@ -195,12 +196,13 @@ class Api:
         content_type: str = "application/json",
     ) -> Object:
         url = f"{self._server}{path}{'?' + urlencode(query) if query else ''}"
-        headers = {**self._headers, "Accept": "application/json", **({"Content-Type": content_type} if body else {})}
+        headers = {**self._headers, **({"Content-Type": content_type} if body else {})}
+        content = json.dumps(body).encode() if body else None
         try:
-            answer = self._pool.request(method, url, body=json.dumps(body) if body else None, headers=headers)
-        except HTTPError as error:
+            answer = self._client.request(method, url, headers=headers, body=content, retries=_RETRIES)
+        except NoAnswer as error:
             raise ProviderError(
-                f"{self._server}: the cluster does not answer ({type(error).__name__}: {error}); is it running?"
+                f"{self._server}: the cluster does not answer ({error.reason}); is it running?"
             ) from None
         document: Object = _document(answer.data)
         if answer.status >= 400:
@@ -208,43 +210,15 @@ class Api:
         return document
 
 
-def _headers(connection: Connection) -> dict[str, str]:
+def _authorization(connection: Connection) -> dict[str, str]:
     if connection.token:
         return {"Authorization": f"Bearer {connection.token}"}
-    if connection.basic:
-        return dict(urllib3.make_headers(basic_auth=":".join(connection.basic)))
-    return {}
+    return basic_authorization(*connection.basic) if connection.basic else {}
 
 
-def _pool(connection: Connection) -> urllib3.PoolManager:
-    secure: dict[str, Any] = {}
-    if connection.server.startswith("https:"):
-        name = connection.server_name
-        named = {"server_hostname": name, "assert_hostname": name} if name else {}
-        secure = {"ssl_context": _context(connection), **named}
-    # Every request may be made twice; a server with too much to do says when to come again.
-    retries = urllib3.Retry(total=4, redirect=0, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
-    return urllib3.PoolManager(maxsize=PARALLEL, retries=retries, timeout=_TIMEOUT, **secure)
-
-
-def _context(connection: Connection) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=connection.authority)
-    if not connection.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if connection.certificate and connection.key:
-        _load_certificate(context, connection.certificate + "\n" + connection.key)
-    return context
-
-
-def _load_certificate(context: ssl.SSLContext, pem: str) -> None:
-    # The interface takes files only; this one is never on a disk.
-    descriptor = os.memfd_create("client-certificate")
-    try:
-        os.write(descriptor, pem.encode())
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
+def _tls(connection: Connection) -> Tls:
+    shown = f"{connection.certificate}\n{connection.key}" if connection.certificate and connection.key else None
+    return Tls(connection.verify, None, connection.authority, connection.server_name, shown)
 
 
 def _document(data: bytes) -> Object:
@@ -271,7 +245,7 @@ class Kind:
     namespaced: bool
 
     def path(self, name: str, namespace: str | None) -> str:
-        """The path of an object."""
+        """Return the path of an object."""
         root = "/api" if "/" not in self.api_version else "/apis"
         place = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return f"{root}/{self.api_version}{place}/{self.plural}/{name}"
@@ -286,16 +260,16 @@ class Kinds:
         self._lock = Lock()
 
     def find(self, api_version: str, kind: str) -> Kind:
-        """The kind of that name. Raises UnservedError when the cluster does not serve it."""
+        """Return the kind of that name. Raises UnservedError when the cluster does not serve it."""
         if found := self.look(api_version, kind):
             return found
         raise UnservedError(
             f"{api_version} {kind}: the cluster does not serve this kind; "
-            "install what brings its CustomResourceDefinition, or correct apiVersion and kind"
+            "install its CustomResourceDefinition, or correct apiVersion and kind"
         )
 
     def look(self, api_version: str, kind: str) -> Kind | None:
-        """The kind of that name, None when the cluster does not serve it."""
+        """Return the kind of that name, None when the cluster does not serve it."""
         key = (api_version, kind)
         if key not in self._known:
             with self._lock:

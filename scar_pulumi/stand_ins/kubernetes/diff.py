@@ -10,7 +10,7 @@ from scar_pulumi.stand_ins.plugin.values import joined
 
 
 def changed_paths(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Property paths that differ, each with "add", "delete" or "update"."""
+    """Yield the property paths that differ, each with "add", "delete" or "update"."""
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -28,7 +28,7 @@ def changed_paths(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str
 
 
 def drifted(declared: Any, wanted: Any, live: Any) -> Any:
-    """What was declared, with the live value wherever applying it again would change something.
+    """Return what was declared, with the live value wherever applying it again would change something.
 
     `wanted` is what applying it again would give: quantities, defaults and the like are spelled there as in `live`.
     """
@@ -46,7 +46,7 @@ def drifted(declared: Any, wanted: Any, live: Any) -> Any:
 
 
 def drifted_strings(declared: Mapping[str, str], live: Object) -> dict[str, str]:
-    """A Secret's `stringData` as its live `data` has it."""
+    """Return a Secret's `stringData` as its live `data` has it."""
     data = live.get("data") or {}
     return {name: decoded(data[name]) for name in declared if name in data}
 
@@ -78,7 +78,7 @@ _FIELDS: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 def replacing_fields(manifest: Mapping[str, Any], configuration: Configuration) -> tuple[str, ...]:
-    """The fields of an object whose change replaces it."""
+    """Return the fields of an object whose change replaces it."""
     api_version, kind = str(manifest.get("apiVersion")), str(manifest.get("kind"))
     group = api_version.rpartition("/")[0]
     fields = (*_EVERY, *_FIELDS.get((group, kind), ()))

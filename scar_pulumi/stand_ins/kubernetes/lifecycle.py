@@ -230,12 +230,12 @@ PACKAGE = Package("kubernetes", read_configuration, KubernetesLifecycle, _schema
 
 
 def manager_of(urn: str) -> str:
-    """The field manager of a resource: its own, so that an object that it left can be told from others'."""
+    """Return the field manager of a resource: one of its own, so that an object it left is told from others'."""
     return f"pulumi-kubernetes-{hashlib.sha256(urn.encode()).hexdigest()[:8]}"
 
 
 def _immutable(found: Difference, error: ApiError) -> Difference:
-    """What the API server calls immutable is replaced."""
+    """Replace what the API server calls immutable."""
     if error.code == 422 and "immutable" in str(error):
         found.replacing = (*found.replacing, *(field.partition("[")[0] for field in error.fields))
     return found

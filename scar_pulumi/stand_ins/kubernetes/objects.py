@@ -25,14 +25,14 @@ MANAGER = "__fieldManager"
 
 
 def annotation(manifest: Mapping[str, Any], name: str) -> str | None:
-    """The annotation `pulumi.com/<name>` of an object."""
+    """Return the annotation `pulumi.com/<name>` of an object."""
     annotations = (manifest.get("metadata") or {}).get("annotations") or {}
     value = annotations.get(f"pulumi.com/{name}")
     return None if value is None else str(value)
 
 
 def manifest_of(inputs: Mapping[str, Any]) -> Object:
-    """What is applied: a resource's inputs without what is of Pulumi, and without nothings."""
+    """Return what is applied: a resource's inputs without Pulumi's own properties and without empty values."""
     manifest = {
         name: _something(value) for name, value in inputs.items() if not name.startswith("__") and value is not None
     }
@@ -44,39 +44,39 @@ def manifest_of(inputs: Mapping[str, Any]) -> Object:
 
 
 def declarable(live: Object) -> Object:
-    """An object as a person would declare it: without its status and the system's metadata."""
+    """Return an object as a person would declare it: without its status and the system's metadata."""
     metadata = {name: value for name, value in live.get("metadata", {}).items() if name not in _SYSTEM}
     return {**{name: value for name, value in live.items() if name != "status"}, "metadata": metadata}
 
 
 def outputs(live: Object, inputs: Mapping[str, Any], manager: str) -> Object:
-    """A resource's outputs: the object, and what the API server keeps in another form."""
+    """Return a resource's outputs: the object, and what the API server keeps in another form."""
     metadata = {name: value for name, value in live.get("metadata", {}).items() if name != "managedFields"}
     written = {"stringData": inputs["stringData"]} if inputs.get("stringData") else {}
     return {**live, **written, "metadata": metadata, MANAGER: manager}
 
 
 def foreseen(olds: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any]) -> Object:
-    """The outputs of an update as far as a preview can tell: what is declared, over what the API server has added."""
+    """Return the outputs of an update in a preview: what is declared, over what the API server has added."""
     added = {name: value for name, value in olds.items() if name in news or name not in old_inputs}
     declared = {name: _over(olds.get(name), old_inputs.get(name), value) for name, value in news.items()}
     return {**added, **declared}
 
 
 def identity(manifest: Mapping[str, Any], *, namespaced: bool) -> str:
-    """A resource's id: `namespace/name`, or `name`."""
+    """Return a resource's id: `namespace/name`, or `name`."""
     metadata = manifest["metadata"]
     return f"{metadata['namespace']}/{metadata['name']}" if namespaced else str(metadata["name"])
 
 
 def is_managed_by(live: Object, manager: str) -> bool:
-    """Whether some of an object's fields were applied by a field manager."""
+    """Return whether some of an object's fields were applied by a field manager."""
     entries = live.get("metadata", {}).get("managedFields") or ()
     return any(entry.get("manager") == manager and entry.get("operation") == "Apply" for entry in entries)
 
 
 def decoded(data: object) -> str:
-    """A value of a Secret's `data` as text."""
+    """Return a value of a Secret's `data` as text."""
     return base64.b64decode(str(data)).decode(errors="replace")
 
 
@@ -117,7 +117,7 @@ def check(resource: Resource, olds: Properties, news: Properties, naming: Naming
 
 
 def settle_namespace(kinds: Kinds, inputs: Properties, default: str) -> None:
-    """Fill in the namespace of an object that has to have one; a cluster that does not answer is told of later."""
+    """Fill in the namespace of an object that needs one; a cluster that does not answer fails later."""
     metadata = inputs.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("namespace"):
         return
@@ -130,12 +130,12 @@ def settle_namespace(kinds: Kinds, inputs: Properties, default: str) -> None:
 
 
 def is_autonamed(inputs: Mapping[str, Any]) -> bool:
-    """Whether the name was made up: a replacement can then come before the old object goes."""
+    """Return whether the name was generated: a replacement can then come before the old object goes."""
     return annotation(inputs, "autonamed") == "true"
 
 
 def kind_of(token: str) -> tuple[str, str]:
-    """apiVersion and kind of `kubernetes:apps/v1:Deployment`; the core group has no name in an apiVersion."""
+    """Return apiVersion and kind of `kubernetes:apps/v1:Deployment`; the core group has no name in an apiVersion."""
     _, module, kind = (*token.split(":"), "", "")[:3]
     return module.removeprefix("core/"), kind
 

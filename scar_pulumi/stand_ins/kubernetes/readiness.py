@@ -17,7 +17,7 @@ class FailedError(ProviderError):
 
 
 def unready(live: Object) -> Reason:
-    """Why an object is not ready, or None when it is. Raises FailedError when it never will be."""
+    """Return why an object is not ready, or None when it is. Raises FailedError when it never will be."""
     group = str(live.get("apiVersion")).rpartition("/")[0]
     rule = _RULES.get((group, str(live.get("kind"))))
     return rule(live) if rule else None
@@ -128,14 +128,14 @@ class TooLongError(ProviderError):
 
 
 def until_ready(api: Api, path: str, applied: Object, timeout: float) -> Object:
-    """The object once it is ready. Raises TooLongError, or FailedError when it never will be."""
+    """Return the object once it is ready. Raises TooLongError, or FailedError when it never will be."""
     if annotation(applied, "skipAwait") == "true" or unready(applied) is None or _waits_for_use(api, applied):
         return applied
 
     def look() -> tuple[Object | None, str]:
         live = api.get(path)
         if live is None:
-            raise ProviderError("it was deleted by somebody else while it was made ready")
+            raise ProviderError("it was deleted by somebody else before it was ready")
         reason = unready(live)
         return (None, reason) if reason else (live, "")
 
@@ -143,14 +143,14 @@ def until_ready(api: Api, path: str, applied: Object, timeout: float) -> Object:
 
 
 def until_gone(api: Api, path: str, timeout: float) -> None:
-    """Return once the object is gone. Raises TooLongError with what keeps it."""
+    """Wait until the object is gone. Raises TooLongError with what keeps it."""
 
     def look() -> tuple[bool | None, str]:
         live = api.get(path)
         if live is None:
             return True, ""
         finalizers = live["metadata"].get("finalizers") or (live.get("spec") or {}).get("finalizers") or ()
-        return None, f"it is still there, kept by {', '.join(finalizers) or 'its grace period'}"
+        return None, f"it still exists, kept by {', '.join(finalizers) or 'its grace period'}"
 
     _until(look, timeout)
 
@@ -169,7 +169,7 @@ def _until(look: Callable[[], tuple[_T | None, str]], timeout: float) -> _T:
 
 
 def _waits_for_use(api: Api, applied: Object) -> bool:
-    """Whether it is a claim that is bound when a pod first mounts it, which nothing does yet."""
+    """Return whether it is a claim that is bound when a pod first mounts it, which nothing does yet."""
     if applied["kind"] != "PersistentVolumeClaim":
         return False
     name = applied["spec"].get("storageClassName")

@@ -69,7 +69,7 @@ def _without_secrets(message: str, request: Any) -> str:
 
 
 def _incomplete(error: IncompleteError, message: str, request: Any) -> Any:
-    """The resource exists: the engine records it, marked as to be updated."""
+    """Describe a resource that exists: the engine records it and updates it next time."""
     raw = from_struct(request.news if "news" in request.DESCRIPTOR.fields_by_name else request.properties)
     outputs = to_struct(conceal(error.outputs, raw))
     detail = provider_pb2.ErrorResourceInitFailed(id=error.id, properties=outputs, reasons=[message])

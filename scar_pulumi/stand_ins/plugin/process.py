@@ -79,7 +79,7 @@ def _start(provider: Any) -> tuple[Any, int]:
 
 
 def _watch_engine(stop: Event) -> None:
-    """The engine reads our output until it ends, however it ends."""
+    """Set `stop` when the engine is gone: it reads our output until it ends, however it ends."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     while not any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll()):

@@ -19,19 +19,19 @@ _ASSETS = ("c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7
 
 
 def from_struct(struct: Struct) -> Properties:
-    """The properties of a request, with secrets still marked; whole numbers become `int`."""
+    """Return the properties of a request, with secrets still marked; whole numbers become `int`."""
     return {name: _python(value) for name, value in struct.fields.items()}
 
 
 def to_struct(properties: Mapping[str, Any]) -> Struct:
-    """The properties for an answer; `None` is left out, as the genuine provider does."""
+    """Return the properties for an answer; leave out `None`, as the genuine provider does."""
     struct = Struct()
     struct.update({name: value for name, value in properties.items() if value is not None})
     return struct
 
 
 def reveal(value: Any) -> Any:
-    """`value` with every secret replaced by what it holds."""
+    """Return `value` with every secret replaced by what it holds."""
     if isinstance(value, dict):
         if value.get(_SIGNATURE) == _SECRET:
             return reveal(value.get("value"))
@@ -40,7 +40,7 @@ def reveal(value: Any) -> Any:
 
 
 def conceal(value: Any, marked: Any) -> Any:
-    """`value` with whatever is secret at the same place in `marked` (a request's raw properties) made secret again."""
+    """Return `value` with whatever is secret at the same place in `marked` (raw properties) made secret again."""
     if isinstance(value, dict) and isinstance(marked, dict) and _SIGNATURE not in marked:
         return {name: conceal(item, marked.get(name)) for name, item in value.items()}
     if isinstance(value, list) and isinstance(marked, list) and len(value) == len(marked):
@@ -49,22 +49,22 @@ def conceal(value: Any, marked: Any) -> Any:
 
 
 def as_secret(value: Any) -> Properties:
-    """`value`, marked as secret."""
+    """Return `value`, marked as secret."""
     return {_SIGNATURE: _SECRET, "value": value}
 
 
 def is_secret(value: Any) -> bool:
-    """Whether a value itself, not something inside it, is marked as secret."""
+    """Return whether a value itself, not something inside it, is marked as secret."""
     return isinstance(value, dict) and value.get(_SIGNATURE) == _SECRET
 
 
 def has_secret(value: Any) -> bool:
-    """Whether a secret is anywhere inside."""
+    """Return whether a secret is anywhere inside."""
     return next(secrets(value), None) is not None
 
 
 def secrets(value: Any) -> Iterator[Any]:
-    """Everything secret in raw properties, revealed."""
+    """Yield everything secret in raw properties, revealed."""
     if isinstance(value, dict):
         if value.get(_SIGNATURE) == _SECRET:
             yield reveal(value)
@@ -77,7 +77,7 @@ def secrets(value: Any) -> Iterator[Any]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every string in a value, however deep."""
+    """Yield every string in a value, however deep."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -89,7 +89,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def has_unknown(value: Any) -> bool:
-    """Whether something in it is only known once the program runs for real."""
+    """Return whether something in it is only known once the program runs for real."""
     if isinstance(value, dict):
         return any(has_unknown(item) for item in value.values())
     if isinstance(value, list):
@@ -98,7 +98,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def is_asset(value: Any) -> bool:
-    """Whether it is a `pulumi.Asset` or `pulumi.Archive`."""
+    """Return whether it is a `pulumi.Asset` or `pulumi.Archive`."""
     return isinstance(value, dict) and value.get(_SIGNATURE) in _ASSETS
 
 
@@ -118,7 +118,7 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 
 def joined(path: str, key: str) -> str:
-    """A path with a map's key added."""
+    """Return a path with a map's key added."""
     if not key or not _PLAIN.issuperset(key):
         return f"{path}[{json.dumps(key)}]"
     return f"{path}.{key}" if path else key

@@ -28,7 +28,7 @@ def _tags(arn: str) -> Tags:
 
 
 def _resource(kind: str, noun: str, page: str, **described: Any) -> ResourceType:
-    """A type whose operations are all named after its noun, with what else is to be said of it."""
+    """Describe a type whose operations are all named after its noun."""
     return ResourceType(
         f"aws:apigatewayv2/{kind[0].lower()}{kind[1:]}:{kind}",
         service="apigatewayv2",
@@ -145,7 +145,7 @@ STAGE = _resource(
         "invokeUrl": output(template="https://{apiId}.execute-api.{region}.amazonaws.com/{name}"),
     },
     tags=_tags("{arn}"),
-    amend=lambda operation, request, values: (
+    amend_request=lambda operation, request, values: (
         {**request, "AccessLogSettings": {}}
         if operation == "update_stage" and not values.get("accessLogSettings")
         else request
@@ -210,5 +210,3 @@ API_MAPPING = _resource(
         "apiMappingId": output(),
     },
 )
-
-TYPES = (API, INTEGRATION, ROUTE, STAGE, AUTHORIZER, DOMAIN_NAME, API_MAPPING)

@@ -43,11 +43,11 @@ class Waited:
     key: str
 
     def until_valid(self, cloud: Cloud, values: Properties, timeout: float) -> Properties:
-        """Wait until the last change is in effect; returns AWS's document."""
+        """Wait until the last change is in effect and return AWS's document."""
         return self._until(cloud, values, "VALID", timeout)
 
     def disable(self, cloud: Cloud, values: Properties) -> None:
-        """Let it take no more work and wait until that is so; nothing else can be deleted."""
+        """Disable it, which Batch requires before a delete, and wait until that is done."""
         found = self._found(cloud, values)
         if not found:
             return
@@ -57,7 +57,7 @@ class Waited:
         self._until(cloud, values, "VALID", _DISABLING)
 
     def until_gone(self, cloud: Cloud, values: Properties, timeout: float) -> None:
-        """Wait until it is deleted, which takes until its work has ended."""
+        """Wait until it is deleted, which lasts until its work has ended."""
         self._until(cloud, values, "", timeout)
 
     def _until(self, cloud: Cloud, values: Properties, status: str, timeout: float) -> Properties:
@@ -104,7 +104,7 @@ _QUEUE = Waited(
 
 
 def _is_new_environment(olds: Mapping[str, Any], news: Mapping[str, Any]) -> frozenset[str]:
-    """As the genuine provider decides it: most changes need AWS's own role and a newer allocation strategy."""
+    """Decide as the genuine provider does: most changes need AWS's own role and a newer allocation strategy."""
     old, new = (values.get("computeResources") or {} for values in (olds, news))
     changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
     everywhere = _IN_PLACE_ON_FARGATE if {old.get("type"), new.get("type")} <= {*_FARGATE} else _IN_PLACE
@@ -181,11 +181,11 @@ COMPUTE_ENVIRONMENT = ResourceType(
     updates=("update_compute_environment",),
     settings=(Setting("updatePolicy", "update_compute_environment"),),
     delete=Call("delete_compute_environment", extra={"computeEnvironment": "{name}"}),
-    amend=_environment_request,
-    replaced=_is_new_environment,
-    settle=_ENVIRONMENT.until_valid,
-    empty=_ENVIRONMENT.disable,
-    gone=_ENVIRONMENT.until_gone,
+    amend_request=_environment_request,
+    replacing=_is_new_environment,
+    await_change=_ENVIRONMENT.until_valid,
+    before_delete=_ENVIRONMENT.disable,
+    await_deletion=_ENVIRONMENT.until_gone,
     tags=BATCH_TAGS,
 )
 
@@ -222,12 +222,12 @@ JOB_QUEUE = ResourceType(
     read=Call("describe_job_queues", "jobQueues", {"jobQueues": ["{name}"]}, where=("jobQueueName", "{name}")),
     updates=("update_job_queue",),
     delete=Call("delete_job_queue", extra={"jobQueue": "{name}"}),
-    amend=lambda operation, request, values: (
+    amend_request=lambda operation, request, values: (
         {**request, "jobQueue": values["name"]} if operation == "update_job_queue" else request
     ),
-    settle=_QUEUE.until_valid,
-    empty=_QUEUE.disable,
-    gone=_QUEUE.until_gone,
+    await_change=_QUEUE.until_valid,
+    before_delete=_QUEUE.disable,
+    await_deletion=_QUEUE.until_gone,
     tags=BATCH_TAGS,
 )
 
@@ -245,7 +245,7 @@ def _revision_request(operation: str, request: Properties, values: Properties) -
 
 
 def _active(cloud: Cloud, values: Properties) -> list[Properties]:
-    """The revisions that jobs can be submitted with, the newest first."""
+    """Return the revisions that jobs can be submitted with, the newest first."""
     known = {"jobDefinitionName": values["name"], "status": "ACTIVE"}
     found = cloud.call("batch", "describe_job_definitions", values.get("region"), **known)["jobDefinitions"]
     return sorted(found, key=lambda one: int(one["revision"]), reverse=True)
@@ -304,9 +304,9 @@ JOB_DEFINITION = ResourceType(
     read=Call("describe_job_definitions", extra={"jobDefinitionName": "{name}", "status": "ACTIVE"}),
     rewrite=True,
     delete=Call("deregister_job_definition", extra={"jobDefinition": "{arn}"}),
-    amend=_revision_request,
-    adapt=_newest,
-    settle=_deregister_older,
-    empty=_deregister_all,
+    amend_request=_revision_request,
+    to_document=_newest,
+    await_change=_deregister_older,
+    before_delete=_deregister_all,
     tags=BATCH_TAGS,
 )

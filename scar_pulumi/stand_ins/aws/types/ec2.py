@@ -51,8 +51,8 @@ LAUNCH_TEMPLATE = ResourceType(
     read=Call("describe_launch_templates", extra={"LaunchTemplateNames": ["{name}"]}),
     updates=("create_launch_template_version",),
     delete=Call("delete_launch_template"),
-    adapt=_with_data,
-    settle=lambda cloud, values, _: cloud.call(
+    to_document=_with_data,
+    await_change=lambda cloud, values, _: cloud.call(
         "ec2", "describe_launch_templates", values.get("region"), LaunchTemplateNames=[values["name"]]
     )["LaunchTemplates"][0],
     tags=Tags(

@@ -17,7 +17,7 @@ from scar_pulumi.stand_ins.plugin.values import Properties
 
 
 def _detach_policies(cloud: Cloud, role: Properties) -> None:
-    """IAM refuses to delete a role that has policies."""
+    """Remove a role's policies: IAM refuses to delete a role that has any."""
     name = role["name"]
     for policy in cloud.call("iam", "list_role_policies", RoleName=name)["PolicyNames"]:
         cloud.call("iam", "delete_role_policy", RoleName=name, PolicyName=policy)
@@ -51,7 +51,7 @@ ROLE = ResourceType(
     updates=("update_assume_role_policy", "update_role"),
     settings=(Setting("permissionsBoundary", "put_role_permissions_boundary", "delete_role_permissions_boundary"),),
     delete=Call("delete_role"),
-    empty=_detach_policies,
+    before_delete=_detach_policies,
     tags=Tags({"RoleName": "{name}"}, "list_role_tags", "tag_role", "untag_role", pairs=("Key", "Value")),
     created="CreateDate",
 )
@@ -92,7 +92,7 @@ ROLE_POLICY_ATTACHMENT = ResourceType(
 
 
 def _without_roles(cloud: Cloud, profile: Properties) -> None:
-    """IAM refuses to delete a profile that has a role."""
+    """Remove a profile's roles: IAM refuses to delete a profile that has one."""
     name = profile["name"]
     found = cloud.call("iam", "get_instance_profile", InstanceProfileName=name)["InstanceProfile"]
     for role in found["Roles"]:
@@ -119,7 +119,7 @@ INSTANCE_PROFILE = ResourceType(
     read=Call("get_instance_profile", "InstanceProfile"),
     settings=(Setting("role", "add_role_to_instance_profile"),),
     delete=Call("delete_instance_profile"),
-    empty=_without_roles,
+    before_delete=_without_roles,
     tags=Tags(
         {"InstanceProfileName": "{name}"},
         "list_instance_profile_tags",

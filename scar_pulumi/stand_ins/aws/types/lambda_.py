@@ -27,7 +27,7 @@ _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
 def _function_document(cloud: Cloud, answer: Properties, values: Properties) -> Properties:
-    """GetFunction's answer as CreateFunction gives it, with what is beside it."""
+    """Return GetFunction's answer in the form of CreateFunction's, with code, tags and concurrency."""
     document = {**answer["Configuration"], "Code": answer.get("Code", {}), "Tags": answer.get("Tags", {})}
     document |= answer.get("Concurrency", {})
     if values.get("publish"):
@@ -39,7 +39,7 @@ def _function_document(cloud: Cloud, answer: Properties, values: Properties) -> 
 
 
 def _wait_until_ready(cloud: Cloud, values: Properties, timeout: float) -> Properties:
-    """Both creation and updates go on after their calls: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html."""
+    """Wait for the end of a create or update, which goes on after the call."""
     deadline, pause = time.monotonic() + timeout, 0.02
     while True:
         state = cloud.call("lambda", "get_function_configuration", values.get("region"), FunctionName=values["name"])
@@ -133,14 +133,14 @@ FUNCTION = ResourceType(
     ),
     delete=Call("delete_function"),
     tags=Tags({"Resource": "{arn}"}, "list_tags", "tag_resource", "untag_resource"),
-    adapt=_function_document,
-    settle=_wait_until_ready,
+    to_document=_function_document,
+    await_change=_wait_until_ready,
     created="LastModified",
 )
 
 
 def _statement(cloud: Cloud, answer: Properties, values: Properties) -> Properties | None:  # noqa: ARG001
-    """One statement of a function's policy in AddPermission's words."""
+    """Return one statement of a function's policy as the parameters of AddPermission."""
     statements = json.loads(answer["Policy"]).get("Statement", [])
     found = next((item for item in statements if item.get("Sid") == values["statementId"]), None)
     return found and {
@@ -189,7 +189,7 @@ PERMISSION = ResourceType(
     create=Call("add_permission"),
     read=Call("get_policy"),
     delete=Call("remove_permission"),
-    adapt=_statement,
+    to_document=_statement,
 )
 
 EVENT_INVOKE_CONFIG = ResourceType(
@@ -213,7 +213,7 @@ EVENT_INVOKE_CONFIG = ResourceType(
     read=Call("get_function_event_invoke_config"),
     rewrite=True,
     delete=Call("delete_function_event_invoke_config"),
-    adapt=lambda _, answer, values: {**answer, "FunctionName": values["functionName"]},
+    to_document=lambda _, answer, values: {**answer, "FunctionName": values["functionName"]},
 )
 
 FUNCTION_URL = ResourceType(
@@ -244,5 +244,5 @@ FUNCTION_URL = ResourceType(
     read=Call("get_function_url_config"),
     updates=("update_function_url_config",),
     delete=Call("delete_function_url_config"),
-    adapt=lambda _, answer, values: {**answer, "FunctionName": values["functionName"]},
+    to_document=lambda _, answer, values: {**answer, "FunctionName": values["functionName"]},
 )

@@ -31,7 +31,7 @@ _BATCH = 1000
 
 
 def _with_location(operation: str, request: Properties, values: Properties) -> Properties:
-    """The region of a bucket, which us-east-1 alone must not be told.
+    """Add the region of a bucket, which must be left out in us-east-1 alone.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     """
@@ -41,7 +41,7 @@ def _with_location(operation: str, request: Properties, values: Properties) -> P
 
 
 def _remove_objects(cloud: Cloud, bucket: Properties) -> None:
-    """Every version of every object, if the program allowed it."""
+    """Delete every version of every object, if the program allowed it."""
     if not bucket.get("forceDestroy"):
         return
     name, region = bucket["bucket"], bucket.get("region")
@@ -122,9 +122,9 @@ BUCKET = ResourceType(
         pairs=("Key", "Value"),
     ),
     idempotent=True,
-    amend=_with_location,
-    adapt=lambda _, answer, values: {**answer, "Bucket": values["bucket"]},
-    empty=_remove_objects,
+    amend_request=_with_location,
+    to_document=lambda _, answer, values: {**answer, "Bucket": values["bucket"]},
+    before_delete=_remove_objects,
 )
 
 # The token that programs written for version 6 of the SDK use.
@@ -147,7 +147,7 @@ PUBLIC_ACCESS_BLOCK = ResourceType(
     read=Call("get_public_access_block"),
     rewrite=True,
     delete=Call("delete_public_access_block"),
-    adapt=lambda _, answer, values: {**answer, "Bucket": values["bucket"]},
+    to_document=lambda _, answer, values: {**answer, "Bucket": values["bucket"]},
 )
 
 _LIFECYCLE_RULE = {
@@ -170,7 +170,7 @@ LIFECYCLE = ResourceType(
     read=Call("get_bucket_lifecycle_configuration"),
     rewrite=True,
     delete=Call("delete_bucket_lifecycle"),
-    adapt=lambda _, answer, values: {**answer, "Bucket": values["bucket"]},
+    to_document=lambda _, answer, values: {**answer, "Bucket": values["bucket"]},
 )
 
 
@@ -195,7 +195,7 @@ def _targets(arn: str) -> Property:
 
 
 def _configuration(operation: str, request: Properties, values: Properties) -> Properties:  # noqa: ARG001
-    """The whole notification configuration of a bucket; there is only one."""
+    """Return the whole notification configuration of a bucket; there is only one."""
     configuration: Properties = {
         theirs: [_entry(entry, place, name, ours, arn) for place, entry in enumerate(values[name])]
         for name, (theirs, ours, arn) in _TARGETS.items()
@@ -246,8 +246,8 @@ NOTIFICATION = ResourceType(
     read=Call("get_bucket_notification_configuration"),
     rewrite=True,
     delete=Call("put_bucket_notification_configuration", extra={"NotificationConfiguration": {}}),
-    amend=_configuration,
-    adapt=_notifications,
+    amend_request=_configuration,
+    to_document=_notifications,
 )
 
 
@@ -313,6 +313,6 @@ OBJECT = ResourceType(
         at="Tagging.TagSet",
         pairs=("Key", "Value"),
     ),
-    amend=_with_content,
-    adapt=lambda _, answer, values: {**answer, "Bucket": values["bucket"], "Key": values["key"]},
+    amend_request=_with_content,
+    to_document=lambda _, answer, values: {**answer, "Bucket": values["bucket"], "Key": values["key"]},
 )

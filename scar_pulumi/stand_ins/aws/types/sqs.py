@@ -45,6 +45,6 @@ QUEUE = ResourceType(
     read=Call("get_queue_attributes", extra={"AttributeNames": ["All"]}),
     updates=("set_queue_attributes",),
     delete=Call("delete_queue"),
-    adapt=lambda _, answer, __: {**answer, "QueueName": answer["Attributes"]["QueueArn"].rpartition(":")[2]},
+    to_document=lambda _, answer, __: {**answer, "QueueName": answer["Attributes"]["QueueArn"].rpartition(":")[2]},
     tags=Tags({"QueueUrl": "{url}"}, "list_queue_tags", "tag_queue", "untag_queue"),
 )

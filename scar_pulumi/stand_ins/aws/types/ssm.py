@@ -6,12 +6,12 @@ from scar_pulumi.stand_ins.plugin.values import Properties
 
 
 def _overwriting(operation: str, request: Properties, parameter: Properties) -> Properties:
-    """Only a parameter that this stack has made, and so has a version, may be overwritten."""
+    """Overwrite only a parameter that this stack has made and that so has a version."""
     return {**request, "Overwrite": True} if operation == "put_parameter" and "version" in parameter else request
 
 
 def _stored(cloud: Cloud, parameter: Properties, _seconds: float) -> Properties:
-    """What `put_parameter` does not tell: the ARN."""
+    """Read what `put_parameter` does not return: the ARN."""
     answer = cloud.call("ssm", "get_parameter", parameter.get("region"), Name=parameter["name"], WithDecryption=True)
     found: Properties = answer["Parameter"]
     return found
@@ -39,8 +39,8 @@ PARAMETER = ResourceType(
     read=Call("get_parameter", "Parameter", {"WithDecryption": True}),
     rewrite=True,
     delete=Call("delete_parameter"),
-    amend=_overwriting,
-    settle=_stored,
+    amend_request=_overwriting,
+    await_change=_stored,
     tags=Tags(
         {"ResourceType": "Parameter", "ResourceId": "{name}"},
         "list_tags_for_resource",

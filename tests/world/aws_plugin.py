@@ -1,6 +1,7 @@
-"""What the tests of the stand-in aws provider share: a bare MiniStack, the real engine, the plugin on PATH."""
+"""The stand-in aws provider in tests: on PATH of the real engine, alone, and what the programs on it share."""
 
 import functools
+import json
 import os
 import shlex
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import pulumi_aws as aws
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2
 
@@ -17,6 +19,8 @@ from tests.world import plugins
 from tests.world.plugins import Stacks
 
 REGION = "us-east-1"
+ASSUME = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
+DIGEST = "sha256:" + "0" * 64
 
 
 def free_port() -> int:
@@ -26,10 +30,23 @@ def free_port() -> int:
 
 
 @functools.cache
-def aws(endpoint: str, service: str) -> Any:
+def client(endpoint: str, service: str) -> Any:
     """A client that stands for somebody else who changes things."""
     return botocore.session.Session().create_client(
         service, REGION, endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
+def function(name: str, memory: int = 512, **more: Any) -> aws.lambda_.Function:
+    role = aws.iam.Role(f"{name}-role", assume_role_policy=ASSUME)
+    return aws.lambda_.Function(
+        name,
+        name=name,
+        role=role.arn,
+        package_type="Image",
+        image_uri=f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{name}@{DIGEST}",
+        memory_size=memory,
+        **more,
     )
 
 

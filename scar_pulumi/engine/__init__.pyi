@@ -1,0 +1,10 @@
+from .environment import stack_environment as stack_environment
+from .environment import unset_for_local as unset_for_local
+from .events import Changes as Changes
+from .events import Result as Result
+from .events import Step as Step
+from .find import Engine as Engine
+from .find import find_engine as find_engine
+from .stack import OperationCancelledError as OperationCancelledError
+from .stack import OperationFailedError as OperationFailedError
+from .stack import Stack as Stack
