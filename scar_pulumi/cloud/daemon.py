@@ -19,6 +19,7 @@ from scar_pulumi.cloud.api_gateway.lambda_integration import LambdaIntegration
 from scar_pulumi.cloud.api_gateway.store import Store
 from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Scope, Send
 from scar_pulumi.cloud.batch.service import BatchService
+from scar_pulumi.cloud.database import Database, StateError
 from scar_pulumi.cloud.ecr.api import EcrApi
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.ecr.registry import Registry
@@ -31,7 +32,7 @@ from scar_pulumi.cloud.lambda_.event_hook import EventHook
 from scar_pulumi.cloud.lambda_.function_changes import FunctionChanges
 from scar_pulumi.cloud.lambda_.functions import Functions
 from scar_pulumi.cloud.lambda_.invocations import Invocations
-from scar_pulumi.cloud.lambda_.spool import Spool
+from scar_pulumi.cloud.lambda_.spool import ImageFunctions, Spool
 from scar_pulumi.cloud.layout import Layout
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink, LogGroups
 from scar_pulumi.cloud.ministack.application import DockerHost
@@ -61,7 +62,7 @@ class MiniStack:
         """Make a snapshot; when the disk is full, the journal is kept instead."""
         try:
             await self.snapshots.save(self.application)
-        except OSError as error:
+        except (OSError, StateError) as error:
             _log.error("snapshot failed: %s; the journal is kept", error)
 
 
@@ -69,6 +70,7 @@ class MiniStack:
 class Parts:
     """The parts of a running local cloud, each made from earlier ones."""
 
+    database: Database
     ministack: MiniStack
     checkpoints: Checkpoints
     upstream: Upstream
@@ -97,7 +99,7 @@ class Parts:
             except Exception:  # noqa: BLE001 - the others still have to stop
                 _log.exception("%s did not stop cleanly", type(part).__name__)
         await self.save()
-        self.ministack.journal.close()
+        await self.database.close()
 
     async def save(self) -> float:
         """Make a snapshot of MiniStack's state; return how long that took."""
@@ -153,19 +155,20 @@ class Daemon:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:
-        ministack, first = await self._start_ministack()
+        database = Database(self._layout.database)
+        ministack, first = await self._start_ministack(database)
         checkpoints = Checkpoints(self._save)
         upstream = Upstream(ministack.application, ministack.journal, lambda data: checkpoints.touch(data=data))
         if await upstream.replay(first):
             await ministack.snapshots.save(ministack.application)
-        self._parts = parts = await self._assemble(ministack, checkpoints, upstream)
+        self._parts = parts = await self._assemble(database, ministack, checkpoints, upstream)
         self._gateway = Gateway(self._services(parts), websockets=upstream, directory=self._layout.root)
         parts.start()
 
-    async def _start_ministack(self) -> tuple[MiniStack, int]:
-        """Return MiniStack, with its newest snapshot, and the journal's first segment that it does not hold."""
+    async def _start_ministack(self, database: Database) -> tuple[MiniStack, int]:
+        """Return MiniStack, with its newest snapshot, and the journal's first number that it does not hold."""
         sweep_objects(self._layout.objects)
-        journal = Journal(self._layout.journal)
+        journal = Journal(database)
         snapshots = Snapshots(self._layout.snapshots, self._layout.working, journal)
         first = snapshots.restore()
         self._docker.hide()
@@ -175,18 +178,24 @@ class Daemon:
         await _start_lifespan(app)
         return MiniStack(app, journal, snapshots), first
 
-    async def _assemble(self, ministack: MiniStack, checkpoints: Checkpoints, upstream: Upstream) -> Parts:
+    async def _assemble(
+        self, database: Database, ministack: MiniStack, checkpoints: Checkpoints, upstream: Upstream
+    ) -> Parts:
         layout = self._layout
         images = ImageStore(layout.images)
         logs = CloudLogSink(upstream)
         runner = await self._start_runner(images, logs)
         functions = Functions(upstream)
         invocations = Invocations(runner, logs)
-        events = EventQueue(Spool(layout.events), functions, invocations, Destinations(self))
+        events = EventQueue(Spool(database), functions, invocations, Destinations(self))
         hook = self._endpoint + HOOK_PATH
-        changes = FunctionChanges(functions, images, logs, runner, names=layout.image_functions, hook=hook)
+        changes = FunctionChanges(functions, images, logs, runner, names=ImageFunctions(database), hook=hook)
+        batch = BatchService(
+            database, upstream, runner, images, logs, endpoint=self._environment, volumes=layout.batch / "volumes"
+        )
         reads = RangedReads(ministack.application, layout.root)
         return Parts(
+            database=database,
             ministack=ministack,
             checkpoints=checkpoints,
             upstream=upstream,
@@ -197,11 +206,11 @@ class Daemon:
             invocations=invocations,
             events=events,
             changes=changes,
-            batch=BatchService(upstream, runner, images, logs, endpoint=self._environment, directory=layout.batch),
+            batch=batch,
             uploads=UploadEvents(upstream, changes.is_image_function),
             ranged_reads=reads,
             oscar=OscarClusters(
-                layout.root, self._endpoint, upstream=upstream, images=images, runner=runner, parts=reads
+                database, layout.root, self._endpoint, upstream=upstream, images=images, runner=runner, parts=reads
             ),
         )
 
@@ -216,7 +225,7 @@ class Daemon:
         """Return the gateway's table: by path or host first, then by the service that a request is signed for."""
         upstream = parts.upstream
         ecr = EcrApi(upstream, parts.images, self._endpoint)
-        apis = Store(self._layout.apis)
+        apis = Store(parts.database)
         integration = LambdaIntegration(parts.functions, parts.invocations, upstream)
         authorization = Authorization(IssuerKeys(self._layout.token_keys))
         return (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
 
+from scar_foundation.errors import LocalCloudError
 from scar_foundation.limits import MIB
 
 HOST = "127.0.0.1"
@@ -13,6 +14,11 @@ DEFAULT_REGION = "us-east-1"
 
 _RESERVE = 16 * MIB
 """Bytes that stay free: journal, snapshots and events must always find room."""
+
+STATE_VERSION = 1
+"""The format of what the state directory holds; another number for each format that this version does not share."""
+_FORMER = ("journal", "events", "batch", "oscar", "http-apis.json", "image-functions.json")
+"""What a state directory without a database has of a local cloud that kept its state in these."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,9 @@ class Layout:
         return self.root / "server.log"
 
     @property
-    def journal(self) -> Path:
-        """Segments of control-plane requests that no snapshot holds yet."""
-        return self.root / "journal"
+    def database(self) -> Path:
+        """The local cloud's own state: what MiniStack does not keep, and requests that no snapshot holds yet."""
+        return self.root / "state.sqlite"
 
     @property
     def snapshots(self) -> Path:
@@ -72,13 +78,8 @@ class Layout:
         return self.root / "images"
 
     @property
-    def events(self) -> Path:
-        """Asynchronous events that are not done."""
-        return self.root / "events"
-
-    @property
     def batch(self) -> Path:
-        """The Batch service's resources and jobs, and the volumes of jobs."""
+        """The volumes of Batch's jobs."""
         return self.root / "batch"
 
     @property
@@ -87,26 +88,43 @@ class Layout:
         return self.root / "runner"
 
     @property
-    def image_functions(self) -> Path:
-        """Names of the functions made from images."""
-        return self.root / "image-functions.json"
-
-    @property
-    def apis(self) -> Path:
-        """The HTTP APIs, with their routes, integrations and stages."""
-        return self.root / "http-apis.json"
-
-    @property
     def token_keys(self) -> Path:
         """The user's: public keys of token issuers that are not on this machine, `{issuer: JSON Web Key Set}`."""
         return self.root / "token-keys.json"
 
     def create(self) -> None:
-        """Create the directory, for its owner only."""
+        """Create the directory, for its owner only. Raises LocalCloudError when its state is another version's."""
+        self._check_version()
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        for directory in (self.journal, self.snapshots, self.working, self.objects, self.images, self.events):
+        for directory in (self.snapshots, self.working, self.objects, self.images):
             directory.mkdir(mode=0o700, exist_ok=True)
+
+    def _check_version(self) -> None:
+        version = _version_of(self.database)
+        if version is None and any((self.root / name).exists() for name in _FORMER):
+            version = 0
+        if version in (None, STATE_VERSION):
+            return
+        other = "an older" if version < STATE_VERSION else "a newer"
+        raise LocalCloudError(
+            f"{self.root}: this state was written by {other} version of scar-pulumi, and this one cannot read it; "
+            "install that version again, or delete everything in the local cloud with: scar-pulumi local reset"
+        )
+
+
+def _version_of(database: Path) -> int | None:
+    """Return the format that a database has, None where there is none; nothing of it is opened or changed.
+
+    https://www.sqlite.org/fileformat.html#user_version_number
+    """
+    try:
+        with database.open("rb") as file:
+            header = file.read(64)
+    except FileNotFoundError:
+        return None
+    is_whole = header.startswith(b"SQLite format 3\0") and len(header) == 64
+    return int.from_bytes(header[60:]) if is_whole else STATE_VERSION
 
 
 def endpoint_environment(port: int) -> dict[str, str]:

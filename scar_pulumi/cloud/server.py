@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
+from scar_foundation.errors import LocalCloudError
 from scar_foundation.files import write_whole
 from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION, HOST, Layout, endpoint_environment
 
@@ -30,7 +31,11 @@ def main(arguments: Sequence[str] | None = None, runner: Any = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scar_pulumi.cloud.server", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the state directory")
     layout = Layout(parser.parse_args(arguments).state.resolve())
-    layout.create()
+    try:
+        layout.create()
+    except LocalCloudError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     # Nobody else can enter the directory, and the modes of images' files must not depend on the user's mask.
     os.umask(0o022)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

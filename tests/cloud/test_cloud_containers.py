@@ -61,7 +61,7 @@ def test_200_objects_come_out_once_each_and_the_log_tells_of_them(real: FakeClou
         list(pool.map(lambda n: real.client("s3").put_object(Bucket="inputs", Key=f"key-{n}", Body=b"x"), range(200)))
     wanted = sorted(["first", *(f"key-{number}" for number in range(200))])
     wait_for(lambda: len(_outputs(real)) >= len(wanted), 60)
-    wait_for(lambda: not list((real.state / "events").iterdir()), 30)
+    wait_for(lambda: not real.spooled(), 30)
     assert _outputs(real) == wanted
     wait_for(lambda: _lines(real, "works", "REPORT") == len(wanted))
     assert _lines(real, "works", "START") == _lines(real, "works", "working on") == len(wanted)
@@ -80,11 +80,11 @@ def test_a_kill_ends_the_containers_and_the_next_start_finishes_their_work(real:
     for number in range(6):
         real.client("s3").put_object(Bucket="inputs", Key=f"key-{number}", Body=b"x")
     wait_for(lambda: images.processes(mark.encode()), 30)
-    wait_for(lambda: len(list((real.state / "events").glob("*.event"))) == 6)
+    wait_for(lambda: len(real.spooled()) == 6)
     real.kill()
     wait_for(lambda: not images.processes(mark.encode()))
     real.start()
-    wait_for(lambda: not list((real.state / "events").iterdir()), 60)
+    wait_for(lambda: not real.spooled(), 60)
     assert set(_outputs(real)) == {f"key-{number}" for number in range(6)}
 
 

@@ -1,6 +1,5 @@
 """Disks that are full or damaged: nothing is lost without a word."""
 
-import resource
 import socket
 import time
 from pathlib import Path
@@ -9,9 +8,7 @@ import pytest
 
 from scar_foundation.errors import LocalCloudError
 from scar_pulumi.cloud import layout
-from scar_pulumi.cloud.asgi import Request
 from scar_pulumi.cloud.layout import write_fully
-from scar_pulumi.cloud.ministack.journal import Journal
 from tests.world.fake_cloud import FakeCloud
 
 
@@ -29,17 +26,6 @@ def test_a_damaged_snapshot_is_named_instead_of_taken_for_an_empty_cloud(own_clo
     assert own_cloud.client("lambda").list_functions()["Functions"][0]["FunctionName"] == "kept"
 
 
-def test_a_damaged_line_of_the_journal_is_named(own_cloud: FakeCloud) -> None:
-    own_cloud.start()
-    own_cloud.stop()
-    journal = max((own_cloud.state / "journal").iterdir())
-    journal.write_text("no request\n")
-    with pytest.raises(LocalCloudError, match=f"{journal}:1: the journal is damaged; remove this line"):
-        own_cloud.start()
-    journal.write_text("")
-    assert own_cloud.start()
-
-
 def test_an_object_for_which_there_is_no_room_is_refused(cloud: FakeCloud) -> None:
     cloud.client("s3").create_bucket(Bucket="small-room")
     status, _, body = cloud.http("PUT", "/small-room/huge", content_length=str(10**15))
@@ -54,21 +40,6 @@ def test_a_full_disk_is_told_before_the_local_cloud_starts(
     monkeypatch.setattr(layout, "_RESERVE", 10**15)
     with pytest.raises(LocalCloudError, match=rf"the disk of {own_cloud.state} has only \d+ MB left"):
         own_cloud.start()
-
-
-def test_a_line_that_the_journal_had_no_room_for_leaves_no_half(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    journal.append(Request("PUT", "/first"))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.size + 10, before[1]))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            journal.append(Request("PUT", "/too-long"))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    journal.append(Request("PUT", "/last"))
-    journal.close()
-    assert [request.path for request in journal.requests()] == ["/first", "/last"]
 
 
 class _Filling:

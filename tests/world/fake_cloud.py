@@ -1,11 +1,13 @@
 """A local cloud with a runner that runs nothing, and clients for it."""
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -49,6 +51,15 @@ class FakeCloud(LocalCloud):
         assert status
         os.kill(status.pid, signal.SIGKILL)
         wait_for(lambda: self._daemon_pid() is None)
+
+    def stored(self, statement: str, *values: object) -> list[Any]:
+        """What an SQL statement finds in the local cloud's own state, or after it has changed that."""
+        with contextlib.closing(sqlite3.connect(self.state / "state.sqlite")) as database, database:
+            return database.execute(statement, values).fetchall()
+
+    def spooled(self) -> list[Any]:
+        """The asynchronous events that are not done: request id, function and attempts of each."""
+        return self.stored("SELECT request_id, name, attempts FROM events")
 
     def notes(self) -> list[dict[str, Any]]:
         """What the runner was asked."""

@@ -1,9 +1,11 @@
 """The local cloud's daemon with a runner that runs nothing: it notes what it is asked and answers as it is told.
 
-What a function does is in its variables: FAILURES (how often each request fails first), SECONDS, and ANSWER.
+What a function does is in its variables: FAILURES (how often each request fails first), SECONDS, and ANSWER. The disk
+fails to flush from when the state directory has a file `broken-disk`.
 """
 
 import asyncio
+import errno
 import json
 import os
 import sys
@@ -13,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scar_pulumi.cloud import server
+from scar_pulumi.cloud import database, server
 from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
 
 
@@ -82,5 +84,12 @@ def _result(payload: bytes, error: Any) -> Any:
     return InvocationResult(payload, error, b"the tail of the log", 1.0, 1, None, 10)
 
 
+def _flush(descriptor: int) -> None:
+    if (Path(sys.argv[-1]) / "broken-disk").exists():
+        raise OSError(errno.EIO, "told to fail")
+    os.fsync(descriptor)
+
+
 if __name__ == "__main__":
+    database.flush_file = _flush
     sys.exit(server.main(runner=FakeRunner))

@@ -70,9 +70,11 @@ class ControlPlane(Service):
         return request.service == "apigateway"
 
     async def __call__(self, incoming: ServiceRequest) -> ASGIApp:
-        """Answer one request, or let MiniStack answer it."""
+        """Answer one request, or let MiniStack answer it; a change is on the disk when its answer leaves."""
         request = await incoming.read()
         answer = self._answer(incoming.caller or Caller(), request)
+        if answer is not None and request.method != "GET":
+            await self._store.flushed()
         return answer or replaying(self._upstream, request.body)
 
     def _answer(self, caller: Caller, request: Request) -> Response | None:

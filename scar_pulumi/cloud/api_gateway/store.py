@@ -7,13 +7,17 @@ nothing that a stack knows of them would outlive a kill.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from scar_foundation.files import write_whole
+from scar_pulumi.cloud.database import Database
 from scar_pulumi.cloud.signature import Caller
 
 Document = dict[str, Any]
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS http_apis (
+    kind TEXT, id TEXT, account TEXT, region TEXT, document TEXT, members TEXT, PRIMARY KEY (kind, id));
+"""
 
 
 @dataclass
@@ -37,25 +41,39 @@ class Entry:
 class Store:
     """All APIs by id and all domains by name. `version` changes with every change."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.define(_TABLE)
         self.version = 0
-        found = json.loads(path.read_bytes()) if path.is_file() else {}
-        self.apis = {key: Entry(**value) for key, value in found.get("apis", {}).items()}
-        self.domains = {key: Entry(**value) for key, value in found.get("domains", {}).items()}
+        self.apis = self._read("api")
+        self.domains = self._read("domain")
 
     def save(self) -> None:
-        """Put it on disk."""
+        """Store everything; `flushed` says when it is on the disk."""
         self.version += 1
-        kept = {"apis": _plain(self.apis), "domains": _plain(self.domains)}
-        write_whole(self._path, json.dumps(kept).encode())
+        with self._database.transaction():
+            self._database.write("DELETE FROM http_apis")
+            self._database.write_all("INSERT INTO http_apis VALUES (?, ?, ?, ?, ?, ?)", self._rows())
+
+    async def flushed(self) -> None:
+        """Return when everything saved is on the disk."""
+        await self._database.flushed()
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        for kind, entries in (("api", self.apis), ("domain", self.domains)):
+            for key, entry in entries.items():
+                documents = json.dumps(entry.document), json.dumps(entry.members)
+                yield (kind, key, entry.account, entry.region, *documents)
+
+    def _read(self, kind: str) -> dict[str, Entry]:
+        query = "SELECT id, account, region, document, members FROM http_apis WHERE kind = ? ORDER BY rowid"
+        return {
+            key: Entry(account, region, json.loads(document), json.loads(members))
+            for key, account, region, document, members in self._database.rows(query, kind)
+        }
 
     def mapped(self, host: str) -> Iterator[tuple[str, str, str]]:
         """The path's start, API and stage of every mapping of a domain."""
         entry = self.domains.get(host)
         for mapping in entry.of("apimappings").values() if entry else ():
             yield mapping.get("apiMappingKey", ""), mapping["apiId"], mapping["stage"]
-
-
-def _plain(entries: dict[str, Entry]) -> Document:
-    return {key: vars(entry) for key, entry in entries.items()}

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from scar_pulumi.cloud.batch.containers import (
 from scar_pulumi.cloud.batch.outcomes import Ended, Outcomes
 from scar_pulumi.cloud.batch.resources import arn_of, caller_of_arn
 from scar_pulumi.cloud.batch.store import BatchJob, BatchStore, milliseconds
+from scar_pulumi.cloud.database import StateError
 from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository, parse_image_uri
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.runner import ContainerExit, Runner, UnusableImageError
@@ -69,14 +69,11 @@ class Attempts:
 
     def begin(self, job: BatchJob, allocation: Allocation) -> None:
         """Starts an attempt: the job is STARTING on disk when this returns."""
-        spec = job.spec
-        if job.parent and (parent := self._store.job(job.parent)):
-            spec = parent.spec
-        number = len(job.state.get("attempts", ())) + 1
+        spec = self._store.spec(job)
+        number = len(job.attempts) + 1
         part = JobContainer(job, spec, number, uuid.uuid4().hex, spec.get("mainNode"))
-        job.status = "STARTING"
-        job.state.pop("statusReason", None)
-        job.state["container"] = self._container(part)
+        job.status, job.reason = "STARTING", None
+        job.container = self._container(part)
         try:
             self._store.save(job)
         except BaseException:
@@ -109,7 +106,7 @@ class Attempts:
             ended = await (self._alone(part, allocation) if part.node is None else self._nodes(part, allocation))
         except asyncio.CancelledError:
             job = self._store.job(part.job.id)
-            ended = Ended(_KILLED) if job and job.state.get("isTerminated") else self.lost()
+            ended = Ended(_KILLED) if job and job.termination is not None else self.lost()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this job's end
             _log.exception("job %s could not be run", part.job.id)
             ended = Ended(None, f"{type(error).__name__}: {error}", _NOT_STARTED)
@@ -122,7 +119,7 @@ class Attempts:
     def _recorded(self, identifier: str, ended: Ended) -> bool:
         try:
             self._outcomes.attempted(identifier, ended)
-        except sqlite3.OperationalError as error:
+        except StateError as error:
             _log.error("the end of job %s cannot be stored: %s", identifier, error)
             return False
         return True
@@ -221,20 +218,20 @@ class Attempts:
     def _started(self, identifier: str) -> None:
         job = self._store.job(identifier)
         assert job is not None, identifier
-        job.status, job.state["startedAt"] = "RUNNING", milliseconds()
+        job.status, job.started = "RUNNING", milliseconds()
         self._store.save(job)
 
     def _node_begins(self, part: JobContainer) -> None:
         node = self._node(part)
         node.status, node.stopped = "STARTING", None
-        node.state["container"] = self._container(part)
+        node.container = self._container(part)
         self._store.save(node)
 
     def _node_ended(self, part: JobContainer, ended: Ended) -> None:
         node = self._node(part)
         node.status, node.stopped = "SUCCEEDED" if ended.exit_code == 0 else "FAILED", milliseconds()
-        node.state["statusReason"] = ended.status_reason
-        node.state["container"] |= ended.document()
+        node.reason = ended.status_reason
+        node.container |= ended.document()
         self._store.save(node)
 
     def _node(self, part: JobContainer) -> BatchJob:

@@ -5,13 +5,14 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from scar_pulumi.cloud.batch.job_definitions import JobDefinitions, check_container, required, specification
 from scar_pulumi.cloud.batch.outcomes import Outcomes
 from scar_pulumi.cloud.batch.requests import ClientError
 from scar_pulumi.cloud.batch.resources import QUEUE, arn_of, bounds, caller_of_arn, full_arn, page_of
-from scar_pulumi.cloud.batch.store import BatchJob, BatchStore, milliseconds
+from scar_pulumi.cloud.batch.store import ENDED, STATUSES, BatchJob, BatchStore, JobFilter, milliseconds
 from scar_pulumi.cloud.signature import Caller
 
 # https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
@@ -20,9 +21,17 @@ _LARGEST_ARRAY = 10_000
 _MOST_DEPENDENCIES = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _WAITING = ("SUBMITTED", "PENDING", "RUNNABLE")
-_STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 _MOST_DESCRIBED = 100
-_ENDED = ("exitCode", "reason", "logStreamName", "taskArn", "containerInstanceArn")
+_OF_CONTAINERS = ("exitCode", "reason", "logStreamName", "taskArn", "containerInstanceArn")
+_SHOWN = ("jobDefinition", "retryStrategy", "dependsOn", "parameters", "timeout", "platformCapabilities",
+          "propagateTags", "shareIdentifier")  # fmt: skip
+_FILTERS = {
+    "JOB_NAME": "name",
+    "JOB_DEFINITION": "definition",
+    "SHARE_IDENTIFIER": "share",
+    "BEFORE_CREATED_AT": "before",
+    "AFTER_CREATED_AT": "after",
+}
 
 
 class Submission:
@@ -51,7 +60,7 @@ class Submission:
         waits = list(self._waits(job, parts))
         with self._store.transaction():
             self._store.add([job, *parts])
-            self._store.wait(waits)
+            self._store.add_waits(waits)
         return {"jobArn": arn_of("job", caller, job.id), "jobName": name, "jobId": job.id}
 
     def _queue(self, caller: Caller, reference: str) -> Mapping[str, Any]:
@@ -78,7 +87,7 @@ class Submission:
             other = self._awaited(awaited)
             if kind == "N_TO_N":
                 yield from _pairs(children, other)
-            elif other.status not in ("SUCCEEDED", "FAILED"):
+            elif other.status not in ENDED:
                 yield from ((part.id, other.id) for part in (children or [job]))
             elif other.status == "FAILED":
                 raise ClientError(f"dependsOn: job {other.id} has FAILED")
@@ -136,7 +145,7 @@ class Control:
         """CancelJob: what has not started fails; what has goes on."""
         waiting = [job for job in self._meant(document["jobId"]) if job.status in _WAITING]
         for job in waiting:
-            job.state["isCancelled"] = True
+            job.is_cancelled = True
         self._outcomes.failed(waiting, document["reason"])
         return {}
 
@@ -155,13 +164,12 @@ class Control:
 
     def end_queue(self, queue: str) -> None:
         """Ends the jobs of a queue that is deleted."""
-        open_ = "queue = ? AND kind NOT IN ('array', 'node') AND status NOT IN ('SUCCEEDED', 'FAILED')"
-        self._terminate(list(self._store.jobs(open_, queue)), "Job Queue deleted")
+        self._terminate(self._store.open_jobs(queue), "Job Queue deleted")
 
     def _terminate(self, jobs: list[BatchJob], reason: str) -> None:
-        open_ = [job for job in jobs if job.status not in ("SUCCEEDED", "FAILED")]
+        open_ = [job for job in jobs if job.status not in ENDED]
         for job in open_:
-            job.state |= {"isTerminated": True, "terminationReason": reason}
+            job.termination = reason
         self._outcomes.failed((job for job in open_ if job.status in _WAITING), reason)
         for job in open_:
             if job.status not in _WAITING:
@@ -173,7 +181,7 @@ class Control:
         job = self._store.job(reference.partition("#")[0])
         if job is None:
             raise ClientError(f"Job {reference} does not exist")
-        return list(self._store.jobs("parent = ?", job.id)) if job.kind == "array" else [job]
+        return self._store.children(job.id) if job.kind == "array" else [job]
 
 
 def _each(
@@ -208,33 +216,21 @@ class Listing:
         places = [key for key in ("jobQueue", "arrayJobId", "multiNodeJobId") if document.get(key)]
         if len(places) != 1:
             raise ClientError("give one of jobQueue, arrayJobId and multiNodeJobId")
-        condition, values = self._place(caller, document, places[0])
-        if filters := document.get("filters"):
-            if len(filters) > 1:
-                raise ClientError("filters: one is taken")
-            added, found = _filter(filters[0])
-            condition, values = f"{condition} AND {added}", [*values, *found]
-        else:
-            condition, values = f"{condition} AND status = ?", [*values, document.get("jobStatus", "RUNNING")]
-        order = "number" if places[0] != "jobQueue" else "sequence DESC"
+        wanted = replace(self._place(caller, document, places[0]), **_filter(document))
         start, size = bounds(document)
-        jobs = self._store.jobs(f"{condition} ORDER BY {order} LIMIT {size + 1} OFFSET {start}", *values)
+        jobs = self._store.found_jobs(wanted, limit=size + 1, offset=start)
         return page_of([self._summary(job) for job in jobs], start, size, "jobSummaryList")
 
-    def _place(self, caller: Caller, document: Mapping[str, Any], key: str) -> tuple[str, list[Any]]:
+    def _place(self, caller: Caller, document: Mapping[str, Any], key: str) -> JobFilter:
         if key != "jobQueue":
-            return "parent = ?", [document[key]]
+            return JobFilter(parent=document[key])
         arn = full_arn(QUEUE, caller, document[key])
         if self._store.resource(arn) is None:
             raise ClientError(f"JobQueue {document[key]} can not be found")
-        return "queue = ? AND parent IS NULL", [arn]
-
-    def _spec(self, job: BatchJob) -> Mapping[str, Any]:
-        parent = self._store.job(job.parent) if job.parent else None
-        return parent.spec if parent else job.spec
+        return JobFilter(queue=arn)
 
     def _summary(self, job: BatchJob) -> dict[str, Any]:
-        spec, state = self._spec(job), job.state
+        spec = self._store.spec(job)
         summary: dict[str, Any] = {
             "jobArn": _arn(job),
             "jobId": job.id,
@@ -243,34 +239,33 @@ class Listing:
             "status": job.status,
             "jobDefinition": spec["jobDefinition"],
             **_times(job),
-            **{key: state[key] for key in ("statusReason", "isCancelled", "isTerminated") if key in state},
+            **_flags(job),
             **self._parts(job, spec),
         }
-        if "container" in state:
-            found: Mapping[str, Any] = state["container"]
-            summary["container"] = {key: found[key] for key in _ENDED[:2] if key in found}
+        if job.container:
+            ended = {key: job.container[key] for key in ("exitCode", "reason") if key in job.container}
+            summary["container"] = ended
         return summary
 
     def _detail(self, job: BatchJob) -> dict[str, Any]:
-        spec, state = self._spec(job), job.state
+        spec = self._store.spec(job)
         detail = {
             "jobArn": _arn(job),
             "jobId": job.id,
             "jobName": job.name,
             "jobQueue": job.queue,
             "status": job.status,
-            "attempts": state.get("attempts", []),
+            "attempts": job.attempts,
             "createdAt": job.created,
             "startedAt": 0,
             **_times(job),
-            **{key: state[key] for key in ("statusReason",) if key in state},
-            "isCancelled": bool(state.get("isCancelled")),
-            "isTerminated": bool(state.get("isTerminated")),
-            **{key: spec[key] for key in ("jobDefinition", "retryStrategy", "dependsOn", "parameters", "timeout",
-                                          "platformCapabilities", "propagateTags", "shareIdentifier") if key in spec},
-            "tags": state.get("tags", spec.get("tags", {})),
+            "isCancelled": False,
+            "isTerminated": False,
+            **_flags(job),
+            **{key: spec[key] for key in _SHOWN if key in spec},
+            "tags": spec.get("tags", {}) if job.tags is None else job.tags,
             **self._parts(job, spec),
-        }  # fmt: skip
+        }
         if job.kind == "multinode":
             detail["nodeProperties"] = spec["nodeProperties"]
         if job.kind == "node":
@@ -282,7 +277,7 @@ class Listing:
     def _parts(self, job: BatchJob, spec: Mapping[str, Any]) -> dict[str, Any]:
         """What a summary says of arrays and nodes."""
         if job.kind == "array":
-            counts = dict.fromkeys(_STATUSES, 0) | self._store.counts("parent = ?", job.id)
+            counts = dict.fromkeys(STATUSES, 0) | self._store.child_counts(job.id)
             return {"arrayProperties": {"size": spec["arrayProperties"]["size"], "statusSummary": counts}}
         if job.kind == "child":
             return {"arrayProperties": {"index": job.number}}
@@ -303,13 +298,12 @@ def _container(job: BatchJob, spec: Mapping[str, Any]) -> dict[str, Any] | None:
     older = {key: int(required(properties, kind)) for key, kind in (("vcpus", "VCPU"), ("memory", "MEMORY"))
              if kind not in listed}  # fmt: skip
     empty: dict[str, list[Any]] = {key: [] for key in ("volumes", "environment", "mountPoints", "ulimits", "secrets")}
-    found = job.state.get("container", {})
-    ended = {key: found[key] for key in _ENDED if found.get(key) is not None}
+    ended = {key: job.container[key] for key in _OF_CONTAINERS if job.container.get(key) is not None}
     return {**empty, "networkInterfaces": [], **kept, **older, **ended}
 
 
 def _times(job: BatchJob) -> dict[str, int]:
-    times = {"startedAt": job.state.get("startedAt"), "stoppedAt": job.stopped}
+    times = {"startedAt": job.started, "stoppedAt": job.stopped}
     return {key: value for key, value in times.items() if value is not None}
 
 
@@ -317,34 +311,25 @@ def _arn(job: BatchJob) -> str:
     return arn_of("job", caller_of_arn(job.queue), job.id)
 
 
-def _filter(entry: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """One filter as an SQL condition. https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html"""
-    name, values = entry.get("name", ""), list(entry.get("values") or ())
+def _flags(job: BatchJob) -> dict[str, Any]:
+    reason = {} if job.reason is None else {"statusReason": job.reason}
+    cancelled = {"isCancelled": True} if job.is_cancelled else {}
+    terminated = {} if job.termination is None else {"isTerminated": True}
+    return {**reason, **cancelled, **terminated}
+
+
+def _filter(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of JobFilter. https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html"""
+    filters = document.get("filters")
+    if not filters:
+        return {"status": document.get("jobStatus", "RUNNING")}
+    if len(filters) > 1:
+        raise ClientError("filters: only one is allowed")
+    name, values = filters[0].get("name", ""), list(filters[0].get("values") or ())
+    if name not in _FILTERS:
+        raise ClientError(f"filters: there is no filter {name}")
     if len(values) != 1:
         raise ClientError(f"filters: {name} takes one value")
-    value = values[0]
-    if name in ("BEFORE_CREATED_AT", "AFTER_CREATED_AT"):
-        if not value.isdecimal():
-            raise ClientError(f"filters: {name} takes milliseconds since the epoch")
-        return f"created {'<' if name.startswith('BEFORE') else '>'} ?", [int(value)]
-    if name == "JOB_NAME":
-        return (
-            ("name LIKE ? ESCAPE '!'", [_like(value)]) if value.endswith("*") else ("lower(name) = lower(?)", [value])
-        )
-    column = {"JOB_DEFINITION": "jobDefinition", "SHARE_IDENTIFIER": "shareIdentifier"}.get(name)
-    if column is None:
-        raise ClientError(f"filters: there is no filter {name}")
-    found = f"json_extract(spec, '$.{column}')"
-    if name == "JOB_DEFINITION":
-        # By name (all its revisions), by NAME:REVISION or ARN; a star at the end stands for anything.
-        short = f"substr({found}, instr({found}, ':job-definition/') + 16)"
-        pattern = _like(value) if value.endswith("*") else None
-        if pattern:
-            return f"({short} LIKE ? ESCAPE '!' OR {found} LIKE ? ESCAPE '!')", [pattern, pattern]
-        return f"({found} = ? OR {short} = ? OR {short} LIKE ? ESCAPE '!')", [value, value, _like(f"{value}:*")]
-    return f"{found} = ?", [value]
-
-
-def _like(text: str) -> str:
-    escaped = text.removesuffix("*").replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    return f"{escaped}%"
+    if name.endswith("_CREATED_AT") and not values[0].isdecimal():
+        raise ClientError(f"filters: {name} takes milliseconds since the epoch")
+    return {_FILTERS[name]: int(values[0]) if name.endswith("_CREATED_AT") else values[0]}

@@ -6,15 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scar_pulumi.cloud.batch.store import BatchJob, BatchStore, milliseconds
+from scar_pulumi.cloud.batch.store import ENDED, BatchJob, BatchStore, milliseconds
 
 _CONDITIONS = {"onExitCode": "exitCode", "onReason": "reason", "onStatusReason": "statusReason"}
-_ENDED = ("SUCCEEDED", "FAILED")
-_OPEN = "('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING')"
-_RELEASE = (
-    "UPDATE jobs SET status = 'RUNNABLE' WHERE id = ? AND status = 'PENDING' "
-    "AND NOT EXISTS (SELECT 1 FROM waits WHERE job = jobs.id)"
-)
 
 
 def is_retried(strategy: Mapping[str, Any], attempts: int, ended: Mapping[str, Any]) -> bool:
@@ -65,17 +59,16 @@ class Outcomes:
             job = self._store.job(identifier)
             assert job is not None, identifier
             self._note(job, ended)
-            terminated = job.state.get("isTerminated", False)
             failed = ended.exit_code != 0
-            if failed and not terminated and not ended.final and self._is_retried(job, ended):
-                job.status = "RUNNABLE"
-                job.state.pop("startedAt", None)
+            if failed and job.termination is None and not ended.final and self._is_retried(job, ended):
+                job.status, job.started = "RUNNABLE", None
                 self._store.save(job)
-                self._store.execute("UPDATE jobs SET status = 'RUNNABLE', stopped = NULL WHERE parent = ?", job.id)
+                self._store.rerun_children(job.id)
             else:
                 self._store.save(job)
-                reason = job.state["terminationReason"] if terminated else ended.status_reason
-                self._finish(job.id, "FAILED" if failed or terminated else "SUCCEEDED", reason)
+                succeeded = not failed and job.termination is None
+                reason = ended.status_reason if job.termination is None else job.termination
+                self._finish(job.id, "SUCCEEDED" if succeeded else "FAILED", reason)
         self._changed()
 
     def failed(self, jobs: Iterable[BatchJob], reason: str) -> None:
@@ -87,20 +80,18 @@ class Outcomes:
         self._changed()
 
     def _note(self, job: BatchJob, ended: Ended) -> None:
-        container = job.state.get("container", {}) | ended.document()
+        container = job.container | ended.document()
         attempt: dict[str, Any] = {"container": {**container, "networkInterfaces": []}}
         attempt["statusReason"] = ended.status_reason
-        times = {"startedAt": job.state.get("startedAt"), "stoppedAt": milliseconds()}
+        times = {"startedAt": job.started, "stoppedAt": milliseconds()}
         attempt |= {key: value for key, value in times.items() if value is not None}
-        job.state["container"] = container
-        job.state.setdefault("attempts", []).append(attempt)
+        job.container = container
+        job.attempts.append(attempt)
 
     def _is_retried(self, job: BatchJob, ended: Ended) -> bool:
-        spec = job.spec
-        if job.parent and (parent := self._store.job(job.parent)):
-            spec = parent.spec
+        strategy = self._store.spec(job)["retryStrategy"]
         words = {**ended.document(), "statusReason": ended.status_reason}
-        return is_retried(spec["retryStrategy"], len(job.state["attempts"]), words)
+        return is_retried(strategy, len(job.attempts), words)
 
     def _finish(self, identifier: str, status: str, reason: str) -> None:
         """Ends a job, and what ends because of it."""
@@ -108,36 +99,33 @@ class Outcomes:
         while pending:
             job = self._store.job(pending[0][0])
             _, status, reason = pending.popleft()
-            if job is not None and job.status not in _ENDED:
+            if job is not None and job.status not in ENDED:
                 pending.extend(self._end(job, status, reason))
 
     def _end(self, job: BatchJob, status: str, reason: str) -> Iterator[tuple[str, str, str]]:
         """Ends one job; yields what is to end after it."""
         job.status, job.stopped = status, milliseconds()
-        job.state["statusReason"] = reason
+        job.reason = reason
         self._store.save(job)
         if job.kind in ("job", "child", "multinode"):
             self.ended[status] += 1
         if job.kind == "multinode":
             self._end_nodes(job)
-        waiting = self._store.waiting_for(job.id)
-        self._store.execute("DELETE FROM waits WHERE awaited = ? OR job = ?", job.id, job.id)
-        for other in waiting:
+        for other in self._store.end_waits(job.id):
             if status == "FAILED":
-                yield other.id, "FAILED", "Dependent Job failed"
+                yield other, "FAILED", "Dependent Job failed"
             else:
-                self._store.execute(_RELEASE, other.id)
+                self._store.release(other)
         if job.kind == "child" and job.parent:
             yield from self._end_of_array(job.parent)
 
     def _end_of_array(self, parent: str) -> Iterator[tuple[str, str, str]]:
-        if self._store.any(f"parent = ? AND status IN {_OPEN}", parent):
+        if self._store.has_open_children(parent):
             return
-        failed = self._store.any("parent = ? AND status = 'FAILED'", parent)
+        failed = self._store.has_failed_children(parent)
         yield parent, "FAILED" if failed else "SUCCEEDED", "Array Child Job failed" if failed else ""
 
     def _end_nodes(self, job: BatchJob) -> None:
-        for node in self._store.jobs(f"parent = ? AND status IN {_OPEN}", job.id):
-            node.status, node.stopped = job.status, job.stopped
-            node.state["statusReason"] = job.state["statusReason"]
+        for node in self._store.open_children(job.id):
+            node.status, node.stopped, node.reason = job.status, job.stopped, job.reason
             self._store.save(node)

@@ -96,7 +96,7 @@ class Tags:
 
     def _read(self, arn: str) -> dict[str, str]:
         if job := self._store.job(arn.partition(":job/")[2]):
-            return dict(job.state.get("tags", job.spec.get("tags", {})))
+            return dict(job.spec.get("tags", {}) if job.tags is None else job.tags)
         if (document := self._store.resource(arn)) is not None:
             return dict(document.get("tags", {}))
         raise ClientError(f"{arn} does not exist")
@@ -105,7 +105,7 @@ class Tags:
         if len(tags) > 50:
             raise ClientError(f"{arn} would have {len(tags)} tags; 50 are the most")
         if job := self._store.job(arn.partition(":job/")[2]):
-            job.state["tags"] = tags
+            job.tags = tags
             self._store.save(job)
         elif (document := self._store.resource(arn)) is not None:
             self._store.update(arn, document | {"tags": tags})
@@ -324,7 +324,7 @@ class JobQueues(Transitional):
         return {}
 
     def _is_busy(self, arn: str) -> bool:
-        return self._store.any("queue = ? AND status IN ('STARTING', 'RUNNING')", arn)
+        return self._store.has_running_jobs(arn)
 
     def _order(self, caller: Caller, entries: Any) -> list[dict[str, Any]]:
         if not 1 <= len(entries) <= _MOST_ENVIRONMENTS:

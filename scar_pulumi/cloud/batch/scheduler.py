@@ -43,20 +43,11 @@ class Scheduler:
             await self._awake.wait()
             self._awake.clear()
             try:
-                self._admit()
+                self._store.admit()
                 self._place()
             except Exception:  # noqa: BLE001 - one odd job must not stop all others
                 _log.exception("jobs could not be placed")
             await asyncio.sleep(0)
-
-    def _admit(self) -> None:
-        with self._store.transaction():
-            for change in (
-                "'RUNNABLE' WHERE status = 'SUBMITTED' AND kind = 'node'",
-                "'RUNNABLE' WHERE status = 'SUBMITTED' AND kind != 'array' AND id NOT IN (SELECT job FROM waits)",
-                "'PENDING' WHERE status = 'SUBMITTED'",
-            ):
-                self._store.execute(f"UPDATE jobs SET status = {change}")  # noqa: S608 - written right above
 
     def _place(self) -> None:
         blocked: set[str] = set()
@@ -86,11 +77,9 @@ class Scheduler:
                 self._begin(job, self._capacity.take(job.id, _arn(chosen), needs))
 
     def _runnable(self, queue: Mapping[str, Any]) -> Iterator[BatchJob]:
-        order, last = "sequence", 0
-        if queue.get("schedulingPolicyArn"):
-            order = "json_extract(spec, '$.schedulingPriority') DESC, sequence"
-        condition = f"queue = ? AND status = 'RUNNABLE' AND kind != 'node' ORDER BY {order} LIMIT {_AT_ONCE} OFFSET ?"
-        while jobs := list(self._store.jobs(condition, queue["jobQueueArn"], last)):
+        by_priority, last = bool(queue.get("schedulingPolicyArn")), 0
+        arn = queue["jobQueueArn"]
+        while jobs := self._store.runnable_jobs(arn, by_priority=by_priority, limit=_AT_ONCE, offset=last):
             yield from jobs
             # What has started meanwhile is no longer among the runnable ones.
             last += sum(job.status == "RUNNABLE" for job in jobs)
@@ -111,8 +100,8 @@ class Scheduler:
         return self._specs[job.parent]
 
     def _note(self, job: BatchJob) -> None:
-        if job.state.get("statusReason") != _TOO_LARGE:
-            job.state["statusReason"] = _TOO_LARGE
+        if job.reason != _TOO_LARGE:
+            job.reason = _TOO_LARGE
             self._store.save(job)
 
 

@@ -21,6 +21,7 @@ from scar_pulumi.cloud.batch.requests import TAGS_PATH, ClientError, check_reque
 from scar_pulumi.cloud.batch.resources import ComputeEnvironments, JobQueues, SchedulingPolicies, Tags
 from scar_pulumi.cloud.batch.scheduler import Scheduler
 from scar_pulumi.cloud.batch.store import BatchStore, milliseconds
+from scar_pulumi.cloud.database import Database
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.upstream import Upstream
@@ -35,26 +36,26 @@ Operation = Callable[[Caller, dict[str, Any]], dict[str, Any]]
 
 
 class BatchService(Service):
-    """Serves everything signed for `batch`, and runs its jobs. `directory` keeps its state."""
+    """Serves everything signed for `batch`, and runs its jobs. `volumes` is the folder of the jobs' volumes."""
 
     name = "batch"
 
     def __init__(
         self,
+        database: Database,
         upstream: Upstream,
         runner: Runner,
         images: ImageStore,
         logs: CloudLogSink,
         *,
         endpoint: Mapping[str, str],
-        directory: Path,
+        volumes: Path,
     ) -> None:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        self._store = store = BatchStore(directory / "batch.sqlite")
+        volumes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._store = store = BatchStore(database)
         capacity = Capacity(Machine())
         self._outcomes = Outcomes(store, self._wake)
         values = SecretValues(upstream)
-        volumes = directory / "volumes"
         self._attempts = Attempts(
             store,
             self._outcomes,
@@ -75,11 +76,10 @@ class BatchService(Service):
 
     def start(self) -> None:
         """Takes up what a predecessor left: its running jobs lost their machine, all others wait as before."""
-        self._store.execute("DELETE FROM jobs WHERE stopped < ?", milliseconds() - _KEPT)
+        self._store.forget_ended(milliseconds() - _KEPT)
         self._environments.restore()
         self._queues.restore()
-        running = "kind IN ('job', 'child', 'multinode') AND status IN ('STARTING', 'RUNNING')"
-        for job in list(self._store.jobs(running)):
+        for job in self._store.running_jobs():
             self._outcomes.attempted(job.id, self._attempts.lost())
         self._tasks.append(asyncio.create_task(self._scheduler.run()))
         self._wake()
@@ -90,11 +90,10 @@ class BatchService(Service):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._attempts.close()
-        self._store.close()
 
     def describe(self) -> dict[str, Any]:
         """How many jobs there are of each status, and have ended since the start; those that run are in containers."""
-        counts = self._store.counts("kind NOT IN ('array', 'node') AND status NOT IN ('SUCCEEDED', 'FAILED')")
+        counts = self._store.open_counts()
         ended = {status.lower(): count for status, count in self._outcomes.ended.items()}
         return {**{status.lower(): count for status, count in counts.items()}, **ended}
 
@@ -106,7 +105,7 @@ class BatchService(Service):
         """Answer one request."""
         request = await incoming.read()
         try:
-            answer = self._answer(incoming.caller or Caller(), request)
+            answer = await self._answer(incoming.caller or Caller(), request)
         except ClientError as error:
             raise ServiceError(400, "ClientException", str(error)) from error
         except Exception as error:
@@ -114,15 +113,16 @@ class BatchService(Service):
             raise ServiceError(500, "ServerException", f"local cloud: {error}") from error
         return json_response(answer, headers={"x-amzn-requestid": str(uuid.uuid4())})
 
-    def _answer(self, caller: Caller, request: Request) -> dict[str, Any]:
+    async def _answer(self, caller: Caller, request: Request) -> dict[str, Any]:
         operation = operation_name(request.method, request.path)
         if operation not in self._operations:
             raise ClientError(f"{operation or request.path}: the local cloud's Batch does not have this operation")
         document = _document(request)
         check_request(operation, document)
         answer = self._operations[operation](caller, document)
-        if request.method == "POST":
+        if not operation.startswith(("Describe", "List")):
             self._wake()
+            await self._store.flushed()
         return answer
 
     def _wake(self) -> None:

@@ -88,7 +88,7 @@ class LambdaApi(Service):
             case "DryRun":
                 return Response(status_code=204)
             case "Event":
-                self._events.put(function.reference, payload, request_id)
+                await self._events.put(function.reference, payload, request_id)
                 return Response(status_code=202)
             case "RequestResponse":
                 context = request.header("x-amz-client-context") or None

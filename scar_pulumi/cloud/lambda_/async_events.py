@@ -46,11 +46,12 @@ class EventQueue:
         for event in self._spool.restore():
             self._begin(event)
 
-    def put(self, function: FunctionReference, payload: bytes, request_id: str) -> None:
-        """Accept an event: it is on disk when this returns, and is delivered even after a kill."""
+    async def put(self, function: FunctionReference, payload: bytes, request_id: str) -> None:
+        """Accept an event: it is on the disk when this returns, and is delivered even after a kill."""
         event = SpooledEvent(request_id, function, time.time())
         self._spool.put(event, payload)
         self._begin(event)
+        await self._spool.flushed()
 
     async def close(self) -> None:
         """Stop; unfinished events stay on disk."""

@@ -53,7 +53,7 @@ class EventHook(Service):
         request_id = posted.header("x-amzn-lambda-request-id")
         event = json.loads(posted.body)
         if is_asynchronous(event):
-            self._events.put(reference, posted.body, request_id)
+            await self._events.put(reference, posted.body, request_id)
             self._uploads.spooled(event)
             return Response()
         function = await self._functions.find(reference)

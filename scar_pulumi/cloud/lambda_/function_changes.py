@@ -3,10 +3,8 @@
 import json
 import os
 import re
-from pathlib import Path
 from typing import Any
 
-from scar_foundation.files import write_whole
 from scar_pulumi.cloud.asgi import Request, Response
 from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository, parse_image_uri
 from scar_pulumi.cloud.lambda_.functions import (
@@ -17,6 +15,7 @@ from scar_pulumi.cloud.lambda_.functions import (
     pin_image,
     sink_log_group,
 )
+from scar_pulumi.cloud.lambda_.spool import ImageFunctions
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.upstream import READ_METHODS
 from scar_pulumi.cloud.runner import FunctionConfiguration, Runner
@@ -33,16 +32,22 @@ class FunctionChanges:
     """Prepares requests that change functions, and follows up on those that succeeded."""
 
     def __init__(
-        self, functions: Functions, images: ImageStore, logs: CloudLogSink, runner: Runner, *, names: Path, hook: str
+        self,
+        functions: Functions,
+        images: ImageStore,
+        logs: CloudLogSink,
+        runner: Runner,
+        *,
+        names: ImageFunctions,
+        hook: str,
     ) -> None:
         self._functions = functions
         self._images = images
         self._logs = logs
         self._runner = runner
-        self._names_file = names
+        self._names = names
         self._hook = hook
-        self._names: set[str] = set(json.loads(names.read_bytes())) if names.is_file() else set()
-        for name in self._names:
+        for name in names:
             os.environ[_PROXY + name] = hook
 
     def is_image_function(self, name: str) -> bool:
@@ -78,7 +83,7 @@ class FunctionChanges:
         self._functions.forget(reference.name)
         part = found["part"] or ""
         if request.method == "DELETE" and not part and not reference.qualifier:
-            self._unhook(reference.name)
+            await self._unhook(reference.name)
         if part in ("", "code", "configuration"):
             await self._runner.retire(reference.name)
         if part == "code":
@@ -134,23 +139,18 @@ class FunctionChanges:
         name = document["FunctionName"].rpartition(":")[2]
         self._functions.forget(name)
         if "ImageUri" not in (document.get("Code") or {}):
-            self._unhook(name)
+            await self._unhook(name)
             return
         self._logs.expect(document["LoggingConfig"]["LogGroup"], caller.account, caller.region)
         os.environ[_PROXY + name] = self._hook
         if name not in self._names:
-            self._names.add(name)
-            self._write_names()
+            await self._names.add(name)
         await self._expect_events(FunctionReference(caller.account, caller.region, name))
 
-    def _unhook(self, name: str) -> None:
+    async def _unhook(self, name: str) -> None:
         os.environ.pop(_PROXY + name, None)
         if name in self._names:
-            self._names.discard(name)
-            self._write_names()
-
-    def _write_names(self) -> None:
-        write_whole(self._names_file, json.dumps(sorted(self._names)).encode())
+            await self._names.remove(name)
 
 
 def with_document(request: Request, document: dict[str, Any]) -> Request:

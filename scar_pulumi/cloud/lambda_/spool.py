@@ -1,19 +1,22 @@
-"""Asynchronous events on disk: written before they are acknowledged, removed when they are done."""
+"""What the local cloud itself keeps of Lambda: asynchronous events that are not done, and image functions by name."""
 
-import base64
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import astuple, dataclass, replace
 
-from scar_foundation.files import UNFINISHED, write_whole
+from scar_pulumi.cloud.database import Database
 from scar_pulumi.cloud.lambda_.functions import FunctionReference
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS events (
+    request_id TEXT PRIMARY KEY, account TEXT, region TEXT, name TEXT, qualifier TEXT, created REAL,
+    attempts INTEGER, payload BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS image_functions (name TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
 
 
 @dataclass(frozen=True)
 class SpooledEvent:
-    """An event that waits or runs; its payload stays on disk until needed. `created` is seconds since the epoch."""
+    """An event that waits or runs, without its payload. `created` is seconds since the epoch."""
 
     request_id: str
     function: FunctionReference
@@ -22,48 +25,67 @@ class SpooledEvent:
 
 
 class Spool:
-    """One file per event: the head as one line of JSON, then the payload. The name holds how often it was tried."""
+    """Events from when they are acknowledged until they are done."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.define(_TABLES)
 
     def put(self, event: SpooledEvent, payload: bytes) -> None:
-        """Stores an event; on return the operating system has it."""
-        head = asdict(event)
-        head.pop("attempts")
-        write_whole(self._path(event), json.dumps(head).encode() + b"\n" + payload)
+        """Store an event; `flushed` says when it is on the disk."""
+        row = (event.request_id, *astuple(event.function), event.created, event.attempts, payload)
+        self._database.write("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *row)
+
+    async def flushed(self) -> None:
+        """Return when everything stored is on the disk."""
+        await self._database.flushed()
 
     def payload(self, event: SpooledEvent) -> bytes:
-        """An event's payload."""
-        with self._path(event).open("rb") as file:
-            file.readline()
-            return file.read()
+        """Return an event's payload."""
+        row = self._database.row("SELECT payload FROM events WHERE request_id = ?", event.request_id)
+        return bytes(row[0]) if row else b""
 
     def tried(self, event: SpooledEvent) -> SpooledEvent:
-        """Notes one more attempt."""
+        """Note one more attempt."""
         after = replace(event, attempts=event.attempts + 1)
-        self._path(event).rename(self._path(after))
+        self._database.write("UPDATE events SET attempts = ? WHERE request_id = ?", after.attempts, event.request_id)
         return after
 
     def remove(self, event: SpooledEvent) -> None:
-        """Forgets an event that is done."""
-        self._path(event).unlink(missing_ok=True)
+        """Forget an event that is done."""
+        self._database.write("DELETE FROM events WHERE request_id = ?", event.request_id)
 
     def restore(self) -> Iterator[SpooledEvent]:
-        """The events that a predecessor left, oldest first; what a kill cut short is removed."""
-        for path in self._directory.glob(f"{UNFINISHED}*"):
-            path.unlink(missing_ok=True)
-        events = [_read(path) for path in self._directory.glob("*.event")]
-        yield from sorted(events, key=lambda event: event.created)
-
-    def _path(self, event: SpooledEvent) -> Path:
-        # Request ids are ours or MiniStack's, but the name of a file is no place for trust.
-        name = base64.urlsafe_b64encode(event.request_id.encode()).decode()
-        return self._directory / f"{name}.{event.attempts}.event"
+        """Yield the events that a predecessor left, oldest first."""
+        columns = "request_id, account, region, name, qualifier, created, attempts"
+        for request_id, *function, created, attempts in self._database.rows(
+            f"SELECT {columns} FROM events ORDER BY created"  # noqa: S608 - columns from above
+        ):
+            yield SpooledEvent(request_id, FunctionReference(*function), created, attempts)
 
 
-def _read(path: Path) -> SpooledEvent:
-    with path.open("rb") as file:
-        head: dict[str, Any] = json.loads(file.readline())
-    function = FunctionReference(**head.pop("function"))
-    return SpooledEvent(**head, function=function, attempts=int(path.name.split(".")[1]))
+class ImageFunctions:
+    """The names of the functions made from images, which MiniStack does not tell from others when it starts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.define(_TABLES)
+        self._names = {name for (name,) in database.rows("SELECT name FROM image_functions")}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    async def add(self, name: str) -> None:
+        """Keep a name; on return it is on the disk."""
+        self._database.write("INSERT OR IGNORE INTO image_functions VALUES (?)", name)
+        self._names.add(name)
+        await self._database.flushed()
+
+    async def remove(self, name: str) -> None:
+        """Forget a name; on return the disk has forgotten it, too."""
+        self._database.write("DELETE FROM image_functions WHERE name = ?", name)
+        self._names.discard(name)
+        await self._database.flushed()

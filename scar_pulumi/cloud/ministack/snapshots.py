@@ -2,7 +2,7 @@
 
 MiniStack saves its state when it is asked to shut down by an ASGI lifespan message; saving is all that message does to
 services that run in this process, so it can be sent to a live application. What was saved becomes a snapshot in one
-rename, and only then the journal's older segments go: a kill at any moment leaves either the old pair or the new one.
+rename, and only then the journal's older entries go: a kill at any moment leaves either the old pair or the new one.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from scar_foundation.errors import LocalCloudError
@@ -29,8 +29,9 @@ class Snapshots:
         self._working = working
         self._journal = journal
         self._saved: set[str] = set()
+        self._saving = asyncio.Lock()
         self.seconds = 0.0
-        """How long the last save took."""
+        """How long the last save kept everything else waiting."""
 
     def restore(self) -> int:
         """Fills the working directory from the newest snapshot and returns its number; MiniStack must not run yet.
@@ -47,7 +48,11 @@ class Snapshots:
         return number
 
     async def save(self, application: ASGIApp) -> bool:
-        """Makes a snapshot of the running application; False when not everything was saved, and the journal stays."""
+        """Make a snapshot of the running application; False when not everything was saved, and the journal stays."""
+        async with self._saving:
+            return await self._save(application)
+
+    async def _save(self, application: ASGIApp) -> bool:
         started = time.monotonic()
         before = _identities(self._working)
         number = self._journal.rotate()
@@ -57,12 +62,15 @@ class Snapshots:
             _log.error("snapshot %d: not saved: %s; the journal is kept", number, ", ".join(sorted(missing)))
             return False
         self._saved = saved
-        temporary = self._directory / f"{number}.tmp"
+        temporary = self._directory / f"unfinished-{number}"
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(self._working, temporary, copy_function=os.link)
-        temporary.rename(self._directory / str(number))
-        self._discard(number)
         self.seconds = time.monotonic() - started
+        # On the disk before the journal's entries go, which those who asked were promised to find again.
+        await asyncio.to_thread(_flush, [*temporary.iterdir(), temporary])
+        temporary.rename(self._directory / str(number))
+        await asyncio.to_thread(_flush, [self._directory])
+        self._discard(number)
         return True
 
     def _numbers(self) -> list[int]:
@@ -133,6 +141,15 @@ async def send_shutdown(application: ASGIApp) -> None:
             _log.error("MiniStack could not save its state: %s", message.get("message", ""))
 
     await application({"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}, receive, send)
+
+
+def _flush(paths: Iterable[Path]) -> None:
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _verify(snapshot: Path) -> None:

@@ -56,7 +56,7 @@ class Upstream:
         return await task
 
     async def replay(self, start: int) -> int:
-        """Repeats the journal from a segment on; what exists already is no error. Returns how many were repeated."""
+        """Repeats the journal from a number on; what exists already is no error. Returns how many were repeated."""
         count = 0
         started = time.monotonic()
         for request in self._journal.requests(start):
@@ -72,15 +72,16 @@ class Upstream:
     async def _forward(self, service: str, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         async def journal_then_send(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 300:
-                self._record(service, request)
+                await self._record(service, request)
             await send(message)
 
         await self._application(scope, receive, journal_then_send)
 
-    def _record(self, service: str, request: Request) -> None:
+    async def _record(self, service: str, request: Request) -> None:
         if is_journaled(service, request):
             self._journal.append(request)
             self._changed(action_of(request) in ("PutLogEvents", "CreateLogStream"))
+            await self._journal.flushed()
         elif request.method not in ("GET", "HEAD") and service != "sts":
             self._changed(True)
 

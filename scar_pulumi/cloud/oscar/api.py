@@ -216,7 +216,7 @@ class OscarApi(Service):
         if not has_service_token(request, service):
             return unauthorised()
         if names["service"]:
-            self._queue.put(service, request.body)
+            await self._queue.put([service], request.body)
             return Response(status_code=201)
         answer = await self._calls.run(service, request.body)
         return Response(answer.body, answer.status, media_type="application/octet-stream")
@@ -291,13 +291,13 @@ class OscarApi(Service):
 
     async def _delete_jobs(self, cluster: str, request: Request, names: dict[str, str]) -> Response:
         jobs = self._jobs.of(cluster, names["service"])
-        for job in jobs if request.parameter("all") == "true" else [job for job in jobs if job.status == "Succeeded"]:
-            await self._queue.remove(job)
+        of_all = request.parameter("all") == "true"
+        await self._queue.remove(job for job in jobs if of_all or job.status == "Succeeded")
         return Response(status_code=204)
 
     async def _delete_job(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
-        job: OscarJob | None = self._jobs.find(cluster, names["service"], names["job"])
+        job = self._jobs.find(cluster, names["service"], names["job"])
         if job is None:
             return Response(status_code=404)
-        await self._queue.remove(job)
+        await self._queue.remove([job])
         return Response(status_code=204)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from scar_pulumi.cloud.database import Database
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.oscar.address import minio_endpoint, password
@@ -22,13 +23,21 @@ class OscarClusters:
     """The clusters of the local cloud in the state directory `root`, whose address is `endpoint`."""
 
     def __init__(
-        self, root: Path, endpoint: str, *, upstream: Upstream, images: ImageStore, runner: Runner, parts: RangedReads
+        self,
+        database: Database,
+        root: Path,
+        endpoint: str,
+        *,
+        upstream: Upstream,
+        images: ImageStore,
+        runner: Runner,
+        parts: RangedReads,
     ) -> None:
         directory, secret = root / "oscar", password(root)
         storage = minio_endpoint(endpoint)
         containers = Containers(runner, endpoint)
-        self._services = Services(directory / "services")
-        self._jobs = Jobs(directory / "jobs")
+        self._services = Services(database)
+        self._jobs = Jobs(database, directory / "jobs")
         self._queue = JobQueue(self._jobs, self._services, containers)
         calls = Calls(directory / "calls", containers)
         buckets = Buckets(upstream)
@@ -64,7 +73,5 @@ class OscarClusters:
         """How many services there are, and jobs in which state."""
         return {"services": len(self._services.all()), "jobs": self._jobs.counts()}
 
-    def _arrived(self, bucket: str, key: str, event: bytes) -> None:
-        for service in self._services.all():
-            if starts(service.definition, bucket, key):
-                self._queue.put(service, event)
+    async def _arrived(self, bucket: str, key: str, event: bytes) -> None:
+        await self._queue.put((one for one in self._services.all() if starts(one.definition, bucket, key)), event)

@@ -6,6 +6,7 @@ import shutil
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,18 +39,20 @@ class JobQueue:
             self._begin(job)
         self._expiry = asyncio.create_task(self._expire())
 
-    def put(self, service: Service, event: bytes) -> OscarJob:
-        """Accepts an event: it is on disk when this returns."""
-        job = self._jobs.create(service.cluster, service.name, event)
-        self._begin(job)
-        return job
+    async def put(self, services: Iterable[Service], event: bytes) -> None:
+        """Accept an event for services: it is on the disk when this returns."""
+        for service in services:
+            self._begin(self._jobs.create(service.cluster, service.name, event))
+        await self._jobs.flushed()
 
-    async def remove(self, job: OscarJob) -> None:
-        """Ends a job and forgets it."""
-        if task := self._tasks.get(job.name):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        self._jobs.remove(job)
+    async def remove(self, jobs: Iterable[OscarJob]) -> None:
+        """End jobs and forget them; on return the disk has forgotten them, too."""
+        for job in jobs:
+            if task := self._tasks.get(job.name):
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            self._jobs.remove(job)
+        await self._jobs.flushed()
 
     async def close(self) -> None:
         """Stops; what is not done stays on disk."""
@@ -77,14 +80,14 @@ class JobQueue:
                 return
             self._jobs.log(job).unlink(missing_ok=True)  # of the attempt that a kill has ended
             succeeded = await self._execute(service, job)
-            self._jobs.ended(self._jobs.find(job.cluster, job.service, job.name) or job, succeeded=succeeded)
+            self._jobs.ended(job, succeeded=succeeded)
 
     async def _execute(self, service: Service, job: OscarJob) -> bool:
         folder, log = self._jobs.folder(job) / "container", self._jobs.log(job)
         event = self._jobs.event(job)
         try:
             outcome = await self._containers.run(
-                service, job.name, event, folder=folder, log=log, started=lambda: self._began(job)
+                service, job.name, event, folder=folder, log=log, started=lambda: self._jobs.began(job)
             )
         except RunnerStoppedError:
             raise
@@ -92,9 +95,6 @@ class JobQueue:
             JobLogs().put("", str(log), [(time.time_ns() // 1_000_000, str(error))])
             return False
         return outcome.result.exit_code == 0
-
-    def _began(self, job: OscarJob) -> None:
-        self._jobs.began(job)
 
     async def _expire(self) -> None:
         while True:

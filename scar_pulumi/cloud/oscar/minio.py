@@ -5,7 +5,7 @@ The answer to an upload leaves when the jobs that it causes are on disk, so that
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeGuard
@@ -29,7 +29,7 @@ from scar_pulumi.cloud.s3.upload_events import upload_event
 from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
 from scar_pulumi.cloud.signature import Signature, signature_of
 
-Arrived = Callable[[str, str, bytes], None]
+Arrived = Callable[[str, str, bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Minio(Service):
         async def tell_then_send(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
                 found = await self._described(inner, NewObject(event, bucket, key))
-                self._arrived(bucket, key, json.dumps(minio_event(found, self._endpoint)).encode())
+                await self._arrived(bucket, key, json.dumps(minio_event(found, self._endpoint)).encode())
             await send(message)
 
         return tell_then_send

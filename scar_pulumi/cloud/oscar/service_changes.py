@@ -146,9 +146,8 @@ class ServiceChanges:
             service = self._services.find(cluster, name)
             if service is None:
                 return False
-            self._services.remove(service)
-            for job in self._jobs.of(cluster, name):
-                await self._queue.remove(job)
+            await self._services.remove(service)
+            await self._queue.remove(self._jobs.of(cluster, name))
             self._images.forget(service)
             for bucket in await self._left_alone(service):
                 await self._buckets.wipe(bucket)
@@ -163,4 +162,4 @@ class ServiceChanges:
     async def _put(self, cluster: str, definition: Definition) -> None:
         image = await self._images.prepare(cluster, definition)
         await self._buckets.provide(cluster, definition)
-        self._services.put(Service(cluster, definition, image))
+        await self._services.put(Service(cluster, definition, image))

@@ -1,18 +1,27 @@
-"""Services and jobs on disk: a service before its creation is answered, a job before its event is acknowledged."""
+"""Services and jobs of all clusters, in the local cloud's database; what jobs print is in files of their own."""
 
 import json
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from scar_foundation.files import write_whole
+from scar_pulumi.cloud.database import Database
 
 Status = Literal["Pending", "Running", "Succeeded", "Failed"]
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS oscar_services (
+    cluster TEXT, name TEXT, definition TEXT, image TEXT, PRIMARY KEY (cluster, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS oscar_jobs (
+    number INTEGER PRIMARY KEY, cluster TEXT, service TEXT, name TEXT UNIQUE, created REAL, status TEXT,
+    started REAL, finished REAL, event BLOB);
+CREATE INDEX IF NOT EXISTS oscar_jobs_by_service ON oscar_jobs (cluster, service);
+"""
+_JOB = "SELECT cluster, service, name, created, status, started, finished FROM oscar_jobs"
 _LIFETIME = 2_592_000.0
 """Seconds that a finished job is kept: the default of OSCAR's TTL_JOB."""
 
@@ -32,45 +41,40 @@ class Service:
 
 
 class Services:
-    """One file per service, readable by its owner only."""
+    """The services, in memory too: every new object is compared with all of them."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._services = {(found.cluster, found.name): found for found in self._read()}
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.define(_TABLES)
+        rows = database.rows("SELECT cluster, definition, image FROM oscar_services")
+        found = (Service(cluster, json.loads(definition), image) for cluster, definition, image in rows)
+        self._services = {(service.cluster, service.name): service for service in found}
 
     def of(self, cluster: str) -> list[Service]:
-        """The services of a cluster, by name."""
+        """Return the services of a cluster, by name."""
         return [service for _, service in sorted(self._services.items()) if service.cluster == cluster]
 
     def all(self) -> list[Service]:
-        """The services of all clusters."""
+        """Return the services of all clusters."""
         return list(self._services.values())
 
     def find(self, cluster: str, name: str) -> Service | None:
-        """A service, or None."""
+        """Return a service, or None."""
         return self._services.get((cluster, name))
 
-    def put(self, service: Service) -> None:
-        """Keeps a service, or what has become of it."""
-        path = self._path(service.cluster, service.name)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        document = {"definition": service.definition, "image": service.image}
-        write_whole(path, json.dumps(document).encode())
+    async def put(self, service: Service) -> None:
+        """Keep a service, or what has become of it; on return it is on the disk."""
+        row = service.cluster, service.name, json.dumps(service.definition), service.image
+        self._database.write("INSERT OR REPLACE INTO oscar_services VALUES (?, ?, ?, ?)", *row)
         self._services[service.cluster, service.name] = service
+        await self._database.flushed()
 
-    def remove(self, service: Service) -> None:
-        """Forgets a service."""
-        self._path(service.cluster, service.name).unlink(missing_ok=True)
-        self._services.pop((service.cluster, service.name), None)
-
-    def _path(self, cluster: str, name: str) -> Path:
-        return self._directory / quote(cluster, safe="") / f"{name}.json"
-
-    def _read(self) -> Iterator[Service]:
-        for path in self._directory.glob("*/*.json"):
-            document = json.loads(path.read_bytes())
-            yield Service(unquote(path.parent.name), document["definition"], document["image"])
+    async def remove(self, service: Service) -> None:
+        """Forget a service; on return the disk has forgotten it, too."""
+        key = service.cluster, service.name
+        self._database.write("DELETE FROM oscar_services WHERE cluster = ? AND name = ?", *key)
+        self._services.pop(key, None)
+        await self._database.flushed()
 
 
 @dataclass(frozen=True)
@@ -87,83 +91,88 @@ class OscarJob:
 
 
 class Jobs:
-    """A folder per job: `event`, `job.json`, `log`."""
+    """The jobs; below `directory`, each has a folder for its output and its container."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, database: Database, directory: Path) -> None:
+        self._database = database
         self._directory = directory
+        database.define(_TABLES)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._jobs = {job.name: job for job in sorted(self._read(), key=lambda job: job.created)}
+        self._sweep()
 
     def create(self, cluster: str, service: str, event: bytes) -> OscarJob:
-        """Accepts an event; on return the operating system has it."""
+        """Store an event; `flushed` says when it is on the disk."""
         job = OscarJob(cluster, service, f"{service}-{uuid.uuid4()}", time.time())
-        folder = self.folder(job)
-        folder.mkdir(mode=0o700, parents=True)
-        write_whole(folder / "event", event)
-        self._put(job)
+        self.folder(job).mkdir(mode=0o700, parents=True)
+        self._database.write(
+            "INSERT INTO oscar_jobs (cluster, service, name, created, status, started, finished, event)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            *astuple(job),
+            event,
+        )
         return job
 
+    async def flushed(self) -> None:
+        """Return when every change is on the disk."""
+        await self._database.flushed()
+
     def event(self, job: OscarJob) -> bytes:
-        """What a job is to work on."""
-        return (self.folder(job) / "event").read_bytes()
+        """Return what a job is to work on."""
+        row = self._database.row("SELECT event FROM oscar_jobs WHERE name = ?", job.name)
+        return bytes(row[0] or b"") if row else b""
 
     def log(self, job: OscarJob) -> Path:
-        """The file with its output; it may not be there."""
+        """Return the file with its output; it may not be there."""
         return self.folder(job) / "log"
 
-    def began(self, job: OscarJob) -> OscarJob:
-        """Notes that its container runs."""
-        return self._put(replace(job, status="Running", started=time.time()))
+    def began(self, job: OscarJob) -> None:
+        """Note that its container runs."""
+        statement = "UPDATE oscar_jobs SET status = 'Running', started = ? WHERE name = ?"
+        self._database.write(statement, time.time(), job.name)
 
-    def ended(self, job: OscarJob, *, succeeded: bool) -> OscarJob:
-        """Notes how it ended; its event is not needed any more."""
+    def ended(self, job: OscarJob, *, succeeded: bool) -> None:
+        """Note how it ended; its event is not needed any more."""
         status: Status = "Succeeded" if succeeded else "Failed"
-        done = self._put(replace(job, status=status, finished=time.time()))
-        (self.folder(job) / "event").unlink(missing_ok=True)
-        return done
+        statement = "UPDATE oscar_jobs SET status = ?, finished = ?, event = NULL WHERE name = ?"
+        self._database.write(statement, status, time.time(), job.name)
 
     def of(self, cluster: str, service: str) -> list[OscarJob]:
-        """The jobs of a service, the youngest first."""
-        return [job for job in reversed(self._jobs.values()) if (job.cluster, job.service) == (cluster, service)]
+        """Return the jobs of a service, the youngest first."""
+        query = f"{_JOB} WHERE cluster = ? AND service = ? ORDER BY number DESC"
+        return [OscarJob(*row) for row in self._database.rows(query, cluster, service)]
 
     def find(self, cluster: str, service: str, name: str) -> OscarJob | None:
-        """A job of a service, or None."""
-        job = self._jobs.get(name)
-        return job if job and (job.cluster, job.service) == (cluster, service) else None
+        """Return a job of a service, or None."""
+        row = self._database.row(f"{_JOB} WHERE cluster = ? AND service = ? AND name = ?", cluster, service, name)
+        return OscarJob(*row) if row else None
 
     def unfinished(self) -> list[OscarJob]:
-        """Those that wait, and those whose container a kill has ended; the oldest first."""
-        return [job for job in self._jobs.values() if job.finished is None]
+        """Return those that wait, and those whose container a kill has ended; the oldest first."""
+        return [OscarJob(*row) for row in self._database.rows(f"{_JOB} WHERE finished ISNULL ORDER BY number")]
 
     def counts(self) -> dict[str, int]:
-        """How many jobs are in which state."""
-        states = [job.status for job in self._jobs.values()]
-        return {state.lower(): states.count(state) for state in ("Pending", "Running", "Succeeded", "Failed")}
+        """Return how many jobs are in which state."""
+        found = dict(self._database.rows("SELECT status, count(*) FROM oscar_jobs GROUP BY status"))
+        return {status.lower(): found.get(status, 0) for status in ("Pending", "Running", "Succeeded", "Failed")}
 
     def remove(self, job: OscarJob) -> None:
-        """Forgets a job with its output."""
-        self._jobs.pop(job.name, None)
-        (self.folder(job) / "job.json").unlink(missing_ok=True)  # without it the rest means nothing
+        """Forget a job with its output."""
+        self._database.write("DELETE FROM oscar_jobs WHERE name = ?", job.name)
         shutil.rmtree(self.folder(job), ignore_errors=True)
 
     def expire(self) -> None:
-        """Removes the jobs that ended too long ago."""
+        """Remove the jobs that ended too long ago."""
         oldest = time.time() - _LIFETIME
-        for job in [job for job in self._jobs.values() if job.finished is not None and job.finished < oldest]:
-            self.remove(job)
+        for row in self._database.rows(f"{_JOB} WHERE finished < ?", oldest):
+            self.remove(OscarJob(*row))
 
     def folder(self, job: OscarJob) -> Path:
-        """The job's own folder."""
+        """Return the job's own folder."""
         return self._directory / quote(job.cluster, safe="") / job.service / job.name
 
-    def _put(self, job: OscarJob) -> OscarJob:
-        write_whole(self.folder(job) / "job.json", json.dumps(asdict(job)).encode())
-        self._jobs[job.name] = job
-        return job
-
-    def _read(self) -> Iterator[OscarJob]:
+    def _sweep(self) -> None:
+        """Remove the folders of jobs that were never accepted, or whose removal a kill has cut short."""
+        known = {name for (name,) in self._database.rows("SELECT name FROM oscar_jobs")}
         for folder in self._directory.glob("*/*/*"):
-            if (folder / "job.json").is_file():
-                yield OscarJob(**json.loads((folder / "job.json").read_bytes()))
-            else:  # a kill came before it was accepted, or while it was removed
+            if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -3,9 +3,6 @@
 import time
 from typing import Any
 
-import pytest
-
-from scar_foundation.errors import LocalCloudError
 from tests.cloud.batch.conftest import Batch
 from tests.cloud.batch.test_scheduler import folder, shared
 from tests.cloud.runner import images
@@ -58,14 +55,3 @@ def test_stopping_ends_what_runs_and_keeps_what_waits(own: Batch) -> None:
     assert len(again["attempts"]) == 1
     own.client.terminate_job(jobId=running[1], reason="enough")
     assert own.end(running[1])["statusReason"] == "enough"
-
-
-def test_a_damaged_file_is_named_with_what_to_do(own: Batch) -> None:
-    own.cloud.stop()
-    file = own.cloud.state / "batch" / "batch.sqlite"
-    before = file.read_bytes()
-    file.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(LocalCloudError, match=r"batch\.sqlite: the state is damaged .*scar-pulumi local reset"):
-        own.cloud.start()
-    file.write_bytes(before)
-    own.cloud.start()

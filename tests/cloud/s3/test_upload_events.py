@@ -1,10 +1,7 @@
 """The way of a bucket's events into the queue: none of an object that was acknowledged is lost."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -117,12 +114,12 @@ def test_an_event_that_the_end_of_the_local_cloud_interrupts_stays_queued(own_cl
     with pytest.raises(ClientError) as caught:
         functions.invoke(FunctionName="interrupted")
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
-    assert [path.name.split(".")[1] for path in (own_cloud.state / "events").iterdir()] == ["0"]
+    assert [attempts for _, _, attempts in own_cloud.spooled()] == [0]
     own_cloud.stop()
     (own_cloud.state / "runner" / "stopping").unlink()
     own_cloud.start()
     wait_for(lambda: [call["payload"] for call in own_cloud.calls("interrupted")] == ["kept"])
-    wait_for(lambda: not list((own_cloud.state / "events").iterdir()))
+    wait_for(lambda: not own_cloud.spooled())
 
 
 def test_waiting_events_do_not_keep_others_waiting(cloud: FakeCloud) -> None:
@@ -142,13 +139,5 @@ def _heard(cloud: FakeCloud) -> set[str]:
 
 def _spooled(cloud: FakeCloud, name: str) -> int:
     """How many events of a function are on disk or have been run: at once, without waiting."""
-    heads = [_head(path) for path in (cloud.state / "events").glob("*.event")]
-    waiting = {head["request_id"] for head in heads if head and head["function"]["name"] == name}
+    waiting = {request_id for request_id, function, _ in cloud.spooled() if function == name}
     return len(waiting | {call["request"] for call in cloud.calls(name)})
-
-
-def _head(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_bytes().splitlines()[0]))
-    except FileNotFoundError:
-        return {}
