@@ -109,7 +109,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
 def read_image(folder: str = FOLDER) -> Image:
     """Return what is baked into the image; all of it is empty where nothing is."""
     try:
-        with open(f"{folder}/image.json", encoding="utf-8") as file:  # noqa: PTH123 pathlib costs milliseconds of start
+        with open(f"{folder}/image.json", encoding="utf-8") as file:
             document = _document(file.read(), file.name)
     except FileNotFoundError:
         document = {}
@@ -125,7 +125,7 @@ def read_image(folder: str = FOLDER) -> Image:
 def _baked_script(folder: str) -> str | None:
     path = f"{folder}/script"
     try:
-        with open(path, "rb"):  # noqa: PTH123
+        with open(path, "rb"):
             return path
     except FileNotFoundError:
         return None

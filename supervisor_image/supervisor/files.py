@@ -32,10 +32,10 @@ class Workspace(NamedTuple):
 
 def make_tmp() -> None:
     """Make /tmp where an image has none: Lambda brings one, job runners do not."""
-    if not os.path.isdir(TMP):  # noqa: PTH112
+    if not os.path.isdir(TMP):
         with contextlib.suppress(OSError):  # on a read-only root file system: reported when /tmp is needed
-            os.mkdir(TMP)  # noqa: PTH102
-            os.chmod(TMP, 0o1777)  # noqa: PTH101, S103 as every system has it
+            os.mkdir(TMP)
+            os.chmod(TMP, 0o1777)  # noqa: S103 as every system has it
 
 
 @contextlib.contextmanager
@@ -45,7 +45,7 @@ def workspace(log: Log) -> Iterator[Workspace]:
     space = Workspace(root, f"{root}/input", f"{root}/output")
     try:
         for folder in space:
-            os.mkdir(folder, _FOLDER_MODE)  # noqa: PTH102
+            os.mkdir(folder, _FOLDER_MODE)
     except OSError as error:
         raise InputFailed(f"{root}: cannot be made: {error.strerror}; a function needs a writable {TMP}") from error
     try:
@@ -106,7 +106,7 @@ def _has_lone_surrogates(name: str) -> bool:
 
 def _write(path: str, content: bytes) -> None:
     try:
-        with open(path, "wb") as file:  # noqa: PTH123
+        with open(path, "wb") as file:
             file.write(content)
     except OSError as error:
         kind = OutOfDisk if _is_out_of_space(error) else InputFailed
@@ -122,7 +122,7 @@ def _remove(path: str, parent: int | None = None) -> None:
     os.chmod(path, _FOLDER_MODE, dir_fd=parent)
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     try:
-        for name in os.listdir(folder):  # noqa: PTH208 a path cannot be relative to an open folder
+        for name in os.listdir(folder):
             if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
                 _remove(name, folder)
             else:
@@ -236,7 +236,7 @@ def _report(problems: dict[Upload, str], stored: list[Upload]) -> str:
 
 def _walk(folder: str, log: Log, inside: str = "") -> Iterator[tuple[str, int]]:
     """Yield the relative name and the size of every regular file; links to files count as files."""
-    os.chmod(f"{folder}/{inside}", 0o700)  # noqa: PTH101 the program may have locked it
+    os.chmod(f"{folder}/{inside}", 0o700)
     with os.scandir(f"{folder}/{inside}") as entries:
         for entry in entries:
             name = f"{inside}{entry.name}"
@@ -251,5 +251,5 @@ def _walk(folder: str, log: Log, inside: str = "") -> Iterator[tuple[str, int]]:
 def _readable(entry: "os.DirEntry[str]") -> os.stat_result:
     found = entry.stat()
     if not entry.is_symlink() and not found.st_mode & stat.S_IRUSR:
-        os.chmod(entry.path, 0o600)  # noqa: PTH101
+        os.chmod(entry.path, 0o600)
     return found

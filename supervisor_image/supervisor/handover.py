@@ -9,6 +9,7 @@ from typing import Any
 from supervisor import aws, response
 from supervisor.errors import ConfigurationInvalid, DelegationFailed, EventNotQueued, SupervisorError
 from supervisor.events.http import QUEUED
+from supervisor.files import TMP
 from supervisor.function import Context, Function
 from supervisor.limits import BATCH_REQUEST_BYTES, LAMBDA_ASYNC_PAYLOAD_BYTES
 from supervisor.log import Log
@@ -75,16 +76,16 @@ def _event_in_bucket(function: Function, name: str, text: str) -> str:
             "store it in; set the event path of the function's batch settings"
         )
     key = f"{folder}/{name}.json".lstrip("/")
-    path = f"/tmp/scar-event-{os.urandom(8).hex()}"  # noqa: S108
+    path = f"{TMP}/scar-event-{os.urandom(8).hex()}"
     try:
-        with open(path, "x", encoding="ascii") as file:  # noqa: PTH123
+        with open(path, "x", encoding="ascii") as file:
             file.write(text)
         function.storages.named("s3.default").upload(path, bucket, key)
     except SupervisorError as error:
         raise DelegationFailed(f"the event cannot be stored at {bucket}/{key}: {error}") from error
     finally:
-        if os.path.exists(path):  # noqa: PTH110
-            os.unlink(path)  # noqa: PTH108
+        if os.path.exists(path):
+            os.unlink(path)
     return f"{bucket}/{key}"
 
 

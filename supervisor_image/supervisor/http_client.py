@@ -65,7 +65,7 @@ def upload(url: str, path: str, headers: Headers, *, verify: bool = True) -> Res
     """Put a file to the URL, and return the response. Raises OSError without a response."""
 
     def put() -> Response:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             return _small("PUT", url, file, {**headers, "Content-Length": str(size)}, verify)
 
@@ -77,7 +77,7 @@ def download(url: str, path: str, headers: Headers, *, verify: bool = True) -> R
 
     Raises OSError without a response, or when what arrived is damaged.
     """
-    with open(path, "wb") as file:  # noqa: PTH123
+    with open(path, "wb") as file:
         return _retried(_Download(url, file, headers, verify).resume, ATTEMPTS)
 
 
@@ -168,7 +168,7 @@ def _connection(url: str, verify: bool) -> HTTPConnection:
 
 def _trust(verify: bool) -> Any:
     os.environ["OPENSSL_CONF"] = "/dev/null"  # the image's may name modules that only the image's OpenSSL can load
-    import ssl  # noqa: PLC0415 only TLS needs it
+    import ssl
 
     context = ssl.create_default_context(cafile=certificate_file())
     if not verify:

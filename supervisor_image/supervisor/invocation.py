@@ -40,7 +40,7 @@ def _acceptance(function: Function, event: Any, context: Context, log: Log) -> b
     """Queue an HTTP call whose caller does not wait, and return that it was accepted."""
     if not function.configuration.asynchronous_http or not http.asks_for_queueing(event):
         return None
-    from supervisor import handover  # noqa: PLC0415 most events run at once
+    from supervisor import handover
 
     return handover.queue_event(function, event, context, log)
 
@@ -106,7 +106,7 @@ def _output(function: Function, event: Any, context: Context, log: Log) -> bytes
 
 
 def _delegate(function: Function, event: Any, context: Context, log: Log, done: tuple[int, ...]) -> bytes:
-    from supervisor import handover  # noqa: PLC0415 only functions with jobs need it
+    from supervisor import handover
 
     return handover.submit_job(function, event, context, log, done)
 

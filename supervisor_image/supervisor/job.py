@@ -75,13 +75,13 @@ def _batch_event(function: Function, environment: Mapping[str, str]) -> bytes:
     if not place:
         return os.fsencode(environment.get(handover.EVENT, ""))
     bucket, _, key = place.partition("/")
-    path = f"/tmp/scar-event-{os.urandom(8).hex()}"  # noqa: S108
+    path = f"{files.TMP}/scar-event-{os.urandom(8).hex()}"
     function.storages.named("s3.default").download(bucket, key, path)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             return file.read()
     finally:
-        os.unlink(path)  # noqa: PTH108
+        os.unlink(path)
 
 
 def _with_script(event: Any, environment: Mapping[str, str]) -> Any:
@@ -120,7 +120,7 @@ class OutputsToStdout:
             return
         self.is_written = True
         path = f"{folder}/{names[0]}" if len(names) == 1 else _zipped(folder, sorted(names))
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             for block in _blocks(file):
                 sys.stdout.buffer.write(base64.b64encode(block))
         sys.stdout.buffer.write(b"\n")
@@ -128,7 +128,7 @@ class OutputsToStdout:
 
 
 def _zipped(folder: str, names: list[str]) -> str:
-    import zipfile  # noqa: PLC0415 only several files need it
+    import zipfile
 
     path = f"{folder}-{os.urandom(4).hex()}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:

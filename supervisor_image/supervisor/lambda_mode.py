@@ -126,7 +126,7 @@ def _process_next(api: RuntimeApi, function: Function, invocation: Invocation) -
 
 def _process(api: RuntimeApi, function: Function, invocation: Invocation, log: Log) -> None:
     # Imported when the first event has arrived: everything before it delays the first poll.
-    from supervisor.invocation import OneResponse, handle  # noqa: PLC0415
+    from supervisor.invocation import OneResponse, handle
 
     turn = OneResponse()
 
@@ -185,7 +185,7 @@ def _failure(error_type: str, message: str) -> tuple[bytes, dict[str, str]]:
 
 
 def _traceback(error: Exception) -> str:
-    import traceback  # noqa: PLC0415
+    import traceback
 
     return "".join(traceback.format_exception(error))
 

@@ -35,14 +35,14 @@ def with_configuration(environment: Mapping[str, str], file: str = _FILE) -> dic
 
 def with_script(function: Function) -> Function:
     """Return the function with the service's script, where OSCAR mounts one and the image has none."""
-    if function.image.script or not os.path.isfile(_SCRIPT):  # noqa: PTH113
+    if function.image.script or not os.path.isfile(_SCRIPT):
         return function
     return function._replace(image=function.image._replace(script=_SCRIPT))
 
 
 def _text(environment: Mapping[str, str], file: str) -> str | None:
     try:
-        with open(file, encoding="utf-8") as found:  # noqa: PTH123
+        with open(file, encoding="utf-8") as found:
             return found.read()
     except OSError:
         encoded = environment.get("FUNCTION_CONFIG")

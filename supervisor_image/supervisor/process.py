@@ -189,7 +189,7 @@ def _start(command: Command, variables: Mapping[str, str]) -> subprocess.Popen[b
 def _prefer_for_oom_killer(pid: int) -> None:
     # When memory runs out the program is killed, which can be reported, and not the supervisor.
     try:
-        with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
             file.write("900")
     except OSError:
         return
@@ -225,7 +225,7 @@ def _end(child: subprocess.Popen[bytes], request_id: str) -> None:
 
 def _left_behind(session: int, request_id: str) -> Iterator[int]:
     mark = b"AWS_LAMBDA_REQUEST_ID=" + os.fsencode(request_id) + b"\0"
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:  # noqa: PTH112, PTH208
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
         pid = int(name) if name.isdigit() else 0
         if pid and pid != os.getpid() and (_session(pid) == session or mark in _read_proc(pid, "environ")):
             yield pid
@@ -239,7 +239,7 @@ def _session(pid: int) -> int:
 
 def _read_proc(pid: int, name: str) -> bytes:
     try:
-        with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/{name}", "rb") as file:
             return file.read()
     except OSError:
         return b""
@@ -319,7 +319,7 @@ def _is_full(folder: str) -> bool:
 
 def _oom_kill_count(path: str) -> int | None:
     try:
-        with open(path, encoding="ascii") as file:  # noqa: PTH123
+        with open(path, encoding="ascii") as file:
             return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), None)
     except (OSError, ValueError):
         return None

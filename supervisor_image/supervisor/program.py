@@ -7,6 +7,7 @@ from typing import NamedTuple
 from supervisor.configuration import VARIABLE, Image
 from supervisor.errors import ScriptFailed
 from supervisor.events import RunRequest
+from supervisor.files import TMP
 
 _SHELLS = (("/bin/sh",), ("/usr/bin/sh",), ("/bin/bash",), ("/bin/ash",), ("/bin/busybox", "sh"))
 # One string of an environment cannot be longer: MAX_ARG_STRLEN in execve(2).
@@ -25,7 +26,7 @@ _OWN_VARIABLES = (
 )
 # Those that SCAR gave to its jobs, with secrets of storages in them.
 _SCAR_VARIABLES = ("FDL", "FUNCTION_CONFIG", "SCRIPT")
-_FALLBACK = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp"}  # noqa: S108
+_FALLBACK = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": TMP}
 
 
 class Command(NamedTuple):
@@ -57,7 +58,7 @@ def choose(request: RunRequest, image: Image, folder: str, search_path: str) -> 
 
 
 def _script(path: str, image: Image, search_path: str) -> Command:
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:
         start = file.read(4096)
     directory = _directory(image)
     if start.startswith(b"\x7fELF"):
@@ -85,7 +86,7 @@ def _missing(shebang: tuple[str, ...], search_path: str) -> str | None:
     interpreter, argument = shebang[0], shebang[1] if len(shebang) > 1 else ""
     if not _executable(interpreter):
         return interpreter
-    if os.path.basename(interpreter) != "env":  # noqa: PTH119
+    if os.path.basename(interpreter) != "env":
         return None
     named = [word for word in argument.split() if not word.startswith("-") and "=" not in word]
     return next((name for name in named[:1] if not _on_path(name, search_path)), None)
@@ -98,7 +99,7 @@ def _on_path(name: str, search_path: str) -> bool:
 
 
 def _executable(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113
+    return os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 def _shell() -> tuple[str, ...]:
@@ -113,14 +114,14 @@ def _shell() -> tuple[str, ...]:
 
 def _directory(image: Image) -> str:
     folder = image.working_directory
-    if folder and os.path.isdir(folder) and os.access(folder, os.X_OK):  # noqa: PTH112
+    if folder and os.path.isdir(folder) and os.access(folder, os.X_OK):
         return folder
-    return os.getcwd()  # noqa: PTH109
+    return os.getcwd()
 
 
 def _saved(script: bytes, folder: str) -> str:
     path = f"{folder}/script"
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "wb") as file:  # noqa: PTH123
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "wb") as file:
         file.write(script)
     return path
 

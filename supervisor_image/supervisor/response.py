@@ -73,9 +73,9 @@ def still_running(function: str, context: Context) -> bytes:
 
 def page(name: str, settings: Page, file: str = PAGE) -> bytes:
     """Return the response with the page of the function of that name."""
-    import html  # noqa: PLC0415 most events are calls
+    import html
 
-    with open(file, encoding="utf-8") as opened:  # noqa: PTH123
+    with open(file, encoding="utf-8") as opened:
         text = opened.read()
     about = {
         "name": name,
@@ -100,7 +100,7 @@ def _page_policy(text: str) -> str:
 
 
 def _hashes(text: str, element: str) -> Iterator[str]:
-    import hashlib  # noqa: PLC0415
+    import hashlib
 
     for part in text.split(f"<{element}>")[1:]:
         digest = hashlib.sha256(part.partition(f"</{element}>")[0].encode()).digest()

@@ -74,20 +74,20 @@ class Storages:
 
 def _open(kind: str, settings: "Settings", *, own_account: bool) -> Storage:
     if kind in ("s3", "minio"):
-        from supervisor.storage import s3  # noqa: PLC0415 each kind is loaded when an event needs it
+        from supervisor.storage import s3
 
         if kind == "minio":
             return s3.minio(settings)
         return s3.own() if own_account else s3.amazon(settings)
     if kind == "onedata":
-        from supervisor.storage import onedata  # noqa: PLC0415
+        from supervisor.storage import onedata
 
         return onedata.open_storage(settings)
     if kind == "webdav":
-        from supervisor.storage import webdav  # noqa: PLC0415
+        from supervisor.storage import webdav
 
         return webdav.open_storage(settings)
-    from supervisor.storage import rucio  # noqa: PLC0415
+    from supervisor.storage import rucio
 
     return rucio.open_storage(settings)
 
@@ -121,7 +121,7 @@ class Settings(NamedTuple):
 
     def address(self, host: str) -> str:
         """Return the URL of a host that is given with or without a scheme; without one it is https."""
-        from urllib.parse import urlsplit  # noqa: PLC0415 costs milliseconds of start
+        from urllib.parse import urlsplit
 
         address = host.rstrip("/") if "://" in host else f"https://{host.strip('/')}"
         if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
@@ -155,7 +155,7 @@ def _referenced(provider: str, reference: str) -> str:
         if kind == "env":
             return os.environ[name]
         if kind == "file":
-            with open(name, encoding="utf-8") as file:  # noqa: PTH123
+            with open(name, encoding="utf-8") as file:
                 return file.read()
     except (KeyError, OSError) as error:
         raise ConfigurationInvalid(
@@ -167,7 +167,7 @@ def _referenced(provider: str, reference: str) -> str:
 
 
 def _secret(provider: str, kind: str, name: str) -> str:
-    from supervisor import aws  # noqa: PLC0415 only secrets of AWS need it
+    from supervisor import aws
 
     try:
         if kind == "ssm":

@@ -72,7 +72,7 @@ class S3:
 
     def download(self, container: str, key: str, path: str) -> int:
         """Write the object to a file, and return its size in bytes. Raises InputFailed."""
-        from obstore.exceptions import BaseError  # noqa: PLC0415 takes tens of milliseconds, see below
+        from obstore.exceptions import BaseError
 
         try:
             with Path(path).open("wb") as file:
@@ -82,7 +82,7 @@ class S3:
 
     def upload(self, path: str, container: str, key: str) -> None:
         """Store the file as an object, in parts where it is large. Raises OutputFailed."""
-        import obstore  # noqa: PLC0415 takes tens of milliseconds, which only events with files need
+        import obstore
 
         try:
             store, name = _located(self._place, container, key, OutputFailed)
@@ -124,7 +124,7 @@ class _Download:
         return is_sum and size <= _SUMMED and tag.lower() != self._sum.hexdigest()
 
     def _whole(self) -> int:
-        from obstore.exceptions import BaseError, PreconditionError  # noqa: PLC0415
+        from obstore.exceptions import BaseError, PreconditionError
 
         for attempts_left in reversed(range(_INTERRUPTIONS)):
             try:
@@ -140,7 +140,7 @@ class _Download:
         return self._done
 
     def _rest(self) -> None:
-        import obstore  # noqa: PLC0415
+        import obstore
 
         if self._done and self._tag:
             found = obstore.get(
@@ -180,7 +180,7 @@ def _located(place: Place, container: str, key: str, failure: type[SupervisorErr
 
 @lru_cache(maxsize=16)
 def _store(place: Place, container: str, path: str) -> "S3Store":
-    from obstore.store import S3Store  # noqa: PLC0415
+    from obstore.store import S3Store
 
     http_client.provide_certificates()
     with _without_role(place):

@@ -3,7 +3,7 @@
 import base64
 import zlib
 from hashlib import md5, sha256
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from supervisor import http_client
@@ -31,6 +31,7 @@ class WebDav:
     """Files of one server."""
 
     has_containers = False
+    _upload_headers: ClassVar[http_client.Headers] = {}
 
     def __init__(self, address: str, headers: http_client.Headers, *, verify: bool) -> None:
         self._address = address
@@ -40,10 +41,12 @@ class WebDav:
 
     def download(self, container: str, key: str, path: str) -> int:
         """Write the file to another one here, and return its size in bytes. Raises InputFailed."""
-        name, url = f"{container}/{key}".strip("/"), self._url(container, key)
+        name = self._name(container, key)
         try:
             for attempts_left in reversed(range(_ATTEMPTS)):
-                answer = http_client.download(url, path, {**self._headers, **_WANT_DIGEST}, verify=self._verify)
+                answer = http_client.download(
+                    self._url(name), path, {**self._headers, **_WANT_DIGEST}, verify=self._verify
+                )
                 if answer.status != 200:
                     raise InputFailed(f"{name}: cannot be downloaded: {refusal(answer)}")
                 size, differs = difference(path, answer)
@@ -57,33 +60,41 @@ class WebDav:
 
     def upload(self, path: str, container: str, key: str) -> None:
         """Store the file, and create the folders that are missing. Raises OutputFailed."""
-        url = self._url(container, key)
+        name = self._name(container, key)
+        headers = {**self._headers, **self._upload_headers}
         try:
-            self._make_folders(f"{container}/{key}".strip("/").rpartition("/")[0])
-            answer = http_client.upload(url, path, self._headers, verify=self._verify)
+            self._make_folders(name)
+            answer = http_client.upload(self._url(name), path, headers, verify=self._verify)
             if answer.status not in (200, 201, 202, 204):
                 raise OutputFailed(refusal(answer))
-            found = http_client.call("HEAD", url, headers={**self._headers, **_WANT_DIGEST}, verify=self._verify)
+            found = self._call("HEAD", name, _WANT_DIGEST)
             if found.status == 200 and (differs := difference(path, found)[1]):
                 raise OutputFailed(f"what was stored differs: {differs}")
         except OSError as error:
             raise OutputFailed(str(error) or type(error).__name__) from error
 
-    def _make_folders(self, folder: str) -> None:
-        parts = folder.split("/") if folder else []
+    def _make_folders(self, name: str) -> None:
+        parts = name.split("/")[:-1]
         for end in range(1, len(parts) + 1):
-            name = "/".join(parts[:end])
-            if name in self._folders:
-                continue
-            answer = http_client.call("MKCOL", self._url("", f"{name}/"), headers=self._headers, verify=self._verify)
-            # 405 means that the folder exists. Some servers answer otherwise where only folders further down may be
-            # written; whether that matters, the upload shows.
-            if answer.status in (200, 201, 405):
-                self._folders.add(name)
+            folder = "/".join(parts[:end]) + "/"
+            if folder not in self._folders and self._make_folder(folder):
+                self._folders.add(folder)
 
-    def _url(self, container: str, key: str) -> str:
-        path = quoted(f"{container}/{key}".lstrip("/"))
-        return f"{self._address}/{path}" if path else self._address
+    def _make_folder(self, folder: str) -> bool:
+        """Make a folder whose parent exists; return whether it is known to exist now."""
+        # 405 means that the folder exists. Some servers answer otherwise where only folders further down may be
+        # written; whether that matters, the upload shows.
+        return self._call("MKCOL", folder).status in (200, 201, 405)
+
+    def _call(self, method: str, name: str, headers: http_client.Headers | None = None) -> http_client.Response:
+        whole = {**self._headers, **(headers or {})}
+        return http_client.call(method, self._url(name), headers=whole, verify=self._verify)
+
+    def _name(self, container: str, key: str) -> str:
+        return f"{container}/{key}".strip("/")
+
+    def _url(self, name: str) -> str:
+        return f"{self._address}/{quoted(name)}" if name else self._address
 
 
 def quoted(path: str) -> str:
@@ -93,7 +104,7 @@ def quoted(path: str) -> str:
 
 def refusal(answer: http_client.Response) -> str:
     """Return what a server's refusal says, in a few words."""
-    from http.client import responses  # noqa: PLC0415
+    from http.client import responses
 
     text = answer.body[:200].decode("utf-8", "replace").strip()
     reason = f"{answer.status} {responses.get(answer.status, '')}".strip()
@@ -130,7 +141,7 @@ def _normal(algorithm: str, value: str) -> str:
 
 def _digest(path: str, algorithm: str) -> tuple[int, str]:
     size, sum_, hashed = 0, 1, _hash(algorithm)
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:
         while block := file.read(_BLOCK):
             size += len(block)
             if hashed is not None:
