@@ -1,4 +1,4 @@
-"""An image to build the supervisor layer in, made of this machine's interpreter: no registry, no package is fetched."""
+"""An image to build the supervisor layer in, made from this machine's interpreter: nothing is downloaded."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def _unused(_folder: str, names: list[str]) -> set[str]:
 
 
 def _packages(names: Iterable[str]) -> Iterator[metadata.Distribution]:
-    """The packages and all that they need, so that pip finds nothing missing."""
+    """Yield the packages and all their dependencies, so that pip finds nothing missing."""
     waiting, found = list(names), set[str]()
     while waiting:
         name = waiting.pop()

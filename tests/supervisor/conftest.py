@@ -1,4 +1,4 @@
-"""The bundle is built once a session; every container is made for its test."""
+"""The layer is built once per session; every container belongs to one test."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ class Launch(Protocol):
 
 @pytest.fixture(scope="session")
 def shared_folder() -> Iterator[Path]:
-    """A folder that the unprivileged user of the containers can reach, unlike pytest's own."""
+    """Make a folder that the unprivileged user of the containers can reach, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="supervisor-tests-"))
     folder.chmod(0o755)
     yield folder
@@ -61,7 +61,7 @@ def bundle(shared_folder: Path) -> Bundle:
 
 @pytest.fixture(scope="session")
 def root_filesystem(shared_folder: Path) -> Callable[[str], Path]:
-    """Makes each root filesystem at its first use."""
+    """Make each root filesystem when it is first used."""
     folder = shared_folder / "roots"
     folder.mkdir()
 
@@ -82,7 +82,7 @@ def root_filesystem(shared_folder: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def launch(shared_folder: Path, bundle: Bundle, root_filesystem: Callable[[str], Path]) -> Iterator[Launch]:
-    """Starts containers, and ends them after the test."""
+    """Start containers, and end them after the test."""
     running: list[Container] = []
     folders = (Path(tempfile.mkdtemp(dir=shared_folder)) for _ in count())
 
@@ -110,7 +110,7 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def s3(s3_endpoint: str) -> Any:
-    """A client that puts the objects there as people do."""
+    """Return a client for the same buckets."""
     return boto3.client(
         "s3",
         endpoint_url=s3_endpoint,
@@ -122,7 +122,7 @@ def s3(s3_endpoint: str) -> Any:
 
 @pytest.fixture
 def credentials(s3_endpoint: str) -> dict[str, str]:
-    """The environment in which a function reaches the storage."""
+    """Return the environment in which a function reaches the storage."""
     return {
         "AWS_ENDPOINT_URL": s3_endpoint,
         "AWS_ACCESS_KEY_ID": "test",

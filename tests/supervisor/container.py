@@ -93,7 +93,7 @@ class Container:
         return self.invoke({"script": encoded(script)}, seconds)
 
     def output(self, event: Any, **more: Any) -> str:
-        """What the program printed for an event that succeeds."""
+        """Return what the program printed for an event that succeeds."""
         outcome = self.invoke(event, **more)
         assert not outcome.failed, outcome
         return printed(outcome)
@@ -114,31 +114,31 @@ class Container:
 
 
 def printed(outcome: Outcome) -> str:
-    """The program's output in an answer."""
+    """Return the program's output in a response."""
     assert outcome.document["isBase64Encoded"] is True
     return base64.b64decode(outcome.document["body"]).decode()
 
 
 def encoded(script: str | bytes) -> str:
-    """A script as events carry it."""
+    """Return a script as events carry it."""
     return base64.b64encode(script.encode() if isinstance(script, str) else script).decode()
 
 
 def variables(container: Container, event: object, **more: str) -> dict[str, str]:
-    """The environment that a script prints for an event."""
+    """Return the environment that a script prints for an event."""
     found = container.output(event, **more)
     return dict(line.partition("=")[::2] for line in found.splitlines() if "=" in line)
 
 
 def run_once(container: Container, event: bytes) -> subprocess.CompletedProcess[bytes]:
-    """The same container once more, with the event on its standard input."""
+    """Run the same container once more, with the event on its standard input."""
     command = container.process.args
     assert isinstance(command, list)
     return subprocess.run(command, input=event, capture_output=True, timeout=60, check=False, cwd="/")
 
 
 def with_argument(word: str) -> list[int]:
-    """The processes of this machine that have the word among their arguments."""
+    """Return the processes of this machine that have the word among their arguments."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -150,7 +150,7 @@ def with_argument(word: str) -> list[int]:
 
 
 def s3_event(bucket: str, *keys: str, **record: Any) -> dict[str, Any]:
-    """An event of S3, with the keys as they are written there (encoded)."""
+    """Return an event of S3; keys are given URL-encoded, as S3 writes them."""
     return {
         "Records": [
             {"eventSource": "aws:s3", **record, "s3": {"bucket": {"name": bucket}, "object": {"key": key}}}
@@ -160,7 +160,7 @@ def s3_event(bucket: str, *keys: str, **record: Any) -> dict[str, Any]:
 
 
 def _emulated(emulator: Path | None) -> list[str]:
-    """Registers the emulator in a user namespace of the container's own, and so nowhere else."""
+    """Register the emulator in a user namespace of the container's own, and so nowhere else."""
     if emulator is None:
         return []
     # https://docs.kernel.org/admin-guide/binfmt-misc.html; magic and mask are those of qemu's own registration.

@@ -17,6 +17,6 @@ def answer(container: Container, event: Any, **more: Any) -> dict[str, Any]:
 
 
 def received(document: dict[str, Any]) -> bytes:
-    """What a gateway hands to the client."""
+    """Return what a gateway sends to the client."""
     body = str(document["body"])
     return base64.b64decode(body) if document["isBase64Encoded"] else body.encode()

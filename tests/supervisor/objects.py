@@ -21,10 +21,10 @@ def body(s3: Any, name: str, key: str) -> bytes:
 
 
 def to(*outputs: Any) -> dict[str, Any]:
-    """A configuration with outputs: paths, or whole entries."""
+    """Return a configuration with outputs: paths, or whole entries."""
     return {"outputs": [{"storage_provider": "s3", "path": out} if isinstance(out, str) else out for out in outputs]}
 
 
 def with_minio(endpoint: str, **more: str) -> dict[str, Any]:
-    """The settings of a MinIO server, as a provider."""
+    """Return the settings of a MinIO server, as a provider."""
     return {"minio.mine": {"endpoint": endpoint, "access_key": "mk", "secret_key": "ms", "verify": "True", **more}}

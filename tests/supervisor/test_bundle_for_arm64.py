@@ -1,4 +1,4 @@
-"""The supervisor layer for arm64, made on x86_64 of packages and wheels: what is in it, and that it runs."""
+"""The supervisor layer for arm64, made on x86_64 from packages and wheels: what is in it, and that it runs."""
 
 import json
 import os
@@ -26,7 +26,7 @@ ARM64 = 183  # https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 
 pytestmark = [
     pytest.mark.skipif(os.uname().machine != "x86_64", reason="arm64 is foreign to x86_64 machines only"),
-    pytest.mark.skipif(not shutil.which("apt-get"), reason="the packages come by apt"),
+    pytest.mark.skipif(not shutil.which("apt-get"), reason="apt downloads the packages"),
     pytest.mark.xdist_group("arm64"),
 ]
 
@@ -130,7 +130,7 @@ def test_reading_files_finds_the_tree_that_the_loader_finds() -> None:
 
 @pytest.fixture(scope="module")
 def emulator(shared_folder: Path) -> Path:
-    """A static emulator of arm64 that an unprivileged user can read, which a kernel may have it run programs by."""
+    """Return a static emulator of arm64 that an unprivileged user can read."""
     target = shared_folder / "qemu-aarch64-static"
     installed = shutil.which(target.name)
     kept = Path(installed) if installed else cache_directory() / target.name
@@ -157,13 +157,13 @@ def emulator(shared_folder: Path) -> Path:
         text=True,
     )
     if tried.returncode:
-        pytest.skip(f"no emulator can be registered for a container alone: {tried.stderr.strip()}")
+        pytest.skip(f"no emulator can be registered for one container: {tried.stderr.strip()}")
     return target
 
 
 @pytest.fixture
 def arm64(foreign: Bundle, emulator: Path, shared_folder: Path, tmp_path: Path) -> Iterator[Callable[..., Container]]:
-    """Starts containers of a root filesystem for arm64."""
+    """Start containers with a root filesystem for arm64."""
     root = shared_folder / "arm64-root"
     if not root.exists():
         interpreter.unpack_packages("arm64", DOWNLOADS / "busybox", tmp_path, ("busybox-static",))

@@ -1,4 +1,4 @@
-"""The Dockerfile says the same as the bundler, and makes the same layer where there is a Docker daemon to ask."""
+"""The Dockerfile says the same as bundle.py, and builds the same layer where there is a Docker daemon."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ def test_it_makes_the_tree_that_the_bundler_makes(bundle: Bundle, base: str, tmp
 
 @pytest.fixture
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An image for its first stage that holds the interpreter of this machine."""
+    """Make an image for its first stage, with the interpreter of this machine."""
     if shutil.which("docker") is None or docker("version", check=False).returncode:
         pytest.skip("there is no Docker daemon to build with")
     if not builder_image.has_pip():

@@ -83,7 +83,7 @@ def test_a_plain_event_loads_six_modules_more() -> None:
 
 
 def _loaded(*modules: str) -> set[str]:
-    """The modules of the supervisor that are there after importing some of them."""
+    """Return the modules of the supervisor that are loaded after importing some of them."""
     imports = ", ".join(f"supervisor.{name}" for name in modules)
     done = subprocess.run(
         [sys.executable, "-c", f"import sys, {imports}; print(*sys.modules)"],

@@ -55,7 +55,7 @@ def test_sigterm_ends_the_running_program_too(launch: Launch) -> None:
 
 
 def _supervisor(pid: int) -> int:
-    """The nearest process at or above this one that runs the supervisor."""
+    """Return the nearest process at or above this one that runs the supervisor."""
     while "supervisor.main" not in Path(f"/proc/{pid}/cmdline").read_text():
         status = Path(f"/proc/{pid}/status").read_text()
         pid = int(status.split("PPid:")[1].split()[0])

@@ -217,7 +217,7 @@ echo "$name"
 
 
 def contents(number: int) -> bytes:
-    """What the object of a number holds: most are small, some come in several pieces and go in several parts."""
+    """Return the content of the object with a number: most are small, some need several pieces and parts."""
     size = 9 << 20 if number % 100 == 50 else 20_000 if number % 10 == 5 else 100
     return (f"object {number} ".encode() * (size // 10 + 1))[:size]
 

@@ -1,4 +1,4 @@
-"""Storages behind TLS: whose certificates are taken, and whose are not, by both of the clients that are carried."""
+"""Storages behind TLS: which certificates both HTTP clients trust, and which they do not."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ MAKE = {"script": "ZWNobyBvayA+IiRUTVBfT1VUUFVUX0RJUi9maWxlIg=="}  # echo ok >"$
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The certificate of an authority, and beside it what a server that it vouches for has."""
+    """Make the certificate of an authority, and beside it those of a server that it signed."""
     folder = tmp_path_factory.mktemp("authority")
     new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     own = ["-subj", "/CN=authority", "-keyout", "authority.key", "-out", "authority.pem"]
@@ -39,7 +39,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls(authority: Path) -> ssl.SSLContext:
-    """What a server of that name speaks."""
+    """Return the TLS context of that server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.with_name("server.pem"), authority.with_name("server.key"))
     return context
@@ -67,7 +67,7 @@ def minio(tls: ssl.SSLContext, s3: Any, endpoint: str) -> Iterator[tuple[str, di
 def storage(
     request: pytest.FixtureRequest, tls: ssl.SSLContext, s3: Any, s3_endpoint: str
 ) -> Iterator[tuple[str, dict[str, Any], Stored]]:
-    """A provider, its settings, and what it holds after an event."""
+    """Return a provider, its settings, and a function that reads what it holds."""
     with request.param(tls, s3, s3_endpoint) as found:
         yield found
 
@@ -76,7 +76,7 @@ def storage(
 def outcome(
     shared_folder: Path, bundle: Bundle, root_filesystem: Callable[[str], Path], tmp_path: Path
 ) -> Iterator[Callable[..., Outcome]]:
-    """Stores a file from a container in whose image some files are of the test."""
+    """Store a file from a container whose image has some of the test's files."""
     containers = []
 
     def run(provider: str, settings: dict[str, Any], files: dict[str, Path]) -> Outcome:

@@ -41,7 +41,7 @@ class Faults:
 
 @contextmanager
 def unreliable(endpoint: str, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Faults]]:
-    """The address of the storage, and its faults."""
+    """Yield the address of the storage, and its faults."""
     faults = Faults()
     upstream = urlsplit(endpoint).netloc
 

@@ -190,6 +190,6 @@ class RucioServer(_Server):
 
 @contextmanager
 def serving(kind: type[_Server], held: Files, tls: ssl.SSLContext | None = None) -> Iterator[Files]:
-    """A server of these files, on loopback."""
+    """Serve these files on loopback."""
     with loopback_server.serving(type("Serving", (kind,), {"held": held}), tls) as held.address:
         yield held

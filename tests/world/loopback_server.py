@@ -1,4 +1,4 @@
-"""Small servers that tests play others with, each on a free port of loopback."""
+"""Small servers that stand for others in tests, each on a free loopback port."""
 
 import ssl
 import threading
@@ -16,7 +16,7 @@ class QuietHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """The address of a server that answers so, until the end of the block."""
+    """Serve with that handler until the end of the block; yield the address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     if tls:

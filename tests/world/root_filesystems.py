@@ -12,14 +12,14 @@ _PROGRAMS = (*_COMMON, "bash", "sh", "sleep", "true")
 
 
 def empty(folder: Path) -> Path:
-    """A root with the places to mount at, and nothing else."""
+    """Make a root with mount points, and nothing else."""
     for name in ("dev", "proc", "tmp", "opt"):
         (folder / name).mkdir(parents=True)
     return folder
 
 
 def busybox(folder: Path, downloads: Path, program: Path | None = None) -> Path:
-    """A root with one static binary under many names, as small musl images have it."""
+    """Make a root with one static binary under many names, as small musl images have it."""
     empty(folder)
     (folder / "bin").mkdir()
     shutil.copy(program or _static_busybox(downloads), folder / "bin/busybox")
@@ -30,7 +30,7 @@ def busybox(folder: Path, downloads: Path, program: Path | None = None) -> Path:
 
 
 def glibc(folder: Path, programs: Iterable[str] = _PROGRAMS) -> Path:
-    """A root with the programs of this machine and the libraries that they are linked with."""
+    """Make a root with programs of this machine and the libraries that they are linked with."""
     empty(folder)
     for name in programs:
         found = shutil.which(name, path="/usr/bin:/bin")
@@ -49,7 +49,7 @@ def glibc(folder: Path, programs: Iterable[str] = _PROGRAMS) -> Path:
 
 
 def broken_python(folder: Path, base: Path, downloads: Path) -> Path:
-    """A glibc root whose python3 never works and whose libraries are rubbish where a search path leads to them."""
+    """Make a glibc root whose python3 never works, and whose search paths lead to rubbish."""
     shutil.copytree(base, folder, symlinks=True)
     shutil.copy(_static_busybox(downloads), folder / "bin/busybox")
     python = folder / "usr/bin/python3"
@@ -72,7 +72,7 @@ def open_to_all(folder: Path) -> None:
 
 
 def linked(program: Path) -> Iterable[Path]:
-    """The libraries and the loader that a program or library is linked with."""
+    """Return the libraries and the loader that a program or library is linked with."""
     listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
     words = [word for line in listed.splitlines() for word in line.split() if word.startswith("/")]
     return [Path(word) for word in words]
