@@ -1,4 +1,4 @@
-"""Limits and defaults of AWS, Kubernetes and OSCAR, and of this project: each once, with the page that states it.
+"""Limits and defaults of AWS, and the defaults of this project: each once, with the page that states it.
 
 Sizes are bytes and durations are seconds unless the name or the comment says otherwise.
 """
@@ -67,10 +67,6 @@ HTTP_API_STAGE = "scar"
 HTTP_API_PATH = "{proxy+}"
 """Default of this project: every path."""
 
-# S3: https://docs.aws.amazon.com/general/latest/gr/s3.html
-S3_NOTIFICATIONS = 100
-"""Entries in the notification configuration of one bucket."""
-
 # AWS Batch: https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 BATCH_REQUEST_BYTES = 30 * KIB
 """A SubmitJob request."""
@@ -118,6 +114,9 @@ LOG_RETENTION_CHOICES = (
 
 # S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 S3_KEY_BYTES = 1024
+# https://docs.aws.amazon.com/general/latest/gr/s3.html
+S3_NOTIFICATIONS = 100
+"""Entries in the notification configuration of one bucket."""
 
 # IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 IAM_ROLE_NAME_CHARACTERS = 64
@@ -125,32 +124,3 @@ IAM_ROLE_NAME_CHARACTERS = 64
 # Registries: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html and
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests
 MANIFEST_BYTES = 4 * MIB
-
-# Kubernetes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
-KUBERNETES_CPU_PATTERN = r"[0-9]+(?:\.[0-9]+)?|[0-9]+m"
-KUBERNETES_MEMORY_PATTERN = r"[0-9]+(?:\.[0-9]+)?(?:[EPTGMk]i?|Ki|m|e[0-9]+)?"
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
-DNS_LABEL_PATTERN = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-PORTS = Range(0, 65_535)
-
-# OSCAR: https://docs.oscar.grycap.net/fdl/, and what its server refuses
-OSCAR_NAME_CHARACTERS = 39
-"""What Knative leaves of the 63 of a DNS label."""
-OSCAR_CPU = "0.2"
-OSCAR_MEMORY = "256Mi"
-OSCAR_LOG_LEVEL = "INFO"
-OSCAR_SYNCHRONOUS_PODS = Range(0, 10_000)
-"""Fewest and most pods of synchronous calls; 0 is no limit."""
-OSCAR_EXPOSED_PODS = Range(1, 10_000)
-"""Fewest and most pods of an exposed service."""
-OSCAR_CPU_THRESHOLD = Range(1, 100, default=80)
-"""Per cent."""
-OSCAR_EXPOSE_DEFAULTS = {
-    "min_scale": 1,
-    "max_scale": 10,
-    "cpu_threshold": OSCAR_CPU_THRESHOLD.default,
-    "health_path": "/",
-}
-"""OSCAR documents these and does not apply them: it answers 500, "HorizontalPodAutoscaler invalid"."""
-OSCAR_STARTING_STORAGE = ("minio", "webdav", "rucio")
-"""Types of the storage whose new files can start a service."""

@@ -13,8 +13,11 @@ BUCKET_NAME_PATTERN = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 QUANTITY_PATTERN = r"[0-9]+(?:\.[0-9]+)?(?:[EPTGMk]i?|Ki|m|e[0-9]+)?"
+CPU_PATTERN = r"[0-9]+(?:\.[0-9]+)?|[0-9]+m"
 QUANTITY_KEYS = ("cpu", "memory", "total_cpu", "total_memory", "ephemeral_storage_request")
 """Keys that take a quantity, as text: OSCAR refuses numbers."""
+DEFAULT_MEMORY = "256Mi"
+DEFAULT_CPU = "0.2"
 FLAG_KEYS = ("enable_gpu", "enable_sgx", "alpine", "image_prefetch", "file_stage_in")
 
 PORT = Range(0, 65_535)

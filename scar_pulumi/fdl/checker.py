@@ -26,14 +26,15 @@ class Missing(Enum):
 
 INVALID = Missing.INVALID
 ABSENT = Missing.ABSENT
-
+ScalarKind = Text | Whole | Flag | Choice
 
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})")
 _INTEGRAL = re.compile(r"[-+]?0*([0-9]{1,18})(?:\.0*)?")
 # YAML 1.1's words, which people and SCAR's files use, besides YAML 1.2's.
 TRUE_WORDS = frozenset(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"))
 FALSE_WORDS = frozenset(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"))
-# Neither a process nor a JSON document can be given these.
+_NEEDED = {Whole: "a whole number", Flag: "true or false", Choice: "one value"}
+# Neither a process nor a JSON document can hold these.
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -48,8 +49,16 @@ class Scalars:
         self.references: list[tuple[str, Reference]] = []
         self._report = report
 
-    def text(self, kind: Text, node: ScalarNode, path: str, *, secret: bool) -> str | Missing:
-        """Return the text of a node."""
+    def check(self, kind: ScalarKind, node: ScalarNode, path: str, *, secret: bool) -> str | int | Missing:
+        """Return the value of a node, or INVALID after its problem was reported."""
+        if isinstance(kind, Text):
+            value = self._text(kind, node, path, secret=secret)
+            return ABSENT if kind.optional and value == "" else value
+        if isinstance(kind, Whole):
+            return self._whole(kind, node, path)
+        return self._flag(node, path) if isinstance(kind, Flag) else self._choice(kind, node, path)
+
+    def _text(self, kind: Text, node: ScalarNode, path: str, *, secret: bool) -> str | Missing:
         if node.kind != "text" and node.typed and not kind.loose:
             hint = f'write "{node.text}"' if node.kind != "null" and not secret else None
             shown = "" if node.kind == "null" or secret else f"{shorten(node.text)} "
@@ -87,8 +96,7 @@ class Scalars:
         self.references += [(path, part) for part in split_references(value) if isinstance(part, Reference)]
         return True
 
-    def whole(self, kind: Whole, node: ScalarNode, path: str) -> int | Missing:
-        """Return the number of a node."""
+    def _whole(self, kind: Whole, node: ScalarNode, path: str) -> int | Missing:
         value = self._integer(node, path)
         if isinstance(value, Missing):
             return value
@@ -102,22 +110,16 @@ class Scalars:
         self._report.error(node.mark, path, message)
         return INVALID
 
-    def flag(self, node: ScalarNode, path: str) -> bool | Missing:
-        """Return whether a node is true."""
-        if node.text in TRUE_WORDS | FALSE_WORDS and not (
-            node.typed and node.kind == "text" and node.text.lower() in _QUOTED
-        ):
+    def _flag(self, node: ScalarNode, path: str) -> bool | Missing:
+        known = node.text in TRUE_WORDS | FALSE_WORDS
+        in_quotes = node.typed and node.kind == "text" and node.text.lower() in ("true", "false")
+        if known and not in_quotes:
             return node.text in TRUE_WORDS
-        hint = (
-            f"write {node.text.lower()} without quotes"
-            if node.text in TRUE_WORDS | FALSE_WORDS
-            else "write true or false"
-        )
+        hint = f"write {node.text.lower()} without quotes" if known else "write true or false"
         self._report.error(node.mark, path, f"{quoted(node.text)} is {kind_word(node)}, not true or false", hint)
         return INVALID
 
-    def choice(self, kind: Choice, node: ScalarNode, path: str) -> str | int | Missing:
-        """Return the chosen value."""
+    def _choice(self, kind: Choice, node: ScalarNode, path: str) -> str | int | Missing:
         if isinstance(kind.values[0], int):
             return self._chosen_number(kind, node, path)
         known = {str(one).upper() if kind.fold else str(one): one for one in kind.values}
@@ -145,9 +147,6 @@ class Scalars:
         return INVALID
 
 
-_QUOTED = frozenset(("true", "false"))
-
-
 def _keeps(rule: Rule, value: str) -> bool:
     if rule.forbid:
         return re.search(rule.pattern, value) is None
@@ -164,10 +163,7 @@ def _not_an_integer(node: ScalarNode) -> tuple[str, str]:
     if plain:
         return f"{shown} is not written as a whole number", f"write {number}"
     if unit := re.fullmatch(r"([0-9]{1,18})\s*[a-zA-Z]{1,10}", text):
-        return (
-            f"{shown} is not a whole number",
-            f"write the number without the unit '{text[len(unit[1]) :].strip()}'",
-        )
+        return (f"{shown} is not a whole number", f"write the number without the unit '{text[len(unit[1]) :].strip()}'")
     return f"{shown} is not a whole number", "write decimal digits only"
 
 
@@ -311,13 +307,12 @@ class Checker:
                 values[name] = value
         return values
 
-    def _text(self, kind: Text, node: Node, path: str, secret: bool) -> Any:
-        if kind.bracketed and isinstance(node, ListNode) and len(node.items) == 1:
+    def _scalar(self, kind: ScalarKind, node: Node, path: str, secret: bool) -> Any:
+        if isinstance(kind, Text) and kind.bracketed and isinstance(node, ListNode) and len(node.items) == 1:
             node = self._placeholder(node, path)
         if not isinstance(node, ScalarNode):
-            return self._wrong(node, path, kind.what, secret=secret)
-        value = self._scalars.text(kind, node, path, secret=secret)
-        return ABSENT if kind.optional and value == "" else value
+            return self._wrong(node, path, kind.what if isinstance(kind, Text) else _NEEDED[type(kind)])
+        return self._scalars.check(kind, node, path, secret=secret)
 
     def _placeholder(self, node: ListNode, path: str) -> Node:
         """Return a list of one word as the text that it looks like."""
@@ -326,21 +321,6 @@ class Checker:
             return node
         self._report.warning(node.mark, path, "is a list of one word, taken as text with brackets", "put it in quotes")
         return ScalarNode(node.mark, f"[{inner.text}]")
-
-    def _whole(self, kind: Whole, node: Node, path: str, secret: bool) -> Any:  # noqa: ARG002 - one shape for all
-        if not isinstance(node, ScalarNode):
-            return self._wrong(node, path, "a whole number")
-        return self._scalars.whole(kind, node, path)
-
-    def _flag(self, kind: Flag, node: Node, path: str, secret: bool) -> Any:  # noqa: ARG002 - one shape for all
-        if not isinstance(node, ScalarNode):
-            return self._wrong(node, path, "true or false")
-        return self._scalars.flag(node, path)
-
-    def _choice(self, kind: Choice, node: Node, path: str, secret: bool) -> Any:  # noqa: ARG002 - one shape for all
-        if not isinstance(node, ScalarNode):
-            return self._wrong(node, path, "one value")
-        return self._scalars.choice(kind, node, path)
 
     def _anything(self, kind: Anything, node: Node, path: str, secret: bool) -> Any:  # noqa: ARG002 - one shape
         return plain(node)
@@ -400,9 +380,6 @@ _CHECKS: dict[type, Callable[[Checker, Any, Node, str, bool], Any]] = {
     Section: Checker._section,
     Items: Checker._items,
     Table: Checker._table,
-    Text: Checker._text,
-    Whole: Checker._whole,
-    Flag: Checker._flag,
-    Choice: Checker._choice,
+    **dict.fromkeys((Text, Whole, Flag, Choice), Checker._scalar),
     Anything: Checker._anything,
 }

@@ -26,11 +26,11 @@ RENAMED = {
 }
 """Keys of 2019 and where they stand today, below an entry of `functions.aws`."""
 _CHANGED = {
-    "environment": Key(doc="Variables of the user's process: a map, or a list of NAME=value."),
-    "lambda_environment": Key(doc="Variables of the Lambda function; those of SCAR's supervisor describe storage."),
-    "s3": Key(doc="Buckets with or without a folder: input_bucket, output_bucket and deployment_bucket."),
-    "c_args": Key(doc="Command of `scar run`.", note="give the command when you invoke the function"),
-    "name": Key(doc="Option of SCAR's command line.", note="the key above the settings is the function's name"),
+    "environment": Key("Variables of the user's process: a map, or a list of NAME=value."),
+    "lambda_environment": Key("Variables of the Lambda function; those of SCAR's supervisor describe storage."),
+    "s3": Key("Buckets with or without a folder: input_bucket, output_bucket and deployment_bucket."),
+    "c_args": Key("Command of `scar run`.", note="give the command when you invoke the function"),
+    "name": Key("Option of SCAR's command line.", note="the key above the settings is the function's name"),
 }
 
 
@@ -41,12 +41,11 @@ def _key(path: str) -> Key:
         if isinstance(kind, Section):
             today = kind.keys[name]
             kind = today.kind
-    return Key(doc=today.doc, note=today.note)
+    return Key(today.doc, note=today.note)
 
 
 FUNCTION_2019 = Section(
-    keys={**{name: _key(path) for name, path in RENAMED.items()}, **_CHANGED},
-    at_least_one=("image", "image_file"),
+    keys={**{name: _key(path) for name, path in RENAMED.items()}, **_CHANGED}, at_least_one=("image", "image_file")
 )
 
 

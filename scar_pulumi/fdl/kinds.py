@@ -1,7 +1,7 @@
 """The vocabulary of the tables: what a value may be, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 from scar_foundation.limits import Range
@@ -66,7 +66,7 @@ class Flag:
     """True or false."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One of a few values.
 
@@ -76,10 +76,11 @@ class Choice:
     """
 
     values: tuple[str | int, ...]
+    _: KW_ONLY
     fold: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Items:
     """A list of one kind.
 
@@ -91,6 +92,7 @@ class Items:
     """
 
     of: "Kind"
+    _: KW_ONLY
     least: int = 0
     most: int | None = None
     single: bool = False
@@ -162,13 +164,13 @@ class Anything:
 Kind = Text | Whole | Flag | Choice | Items | Table | Section | Anything
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Key:
     """A key of a section.
 
     Attributes:
-        kind: What its value may be.
         doc: What it is for, in one sentence: in the reference, and in the editor's hover text.
+        kind: What its value may be.
         default: Used where the key is not given.
         default_doc: The default in words, where it depends on something.
         field: The field of the model that holds the value, where it is not named like the key.
@@ -183,6 +185,7 @@ class Key:
 
     doc: str
     kind: Kind = Anything()
+    _: KW_ONLY
     default: Any = None
     default_doc: str | None = None
     field: str | None = None

@@ -331,9 +331,7 @@ _EXPLANATIONS = (
         "check the indentation",
     ),
     _Explanation(
-        "did not find expected '-' indicator",
-        "this line is indented like none above it",
-        "check the indentation",
+        "did not find expected '-' indicator", "this line is indented like none above it", "check the indentation"
     ),
     _Explanation(
         r"did not find expected ',' or '\]'|expected ',' or '\]'",

@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from scar_foundation.limits import OSCAR_STARTING_STORAGE
+from scar_foundation.oscar_limits import INPUT_STORAGE
 from scar_pulumi.fdl.document import (
     BadPathError,
     Document,
@@ -204,9 +204,9 @@ def _unknown(document: Document, owner: Owner, text: str, provider: Provider) ->
 
 def _starts_nothing(owner: Owner, text: str, provider: Provider) -> _Said:
     if isinstance(owner, ServiceValues):
-        if provider.type in OSCAR_STARTING_STORAGE:
+        if provider.type in INPUT_STORAGE:
             return None
-        return f"{quoted(text)} cannot start a service on an OSCAR cluster", f"use {', '.join(OSCAR_STARTING_STORAGE)}"
+        return f"{quoted(text)} cannot start a service on an OSCAR cluster", f"use {', '.join(INPUT_STORAGE)}"
     if provider.type == "s3" and provider != _OWN:
         return f"{quoted(text)}: only buckets of its own account can start a function", "use 's3'"
     return None

@@ -12,10 +12,8 @@ __all__ = ["AWS_FUNCTION", "DEFAULTS", "DOCUMENT", "FUNCTIONS", "SERVICE"]
 
 FUNCTIONS = Section(
     keys={
-        "aws": Key(doc="Functions on AWS.", kind=Items(of=AWS_FUNCTION)),
-        "oscar": Key(
-            doc="Services on OSCAR clusters: each entry has a cluster's id, and below it a service.", kind=OSCAR
-        ),
+        "aws": Key("Functions on AWS.", Items(AWS_FUNCTION)),
+        "oscar": Key("Services on OSCAR clusters: each entry has a cluster's id, and below it a service.", OSCAR),
     },
     at_least_one=("aws", "oscar"),
     unknown_hint="list functions below 'aws:'",
@@ -23,22 +21,20 @@ FUNCTIONS = Section(
 
 DOCUMENT = Section(
     keys={
-        "functions": Key(doc="What is deployed.", kind=FUNCTIONS, required=True),
+        "functions": Key("What is deployed.", FUNCTIONS, required=True),
         "storage_providers": STORAGE_PROVIDERS,
         "clusters": CLUSTERS,
-        "scar": Key(doc="Settings of SCAR's own client.", note="only SCAR's own client reads these settings"),
+        "scar": Key("Settings of SCAR's own client.", note="only SCAR's own client reads these settings"),
     },
     free="x-",
 )
 
 DEFAULTS = Section(
     keys={
-        "aws": Key(doc="Defaults of every function in `functions.aws`.", kind=AWS_FUNCTION),
-        "oscar": Key(
-            doc="Defaults of every service of a cluster, by the cluster's id.", kind=Table(names=Text(), of=SERVICE)
-        ),
+        "aws": Key("Defaults of every function in `functions.aws`.", AWS_FUNCTION),
+        "oscar": Key("Defaults of every service of a cluster, by the cluster's id.", Table(names=Text(), of=SERVICE)),
         "storage_providers": STORAGE_PROVIDERS,
         "clusters": CLUSTERS,
-    },
+    }
 )
 """The defaults file: what lies below every FDL file of a person or a machine."""

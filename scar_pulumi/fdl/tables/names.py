@@ -9,7 +9,7 @@ from scar_foundation.limits import (
 from scar_pulumi.fdl.kinds import Items, Key, Rule, Text
 
 PROFILE = Key(
-    doc="Profile of SCAR's AWS client.",
+    "Profile of SCAR's AWS client.",
     note="the stack has the credentials: set aws:profile in its configuration, or AWS_PROFILE",
     quiet=("default",),
 )
@@ -106,9 +106,9 @@ INSTANCE_ROLE = Rule(
 SUBNET = Rule(r"subnet-[0-9a-f]+", "is not the id of a subnet", "write it like subnet-0123456789abcdef0")
 SECURITY_GROUP = Rule(r"sg-[0-9a-f]+", "is not the id of a security group", "write it like sg-0123456789abcdef0")
 
-SUBNETS = Items(of=Text(what="a subnet", rules=(SUBNET,)), least=LAMBDA_SUBNETS.least, most=LAMBDA_SUBNETS.most)
+SUBNETS = Items(Text(what="a subnet", rules=(SUBNET,)), least=LAMBDA_SUBNETS.least, most=LAMBDA_SUBNETS.most)
 SECURITY_GROUPS = Items(
-    of=Text(what="a security group", rules=(SECURITY_GROUP,)),
+    Text(what="a security group", rules=(SECURITY_GROUP,)),
     least=LAMBDA_SECURITY_GROUPS.least,
     most=LAMBDA_SECURITY_GROUPS.most,
 )

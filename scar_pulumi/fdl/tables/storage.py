@@ -9,23 +9,21 @@ _ID = Text(
     rules=(Rule(r"[^\s.]+", "is not a name for a provider", "use letters, digits, '-' and '_'"),),
 )
 _KEYS = {
-    "access_key": Key(doc="Access key id.", kind=Text(what="an access key")),
-    "secret_key": Key(doc="Secret access key.", kind=Text(what="a secret key")),
+    "access_key": Key("Access key id.", Text(what="an access key")),
+    "secret_key": Key("Secret access key.", Text(what="a secret key")),
 }
 
 
 def _texts(**docs: str) -> dict[str, Key]:
-    return {name: Key(doc=doc, kind=Text(loose=True)) for name, doc in docs.items()}
+    return {name: Key(doc, Text(loose=True)) for name, doc in docs.items()}
 
 
-_S3 = Section(
-    keys={**_KEYS, "region": Key(doc="Region of the buckets.", kind=REGION)}, together=("access_key", "secret_key")
-)
+_S3 = Section(keys={**_KEYS, "region": Key("Region of the buckets.", REGION)}, together=("access_key", "secret_key"))
 _MINIO = Section(
     keys={
         **_KEYS,
         **_texts(endpoint="URL of the server.", region="Region of the server."),
-        "verify": Key(doc="Whether the server's certificate is verified.", kind=Flag(), default=True),
+        "verify": Key("Whether the server's certificate is verified.", Flag(), default=True),
     },
     together=("access_key", "secret_key"),
 )
@@ -49,23 +47,21 @@ _RUCIO = Section(
 )
 
 STORAGE_TYPES = {
-    "s3": Key(doc="Buckets of other AWS accounts, by a name of your own.", kind=Table(names=_ID, of=_S3)),
-    "minio": Key(doc="MinIO servers, by a name of your own.", kind=Table(names=_ID, of=_MINIO)),
-    "onedata": Key(doc="Onedata spaces, by a name of your own.", kind=Table(names=_ID, of=_ONEDATA)),
-    "webdav": Key(doc="WebDAV servers such as dCache, by a name of your own.", kind=Table(names=_ID, of=_WEBDAV)),
-    "rucio": Key(doc="Rucio accounts, by a name of your own.", kind=Table(names=_ID, of=_RUCIO)),
+    "s3": Key("Buckets of other AWS accounts, by a name of your own.", Table(names=_ID, of=_S3)),
+    "minio": Key("MinIO servers, by a name of your own.", Table(names=_ID, of=_MINIO)),
+    "onedata": Key("Onedata spaces, by a name of your own.", Table(names=_ID, of=_ONEDATA)),
+    "webdav": Key("WebDAV servers such as dCache, by a name of your own.", Table(names=_ID, of=_WEBDAV)),
+    "rucio": Key("Rucio accounts, by a name of your own.", Table(names=_ID, of=_RUCIO)),
 }
 STORAGE_PROVIDERS = Key(
-    doc="Storage outside of the function's own account: type, then name, then settings.",
-    kind=Section(keys=STORAGE_TYPES),
+    "Storage outside of the function's own account: type, then name, then settings.",
+    Section(keys=STORAGE_TYPES),
     secret=True,
 )
 
-_NAMES = Items(of=Text(what="a part of a file name", longest=1024))
+_NAMES = Items(Text(what="a part of a file name", longest=1024))
 _PER_REQUEST = Key(
-    doc="Whether the outputs of each event go into a folder of their own, named by its request id.",
-    kind=Flag(),
-    default=False,
+    "Whether the outputs of each event go into a folder of their own, named by its request id.", Flag(), default=False
 )
 
 
@@ -74,18 +70,14 @@ def storage_list(doc: str, *, on_cluster: bool = False) -> Key:
     own = "'minio' is the cluster's own server" if on_cluster else "'s3' is the function's own account"
     keys = {
         "storage_provider": Key(
-            doc=f"Type and name of the storage, such as minio.mine; {own}.",
-            kind=Text(what="a storage provider"),
+            f"Type and name of the storage, such as minio.mine; {own}.",
+            Text(what="a storage provider"),
             default="minio" if on_cluster else "s3",
         ),
-        "path": Key(doc="A bucket, or bucket/folder.", kind=Text(what="a storage path", longest=1024), required=True),
-        "prefix": Key(
-            doc="Starts of file names, of which one must match.", kind=_NAMES, default=(), default_doc="all files"
-        ),
-        "suffix": Key(
-            doc="Ends of file names, of which one must match.", kind=_NAMES, default=(), default_doc="all files"
-        ),
+        "path": Key("A bucket, or bucket/folder.", Text(what="a storage path", longest=1024), required=True),
+        "prefix": Key("Starts of file names, of which one must match.", _NAMES, default=(), default_doc="all files"),
+        "suffix": Key("Ends of file names, of which one must match.", _NAMES, default=(), default_doc="all files"),
     }
     if not on_cluster:
         keys["per_request"] = _PER_REQUEST
-    return Key(doc=doc, kind=Items(of=Section(makes=StoragePath, keys=keys)), default=())
+    return Key(doc, Items(Section(makes=StoragePath, keys=keys)), default=())
