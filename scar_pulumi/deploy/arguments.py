@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 
-from scar_components.api_gateway_endpoint import ApiGatewayEndpointArgs, EndpointFunction
 from scar_components.batch.compute import check_machines
 from scar_components.batch.job_definition import check_job
 from scar_components.lambda_container_function_arguments import (
@@ -21,8 +20,9 @@ from scar_pulumi.deploy.secrets import with_values
 from scar_pulumi.fdl import Function, StoragePath
 from scar_pulumi.fdl.model import ApiGateway, Batch
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # these bring pulumi-aws, which checks before a deployment do without
     from scar_components import LambdaContainerFunction
+    from scar_components.api_gateway_endpoint import ApiGatewayEndpointArgs, EndpointFunction
 
 
 def function_storage(path: StoragePath) -> FunctionStorage:
@@ -146,7 +146,7 @@ def _is_serverless(batch: Batch) -> bool:
 
 def endpoint_arguments(
     group: Sequence[Function], functions: Mapping[str, "LambdaContainerFunction"]
-) -> ApiGatewayEndpointArgs:
+) -> "ApiGatewayEndpointArgs":
     """Return what the component takes of the functions behind one API."""
     apis = [api_of(function) for function in group]
     first = apis[0]
@@ -165,10 +165,10 @@ def endpoint_arguments(
         "region": group[0].region,
         "tags": {key: value for key, value in group[0].tags.items() if _all_have(group, key, value)},
     }
-    return cast(ApiGatewayEndpointArgs, {key: value for key, value in arguments.items() if value})
+    return cast("ApiGatewayEndpointArgs", {key: value for key, value in arguments.items() if value})
 
 
-def _function(function: Function, component: "LambdaContainerFunction", *, shared: bool) -> EndpointFunction:
+def _function(function: Function, component: "LambdaContainerFunction", *, shared: bool) -> "EndpointFunction":
     """Return a function of an endpoint; of several that want every path, each has those below its name."""
     api = api_of(function)
     given: EndpointFunction = {

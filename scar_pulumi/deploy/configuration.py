@@ -18,23 +18,21 @@ def check_configuration(stack: str, config: Mapping[str, Any]) -> None:
     for key in config:
         namespace, _, name = key.partition(":")
         if namespace == "scar" and name not in KEYS:
-            raise InputError(
-                f"stack {stack}: configuration key {key} is unknown; known are scar:{', scar:'.join(KEYS)}"
-            )
+            raise InputError(f"stack {stack}: configuration key {key} is unknown; use scar:{', scar:'.join(KEYS)}")
     value = config.get("scar:deleteBuckets", False)
     if value not in _BOOLEANS:
-        raise InputError(f"stack {stack}: scar:deleteBuckets is {value!r}; it is true or false")
+        raise InputError(f"stack {stack}: scar:deleteBuckets is {value!r}; write true or false")
 
 
 def check_clusters(stack: str, clusters: Any) -> None:
     """Check the value of `scar:clusters`: by id, how a cluster is reached, or what is deployed as one."""
     if not isinstance(clusters, Mapping) or not all(isinstance(one, Mapping) for one in clusters.values()):
-        raise InputError(f"stack {stack}: scar:clusters has a map for each cluster's id; write {{my_oscar: {{…}}}}")
+        raise InputError(f"stack {stack}: scar:clusters is not a map of cluster ids to maps; write {{my_oscar: {{…}}}}")
     for name, settings in clusters.items():
         where = f"stack {stack}: scar:clusters.{name}"
         if unknown := sorted(set(settings) - set(_CLUSTER_KEYS)):
-            raise InputError(f"{where}: {', '.join(unknown)} unknown; known are {', '.join(_CLUSTER_KEYS)}")
+            raise InputError(f"{where}: {', '.join(unknown)} is unknown; use {', '.join(_CLUSTER_KEYS)}")
         if "deploy" in settings and (
             set(settings) - {"deploy", "adopt"} or not isinstance(settings["deploy"], Mapping)
         ):
-            raise InputError(f"{where}: 'deploy' takes the arguments of an OscarCluster, and no endpoint beside it")
+            raise InputError(f"{where}: 'deploy' is a map of an OscarCluster's arguments, and no endpoint goes with it")

@@ -20,15 +20,15 @@ from scar_pulumi.cloud import LocalCloud, is_local_stack
 from scar_pulumi.cloud.oscar import address
 from scar_pulumi.deploy.arguments import function_storage
 from scar_pulumi.deploy.configuration import check_clusters
-from scar_pulumi.deploy.secrets import with_values
+from scar_pulumi.deploy.secrets import filled, with_values
 from scar_pulumi.fdl import Fdl, OscarService, StoragePath
 
 
 def with_local_storage(fdl: Fdl) -> Fdl:
     """Return the file with the local settings for the MinIO of each of its clusters, for the functions that use it.
 
-    A cluster's MinIO goes by the cluster's id, or by the name under which its services read from it: OSCAR is started
-    by no other. What else is declared, such as a server of the user's own on this machine, stays as it is.
+    A cluster's MinIO has the cluster's id as its name, or the name under which its services read from it: no other
+    server starts services. Other servers, such as one of the user's own on this machine, stay as they are.
     """
     if not (identifiers := cluster_storages(fdl)):
         return fdl
@@ -57,8 +57,8 @@ _CONNECTION = ("endpoint", "auth_user", "auth_password", "ssl_verify")
 class Access:
     """How a cluster is reached.
 
-    `storage` are the settings of its own MinIO, where they are known; `adopt` is whether services of others are taken
-    over; `waits_for` is what has to be there before it answers.
+    `storage` are the settings of its own MinIO, where they are known. `adopt` is whether existing services are taken
+    over. `waits_for` is what has to exist before it answers.
     """
 
     endpoint: Input[str]
@@ -74,7 +74,7 @@ def cluster_settings(fdl: Fdl) -> dict[str, Mapping[str, Any]]:
     """Return what is known of each cluster of the file's services. Nothing is declared.
 
     Raises:
-        InputError: Something is missing; all of it is told at once.
+        InputError: Something is missing; the message lists all of it.
     """
     names = list(dict.fromkeys(service.cluster for service in fdl.oscar))
     configured = pulumi.Config("scar").get_object("clusters") or {}
@@ -91,7 +91,7 @@ def declare_clusters(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Acc
 
 
 def local_access(cluster: str) -> Access:
-    """How a cluster of the local cloud is reached."""
+    """Return how a cluster of the local cloud is reached."""
     cloud = LocalCloud().environment()["AWS_ENDPOINT_URL"]
     return Access(
         endpoint=address.cluster_endpoint(cloud, cluster),
@@ -109,7 +109,7 @@ def local_storage() -> dict[str, Any]:
 def _settings(fdl: Fdl, cluster: str, configured: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what is known of a cluster; the stack's configuration wins over the file, as it is more specific.
 
-    On local stacks only the configuration counts: what a file says of a real cluster is not for trying it out.
+    On local stacks only the configuration counts: the clusters in a file are real ones.
     """
     if is_local_stack(pulumi.get_stack()) or "deploy" in configured:
         return configured
@@ -130,8 +130,8 @@ def _missing_settings(cluster: str, settings: Mapping[str, Any]) -> Iterable[str
     for key in ("endpoint", "auth_password"):
         if not settings.get(key):
             yield (
-                f"cluster '{cluster}': {key} is missing; give it below clusters.{cluster} in the file, or in the "
-                "stack's configuration, scar:clusters"
+                f"cluster '{cluster}': {key} is missing; add it below clusters.{cluster} in the file, or to "
+                "scar:clusters in the stack's configuration"
             )
 
 
@@ -169,7 +169,7 @@ def _warn_of_clear_text(cluster: str, endpoint: Input[str]) -> None:
         return
     address = urlsplit(endpoint)
     if address.scheme == "http" and not is_loopback(address.hostname or ""):
-        pulumi.log.warn(f"cluster '{cluster}': {endpoint} is not encrypted: everybody on the way can read its password")
+        pulumi.log.warn(f"cluster '{cluster}': {endpoint} is not encrypted: others can read its password on the way")
 
 
 def service_image(service: OscarService, *, local: bool) -> dict[str, str]:
@@ -187,7 +187,7 @@ _ARGUMENTS = ("storage_providers", "clusters")
 _LOCAL_KEYS = {"access_key": "test", "secret_key": "test", "region": "us-east-1"}
 """Credentials of the local cloud's S3, which takes any."""
 _NEW_CLUSTER = 600
-"""Seconds that a cluster which has just been made may take to answer under its address."""
+"""Seconds in which a new cluster has to answer at its address."""
 
 
 def service_arguments(
@@ -228,12 +228,6 @@ def own_buckets(service: OscarService, direction: str) -> set[str]:
     return {path.bucket for path in paths if path.provider == "minio" and _is_own(service, path)}
 
 
-def filled(settings: Mapping[str, Any]) -> dict[str, Input[Any]]:
-    """Return settings with what their references stand for."""
-    texts = {key: value for key, value in settings.items() if isinstance(value, str)}
-    return {**settings, **with_values(texts)}
-
-
 def _is_own(service: OscarService, path: StoragePath) -> bool:
     # OSCAR calls the MinIO beside it `default`; the cluster's own id is another name of it.
     return path.provider_id in ("default", service.cluster)
@@ -271,7 +265,7 @@ def _used(service: OscarService) -> Iterator[tuple[str, str]]:
 
 
 def _clusters(fdl: Fdl, service: OscarService, known: Mapping[str, Access]) -> dict[str, dict[str, Input[Any]]]:
-    """How the clusters are reached that jobs are delegated to."""
+    """Return how the clusters are reached that jobs are delegated to."""
     federation = service.definition.get("federation") or {}
     members = (*(federation.get("members") or ()), *(service.definition.get("replicas") or ()))
     wanted = {str(member["cluster_id"]) for member in members if member.get("cluster_id")}
@@ -369,11 +363,11 @@ def waits_for(service: OscarService, services: Sequence[OscarService]) -> list[O
 
 
 def creation_order(services: Sequence[OscarService]) -> list[OscarService]:
-    """Return the services so that those come first that others wait for; in the file's order where nothing says."""
+    """Return the services in the order to create them: first those that others wait for, else as in the file."""
     done: list[OscarService] = []
     rest = list(services)
     while rest:
         ready = [one for one in rest if not any(other in rest for other in waits_for(one, services))]
-        done += ready or rest[:1]  # a circle, which the file allows with `allow_loop`, begins anywhere
+        done += ready or rest[:1]  # a loop, which `allow_loop` permits, may start anywhere
         rest = [one for one in rest if one not in done]
     return done

@@ -52,7 +52,7 @@ def _deploy(fdl: Fdl) -> None:
         pulumi.log.warn(str(warning))
     arguments = {function.name: function_arguments(function) for function in fdl.functions}
     for name, argument in arguments.items():
-        planned_digest(name, base_image(argument))  # a broken image is told before anything is made
+        planned_digest(name, base_image(argument))  # report a broken image before anything is made
     services = DeclaredServices(fdl)
     buckets = declare_buckets(fdl)
     storages = declare_storage_providers(with_local_storage(fdl) if is_local_stack(pulumi.get_stack()) else fdl)
@@ -85,7 +85,7 @@ def _configured() -> Fdl:
     path = config.get("fdl")
     if path is None:
         raise InputError(
-            f"stack {pulumi.get_stack()}: scar:fdl is missing; say which FDL file it deploys, such as "
+            f"stack {pulumi.get_stack()}: scar:fdl is missing; name the FDL file, for example with "
             "`pulumi config set scar:fdl stacks/examples/cowsay/cowsay.yaml`"
         )
     root = Path(pulumi.get_root_directory() or Path.cwd())
@@ -93,11 +93,11 @@ def _configured() -> Fdl:
 
 
 def _check_stack() -> None:
-    """Check what `scar-pulumi` checks by itself and plain `pulumi` cannot."""
+    """Check what `scar-pulumi` has checked already and plain `pulumi` cannot."""
     check_configuration(pulumi.get_stack(), json.loads(os.environ.get("PULUMI_CONFIG", "{}")))
     host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
     if is_local_stack(pulumi.get_stack()) and not is_loopback(host):
         raise InputError(
-            f"stack {pulumi.get_stack()}: it belongs on the local cloud, which this shell does not lead to; run "
+            f"stack {pulumi.get_stack()}: it belongs on the local cloud, which AWS_ENDPOINT_URL does not point to; run "
             'eval "$(scar-pulumi local env)" first'
         )

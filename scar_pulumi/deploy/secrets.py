@@ -8,10 +8,9 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
-import pulumi_aws as aws
 from pulumi import Input, Output
 
 from scar_components.lambda_container_function_arguments import LambdaContainerFunctionArgs
@@ -19,10 +18,18 @@ from scar_components.naming import digest, stack_identity
 from scar_foundation.errors import InputError
 from scar_pulumi.fdl import Fdl, Function, Reference, split_references
 
+if TYPE_CHECKING:
+    import pulumi_aws as aws
+
 
 def with_values(variables: Mapping[str, str]) -> dict[str, Input[str]]:
-    """Variables with what their references stand for; those without any stay plain text."""
+    """Return variables with what their references stand for; those without any stay plain text."""
     return {name: _filled(text) for name, text in variables.items()}
+
+
+def filled(settings: Mapping[str, Any]) -> dict[str, Input[Any]]:
+    """Return settings with what their references stand for; those that are not text stay as they are."""
+    return {**settings, **with_values({key: value for key, value in settings.items() if isinstance(value, str)})}
 
 
 def _filled(text: str) -> Input[str]:
@@ -41,11 +48,13 @@ def _value_of(reference: Reference) -> Input[str]:
     if reference.source == "config":
         namespace, _, key = reference.name.rpartition(":")
         return pulumi.Config(namespace or None).require_secret(key)
+    import pulumi_aws as aws  # noqa: PLC0415 - checks before a deployment do without it
+
     return aws.ssm.get_parameter_output(name=reference.name, with_decryption=True).value
 
 
 VERSIONS = "SCAR_STORAGE_VERSIONS"
-"""Variable that changes with the settings, so that no warm container goes on with the ones it has read."""
+"""Variable that changes with the settings, so that warm containers with the old ones are replaced."""
 
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_.-]")
 
@@ -53,7 +62,7 @@ _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_.-]")
 class FunctionStorages(NamedTuple):
     """The storages of one function: the parameter of each provider such as `minio.mine`."""
 
-    parameters: Mapping[str, aws.ssm.Parameter]
+    parameters: Mapping[str, "aws.ssm.Parameter"]
 
     def given_to(self, arguments: LambdaContainerFunctionArgs) -> LambdaContainerFunctionArgs:
         """Return a function's arguments with where the settings of its storages are, and never what they are."""
@@ -99,15 +108,15 @@ def parameter_name(provider: str) -> str:
     return f"/scar-pulumi/{stack_identity()}/{legal if legal == provider else f'{legal}-{digest(provider)}'}"
 
 
-def _parameter(fdl: Fdl, provider: str, region: str | None) -> aws.ssm.Parameter:
+def _parameter(fdl: Fdl, provider: str, region: str | None) -> "aws.ssm.Parameter":
+    import pulumi_aws as aws  # noqa: PLC0415 - as above
+
     kind, _, identifier = provider.partition(".")
-    settings: Mapping[str, Any] = fdl.storage_providers[kind][identifier]
-    texts = {key: value for key, value in settings.items() if isinstance(value, str)}
     return aws.ssm.Parameter(
         f"{provider}-settings" + (f"-{region}" if region else ""),
         name=parameter_name(provider),
         type="SecureString",
-        value=_secret_json({**settings, **with_values(texts)}),
+        value=_secret_json(filled(fdl.storage_providers[kind][identifier])),
         description=f"How functions reach the storage {provider}",
         region=region,
     )

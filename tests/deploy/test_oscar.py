@@ -153,17 +153,17 @@ def test_what_is_missing_or_wrong_is_told_before_anything_is_declared(
     recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path.write_text(FILE.partition("clusters:")[0])
-    with pytest.raises(pulumi.RunError, match="cluster 'mine': endpoint is missing; give it below") as missing:
+    with pytest.raises(pulumi.RunError, match="cluster 'mine': endpoint is missing; add it below") as missing:
         deploy(load(path))
     assert "auth_password is missing" in str(missing.value)
     configured(monkeypatch, mine={"endpint": "https://oscar.example.org"})
-    with pytest.raises(pulumi.RunError, match=r"scar:clusters\.mine: endpint unknown; known are adopt, auth_password"):
+    with pytest.raises(pulumi.RunError, match=r"scar:clusters\.mine: endpint is unknown; use adopt, auth_password"):
         deploy(load(path))
     path.write_text(FILE.replace("      script: second.sh\n", "", 1))
     with pytest.raises(pulumi.RunError, match=r"video\.yaml:4:\d+ .*'script' is missing, which OSCAR needs"):
         deploy(load(path))
     path.write_text(FILE)
     configured(monkeypatch, mine={"deploy": {}, "endpoint": "x"})
-    with pytest.raises(pulumi.RunError, match="no endpoint beside it"):
+    with pytest.raises(pulumi.RunError, match="no endpoint goes with it"):
         deploy(load(path))
     assert recorder.resources == {}

@@ -130,7 +130,7 @@ _CONTAINER = Section(
 
 
 def _number(
-    doc: str, limits: Range, unit: str = "", whose: str = "Lambda's", link: str = _LIMITS, field: str | None = None
+    doc: str, limits: Range, unit: str = "", *, whose: str = "Lambda's", link: str = _LIMITS, field: str | None = None
 ) -> Key:
     kind = Whole.within(limits, unit=unit, whose=whose)
     return Key(doc, kind, default=limits.default, link=link, field=field)
