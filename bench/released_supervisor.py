@@ -14,7 +14,7 @@ _NEEDED = ("boto3", "pyyaml", "requests", "setuptools<70", "webdavclient3==3.14.
 
 
 def command() -> list[str] | None:
-    """The command that serves a Runtime API; None where its packages cannot be had."""
+    """Return the command that serves a Runtime API; None where its packages cannot be had."""
     folder = cache_directory() / "bench" / f"faas-supervisor-{VERSION}"
     python = folder / "bin/python"
     try:
@@ -31,7 +31,7 @@ def command() -> list[str] | None:
 
 
 def environment(output: str) -> dict[str, str]:
-    """What it reads of its function: outputs go to the storage path given."""
+    """Return what it reads of its function: outputs go to the storage path given."""
     function = {
         "name": "bench",
         "log_level": "ERROR",

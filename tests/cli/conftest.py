@@ -38,7 +38,7 @@ Scar = Callable[..., Ended]
 
 @pytest.fixture
 def scar(capsys: pytest.CaptureFixture[str]) -> Scar:
-    """Runs a verb and returns what it printed."""
+    """Run a verb and return what it printed."""
 
     def run(*arguments: object) -> Ended:
         status = main([str(argument) for argument in arguments])
@@ -110,5 +110,5 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 @pytest.fixture
 def fdl(directories: Path) -> Path:
-    """An FDL file without mistakes, with the function `upper`."""
+    """Return an FDL file without mistakes, with the function `upper`."""
     return write_fdl(directories / "video.yaml", "upper")

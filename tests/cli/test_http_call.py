@@ -58,7 +58,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 @pytest.fixture
 def call(endpoint: Endpoint, scar: Scar, directories: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Calls a function with that endpoint and the given outputs."""
+    """Call a function with that endpoint and the given outputs."""
     monkeypatch.delenv("SCAR_TOKEN", raising=False)
     monkeypatch.setattr(Deployments, "clients", Clients(LOCAL))
 

@@ -12,7 +12,7 @@ Write = Callable[..., None]
 
 @pytest.fixture
 def group(logs: Any) -> str:
-    """A log group of the test's own with the streams `a` and `b`."""
+    """Return a log group of the test's own with the streams `a` and `b`."""
     name = f"/aws/lambda/{uuid.uuid4()}"
     logs.create_log_group(logGroupName=name)
     for stream in ("a", "b"):

@@ -14,7 +14,7 @@ __all__ = ["cloud", "fake_daemon", "own_cloud"]
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty database of a local cloud's state."""
+    """Return an empty database of a local cloud's state."""
     opened = Database(tmp_path / "state.sqlite")
     yield opened
     asyncio.run(opened.close())

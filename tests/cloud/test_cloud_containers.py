@@ -41,7 +41,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def real(tmp_path: Path, layer: bytes) -> Iterator[FakeCloud]:
-    """A local cloud with its own runner, and a bucket whose objects are worked on."""
+    """Return a local cloud with its own runner, and a bucket whose objects are worked on."""
     assert "fake" not in " ".join(client.COMMAND)
     cloud = FakeCloud(tmp_path / "state")
     try:

@@ -70,6 +70,6 @@ def test_a_silent_server_on_its_port_does_not_hold_up_the_start(own_cloud: FakeC
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """A new file: the old one has other names, too."""
+    """Return a new file: the old one has other names, too."""
     path.unlink()
     path.write_bytes(content)

@@ -251,7 +251,7 @@ def test_a_repeated_request_id_is_one_event(database: Database) -> None:
 
 
 def _write_former_state(root: Path) -> None:
-    """A state as versions before the database left it: a file format for each subject."""
+    """Return a state as versions before the database left it: a file format for each subject."""
     request = {"method": "PUT", "path": "/kept", "query": "", "headers": [], "body": ""}
     event = {"request_id": "1", "function": {"name": "called"}, "created": 1.0}
     job = {"cluster": "mine", "service": "upper", "name": "upper-1", "created": 1.0, "status": "Pending"}

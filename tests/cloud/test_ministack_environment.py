@@ -60,7 +60,7 @@ def test_a_user_keeps_a_botocore_that_ministack_would_not_have(tmp_path: Path) -
 
 
 def _botocore_of_another_version(folder: Path) -> Path:
-    """The installed botocore under another version number; it leaves a mark in each process that imports it."""
+    """Return the installed botocore under another version number; it leaves a mark in each process that imports it."""
     package, marks = folder / "botocore", folder.with_name("imported")
     package.mkdir(parents=True)
     marks.mkdir()
@@ -99,7 +99,7 @@ def _normal(name: str) -> str:
 
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache without MiniStack, as before the first start."""
+    """Return a cache without MiniStack, as before the first start."""
     monkeypatch.setenv("SCAR_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache" / "ministack"
 

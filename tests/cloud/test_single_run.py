@@ -37,7 +37,7 @@ echo x >"$TMP_OUTPUT_DIR/left-out"
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image with a static busybox, whose environment loads a library that is not there."""
+    """Return an image with a static busybox, whose environment loads a library that is not there."""
     folder = tmp_path_factory.mktemp("image")
     root = root_filesystems.busybox(folder / "root", cache_directory())
     root_filesystems.open_to_all(root)

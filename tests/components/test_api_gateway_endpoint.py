@@ -27,7 +27,7 @@ def endpoint(*functions: dict[str, Any], **more: Any) -> None:
 
 
 def routes(recorder: Recorder) -> dict[str, Any]:
-    """The inputs of every route by its key."""
+    """Return the inputs of every route by its key."""
     types = recorder.types()
     found = [recorder.inputs(name) for name in types if types[name] == "aws:apigatewayv2/route:Route"]
     return {inputs["routeKey"]: inputs for inputs in found}

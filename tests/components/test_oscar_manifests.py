@@ -86,7 +86,7 @@ def test_pods_of_the_server_and_of_minio_keep_to_the_restricted_standard(recorde
 
 
 def declared(recorder: Recorder, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """The manifests that a cluster declares, as they go to the API server."""
+    """Return the manifests that a cluster declares, as they go to the API server."""
     args = cast(OscarClusterArgs, {**NFS, **arguments})
     run_program(lambda: OscarCluster("oscar", args).endpoint)
     inputs = [plain(args.inputs) for args in recorder.resources.values() if args.typ.startswith("kubernetes:")]

@@ -33,7 +33,7 @@ class WithLambda(Clients):
 
 @pytest.fixture
 def group(logs: Any) -> str:
-    """A log group with the first line of an invocation."""
+    """Return a log group with the first line of an invocation."""
     name = f"/aws/lambda/{uuid.uuid4()}"
     logs.create_log_group(logGroupName=name)
     logs.create_log_stream(logGroupName=name, logStreamName="s")
@@ -44,7 +44,7 @@ def group(logs: Any) -> str:
 
 @pytest.fixture
 def deployed(directories: Path, clients: Clients, bucket: str, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A function with that log and a bucket, deployed."""
+    """Return a function with that log and a bucket, deployed."""
     inputs = [{"provider": "s3.default", "path": f"{bucket}/in"}]
     function = {**FUNCTION, "logGroup": group, "inputs": inputs}
     write_state(directories / "state", "video", {"functions": {"thumbnails": function}, "buckets": []})

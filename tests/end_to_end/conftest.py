@@ -101,7 +101,7 @@ class Terminal:
 
 @pytest.fixture(scope="session")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """A terminal whose local cloud stops with the session."""
+    """Return a terminal whose local cloud stops with the session."""
     terminal = Terminal(tmp_path_factory.mktemp("state"))
     yield terminal
     terminal.scar("local", "stop", check=False)
@@ -109,7 +109,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 @pytest.fixture(scope="session")
 def busybox_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A docker-save tar of a static busybox and nothing else."""
+    """Return a docker-save tar of a static busybox and nothing else."""
     return make_image(tmp_path_factory.mktemp("images") / "busybox.tar", busybox_files())
 
 
@@ -200,7 +200,7 @@ def _storage(path: str | None) -> Sequence[dict[str, str]]:
 
 @pytest.fixture
 def project(tmp_path: Path, busybox_image: Path, terminal: Terminal) -> Iterator[Project]:
-    """A project whose stack is destroyed afterwards."""
+    """Return a project whose stack is destroyed afterwards."""
     folder = tmp_path / f"p{abs(hash(str(tmp_path))) % 10**8}"
     folder.mkdir()
     project = Project(folder, busybox_image)

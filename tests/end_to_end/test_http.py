@@ -49,7 +49,7 @@ class Stack:
         return str(self.functions["http-echo"]["url"])
 
     def client(self, service: str) -> Any:
-        """A client of the local cloud."""
+        """Return a client of the local cloud."""
         end = self.echo.index("/_aws")
         return boto3.client(
             service,
@@ -124,7 +124,7 @@ def test_query_parameters_are_variables_of_the_script(stack: Stack) -> None:
 
 
 def log_of(stack: Stack, request_id: str, text: str) -> str | None:
-    """The log of a request as soon as it holds a text."""
+    """Return the log of a request as soon as it holds a text."""
     answer = stack.terminal.scar("logs", "http-echo", "--request-id", request_id, check=False)
     return answer.stdout if text in answer.stdout else None
 
@@ -185,7 +185,7 @@ def test_a_call_is_answered_before_the_gateway_gives_up_and_the_log_has_the_rest
 
 
 def signed(url: str, body: bytes, key: str = "test") -> Reply:
-    """A request signed as AWS's clients sign it."""
+    """Return a request signed as AWS's clients sign it."""
     request = AWSRequest("POST", url, data=body, headers={"Content-Type": "text/plain"})
     SigV4Auth(Credentials("test", key), "execute-api", "us-east-1").add_auth(request)
     return ask(url, "POST", body, **dict(request.headers.items()))

@@ -59,7 +59,7 @@ def _storage(provider: str, path: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def hybrid(tmp_path: Path, busybox_image: Path, terminal: Terminal) -> Iterator[Hybrid]:
-    """A workflow whose stack is destroyed afterwards."""
+    """Return a workflow whose stack is destroyed afterwards."""
     hybrid = Hybrid(tmp_path, busybox_image)
     yield hybrid
     terminal.scar("destroy", hybrid.fdl, "--yes", check=False)

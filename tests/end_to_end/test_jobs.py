@@ -75,7 +75,7 @@ class Stack:
         return wait_for(lambda: job if "stoppedAt" in (job := self.job(identifier)) else None, 60, identifier)
 
     def ended(self, function: str, count: int = 1) -> list[Any]:
-        """The jobs that events of a function became, when there are so many and all have ended."""
+        """Return the jobs that events of a function became, when there are so many and all have ended."""
         filters = [{"name": "JOB_NAME", "values": [f"{function}-*"]}]
 
         def look() -> list[Any] | None:
@@ -86,7 +86,7 @@ class Stack:
         return wait_for(look, 90, f"{count} jobs of {function}")
 
     def outputs(self, function: str) -> dict[str, str]:
-        """What a function has stored, by name."""
+        """Return what a function has stored, by name."""
         found = self.s3.list_objects_v2(Bucket="jobs-out", Prefix=f"{function}/").get("Contents", [])
         names = [item["Key"] for item in found]
         return {
@@ -97,7 +97,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, busybox_image: Path) -> Iterator[Stack]:
-    """The stack, on a cloud of its own whose jobs have small disks."""
+    """Return the stack, on a cloud of its own whose jobs have small disks."""
     folder = tmp_path_factory.mktemp("jobs")
     terminal = Terminal(folder / "state")
     terminal.environment |= {"SCAR_LOCAL_JOB_STORAGE": "64"}

@@ -16,7 +16,7 @@ DISTANT = {"endpoint": "https://minio.example.org", "access_key": "theirs", "sec
 
 @pytest.fixture
 def fdl(tmp_path: Path, busybox_image: Path, terminal: Terminal) -> Iterator[Path]:
-    """A file as it would be written for a real cluster, whose address and keys local stacks leave alone."""
+    """Return a file as it would be written for a real cluster, whose address and keys local stacks leave alone."""
     for name, script in (("upper.sh", UPPER), ("sign.sh", SIGN)):
         (tmp_path / name).write_text(f"#!/bin/sh\nset -eu\n{script}")
     path = tmp_path / "mixed.yaml"

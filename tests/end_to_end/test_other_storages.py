@@ -24,7 +24,7 @@ ACCOUNT, SECRET, ROTATED = "111111111111", "the-secret-of-the-server", "pass:wor
 
 @pytest.fixture
 def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that speaks S3 and is not the local cloud."""
+    """Return a server that speaks S3 and is not the local cloud."""
     with ministack(tmp_path_factory.mktemp("minio")) as endpoint:
         yield endpoint
 
@@ -36,7 +36,7 @@ def webdav() -> Iterator[Files]:
 
 
 def objects(endpoint: str) -> dict[str, bytes]:
-    """What is in the bucket of the account whose keys the function has."""
+    """Return what is in the bucket of the account whose keys the function has."""
     s3 = server(endpoint)
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="files").get("Contents", ())]
     return {key: s3.get_object(Bucket="files", Key=key)["Body"].read() for key in keys}
@@ -48,7 +48,7 @@ def server(endpoint: str) -> Any:
 
 
 def write(project: Project, minio: str, webdav: Files, password: str) -> Path:
-    """The file, with the password given in the environment and the key in clear."""
+    """Return the file, with the password given in the environment and the key in clear."""
     document = yaml.safe_load(project.write().read_text())
     document["storage_providers"] = {
         "minio": {"mine": {"endpoint": minio, "access_key": ACCOUNT, "secret_key": SECRET}},
@@ -93,7 +93,7 @@ def test_files_of_other_storages_are_read_and_written_with_keys_that_stay_secret
 
 
 def assert_readable_by_the_owner_alone(state: Path) -> None:
-    """What holds a secret is the store of parameters, as on AWS, and others may not enter its folder."""
+    """Check that only the store of parameters holds a secret, as on AWS, and that others may not enter its folder."""
     holding = [path for path in state.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert not [path for path in holding if "pulumi" in path.relative_to(state).parts]
     assert stat.S_IMODE(state.stat().st_mode) == 0o700

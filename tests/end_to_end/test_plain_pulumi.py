@@ -36,7 +36,7 @@ class Pulumi:
 
 @pytest.fixture
 def plain(project: Project, terminal: Terminal) -> Pulumi:
-    """A Pulumi project like this repository's own, around an FDL file."""
+    """Return a Pulumi project like this repository's own, around an FDL file."""
     project.function("plain", COPY, "plain-files/in", "plain-files/out")
     project.write()
     (project.folder / "stacks").mkdir()

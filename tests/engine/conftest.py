@@ -15,13 +15,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    """The engine that this machine has or makes, kept in the user's own cache."""
+    """Return the engine that this machine has or makes, kept in the user's own cache."""
     return find_engine(print)
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Iterator[Path]:
-    """An empty cloud of files with a state directory and an FDL file of its own; see file_cloud.py."""
+    """Return an empty cloud of files with a state directory and an FDL file of its own; see file_cloud.py."""
     directory = tmp_path / "world"
     directory.mkdir()
     fdl = tmp_path / "my project" / "my video.yaml"

@@ -33,7 +33,7 @@ class Building:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, a PATH without pulumi, and no way to Pulumi's installer."""
+    """Return an empty cache, a PATH without pulumi, and no way to Pulumi's installer."""
     monkeypatch.setenv("SCAR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("SCAR_ENGINE_SOURCES", "path,cache,build")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))

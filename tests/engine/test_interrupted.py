@@ -25,7 +25,7 @@ class Operation:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def finish(self) -> str:
-        """What it printed, once it has succeeded."""
+        """Return what it printed, once it has succeeded."""
         output, _ = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, output
         return output

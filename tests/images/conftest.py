@@ -25,7 +25,7 @@ def bundler(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plan(tmp_path: Path, bundler: Path) -> ImagePlan:
-    """A planned image with a base of its own."""
+    """Return a planned image with a base of its own."""
     archive = images.docker_old(tmp_path / "base.tar", images.layers(str(tmp_path).encode()))
     return plan_image(image_file=str(archive), bundle=bundler)
 

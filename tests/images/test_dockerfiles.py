@@ -19,7 +19,7 @@ def context(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `docker` that notes what it is asked for and saves a prepared archive."""
+    """Return a `docker` that notes what it is asked for and saves a prepared archive."""
     folder = tmp_path / "bin"
     folder.mkdir()
     images.docker_new(folder / "prepared.tar")

@@ -15,7 +15,7 @@ from tests.images.bearer_registry import PASSWORD, BearerRegistry, running
 
 @pytest.fixture
 def server() -> Iterator[BearerRegistry]:
-    """A registry with the image team/tool:1 for two platforms."""
+    """Return a registry with the image team/tool:1 for two platforms."""
     with running() as server:
         entries = []
         for architecture in ("amd64", "arm64"):

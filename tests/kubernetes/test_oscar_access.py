@@ -85,7 +85,7 @@ def everything() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def rights(cluster: Client, controllers: Controllers, everything: list[dict[str, Any]]) -> Iterator[None]:
-    """The namespaces with their pod security, the account and its rights, as the cluster with all options has them."""
+    """Return the namespaces with their pod security, the account and its rights, of a cluster with all options."""
     cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": "yunikorn"}})
     for kind in ("Namespace", "ServiceAccount", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"):
         for manifest in (found for found in everything if found["kind"] == kind):
@@ -163,7 +163,7 @@ def apply(cluster: Client, manifest: dict[str, Any], more: str = "") -> None:
 
 
 def widest(manifest: dict[str, Any], everything: list[dict[str, Any]]) -> dict[str, Any]:
-    """The one of several manifests of the same object that has the most rules."""
+    """Return the one of several manifests of the same object that has the most rules."""
     same = [
         other
         for other in everything

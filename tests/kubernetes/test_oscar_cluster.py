@@ -21,7 +21,7 @@ GIVEN = "a-password-that-was-given"
 
 
 def program(**arguments: Any) -> Callable[[], None]:
-    """A program with one cluster, whose files may be deleted with it."""
+    """Return a program with one cluster, whose files may be deleted with it."""
 
     def declare() -> None:
         given = {"volume": {"storage_class": "nfs"}, "minio": {"delete_data": True}, **arguments}
@@ -61,7 +61,7 @@ def printed() -> list[str]:
 
 @pytest.fixture(scope="module")
 def deployed(stacks: Stacks, printed: list[str]) -> Iterator[None]:
-    """A cluster that is up; what is left of it is taken down."""
+    """Return a cluster that is up; what is left of it is taken down."""
     stack = stacks.stack(program())
     preview = stack.preview(on_output=printed.append, diff=True)
     assert preview.change_summary == {"create": 27}

@@ -15,7 +15,7 @@ __all__ = ["bench", "cloud", "endpoint", "fake_daemon"]
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MiniStack for a module's tests."""
+    """Return a MiniStack for a module's tests."""
     with ministack(tmp_path_factory.mktemp("ministack")) as address:
         yield address
 

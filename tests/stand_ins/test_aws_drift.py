@@ -13,7 +13,7 @@ pytestmark = SDK_LEFTOVERS
 
 
 def void(_: object) -> None:
-    """A program that returns nothing."""
+    """Return a program that returns nothing."""
 
 
 def test_drift_and_outside_deletion_are_seen_and_repaired(bench: Bench) -> None:

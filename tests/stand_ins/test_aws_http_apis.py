@@ -37,7 +37,7 @@ def bench(cloud: FakeCloud, tmp_path: Path) -> Iterator[Bench]:
 
 
 def endpoint(*functions: dict[str, Any], called: str = "photos", **more: Any) -> Callable[[], None]:
-    """A program with one endpoint."""
+    """Return a program with one endpoint."""
     given = [{"function_arn": ARN + function["function_name"], **function} for function in functions]
 
     def program() -> None:

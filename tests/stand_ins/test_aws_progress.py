@@ -46,7 +46,7 @@ class SlowCloud:
 
 @pytest.fixture
 def engine() -> Iterator[tuple[EngineLog, Listener]]:
-    """An engine that listens, and what speaks to it."""
+    """Return an engine that listens, and what speaks to it."""
     listener, server = Listener(), grpc.server(ThreadPoolExecutor(max_workers=1))
     engine_pb2_grpc.add_EngineServicer_to_server(listener, server)
     port = server.add_insecure_port("127.0.0.1:0")

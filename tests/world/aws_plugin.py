@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @functools.cache
 def client(endpoint: str, service: str) -> Any:
-    """A client that stands for somebody else who changes things."""
+    """Return a client that stands for somebody else who changes things."""
     return botocore.session.Session().create_client(
         service, REGION, endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
     )

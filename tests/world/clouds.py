@@ -18,7 +18,7 @@ def fake_daemon() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, fake_daemon: None) -> Iterator[FakeCloud]:
-    """A running cloud for a module's tests."""
+    """Return a running cloud for a module's tests."""
     cloud = FakeCloud(tmp_path_factory.mktemp("cloud"))
     try:
         cloud.start()
@@ -29,7 +29,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, fake_daemon: None) -> Iterat
 
 @pytest.fixture
 def own_cloud(tmp_path: Path, fake_daemon: None) -> Iterator[FakeCloud]:
-    """A cloud of a test's own, not started."""
+    """Return a cloud of a test's own, not started."""
     cloud = FakeCloud(tmp_path / "state")
     try:
         yield cloud

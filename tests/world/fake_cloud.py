@@ -32,7 +32,7 @@ class FakeCloud(LocalCloud):
         self._clients: dict[tuple[str, str], Any] = {}
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
-        """A boto3 client that tries once and never shares a closed connection."""
+        """Return a boto3 client that tries once and never shares a closed connection."""
         endpoint = self.environment()["AWS_ENDPOINT_URL"]
         if (service, region) not in self._clients:
             self._clients[service, region] = boto3.client(
@@ -46,33 +46,33 @@ class FakeCloud(LocalCloud):
         return self._clients[service, region]
 
     def kill(self) -> None:
-        """Ends the daemon without a chance to save anything."""
+        """End the daemon without a chance to save anything."""
         status = self.status()
         assert status
         os.kill(status.pid, signal.SIGKILL)
         wait_for(lambda: self._daemon_pid() is None)
 
     def stored(self, statement: str, *values: object) -> list[Any]:
-        """What an SQL statement finds in the local cloud's own state, or after it has changed that."""
+        """Return what an SQL statement finds in the local cloud's own state, or after it has changed that."""
         with contextlib.closing(sqlite3.connect(self.state / "state.sqlite")) as database, database:
             return database.execute(statement, values).fetchall()
 
     def spooled(self) -> list[Any]:
-        """The asynchronous events that are not done: request id, function and attempts of each."""
+        """Return the asynchronous events that are not done: request id, function and attempts of each."""
         return self.stored("SELECT request_id, name, attempts FROM events")
 
     def notes(self) -> list[dict[str, Any]]:
-        """What the runner was asked."""
+        """Return what the runner was asked."""
         path = self.state / "runner" / "notes.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def calls(self, name: str) -> list[dict[str, Any]]:
-        """The invocations of one function."""
+        """Return the invocations of one function."""
         return [note for note in self.notes() if note.get("name") == name]
 
     def http(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        """A plain request; header names are written with underscores."""
+        """Return a plain request; header names are written with underscores."""
         status = self.status()
         assert status
         connection = http.client.HTTPConnection("127.0.0.1", status.port, timeout=60)
@@ -84,7 +84,7 @@ class FakeCloud(LocalCloud):
             connection.close()
 
     def push(self, repository: str, tag: str = "", layer: bytes = b"layer", region: str = "us-east-1") -> str:
-        """Pushes an image of one layer over plain HTTP and returns its manifest's digest."""
+        """Pushes an image of one layer over plain HTTP and return its manifest's digest."""
         token = self.client("ecr", region).get_authorization_token()["authorizationData"][0]["authorizationToken"]
         basic = f"Basic {token}"
         config = json.dumps(
@@ -112,7 +112,7 @@ class FakeCloud(LocalCloud):
         region: str = "us-east-1",
         **more: Any,
     ) -> str:
-        """Makes a function from a small image in a repository of the same name; returns the image's digest."""
+        """Make a function from a small image in a repository of the same name; returns the image's digest."""
         self.client("ecr", region).create_repository(repositoryName=name)
         digest = self.push(name, layer=layer or name.encode(), region=region)
         self.client("lambda", region).create_function(
@@ -126,7 +126,7 @@ class FakeCloud(LocalCloud):
         return digest
 
     def trigger(self, bucket: str, function: str, prefix: str = "") -> None:
-        """Makes a bucket that calls a function for each new object."""
+        """Make a bucket that calls a function for each new object."""
         s3, functions = self.client("s3"), self.client("lambda")
         s3.create_bucket(Bucket=bucket)
         arn = functions.get_function(FunctionName=function)["Configuration"]["FunctionArn"]
@@ -146,7 +146,7 @@ class FakeCloud(LocalCloud):
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """Waits until something is true and returns it."""
+    """Wait until something is true and return it."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"

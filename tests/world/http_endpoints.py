@@ -36,16 +36,16 @@ class Endpoint:
     function: str
 
     def call(self, method: str = "GET", path: str = "/launch", body: Any = None, **headers: str) -> Reply:
-        """A plain request below the stage; header names are written with underscores."""
+        """Return a plain request below the stage; header names are written with underscores."""
         return ask(f"{self.url}/scar{path}", method, body, **headers)
 
     def events(self) -> list[dict[str, Any]]:
-        """What the function got."""
+        """Return what the function got."""
         return [call["payload"] for call in self.cloud.calls(self.function)]
 
 
 def ask(url: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
-    """A plain request; header names are written with underscores."""
+    """Return a plain request; header names are written with underscores."""
     parts = urlsplit(url)
     assert parts.hostname
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)

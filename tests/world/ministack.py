@@ -28,7 +28,7 @@ _LOOPBACK_ONLY = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABL
 
 
 def environment_with_ministack(**settings: str) -> dict[str, str]:
-    """What a Python process needs to import MiniStack, and to keep it from the network."""
+    """Return what a Python process needs to import MiniStack, and to keep it from the network."""
     return {**os.environ, **_WITH_MINISTACK, **_LOOPBACK_ONLY, **settings}
 
 
@@ -40,7 +40,7 @@ class MiniStack:
     pid: int
 
     def client(self, service: str, **settings: Any) -> Any:
-        """A boto3 client that tries once, and gives up before a test does."""
+        """Return a boto3 client that tries once, and gives up before a test does."""
         config = Config(retries={"total_max_attempts": 1}, read_timeout=20)
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
         return boto3.client(service, endpoint_url=self.endpoint, config=config, **{**keys, **settings})
@@ -48,7 +48,7 @@ class MiniStack:
 
 @contextmanager
 def running_ministack(directory: Path, **settings: str) -> Iterator[MiniStack]:
-    """The genuine MiniStack, plain, on a port of its own; killed at the end."""
+    """Return the genuine MiniStack, plain, on a port of its own; killed at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -67,7 +67,7 @@ def running_ministack(directory: Path, **settings: str) -> Iterator[MiniStack]:
 
 @contextmanager
 def ministack(directory: Path, **settings: str) -> Iterator[str]:
-    """The endpoint of a plain MiniStack."""
+    """Return the endpoint of a plain MiniStack."""
     with running_ministack(directory, **settings) as running:
         yield running.endpoint
 
@@ -89,7 +89,7 @@ def s3(clients: Clients) -> Iterator[Any]:
 
 @pytest.fixture
 def bucket(s3: Any) -> str:
-    """A bucket of the test's own."""
+    """Return a bucket of the test's own."""
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)
     return name

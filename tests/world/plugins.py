@@ -43,11 +43,11 @@ class Stacks(ABC):
 
     @abstractmethod
     def plugins(self) -> str:
-        """The part of PATH where the engine finds plugins, made when missing."""
+        """Return the part of PATH where the engine finds plugins, made when missing."""
 
     @abstractmethod
     def settings(self) -> dict[str, str]:
-        """The environment by which the plugin finds its cloud or cluster."""
+        """Return the environment by which the plugin finds its cloud or cluster."""
 
     def environment(self) -> dict[str, str]:
         self.backend.mkdir(exist_ok=True)
@@ -114,7 +114,7 @@ class Plugin:
 
 
 def changes(result: automation.UpResult | automation.RefreshResult | automation.DestroyResult) -> dict[str, int]:
-    """What an operation did, without the stack itself and what stayed the same."""
+    """Return what an operation did, without the stack itself and what stayed the same."""
     return _changes(result.summary.resource_changes)
 
 

@@ -29,7 +29,7 @@ class Key:
         return {"kty": "RSA", "kid": self.id, "n": _number(self.modulus), "e": _number(_PUBLIC)}
 
     def token(self, claims: dict[str, Any], **header: Any) -> str:
-        """A signed token."""
+        """Return a signed token."""
         head = _part({"alg": "RS256", "typ": "JWT", "kid": self.id, **header})
         message = f"{head}.{_part(claims)}"
         size = (self.modulus.bit_length() + 7) // 8
@@ -40,20 +40,20 @@ class Key:
 
 
 def make_key(id_: str = "one") -> Key:
-    """A new key."""
+    """Return a new key."""
     first, second = _prime(), _prime()
     return Key(first * second, pow(_PUBLIC, -1, (first - 1) * (second - 1)), id_)
 
 
 def claims(issuer: str, **more: Any) -> dict[str, Any]:
-    """What a token for the test's API says."""
+    """Return what a token for the test's API says."""
     now = int(time.time())
     return {"iss": issuer, "aud": "photos", "sub": "ana", "iat": now - 5, "exp": now + 600, **more}
 
 
 @contextmanager
 def issuer_of(*keys: Key) -> Iterator[str]:
-    """The address of an issuer with these keys, on a free loopback port."""
+    """Return the address of an issuer with these keys, on a free loopback port."""
 
     class Handler(QuietHandler):
         def do_GET(self) -> None:

@@ -91,7 +91,7 @@ def bearer(cloud: FakeCloud, issuer: str) -> Endpoint:
 
 
 def with_tokens(cloud: FakeCloud, name: str, issuer: str, *scopes: str) -> Endpoint:
-    """An endpoint that takes tokens of an issuer."""
+    """Return an endpoint that takes tokens of an issuer."""
     endpoint = make_endpoint(cloud, name, variables=ANSWER)
     client = cloud.client("apigatewayv2")
     authorizer = client.create_authorizer(

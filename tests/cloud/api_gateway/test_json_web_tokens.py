@@ -18,7 +18,7 @@ def has_key(issuer: str, directory: Path) -> bool:
 
 @contextmanager
 def leading_to(address: str) -> Iterator[str]:
-    """A server that answers every request with a redirection."""
+    """Return a server that answers every request with a redirection."""
 
     class Handler(QuietHandler):
         def do_GET(self) -> None:

@@ -29,7 +29,7 @@ class Batch:
         self.image = image_uri("busybox", self.cloud.push("busybox", layer=self.layer))
 
     def environment(self, vcpus: int = 4, **resources: Any) -> str:
-        """A compute environment that is VALID; returns its name."""
+        """Make a compute environment that is VALID, and return its name."""
         name = f"environment-{uuid.uuid4().hex[:8]}"
         self.client.create_compute_environment(
             computeEnvironmentName=name,
@@ -47,7 +47,7 @@ class Batch:
         return name
 
     def queue(self, *environments: str, priority: int = 1, **settings: Any) -> str:
-        """A queue that is VALID, on an environment of its own unless some are named; returns its name."""
+        """Make a queue that is VALID, on an environment of its own unless some are named, and return its name."""
         name = f"queue-{uuid.uuid4().hex[:8]}"
         named = environments or (self.environment(),)
         order = [{"order": number, "computeEnvironment": found} for number, found in enumerate(named)]
@@ -68,7 +68,7 @@ class Batch:
         return {"image": self.image, "command": command, "resourceRequirements": resources, **more}
 
     def definition(self, script: str = "", name: str = "", **more: Any) -> str:
-        """Registers a definition and returns its ARN."""
+        """Register a definition and return its ARN."""
         settings = {key: more.pop(key) for key in ("retryStrategy", "timeout", "parameters", "tags") if key in more}
         answer = self.client.register_job_definition(
             jobDefinitionName=name or f"definition-{uuid.uuid4().hex[:8]}",
@@ -79,27 +79,27 @@ class Batch:
         return str(answer["jobDefinitionArn"])
 
     def submit(self, queue: str, definition: str, **more: Any) -> str:
-        """Submits a job and returns its id."""
+        """Submit a job and return its id."""
         request = {"jobName": "job", "jobQueue": queue, "jobDefinition": definition, **more}
         return str(self.client.submit_job(**request)["jobId"])
 
     def run(self, queue: str, script: str, **more: Any) -> Any:
-        """Runs a command as a job to its end."""
+        """Run a command as a job to its end."""
         return self.end(self.submit(queue, self.definition(script, **more)))
 
     def job(self, identifier: str) -> Any:
         return self.client.describe_jobs(jobs=[identifier])["jobs"][0]
 
     def wait(self, identifier: str, *statuses: str, seconds: float = 30) -> Any:
-        """Waits until a job has one of the statuses."""
+        """Wait until a job has one of the statuses."""
         return wait_for(lambda: found if (found := self.job(identifier))["status"] in statuses else None, seconds)
 
     def end(self, identifier: str, seconds: float = 30) -> Any:
-        """Waits until a job has ended."""
+        """Wait until a job has ended."""
         return self.wait(identifier, *ENDED, seconds=seconds)
 
     def log(self, job: dict[str, Any], group: str = "/aws/batch/job") -> Any:
-        """What a job that printed something has printed."""
+        """Return what a job that printed something has printed."""
         stream = job["container"]["logStreamName"]
         return wait_for(lambda: self._lines(group, stream))
 
@@ -120,7 +120,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="package")
 def batch(tmp_path_factory: pytest.TempPathFactory, layer: bytes) -> Iterator[Batch]:
-    """The Batch service of a running cloud, for all tests that leave it running."""
+    """Return the Batch service of a running cloud, for all tests that leave it running."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCAR_LOCAL_JOB_STORAGE", "32")
         patch.setenv("SCAR_LOCAL_SHORTEST_JOB_TIMEOUT", "1")
@@ -129,7 +129,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory, layer: bytes) -> Iterator[Ba
 
 @pytest.fixture
 def own(tmp_path: Path, layer: bytes) -> Iterator[Batch]:
-    """A cloud of a test's own."""
+    """Return a cloud of a test's own."""
     yield from started(FakeCloud(tmp_path / "state"), layer)
 
 
@@ -145,11 +145,11 @@ def started(cloud: FakeCloud, layer: bytes) -> Iterator[Batch]:
 
 @pytest.fixture(scope="package")
 def queue(batch: Batch) -> str:
-    """A queue of four vCPUs."""
+    """Return a queue of four vCPUs."""
     return batch.queue()
 
 
 @pytest.fixture
 def nap() -> str:
-    """A long time to sleep, in seconds, that no other test on this machine sleeps."""
+    """Return a long time to sleep, in seconds, that no other test on this machine sleeps."""
     return f"{600 + secrets.randbelow(300)}.{secrets.randbelow(10**9):09}"

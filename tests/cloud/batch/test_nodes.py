@@ -11,7 +11,7 @@ from tests.world.fake_cloud import wait_for
 
 
 def nodes(batch: Batch, script: str, count: int = 3, main: int = 0, **more: Any) -> str:
-    """Registers a definition of nodes that all run one command."""
+    """Register a definition of nodes that all run one command."""
     ranges = [{"targetNodes": "0:", "container": batch.container(script)}]
     answer = batch.client.register_job_definition(
         jobDefinitionName=f"nodes-{uuid.uuid4().hex[:8]}",

@@ -11,7 +11,7 @@ from tests.world.fake_cloud import wait_for
 
 
 def refusal(call: Any, **request: Any) -> str:
-    """The message of Batch's ClientException."""
+    """Return the message of Batch's ClientException."""
     with pytest.raises(ClientError) as raised:
         call(**request)
     assert raised.value.response["Error"]["Code"] == "ClientException"

@@ -16,7 +16,7 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 
 @pytest.fixture
 def repository(cloud: FakeCloud, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A repository of the test's own, with a name of several parts."""
+    """Return a repository of the test's own, with a name of several parts."""
     name = f"team/{request.node.originalname.replace('_', '-')[:60]}"
     cloud.client("ecr").create_repository(repositoryName=name)
     yield name

@@ -35,14 +35,14 @@ MEGABYTE = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
-    """A MiniStack that keeps nothing."""
+    """Return a MiniStack that keeps nothing."""
     with running_ministack(tmp_path_factory.mktemp("ministack")) as running:
         yield running
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> dict[str, str]:
-    """Settings with which MiniStack keeps its state and its objects in folders of the test's own."""
+    """Return the settings with which MiniStack keeps its state and its objects in folders of the test's own."""
     for name in ("state", "objects"):
         (tmp_path / name).mkdir()
     folders = {"STATE_DIR": str(tmp_path / "state"), "S3_DATA_DIR": str(tmp_path / "objects")}
@@ -105,7 +105,7 @@ def _serving(hook: Hook, port: int = 0) -> Iterator[int]:
 
 
 def _function(running: MiniStack, name: str, url: str, timeout: int = 30) -> str:
-    """A function made from an image, whose events MiniStack posts to a URL; returns its ARN."""
+    """Make a function from an image whose events MiniStack posts to a URL, and return its ARN."""
     made = running.client("lambda").create_function(
         FunctionName=name,
         Role=ROLE,
@@ -429,7 +429,7 @@ def test_it_removes_containers_that_somebody_else_has_labelled_like_its_own(tmp_
 
 @contextmanager
 def _fake_docker(path: Path) -> Iterator[list[str]]:
-    """A Docker with one container, which another program has made; yields the requests."""
+    """Yield the requests to a Docker with one container, which another program has made."""
     requests: list[str] = []
     labels = {"ministack": "rds"}
     container = {"Id": "theirs", "Names": ["/theirs"], "Labels": labels, "State": "exited", "Image": "any"}

@@ -27,7 +27,7 @@ class Oscar:
         self.password = password(cloud.state)
 
     def ask(self, method: str, path: str, body: Any = None, authorization: str | None = None) -> tuple[int, bytes]:
-        """Sends one request, as the cluster's user unless told otherwise."""
+        """Send one request, as the cluster's user unless told otherwise."""
         basic = "Basic " + base64.b64encode(f"{USER}:{self.password}".encode()).decode()
         status = self.cloud.status()
         assert status
@@ -42,33 +42,33 @@ class Oscar:
             connection.close()
 
     def read(self, path: str) -> Any:
-        """The JSON document at a path."""
+        """Return the JSON document at a path."""
         status, body = self.ask("GET", path)
         assert status == 200, body
         return json.loads(body)
 
     def definition(self, name: str, script: str, **more: Any) -> dict[str, Any]:
-        """A service of the small image."""
+        """Return a service of the small image."""
         image = {"image": "test/busybox:1", "image_file": str(self.image)}
         return {"name": name, **image, "script": f"#!/bin/sh\n{script}\n", "cpu": "0.1", **more}
 
     def create(self, name: str, script: str, **more: Any) -> str:
-        """Makes a service and returns its token."""
+        """Make a service and return its token."""
         status, body = self.ask("POST", "/system/services", self.definition(name, script, **more))
         assert (status, body) == (201, b"")
         return str(self.read(f"/system/services/{name}")["token"])
 
     def call(self, kind: str, name: str, event: Any, token: str) -> tuple[int, bytes]:
-        """Calls a service: "run" or "job"."""
+        """Call a service: "run" or "job"."""
         return self.ask("POST", f"/{kind}/{name}", event, f"Bearer {token}")
 
     def jobs(self, name: str) -> dict[str, dict[str, str]]:
-        """The jobs of a service."""
+        """Return the jobs of a service."""
         found: dict[str, dict[str, str]] = self.read(f"/system/logs/{name}")["jobs"]
         return found
 
     def finished(self, name: str, count: int = 1) -> dict[str, dict[str, str]]:
-        """Waits until so many jobs are finished, and returns all."""
+        """Wait until so many jobs are finished, and return all."""
 
         def ended() -> bool:
             return sum("finish_time" in job for job in self.jobs(name).values()) >= count
@@ -77,7 +77,7 @@ class Oscar:
         return self.jobs(name)
 
     def log(self, name: str, job: str, query: str = "") -> str:
-        """What a job has printed."""
+        """Return what a job has printed."""
         status, body = self.ask("GET", f"/system/logs/{name}/{job}{query}")
         assert status == 200
         return body.decode()
@@ -90,7 +90,7 @@ class Oscar:
         return status.endpoint
 
     def minio(self, **more: Any) -> Any:
-        """An S3 client of its storage."""
+        """Return an S3 client of its storage."""
         keys = {"aws_access_key_id": USER, "aws_secret_access_key": self.password, **more}
         keys = {"endpoint_url": f"{self.endpoint}{MINIO_PATH}", **keys}
         config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, signature_version="s3v4")
@@ -104,7 +104,7 @@ def small_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def oscar(tmp_path_factory: pytest.TempPathFactory, small_image: Path) -> Iterator[Oscar]:
-    """A cluster for a module's tests."""
+    """Return a cluster for a module's tests."""
     cloud = FakeCloud(tmp_path_factory.mktemp("cloud"))
     try:
         cloud.start()

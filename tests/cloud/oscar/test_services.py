@@ -161,7 +161,7 @@ def test_a_job_has_no_more_memory_than_its_service_and_can_be_ended(oscar: Oscar
 
 @pytest.fixture
 def own(tmp_path: Path, small_image: Path) -> Iterator[Oscar]:
-    """A cluster that may be killed."""
+    """Return a cluster that may be killed."""
     cloud = FakeCloud(tmp_path / "state")
     try:
         cloud.start()

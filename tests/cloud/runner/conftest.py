@@ -86,7 +86,7 @@ class Local:
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The layer that every test image begins with."""
+    """Return the layer that every test image begins with."""
     return images.base_layer(images.find_busybox(tmp_path_factory.mktemp("busybox")))
 
 
@@ -97,14 +97,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> images.Store:
 
 @pytest.fixture(scope="session")
 def image(store: images.Store, base: bytes) -> str:
-    """An image with busybox, the runtime, and a file that only root may read."""
+    """Return an image with busybox, the runtime, and a file that only root may read."""
     extra = images.layer([images.Entry("private", b"secret", 0o600), images.Entry("public", b"hello")])
     return store.add([base, extra], Entrypoint=["/bin/runtime"], Env=["PATH=/bin", "FROM_IMAGE=yes", "BOTH=image"])
 
 
 @pytest.fixture(scope="session")
 def local(store: images.Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
-    """A runner for all tests that do not change how it runs."""
+    """Return a runner for all tests that do not change how it runs."""
     started = Local(store, tmp_path_factory.mktemp("runner"))
     yield started
     started.close()
@@ -115,7 +115,7 @@ Configure = Callable[..., FunctionConfiguration]
 
 @pytest.fixture
 def function(image: str, request: pytest.FixtureRequest) -> Configure:
-    """Makes configurations of a function named after the test."""
+    """Make configurations of a function named after the test."""
     name = request.node.name.removeprefix("test_").replace("_", "-")[:60]
     default = FunctionConfiguration(
         name=name,

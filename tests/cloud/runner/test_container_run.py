@@ -27,7 +27,7 @@ def make(image: str, script: str, **changes: Any) -> ContainerRun:
 
 @pytest.fixture
 def plain(store: images.Store, base: bytes) -> str:
-    """An image with an entry point that runs what it is given."""
+    """Return an image with an entry point that runs what it is given."""
     return store.add([base], Entrypoint=["/bin/env", "VIA=entrypoint"], Env=["PATH=/bin"], WorkingDir="/")
 
 

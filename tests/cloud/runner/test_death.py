@@ -61,7 +61,7 @@ Launch = Callable[[Path, str], Daemon]
 
 @pytest.fixture
 def launch(store: images.Store, image: str) -> Iterator[Launch]:
-    """Starts a runner on a folder, all of whose events are one script."""
+    """Start a runner on a folder, all of whose events are one script."""
     started: list[Daemon] = []
     folders: set[Path] = set()
 

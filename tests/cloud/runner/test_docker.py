@@ -31,7 +31,7 @@ class FakeContainer:
         self.ended.wait(10)
 
     def start(self) -> None:
-        """It runs until it is killed."""
+        """Run until it is killed."""
 
     def wait(self) -> dict[str, int]:
         self.ended.wait(10)

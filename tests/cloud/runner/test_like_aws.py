@@ -82,7 +82,7 @@ def _by_aws(folder: Path) -> Told:
 
 
 def runtime(told: str) -> None:
-    """What the emulator runs: the conversation, kept in a file, and then no more."""
+    """Return what the emulator runs: the conversation, kept in a file, and then no more."""
     partial = Path(f"{told}.partial")
     partial.write_text(json.dumps(converse(os.environ["AWS_LAMBDA_RUNTIME_API"])))
     partial.rename(told)
@@ -106,7 +106,7 @@ def converse(address: str) -> Told:
 
 
 def _names(response: http.client.HTTPResponse) -> list[str]:
-    """What an event comes with, without the trace that only who calls with one gets from the emulator."""
+    """Return what an event comes with, without the trace that only who calls with one gets from the emulator."""
     names = {name.lower() for name, _ in response.getheaders()}
     return sorted(name for name in names if name.startswith("lambda-runtime-") and not name.endswith("trace-id"))
 

@@ -17,7 +17,7 @@ from tests.world.waiting import wait_for
 
 @pytest.fixture
 def own(store: images.Store, tmp_path: Path) -> Iterator[Local]:
-    """A runner with two slots for background events, three idle containers at most, closed after the test."""
+    """Return a runner with two slots for background events, three idle containers at most, closed after the test."""
     started = Local(store, tmp_path / "runner", background=2, idle_containers=3)
     yield started
     started.close()

@@ -109,7 +109,7 @@ class Cluster:
         return 204, None
 
     def started(self, bucket: str, key: str) -> set[str]:
-        """The services that a new key starts: `/job` refuses a token that is not the service's present one."""
+        """Return the services that a new key starts: `/job` refuses a token that is not the service's present one."""
         told = self.minio.notified(bucket, key)
         return {name for name in told if self.minio.webhooks[name] == self.services[name]["token"]}
 
@@ -167,7 +167,7 @@ class Cluster:
             found.notifications.add((service["name"], f"{folder}/"))
 
     def _roll_back(self, service: dict[str, Any]) -> None:
-        """What a failed creation leaves: buckets that it had made before it met one that exists."""
+        """Return what a failed creation leaves: buckets that it had made before it met one that exists."""
         self.services.pop(service["name"], None)
         self.secrets.pop(service["name"], None)
 

@@ -47,7 +47,7 @@ def project(tmp_path: Path, server: Server, environment: None) -> Iterator[Proje
 
 @pytest.fixture
 def failure() -> Callable[[Callable[[], object]], str]:
-    """What a stack operation that must fail has printed."""
+    """Return what a stack operation that must fail has printed."""
 
     def failure(operation: Callable[[], object]) -> str:
         with pytest.raises(automation.CommandError) as caught:

@@ -71,6 +71,6 @@ class Minio:
         self.buckets[bucket] = Bucket()
 
     def notified(self, bucket: str, key: str) -> set[str]:
-        """The services that are told of a new key."""
+        """Return the services that are told of a new key."""
         rules = self.buckets[bucket].notifications
         return {service for service, prefix in rules if key.startswith(prefix) and service in self.webhooks}

@@ -56,21 +56,21 @@ class Project:
         return counts
 
     def preview(self) -> dict[str, int]:
-        """What `up` would do with everything."""
+        """Return what `up` would do with everything."""
         return {str(getattr(op, "value", op)): count for op, count in self.stack.preview().change_summary.items()}
 
     def shown(self) -> str:
-        """What a preview with all differences prints."""
+        """Return what a preview with all differences prints."""
         lines: list[str] = []
         self.stack.preview(diff=True, on_output=lines.append)
         return "\n".join(lines)
 
     def state(self) -> str:
-        """The whole state as it is stored: secrets encrypted."""
+        """Return the whole state as it is stored: secrets encrypted."""
         file = Path(os.environ["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi/stacks/services/dev.json"
         return file.read_text()
 
     def entries(self) -> list[dict[str, Any]]:
-        """The services in the state."""
+        """Return the services in the state."""
         deployment: Any = self.stack.export_stack().deployment
         return [item for item in deployment.get("resources", ()) if item["type"] == TYPE]

@@ -51,7 +51,7 @@ def issuer(terminal: Terminal) -> Issuer:
 def endpoints(
     terminal: Terminal, issuer: Issuer, busybox_image: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Endpoints]:
-    """A stack that is destroyed afterwards."""
+    """Return a stack that is destroyed afterwards."""
     folder = tmp_path_factory.mktemp("pages")
     for name, script in SCRIPTS.items():
         (folder / f"{name}.sh").write_text(f"#!/bin/sh\nset -eu\n{script}\n")
@@ -71,7 +71,7 @@ def endpoints(
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser for all tests."""
+    """Return a browser for all tests."""
     browser = Browser(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.close()
@@ -79,7 +79,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Iterator[Browser]:
-    """The browser, whose console must stay silent."""
+    """Return the browser, whose console must stay silent."""
     chromium.look()
     yield chromium
     assert chromium.errors == []

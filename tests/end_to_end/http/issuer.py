@@ -31,7 +31,7 @@ class Issuer:
         file.write_text(json.dumps({NAME: {"keys": [key]}}))
 
     def token(self, seconds: int = 600) -> str:
-        """A token that is good for some seconds."""
+        """Return a token that is good for some seconds."""
         claims = {"iss": NAME, "aud": AUDIENCE, "sub": "somebody", "exp": int(time.time()) + seconds}
         parts = [_text(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": "1"}, claims)]
         digest = _PREFIX + hashlib.sha256(".".join(parts).encode()).digest()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("http")
 
 
 def status_of(url: str, method: str = "GET", **headers: str) -> int:
-    """The status that a plain request is answered with."""
+    """Return the status that a plain request is answered with."""
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers)) as response:
             return int(response.status)

@@ -24,7 +24,7 @@ PICTURE = EXAMPLES / "thumbnails" / "sample.png"
 
 @pytest.fixture(scope="module")
 def grayscale(terminal: Terminal) -> Iterator[dict[str, Any]]:
-    """The outputs of the deployed example."""
+    """Return the outputs of the deployed example."""
     subprocess.run([FDL.with_name("image.sh")], check=True, env={**os.environ, "PYTHON": sys.executable})
     yield terminal.up(FDL)["outputs"]["functions"]["grayscale"]
     terminal.scar("destroy", FDL, "--yes", check=False)

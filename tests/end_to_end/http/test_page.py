@@ -17,7 +17,7 @@ SHOWN = "!document.querySelector('#result').hidden"
 
 
 def png(width: int, height: int) -> bytes:
-    """A picture with a gradient."""
+    """Return a picture with a gradient."""
     rows = b"".join(
         b"\0" + bytes(part for x in range(width) for part in (x * 255 // width, y * 255 // height, 160))
         for y in range(height)
