@@ -18,6 +18,7 @@ test-kubernetes: setup ## OscarCluster and the stand-in provider on a real API s
 
 lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
+	@PYTHONPATH=supervisor_image .venv/bin/lint-imports && .venv/bin/deptry .
 
 bench: setup ## what performance claims are measured with
 	@.venv/bin/python -m bench
