@@ -9,8 +9,8 @@ from typing import Any
 _LATE = 60_000
 _PAGE = 10_000
 _START = re.compile(r"START RequestId: (\S+)")
-# The supervisor's line about the gateway in front of it, as text or JSON.
-_GATEWAY = re.compile(r'(?:INFO |"requestId": ")([\w-]+).*the gateway calls this request ([^"\s]+)')
+# The supervisor's line with the gateway's id of a request, as text or JSON; a test compares the two.
+GATEWAY_LINE = re.compile(r'(?:INFO |"requestId": ")([\w-]+).*the gateway\'s request id is ([^"\s]+)')
 _LAST = re.compile(r"(?:END|REPORT) RequestId: (\S+)")
 
 
@@ -78,7 +78,7 @@ def of_request(logs: Any, group: str, request_id: str, start: int = 0) -> Iterat
     marks = list(read(logs, group, start, pattern=f'"{request_id}"'))
     if not marks:
         return
-    named = (match for mark in marks if (match := _GATEWAY.search(mark.message)))
+    named = (match for mark in marks if (match := GATEWAY_LINE.search(mark.message)))
     if own := next((match[1] for match in named if match[2] == request_id), None):
         yield from of_request(logs, group, own, start)
         return

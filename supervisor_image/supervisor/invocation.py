@@ -64,7 +64,7 @@ def _result(function: Function, event: Any, context: Context, log: Log) -> bytes
     over_http = http.is_synchronous(event)
     if name := http.gateway_request_id(event):
         # If the function takes too long, this id may be all that the caller has.
-        log.info(f"the gateway's id of this request is {name}")
+        log.info(f"the gateway's request id is {name}")
     try:
         with _response_in_time(function, event if over_http else {}, context, log):
             output = _output(function, event, context, log)

@@ -111,8 +111,8 @@ def test_the_lines_of_one_request_are_all_of_them_and_no_others(logs: Any, group
 @pytest.mark.parametrize(
     "line",
     [
-        "2026-11-21T10:00:00.000Z INFO {} the gateway calls this request JKJaXmPLvHcESHA=",
-        '{{"level": "INFO", "requestId": "{}", "message": "the gateway calls this request JKJaXmPLvHcESHA="}}',
+        "2026-11-21T10:00:00.000Z INFO {} the gateway's request id is JKJaXmPLvHcESHA=",
+        """{{"level": "INFO", "requestId": "{}", "message": "the gateway's request id is JKJaXmPLvHcESHA="}}""",
     ],
 )
 def test_a_request_is_found_by_what_its_gateway_calls_it(logs: Any, group: str, write: Write, line: str) -> None:

@@ -6,17 +6,22 @@ from typing import Any
 
 import pytest
 
+from scar_pulumi.client.logs import GATEWAY_LINE
 from tests.supervisor.conftest import Launch
 from tests.supervisor.http_calls import answer, received, request
 from tests.world.waiting import wait_for
 
 
-def test_the_log_names_what_the_gateway_calls_the_request(launch: Launch) -> None:
-    container = launch(script="echo hi")
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_log_has_the_gateways_id_of_the_request_where_the_client_looks_for_it(
+    launch: Launch, log_format: str
+) -> None:
+    container = launch(script="echo hi", configuration={"log_format": log_format})
     context = {"http": {"method": "GET"}, "requestId": "JKJaXmPLvHcESHA="}
-    answer(container, request(requestContext=context))
-    line = "the gateway's id of this request is JKJaXmPLvHcESHA=\n"
-    wait_for(lambda: line in container.log, 30, "the line is in the log")
+    request_id = container.start(request(requestContext=context))
+    assert not container.finish(request_id).failed
+    found = wait_for(lambda: GATEWAY_LINE.search(container.log), 30, "the line is in the log")
+    assert found.groups() == (request_id, "JKJaXmPLvHcESHA=")
 
 
 def test_a_request_that_nobody_waits_for_fails_as_an_event(launch: Launch) -> None:
