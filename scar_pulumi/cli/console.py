@@ -45,6 +45,10 @@ class Console:
         if not self.json:
             self._line(self.stdout, text)
 
+    def say_foreign(self, text: str) -> None:
+        """Print a line of the result with text from elsewhere: terminals get its control characters escaped."""
+        self.say(printable(text) if self.stdout.isatty() else text)
+
     def note(self, text: str, colour: str = "") -> None:
         """Print a line that is not part of the result."""
         self._line(self.stderr, click.style(text, fg=colour) if colour and is_coloured(self.stderr) else text)

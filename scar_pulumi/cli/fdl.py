@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from scar_pulumi.cli.console import Console
-from scar_pulumi.cli.options import FILE, Document, Group, json_option, set_option
+from scar_pulumi.cli.groups import Group
+from scar_pulumi.cli.options import FILE, Document, json_option, set_option
 from scar_pulumi.cli.output import count
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import click
 
 from scar_foundation.errors import ScarError
 from scar_pulumi.cli.console import Console
+from scar_pulumi.cli.groups import Group
 from scar_pulumi.cli.logs import LinePrinter, show_job_log
 from scar_pulumi.cli.options import (
     Document,
-    Group,
     deployments_options,
     json_option,
     timestamps_option,
@@ -64,7 +64,7 @@ def show(console: Console, deployments: Deployments, job: str) -> Document:
     chosen = found.find(job)
     parts = [job_of(part, chosen.function) for part in found.parts(chosen)]
     for name, value in _facts(chosen.job, chosen.detail):
-        console.say(f"{name + ':':<12} {value}")
+        console.say_foreign(f"{name + ':':<12} {value}")
     show_table(console, ("PART", "STATUS", "EXIT"), [(part.id, part.status, str(part.exit_code)) for part in parts])
     return {"job": {**_job_document(chosen.job, chosen.detail), "parts": [part.document() for part in parts]}}
 

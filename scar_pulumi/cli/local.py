@@ -12,7 +12,8 @@ import click
 from scar_foundation.errors import InputError, ScarError
 from scar_pulumi import cloud
 from scar_pulumi.cli.console import Console
-from scar_pulumi.cli.options import FILE, Document, Group, json_option, stack_option, yes_option
+from scar_pulumi.cli.groups import Group
+from scar_pulumi.cli.options import FILE, Document, json_option, stack_option, yes_option
 from scar_pulumi.cli.output import moment
 from scar_pulumi.deployments.local import local_environment, reset_local_cloud
 

@@ -12,7 +12,7 @@ import click
 
 from scar_pulumi.cli.console import Console
 from scar_pulumi.cli.errors import Failure, describe
-from scar_pulumi.cli.options import Verb, VerbGroup
+from scar_pulumi.cli.groups import Verb, VerbGroup
 
 PROGRAM = "scar-pulumi"
 COMPLETION = "_SCAR_PULUMI_COMPLETE"

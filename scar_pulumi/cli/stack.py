@@ -200,23 +200,22 @@ def _checked(chosen: ChosenStack) -> frozenset[str]:
 
 def _functions_lost(chosen: ChosenStack, stack: "Stack", functions: frozenset[str]) -> str:
     """Return which functions another file deployed and this one would delete; empty when there are none."""
-    if chosen.file is None or source_files.file_of(stack.project, stack.name) is None:
+    previous = chosen.file and source_files.other_file(stack.project, stack.name, chosen.file)
+    if not previous:
         return ""
-    present = _outputs_or_none(stack) or {}
-    lost = source_files.functions_lost(stack.project, stack.name, chosen.file, functions, present)
-    if lost is None:
+    lost = sorted(set((_outputs_or_none(stack) or {}).get("functions") or {}) - functions)
+    if not lost:
         return ""
-    previous, names = lost
     return (
         f"stack {stack.name} of project {stack.project} was deployed from {previous}; "
-        f"functions that {chosen.file} does not have will be deleted: {', '.join(names)} "
+        f"functions that {chosen.file} does not have will be deleted: {', '.join(lost)} "
         f"(another stack, such as --stack {stack.name}-2, keeps both)"
     )
 
 
 def _show_outputs(chosen: ChosenStack, outputs: Mapping[str, Any]) -> None:
     for line in output.output_lines(outputs):
-        chosen.console.say(line)
+        chosen.console.say_foreign(line)
 
 
 def _remaining_buckets(chosen: ChosenStack, outputs: Mapping[str, Any]) -> list[Document]:

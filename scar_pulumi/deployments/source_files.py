@@ -1,9 +1,8 @@
 """Which FDL file each stack was last deployed from: recorded by `up`, removed by `destroy`."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote
 
 from scar_foundation.directories import deployed_directory
@@ -30,16 +29,10 @@ def files_of(stack: str) -> Iterator[Path]:
             yield fdl
 
 
-def functions_lost(
-    project: str, stack: str, fdl: Path, functions: Collection[str], outputs: Mapping[str, Any]
-) -> tuple[Path, list[str]] | None:
-    """Return the file that a stack was deployed from, and which of its functions `fdl` would delete.
-
-    None when it was deployed from `fdl` itself, or nothing would be deleted. `outputs` are the stack's present ones.
-    """
+def other_file(project: str, stack: str, fdl: Path) -> Path | None:
+    """Return the file that a stack was last deployed from, if it is known and is not `fdl`."""
     previous = file_of(project, stack)
-    lost = sorted(set(outputs.get("functions") or {}) - set(functions))
-    return (previous, lost) if previous is not None and previous != fdl.resolve() and lost else None
+    return None if previous == fdl.resolve() else previous
 
 
 def forget(project: str, stack: str) -> None:

@@ -111,6 +111,12 @@ def test_a_real_terminal_gets_the_list_of_what_is_deployed_without_escapes_from_
     assert r"[red]x[/red] \x1b[2J\x1b[31m" in plain(text)
 
 
+def test_a_line_from_elsewhere_is_escaped_on_terminals_only() -> None:
+    for stdout, expected in ((Terminal(), r"[red]x[/red] \x1b[2J\x1b[31m"), (io.StringIO(), ODD)):
+        Console(stdout=stdout).say_foreign(ODD)
+        assert stdout.getvalue() == f"{expected}\n"
+
+
 def test_names_cannot_move_the_cursor() -> None:
     assert printable("a\x1b[2Jb\nc\u202e") == "a\\x1b[2Jb\\nc\\u202e"
     assert printable("naïve 日本 a+b%") == "naïve 日本 a+b%"

@@ -138,6 +138,13 @@ def test_the_overview_shows_what_is_deployed_and_what_destroyed_stacks_have_left
     assert kept in text
 
 
+def test_names_in_the_overview_are_text(scar: Scar, bucket: str, tmp_path: Path) -> None:
+    deploy(tmp_path, "video", "[red]x\x1b[2J", bucket)
+    text = scar("ls").stdout
+    assert r"[red]x\x1b[2J" in text
+    assert "\x1b" not in text
+
+
 def test_logs_show_the_lines_of_a_function(scar: Scar, bucket: str, logs: Any, tmp_path: Path) -> None:
     name = f"f-{uuid.uuid4()}"
     deploy(tmp_path, "video", name, bucket)

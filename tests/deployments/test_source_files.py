@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from scar_pulumi.deployments.source_files import file_of, files_of, forget, forget_local, functions_lost, record
+from scar_pulumi.deployments.source_files import file_of, files_of, forget, forget_local, other_file, record
 
 
 def test_the_file_of_a_deployment_is_remembered_until_it_is_gone(directories: Path) -> None:
@@ -14,11 +14,9 @@ def test_the_file_of_a_deployment_is_remembered_until_it_is_gone(directories: Pa
     assert list(files_of("org/video/prod")) == []
 
 
-def test_another_file_loses_the_functions_that_it_does_not_have(directories: Path) -> None:
+def test_a_deployment_from_another_file_is_noticed(directories: Path) -> None:
     first, other = directories / "a.yaml", directories / "b.yaml"
-    outputs: dict[str, object] = {"functions": {"upper": {}, "lower": {}}}
-    assert functions_lost("video", "local", other, {"upper"}, outputs) is None
+    assert other_file("video", "local", other) is None
     record("video", "local", first)
-    assert functions_lost("video", "local", first, {"upper"}, outputs) is None
-    assert functions_lost("video", "local", other, {"upper"}, outputs) == (first, ["lower"])
-    assert functions_lost("video", "local", other, {"upper", "lower", "new"}, outputs) is None
+    assert other_file("video", "local", Path("a.yaml")) is None
+    assert other_file("video", "local", other) == first
