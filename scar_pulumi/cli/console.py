@@ -37,7 +37,7 @@ class Console:
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody is there to answer a question."""
+        """Whether a terminal is there to ask on."""
         return sys.stdin is not None and sys.stdin.isatty() and self.stderr.isatty()
 
     def say(self, text: str) -> None:
@@ -92,7 +92,7 @@ class Console:
         """Ask unless `--yes` was given.
 
         Raises:
-            InputError: Nobody is there to ask.
+            InputError: There is no terminal to ask on.
         """
         if yes:
             return True
@@ -102,7 +102,7 @@ class Console:
 
     @contextmanager
     def progress(self, text: str) -> Iterator["Progress"]:
-        """Show what is going on, and how far it is, once it takes longer than two seconds."""
+        """Show an activity and its progress, once it takes longer than two seconds."""
         progress = Progress(self, text)
         progress.start()
         try:

@@ -24,7 +24,7 @@ class Verb:
 
 
 class Group(click.Group):
-    """A command with commands below it, which says what there is when one is missing or misspelled."""
+    """A command with commands below it, which lists them when one is missing or misspelled."""
 
     noun = "action"
 

@@ -169,8 +169,9 @@ def check_size(call: Call, function: DeployedFunction, *, through_gateway: bool)
         return
     room = limit - (size - _carried(call, through_gateway=through_gateway))
     fits = room if call.body.is_text and (call.body.is_json or through_gateway) else room * 3 // 4
-    told = f"the input has {len(call.body.content):,} bytes, {'an asynchronous' if call.later else 'a'} call takes"
-    raise InputError(f"{function.name}: {told} {fits:,} at most; {_way(function)}")
+    kind = "an asynchronous call" if call.later else "a call"
+    size_and_limit = f"the input has {len(call.body.content):,} bytes; {kind} takes {fits:,} at most"
+    raise InputError(f"{function.name}: {size_and_limit}; {_alternative(function)}")
 
 
 def _gateway_size(call: Call) -> int:
@@ -187,7 +188,7 @@ def _carried(call: Call, *, through_gateway: bool) -> int:
     return -(-len(call.body.content) // 3) * 4
 
 
-def _way(function: DeployedFunction) -> str:
+def _alternative(function: DeployedFunction) -> str:
     place = next((path.path for path in function.inputs if path.provider.startswith("s3")), None)
     if place is None:
         return "give the function an `input` and put the file into that bucket"

@@ -9,9 +9,9 @@ from typing import Any
 
 from scar_foundation.errors import ScarError
 
-_CREDENTIALS = "the cloud does not accept these credentials; `aws sts get-caller-identity` shows whose they are"
+_CREDENTIALS = "the cloud rejects these credentials; `aws sts get-caller-identity` shows whose they are"
 _EXPIRED = "the credentials have expired; sign in again"
-_MISSING = "does not exist; `scar-pulumi ls` lists what there is"
+_MISSING = "does not exist; `scar-pulumi ls` lists what exists"
 _DENIED = "access is denied; it belongs to another account, or these credentials lack the permission"
 _BUSY = "the cloud is busy and asks to slow down; try again in a minute"
 _TOO_LARGE = "the event is too large for a call; put the file into an input bucket instead"

@@ -26,7 +26,7 @@ class Invocation:
 
     `body` is what the function answered, taken out of the supervisor's envelope where there is one. `log` is the end of
     what its container printed, 4 KB at most. `log_stream` is empty when the function did not say. `through_gateway`
-    tells a call of the HTTP endpoint.
+    marks a call of the HTTP endpoint.
     """
 
     function: str
@@ -96,7 +96,7 @@ def call_function(
 
 
 def failure_of(function: DeployedFunction, invocation: Invocation) -> InvocationError:
-    """Return the error that tells of a failed call."""
+    """Return the error that describes a failed call."""
     return EndpointFailed(function, invocation) if invocation.through_gateway else FunctionFailed(invocation)
 
 
@@ -230,24 +230,24 @@ def http_request(function: DeployedFunction, call: Call, token: str = "") -> Htt
 def read_http_response(function: DeployedFunction, status: int, headers: Mapping[str, Any], body: bytes) -> Invocation:
     """Read a response, which is the function's or that of the gateway in front of it."""
     named = {str(name).lower(): str(value) for name, value in headers.items()}
-    told = _fields(body) if status >= 400 or status == 202 else {}
+    fields = _fields(body) if status >= 400 or status == 202 else {}
     return Invocation(
         function=function.name,
         status_code=status,
-        request_id=_request_id(named, told),
+        request_id=_request_id(named, fields),
         log_group=named.get("amz-log-group-name") or function.log_group,
         log_stream=named.get("amz-log-stream-name", ""),
-        error_type=str(told.get("errorType") or ""),
-        error_message=str(told.get("errorMessage") or told.get("message") or ""),
+        error_type=str(fields.get("errorType") or ""),
+        error_message=str(fields.get("errorMessage") or fields.get("message") or ""),
         body=body,
         headers=named,
         through_gateway=True,
     )
 
 
-def _request_id(headers: Mapping[str, str], told: Mapping[str, Any]) -> str:
-    """Return the function's own where it is known, else the gateway's, which the function's log names, too."""
-    own = headers.get("amz-lambda-request-id") or told.get("requestId")
+def _request_id(headers: Mapping[str, str], fields: Mapping[str, Any]) -> str:
+    """Return the function's own id where it is known, else the gateway's, which is also in the function's log."""
+    own = headers.get("amz-lambda-request-id") or fields.get("requestId")
     return str(own or headers.get("apigw-requestid") or "")
 
 

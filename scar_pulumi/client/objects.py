@@ -31,7 +31,7 @@ class Location:
         too: `s3://minio.default/PREFIX` always means the bucket.
 
         Raises:
-            InputError: There is no bucket in it.
+            InputError: It names no bucket.
         """
         provider, rest = "", text.removeprefix("s3://")
         if rest == text and _PROVIDER.fullmatch(first := text.partition("/")[0]):
@@ -85,7 +85,7 @@ def remove_object(s3: Any, location: Location) -> None:
     Raises:
         botocore.exceptions.ClientError: There is no such object.
     """
-    s3.head_object(Bucket=location.bucket, Key=location.key)  # DeleteObject succeeds for a missing one, too
+    s3.head_object(Bucket=location.bucket, Key=location.key)  # DeleteObject also succeeds for a missing object
     s3.delete_object(Bucket=location.bucket, Key=location.key)
 
 

@@ -178,7 +178,7 @@ def _encoded(body: Body) -> bytes:
 def decoded(body: bytes, *, is_file: bool = False) -> bytes:
     """Return the file that an answer holds in base64, or the printed text unchanged.
 
-    Nothing in the answer tells one from the other. With `is_file` all base64 is decoded; otherwise a short word without
+    Nothing in the answer distinguishes the two. With `is_file` all base64 is decoded; otherwise a short word without
     padding is taken for text.
     """
     text = body.strip()

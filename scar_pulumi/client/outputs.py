@@ -73,7 +73,7 @@ class DeployedCluster:
 
 
 def read_clusters(outputs: Any) -> dict[str, DeployedCluster]:
-    """Read the output `oscar`; return nothing where there is none."""
+    """Read the output `oscar`; a stack without it has no clusters."""
     return {name: _read_cluster(name, entry) for name, entry in sorted((outputs or {}).items())}
 
 

@@ -84,18 +84,13 @@ def plan_uploads(location: Location, paths: Sequence[Path]) -> list[Upload]:
     """
     uploads: dict[str, Upload] = {}
     problems = []
-    for path in paths:
-        if not path.exists():
-            problems.append(f"{path}: no such file or folder")
-            continue
-        for file, name in _files(path):
-            upload, problem = _checked_upload(file, location.folder + name)
-            if upload is None:
-                problems.append(problem)
-            elif upload.key in uploads:
-                problems.append(f"{file}: would get the same key as {uploads[upload.key].file} ({upload.key})")
-            else:
-                uploads[upload.key] = upload
+    for found in (found for path in paths for found in _candidates(path, location.folder)):
+        if isinstance(found, str):
+            problems.append(found)
+        elif found.key in uploads:
+            problems.append(f"{found.file}: would get the same key as {uploads[found.key].file} ({found.key})")
+        else:
+            uploads[found.key] = found
     if problems:
         raise InputError("\n".join(problems))
     if not uploads:
@@ -147,20 +142,29 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
             yield file, file.relative_to(path).as_posix()
 
 
-def _checked_upload(file: Path, key: str) -> tuple[Upload | None, str]:
+def _candidates(path: Path, folder: str) -> Iterator[Upload | str]:
+    """Find the files of a path, and say of each that cannot be uploaded why."""
+    if not path.exists():
+        yield f"{path}: no such file or folder"
+        return
+    for file, name in _files(path):
+        key = folder + name
+        yield _obstacle(file, key) or Upload(file, key, file.stat().st_size)
+
+
+def _obstacle(file: Path, key: str) -> str:
+    """Return why a file cannot be uploaded; empty when it can."""
     if not file.exists():
-        return None, f"{file}: a broken link"
+        return f"{file}: a broken link"
     if not file.is_file():
-        return None, f"{file}: not an ordinary file"
+        return f"{file}: not an ordinary file"
     if not os.access(file, os.R_OK):
-        return None, f"{file}: is not readable"
+        return f"{file}: is not readable"
     try:
         length = len(key.encode())
     except UnicodeEncodeError:
-        return None, f"{str(file)!r}: its name is not UTF-8, as keys must be"
-    if length > S3_KEY_BYTES:
-        return None, f"{file}: its key would have {length} bytes; the limit is {S3_KEY_BYTES}"
-    return Upload(file, key, file.stat().st_size), ""
+        return f"{str(file)!r}: its name is not UTF-8, as keys must be"
+    return f"{file}: its key would have {length} bytes; the limit is {S3_KEY_BYTES}" if length > S3_KEY_BYTES else ""
 
 
 @dataclass(frozen=True)
@@ -267,7 +271,7 @@ class _Fetch:
 
 
 def _decided_without_reading(item: Download, overwrite: bool) -> str:
-    """Compare sizes and MD5 sums; an ETag that is no MD5 (parts, KMS) proves nothing: the object must be read."""
+    """Compare sizes and MD5 sums; an ETag that is not an MD5 sum (parts, KMS) proves nothing, so the object is read."""
     if item.file.stat().st_size != item.source.size:
         return "" if overwrite else "differs"
     return "unchanged" if _md5(item.file) == item.source.etag else ""

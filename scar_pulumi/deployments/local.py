@@ -1,4 +1,4 @@
-"""Local stacks beside what is deployed in them: the environment to work on them, and all of them removed."""
+"""Local stacks: the environment in which plain `pulumi` works on them, and the local cloud emptied."""
 
 import shutil
 from collections.abc import Callable

@@ -176,7 +176,7 @@ def client_error(code: str, message: str = "") -> botocore.exceptions.ClientErro
 
 def test_errors_of_the_cloud_are_sentences() -> None:
     with (
-        pytest.raises(ScarError, match="bucket b: does not exist; `scar-pulumi ls` lists what there is"),
+        pytest.raises(ScarError, match="bucket b: does not exist; `scar-pulumi ls` lists what exists"),
         about("bucket b"),
     ):
         raise client_error("NoSuchBucket")
