@@ -1,9 +1,8 @@
-"""One function on one file, in its container, in this process: no cloud, no stack, nothing left but its outputs."""
+"""Run one function on one file, in its container and in this process: without a cloud, a stack, or leftovers."""
 
 import asyncio
 import base64
 import binascii
-import fcntl
 import hashlib
 import json
 import shutil
@@ -22,9 +21,11 @@ from scar_components.images import FileRange, ImageError, ImagePlan, Layer, load
 from scar_foundation.directories import single_run_directory
 from scar_foundation.errors import InputError
 from scar_foundation.files import written
+from scar_foundation.locks import try_lock
 from scar_pulumi.cloud.runner import FunctionConfiguration, InvocationResult, Runner
 from scar_pulumi.fdl import Function, StoragePath
 
+_BLOCK = 1 << 20
 _INPUTS, _OUTPUTS = "inputs", "outputs"
 _REGION, _ACCOUNT = "us-east-1", "000000000000"
 
@@ -33,7 +34,7 @@ Write = Callable[[str], None]
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How the run ended: what callers would be answered, and the files that it stored."""
+    """How the run ended: what a caller would receive, and the files that the function stored."""
 
     request_id: str
     answer: bytes
@@ -44,9 +45,9 @@ class RunOutcome:
 
 
 def run_function(function: Function, file: Path | None, folder: Path, log: Write, progress: Write) -> RunOutcome:
-    """Run the function on a file, as if it had been put under its input path; outputs land in `folder`.
+    """Run the function on a file, as if it had been put under its input path, and store its outputs in `folder`.
 
-    `log` gets the lines that would be in the function's log. Raises ScarError when there is no container to be had.
+    `log` gets the lines of the function's log. Raises ScarError when the container cannot be started.
     """
     plan = _plan(function, progress)
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +112,7 @@ def _configuration(function: Function, plan: ImagePlan) -> FunctionConfiguration
 
 
 def _output(path: StoragePath) -> dict[str, Any]:
-    # Wherever the files would go: here they all go into the one folder, by the same filters.
+    # The same filters, but all files go into the one folder, wherever they would go in the cloud.
     return {"path": _OUTPUTS, "prefix": list(path.prefix), "suffix": list(path.suffix)}
 
 
@@ -161,7 +162,7 @@ def _body(document: dict[str, Any], payload: bytes) -> bytes:
 
 
 class _Sink:
-    """Passes on the lines of the log."""
+    """Passes the lines of the log on."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -172,7 +173,7 @@ class _Sink:
 
 
 class _Images:
-    """The one image of a plan, as the runner reads images: each blob is a file of its own."""
+    """The image of a plan, as the runner reads images: each blob is a file."""
 
     def __init__(self, plan: ImagePlan, folder: Path) -> None:
         self._plan = plan
@@ -188,7 +189,7 @@ class _Images:
     def blob_path(self, digest: str) -> Path:
         layer = self._layers.get(digest)
         if layer is not None and _is_a_file(layer):
-            return layer.source.path  # type: ignore[union-attr] # that is what it is
+            return layer.source.path  # type: ignore[union-attr] # `_is_a_file` has checked it
         path = self._folder / digest.replace(":", "-")
         if not path.exists():
             if digest != self._config and layer is None:
@@ -200,34 +201,26 @@ class _Images:
 
 
 def _is_a_file(layer: Layer) -> bool:
-    """Whether a layer is all of a file, and not a part of an archive or in a registry."""
+    """Return whether a layer is a whole file, not a part of an archive or in a registry."""
     source = layer.source
     return isinstance(source, FileRange) and not source.offset and source.path.stat().st_size == layer.size
 
 
 @contextmanager
 def _workplace() -> Iterator[Path]:
-    """A folder for unpacked images, kept from run to run; a run beside another one gets its own for the time being."""
+    """Give the directory for unpacked images, which is kept; a second run at the same time gets one of its own."""
     kept = single_run_directory()
     with (kept / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            own = Path(tempfile.mkdtemp(prefix="scar-local-run-"))
-            try:
-                yield own
-            finally:
-                shutil.rmtree(own, ignore_errors=True)
-        else:
+        if try_lock(lock):
             yield kept
-
-
-_BLOCK = 1 << 20
+            return
+        with tempfile.TemporaryDirectory(prefix="scar-local-run-", ignore_cleanup_errors=True) as own:
+            yield Path(own)
 
 
 @dataclass
 class ObjectFolder:
-    """What is served: objects by `bucket/key`; whatever is put into `bucket` becomes a file below `folder`."""
+    """Just enough of S3 for one function: `inputs` by `bucket/key`, and a `bucket` that is stored as `folder`."""
 
     folder: Path
     bucket: str
@@ -236,7 +229,7 @@ class ObjectFolder:
     endpoint: str = ""
 
     def place(self, name: str) -> Path | None:
-        """Where an object is kept; None for one that does not belong here."""
+        """Return where an object is stored, or None when it does not belong here."""
         bucket, _, key = name.partition("/")
         target = (self.folder / key).resolve()
         inside = target.is_relative_to(self.folder.resolve()) and target != self.folder.resolve()
@@ -245,7 +238,7 @@ class ObjectFolder:
 
 @contextmanager
 def serving(objects: ObjectFolder) -> Iterator[ObjectFolder]:
-    """Serve it on a free port until the end of the block."""
+    """Serve the objects on a free port of loopback until the end of the block."""
     handler = type("ObjectRequests", (_Requests,), {"objects": objects})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
