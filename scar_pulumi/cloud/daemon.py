@@ -1,6 +1,5 @@
 """Everything that makes up the local cloud: put together, started and stopped in order."""
 
-import asyncio
 import logging
 import os
 import time
@@ -17,7 +16,7 @@ from scar_pulumi.cloud.api_gateway.endpoint import HttpEndpoint, url_of
 from scar_pulumi.cloud.api_gateway.json_web_tokens import IssuerKeys
 from scar_pulumi.cloud.api_gateway.lambda_integration import LambdaIntegration
 from scar_pulumi.cloud.api_gateway.store import Store
-from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Scope, Send
+from scar_pulumi.cloud.asgi import ASGIApp, Receive, Scope, Send
 from scar_pulumi.cloud.batch.service import BatchService
 from scar_pulumi.cloud.database import Database, StateError
 from scar_pulumi.cloud.ecr.api import EcrApi
@@ -35,7 +34,7 @@ from scar_pulumi.cloud.lambda_.invocations import Invocations
 from scar_pulumi.cloud.lambda_.spool import ImageFunctions, Spool
 from scar_pulumi.cloud.layout import Layout
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink, LogGroups
-from scar_pulumi.cloud.ministack.application import DockerHost
+from scar_pulumi.cloud.ministack.application import DockerHost, start_application
 from scar_pulumi.cloud.ministack.journal import Journal
 from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots, sweep_objects
 from scar_pulumi.cloud.ministack.upstream import Upstream
@@ -172,11 +171,7 @@ class Daemon:
         snapshots = Snapshots(self._layout.snapshots, self._layout.working, journal)
         first = snapshots.restore()
         self._docker.hide()
-        # Importing it reads the environment and the objects, so everything has to be in its place by now.
-        from ministack.app import app  # noqa: PLC0415
-
-        await _start_lifespan(app)
-        return MiniStack(app, journal, snapshots), first
+        return MiniStack(await start_application(), journal, snapshots), first
 
     async def _assemble(
         self, database: Database, ministack: MiniStack, checkpoints: Checkpoints, upstream: Upstream
@@ -255,33 +250,3 @@ class Daemon:
 
     def _status(self) -> dict[str, Any]:
         return {**self._identity, **self._parts.describe(), "requests": dict(self._gateway.requests)}
-
-
-async def _start_lifespan(application: ASGIApp) -> None:
-    """Start an ASGI application; it then waits for a shutdown, which snapshots send it separately."""
-    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    messages: list[Message] = [{"type": "lifespan.startup"}]
-
-    async def receive() -> Message:
-        if messages:
-            return messages.pop()
-        await asyncio.Event().wait()
-        raise AssertionError("nothing sets this event")
-
-    async def send(message: Message) -> None:
-        started.set_result(message.get("message", "") if message["type"].endswith("failed") else "")
-
-    scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
-    task = asyncio.ensure_future(application(scope, receive, send))
-    _lifespans.add(task)
-
-    def ended(_: asyncio.Future[None]) -> None:
-        if not started.done():
-            started.set_result("it ended while it was starting")
-
-    task.add_done_callback(ended)
-    if failure := await started:
-        raise RuntimeError(f"MiniStack: {failure}")
-
-
-_lifespans: set[asyncio.Future[None]] = set()

@@ -1,8 +1,7 @@
-"""Snapshots of the emulator's state: what keeps generated ids, dates and log events over a kill.
+"""Snapshots of MiniStack's state, so that ids, dates and log events that it has made up survive a kill.
 
-MiniStack saves its state when it is asked to shut down by an ASGI lifespan message; saving is all that message does to
-services that run in this process, so it can be sent to a live application. What was saved becomes a snapshot in one
-rename, and only then the journal's older entries go: a kill at any moment leaves either the old pair or the new one.
+What MiniStack has saved becomes a snapshot in one rename, and the journal's older entries go only after that. So a kill
+at any moment leaves either the old snapshot with its journal or the new one.
 """
 
 import asyncio
@@ -15,10 +14,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from scar_foundation.errors import LocalCloudError
-from scar_pulumi.cloud.asgi import ASGIApp, Message
+from scar_pulumi.cloud.asgi import ASGIApp
+from scar_pulumi.cloud.ministack.application import save_state
 from scar_pulumi.cloud.ministack.journal import Journal
 
 _log = logging.getLogger(__name__)
+
+_SIDECAR = ".meta.json"
+# Objects whose keys are no file names have other names in here, and only their descriptions tell the keys.
+_ENCODED = ".ministack-keys"
 
 
 class Snapshots:
@@ -34,9 +38,9 @@ class Snapshots:
         """How long the last save kept everything else waiting."""
 
     def restore(self) -> int:
-        """Fills the working directory from the newest snapshot and returns its number; MiniStack must not run yet.
+        """Fill the working directory from the newest snapshot, before MiniStack runs; return the snapshot's number.
 
-        Raises LocalCloudError when the snapshot is damaged: MiniStack would begin without what it cannot read.
+        Raises LocalCloudError when the snapshot is damaged, as MiniStack would start without what it cannot read.
         """
         number = max([0, *self._numbers()])
         _verify(self._directory / str(number))
@@ -48,7 +52,7 @@ class Snapshots:
         return number
 
     async def save(self, application: ASGIApp) -> bool:
-        """Make a snapshot of the running application; False when not everything was saved, and the journal stays."""
+        """Make a snapshot of the running application; return False when it is incomplete, and the journal is kept."""
         async with self._saving:
             return await self._save(application)
 
@@ -56,7 +60,7 @@ class Snapshots:
         started = time.monotonic()
         before = _identities(self._working)
         number = self._journal.rotate()
-        await send_shutdown(application)
+        await save_state(application)
         saved = {name for name, inode in _identities(self._working).items() if before.get(name) != inode}
         if missing := self._saved - saved:
             _log.error("snapshot %d: not saved: %s; the journal is kept", number, ", ".join(sorted(missing)))
@@ -66,7 +70,7 @@ class Snapshots:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(self._working, temporary, copy_function=os.link)
         self.seconds = time.monotonic() - started
-        # On the disk before the journal's entries go, which those who asked were promised to find again.
+        # It must be on the disk before the journal's entries go, whose requests have been acknowledged.
         await asyncio.to_thread(_flush, [*temporary.iterdir(), temporary])
         temporary.rename(self._directory / str(number))
         await asyncio.to_thread(_flush, [self._directory])
@@ -84,7 +88,7 @@ class Snapshots:
 
 
 class Checkpoints:
-    """Decides when to `save`: soon after configuration changed, seldom for data, never back to back.
+    """Decides when to `save`: soon after a change of configuration, seldom for data, and never without a pause.
 
     `save` returns how many seconds it took.
     """
@@ -99,7 +103,7 @@ class Checkpoints:
         self._task: asyncio.Task[None] | None = None
 
     def touch(self, *, data: bool = False) -> None:
-        """Notes a change; `data` for what only a snapshot, not the journal, keeps, or what comes in masses."""
+        """Note a change; `data` is what the journal does not keep, or what changes all the time."""
         now = time.monotonic()
         due = now + (self.seldom if data else self.soon)
         if not self._changed.is_set():
@@ -111,11 +115,11 @@ class Checkpoints:
         self._changed.set()
 
     def start(self) -> None:
-        """Begins watching."""
+        """Start to watch for changes."""
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Stops watching; a save that runs is finished."""
+        """Stop watching, after a save that is running."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -126,21 +130,8 @@ class Checkpoints:
             while (wait := self._due - time.monotonic()) > 0:
                 await asyncio.sleep(min(wait, 0.1))
             self._changed.clear()
-            # A large state takes long to save, and saving stops everything else.
+            # Saving stops everything else, so it may take a twentieth of the time.
             await asyncio.sleep(20 * await asyncio.shield(self._save()))
-
-
-async def send_shutdown(application: ASGIApp) -> None:
-    """Sends the one lifespan message that makes MiniStack save its state."""
-
-    async def receive() -> Message:
-        return {"type": "lifespan.shutdown"}
-
-    async def send(message: Message) -> None:
-        if message["type"] == "lifespan.shutdown.failed":
-            _log.error("MiniStack could not save its state: %s", message.get("message", ""))
-
-    await application({"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}, receive, send)
 
 
 def _flush(paths: Iterable[Path]) -> None:
@@ -158,7 +149,7 @@ def _verify(snapshot: Path) -> None:
             json.loads(path.read_bytes())
         except ValueError as error:
             raise LocalCloudError(
-                f"{path}: the state is damaged ({error}); put a copy of this file back, or delete everything in the "
+                f"{path}: the state is damaged ({error}); restore this file from a copy, or delete everything in the "
                 "local cloud with: scar-pulumi local reset"
             ) from error
 
@@ -167,13 +158,13 @@ def _identities(directory: Path) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in directory.glob("*.json")}
 
 
-_SIDECAR = ".meta.json"
-# Keys that cannot be file names lie here under other names, and only their descriptions know the keys.
-_ENCODED = ".ministack-keys"
-
-
 def sweep_objects(directory: Path) -> int:
-    """Removes temporary files and stale descriptions; returns how many."""
+    """Remove what a kill has left half-written among MiniStack's S3 objects; return how many files that were.
+
+    MiniStack writes an object to a temporary file and renames that, then does the same with a description beside it. A
+    description older than its object belongs to the object before. Without it, MiniStack reads size and ETag from the
+    object.
+    """
     removed = 0
     for folder, _, names in os.walk(directory):
         for name in names:

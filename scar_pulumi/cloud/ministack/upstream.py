@@ -1,4 +1,4 @@
-"""MiniStack as a part of this process: requests go to its ASGI application, and those that must last to the journal."""
+"""MiniStack in this process: requests go to its application, and those that change configuration to the journal."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,10 @@ _log = logging.getLogger(__name__)
 
 
 class Upstream:
-    """MiniStack's ASGI application behind the journal.
+    """MiniStack's application behind the journal.
 
-    `changed` is called after every request that may have changed something; `data` tells masses from configuration.
+    `changed` is called after each request that may have changed something, with True for data and False for
+    configuration.
     """
 
     def __init__(self, application: ASGIApp, journal: Journal, changed: Callable[[bool], None]) -> None:
@@ -32,7 +33,7 @@ class Upstream:
         self._changed = changed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request from outside; objects stream through untouched."""
+        """Serve one request from outside. Objects are streamed, not read."""
         caller = caller_of(scope.get("headers", ()), scope.get("query_string", b"").decode("latin-1"))
         service = caller.service if caller else ""
         if scope["type"] != "http" or is_data_plane(service, scope["method"], scope["path"], scope["headers"]):
@@ -43,7 +44,7 @@ class Upstream:
             await self._forward(service, request, scope, asgi.receive_body(request.body, receive), send)
 
     async def request(self, request: Request, *, lasting: bool = True) -> Response:
-        """Asks MiniStack from inside, journaled like any other request unless it need not be `lasting`."""
+        """Send a request from inside; without `lasting` it is not journaled."""
         caller = caller_of(request.headers, request.query) or Caller()
         if not lasting:
             return await asyncio.create_task(asgi.call(self._application, request), context=contextvars.copy_context())
@@ -51,12 +52,12 @@ class Upstream:
         async def forward(scope: Scope, receive: Receive, send: Send) -> None:
             await self._forward(caller.service, request, scope, receive, send)
 
-        # In a context of its own: MiniStack keeps account and region in context variables.
+        # In a context of its own, as MiniStack keeps account and region in context variables.
         task = asyncio.create_task(asgi.call(forward, request), context=contextvars.copy_context())
         return await task
 
     async def replay(self, start: int) -> int:
-        """Repeats the journal from a number on; what exists already is no error. Returns how many were repeated."""
+        """Repeat the journal from a number on; what exists already is no error. Return how many were repeated."""
         count = 0
         started = time.monotonic()
         for request in self._journal.requests(start):
@@ -95,7 +96,7 @@ def json_request(
     region: str = DEFAULT_REGION,
     version: str = "1.1",
 ) -> Request:
-    """A request in AWS's JSON protocol: `target` is the X-Amz-Target."""
+    """Return a request in AWS's JSON protocol; `target` is its X-Amz-Target."""
     body = json.dumps(document).encode()
     headers = (
         authorization(account, region, service),
@@ -117,7 +118,7 @@ def rest_request(
     account: str = DEFAULT_ACCOUNT,
     region: str = DEFAULT_REGION,
 ) -> Request:
-    """A request in AWS's REST protocols; `path` is percent-encoded."""
+    """Return a request in AWS's REST protocols; `path` is percent-encoded."""
     headers = (
         authorization(account, region, service),
         (b"host", b"127.0.0.1"),
@@ -130,7 +131,7 @@ def rest_request(
 def query_request(
     service: str, parameters: Mapping[str, str], *, account: str = DEFAULT_ACCOUNT, region: str = DEFAULT_REGION
 ) -> Request:
-    """A request in AWS's query protocol."""
+    """Return a request in AWS's query protocol."""
     body = urlencode(parameters).encode()
     headers = (
         authorization(account, region, service),
@@ -143,7 +144,9 @@ def query_request(
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# First words of the actions (JSON and query protocols) that set something up. Whatever is not here is not repeated.
+# Configuration is journaled. Data and actions are not: to repeat `SendMessage` or `StartExecution` after a kill would
+# do things twice, and objects are on the disk already. These are the first words of the actions that change
+# configuration, in the JSON and query protocols; no other action is repeated.
 _VERBS = frozenset(
     {
         *("Add", "Allocate", "Associate", "Attach", "Authorize", "Change", "Create", "Delete", "Deregister", "Detach"),
@@ -160,7 +163,7 @@ _NOT_ACTIONS = frozenset(
 )
 _FIRST_WORD = re.compile(r"[A-Z][a-z]+")
 
-# REST services: what runs something instead of setting it up.
+# REST services: paths that run something instead of changing configuration.
 _NOT_PATHS = re.compile(
     r"/(?:invocations|invoke-async|response-streaming-invocations|outbound-emails|outbound-bulk-emails)/?$"
     r"|^/v1/(?:submitjob|canceljob|terminatejob)$"
@@ -171,7 +174,7 @@ _QUERY_FORM = "application/x-www-form-urlencoded"
 
 
 def action_of(request: Request) -> str:
-    """The action that a JSON or query protocol request names, else the empty string."""
+    """Return the action that a request names in the JSON or query protocol, else the empty string."""
     if target := request.header("x-amz-target"):
         return target.rpartition(".")[2]
     if request.header("content-type").startswith(_QUERY_FORM):
@@ -180,7 +183,7 @@ def action_of(request: Request) -> str:
 
 
 def is_data_plane(service: str, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a request can be passed through unread: a read, unsigned, or about an object's bytes."""
+    """Return whether a request can be passed on unread: it only reads, is unsigned, or is about an object."""
     if service in _NOT_SERVICES or (method in READ_METHODS and not find_header(headers, "x-amz-target")):
         return True
     if service not in ("s3", "s3express"):
@@ -189,13 +192,13 @@ def is_data_plane(service: str, method: str, path: str, headers: Iterable[tuple[
 
 
 def is_bucket_path(path: str) -> bool:
-    """Whether an S3 path names a bucket and no object."""
+    """Return whether an S3 path names a bucket and no object."""
     bucket, _, key = path.strip("/").partition("/")
     return bool(bucket) and not key
 
 
 def is_journaled(service: str, request: Request) -> bool:
-    """Whether a request that succeeded must be repeated after a kill."""
+    """Return whether a request has to be repeated after a kill, when it has succeeded."""
     if service in ("s3", "s3express"):
         return request.method in ("PUT", "DELETE") and is_bucket_path(request.path)
     if action := action_of(request):

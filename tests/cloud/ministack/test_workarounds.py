@@ -7,6 +7,7 @@ that code can go, and the test with it.
 import hashlib
 import json
 import os
+import re
 import shutil
 import socketserver
 import subprocess
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
+from scar_pulumi import cloud
 from tests.world.ministack import MiniStack, environment_with_ministack, running_ministack
 from tests.world.waiting import wait_for
 
@@ -131,6 +133,16 @@ def _call(running: MiniStack, bucket: str, function: str) -> None:
     )
 
 
+def test_the_code_that_these_tests_name_exists() -> None:
+    source = Path(cloud.__file__).parent
+    for name, test in list(globals().items()):
+        if name.startswith("test_") and test.__doc__:
+            paths = [source / path for path in re.findall(r"[\w/]+\.py", test.__doc__)]
+            code = "".join(path.read_text() for path in paths)
+            assert paths, name
+            assert [word for word in re.findall(r"`(\w+)`", test.__doc__) if word not in code] == [], name
+
+
 # What a kill and a full disk do
 
 
@@ -150,7 +162,7 @@ def test_a_damaged_state_is_dropped_in_silence(tmp_path: Path, kept: dict[str, s
 
 
 def test_an_object_is_acknowledged_that_could_not_be_written(tmp_path: Path, kept: dict[str, str]) -> None:
-    """disk_space.py: what goes wrong while an object is written is told to nobody."""
+    """gateway.py, the check of `shortage`: what goes wrong while an object is written is told to nobody."""
     with running_ministack(tmp_path, **kept) as running:
         s3 = running.client("s3")
         s3.create_bucket(Bucket="full")
@@ -213,7 +225,7 @@ def test_revision_ids_are_new_each_time(plain: MiniStack) -> None:
 
 
 def test_an_event_is_given_up_at_the_functions_timeout_and_sent_again(plain: MiniStack, hook: Hook) -> None:
-    """event_hook.py, async_events.py: the time in which an event waits for its container counts, and it runs twice."""
+    """lambda_/event_hook.py, lambda_/async_events.py: waiting for a container counts, and the event runs twice."""
     _bucket_that_calls(plain, "impatient", _function(plain, "impatient", hook.url, timeout=1))
     plain.client("s3").put_object(Bucket="impatient", Key="once", Body=b"x")
     wait_for(lambda: len(hook.keys) == 2, 20, "the event comes again")
@@ -222,7 +234,7 @@ def test_an_event_is_given_up_at_the_functions_timeout_and_sent_again(plain: Min
 
 
 def test_a_call_is_given_up_at_the_functions_timeout(plain: MiniStack, hook: Hook) -> None:
-    """event_hook.py, `_PATIENCE`: a cold start would use up the time of a request's function."""
+    """lambda_/event_hook.py, `_PATIENCE`: a cold start would use up the time of a request's function."""
     _function(plain, "cold", hook.url, timeout=1)
     answer = plain.client("lambda").invoke(FunctionName="cold", Payload=b"{}")
     assert answer["FunctionError"]
@@ -230,7 +242,7 @@ def test_a_call_is_given_up_at_the_functions_timeout(plain: MiniStack, hook: Hoo
 
 
 def test_its_own_deliveries_count_against_the_reserved_concurrency(plain: MiniStack, hook: Hook) -> None:
-    """functions.py, `hide_concurrency`: it refuses to post an event that the event queue would have to keep."""
+    """lambda_/functions.py, `hide_concurrency`: it refuses to post events that the event queue would keep."""
     _function(plain, "reserved", hook.url)
     functions = plain.client("lambda")
     functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=1)
@@ -244,7 +256,7 @@ def test_its_own_deliveries_count_against_the_reserved_concurrency(plain: MiniSt
 
 
 def test_it_writes_log_lines_of_its_own(plain: MiniStack, hook: Hook) -> None:
-    """functions.py, `sink_log_group`, and the groups under LOG_SINK: its lines would stand between the runner's."""
+    """lambda_/functions.py, `sink_log_group`; logs/cloudwatch.py, `LOG_SINK`: they would mix with the runner's."""
     hook.answers.set()
     _function(plain, "logged", hook.url)
     plain.client("lambda").invoke(FunctionName="logged", Payload=b"{}")
@@ -254,7 +266,7 @@ def test_it_writes_log_lines_of_its_own(plain: MiniStack, hook: Hook) -> None:
 
 
 def test_an_image_is_not_pinned_to_its_digest(plain: MiniStack) -> None:
-    """functions.py, `pin_image`: it repeats the tag, which may mean another image by the time of an event."""
+    """lambda_/functions.py, `pin_image`: by the time of an event, the tag may mean another image."""
     _function(plain, "tagged", "http://127.0.0.1:9")
     code = plain.client("lambda").get_function(FunctionName="tagged")["Code"]
     assert code["ResolvedImageUri"].endswith("/some:tag")
@@ -285,7 +297,7 @@ def test_throttling_of_an_api_is_ignored(plain: MiniStack, hook: Hook) -> None:
 
 
 def test_a_job_succeeds_without_running(plain: MiniStack) -> None:
-    """batch/: its AWS Batch is a stub."""
+    """batch/service.py and all beside it: its AWS Batch is a stub."""
     batch = plain.client("batch")
     job = batch.submit_job(jobName="none", jobQueue="none", jobDefinition="none")["jobId"]
     assert batch.describe_jobs(jobs=[job])["jobs"][0]["statusReason"] == "Stub job completed immediately"
@@ -350,7 +362,7 @@ def _resident(pid: int) -> int:
 
 
 def test_the_size_of_an_image_is_that_of_its_manifest(plain: MiniStack) -> None:
-    """ecr/api.py, `_add_sizes`."""
+    """ecr/api.py, `_add_sizes`: images would look tiny."""
     ecr = plain.client("ecr")
     ecr.create_repository(repositoryName="sized")
     kind = "application/vnd.oci.image"
@@ -398,7 +410,7 @@ def test_anybody_may_wipe_everything(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare, to keep it from the network")
 def test_by_itself_it_listens_to_the_network(tmp_path: Path) -> None:
-    """server.py, which binds to loopback alone and sets BIND_HOST."""
+    """server.py, which listens on loopback alone and sets `BIND_HOST`."""
     environment = environment_with_ministack(GATEWAY_PORT="4566")
     del environment["BIND_HOST"]
     command = ["unshare", "--map-root-user", "--net", sys.executable, "-m", "ministack"]
