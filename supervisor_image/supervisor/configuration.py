@@ -8,8 +8,13 @@ from typing import Any, NamedTuple
 from supervisor.errors import ConfigurationInvalid
 
 VARIABLE = "SCAR_FUNCTION"
+# Variables of a job: its event, or where that is; the script of SCAR's jobs; the inputs that are finished.
+EVENT, EVENT_PLACE, SCRIPT, DONE = "EVENT", "SCAR_EVENT", "SCRIPT", "SCAR_DONE"
+# Variables with files that stand in for standard input and output where a container has neither.
+EVENT_FILE, ANSWER_FILE = "SCAR_EVENT_FILE", "SCAR_ANSWER_FILE"
 FOLDER = "/opt/scar/function"
 MODES = ("lambda", "batch", "lambda-batch")
+STORAGE_KINDS = ("s3", "minio", "onedata", "webdav", "rucio")
 LOG_FORMATS = ("text", "json")
 FALSE_WORDS = ("false", "no", "off", "n", "0")
 

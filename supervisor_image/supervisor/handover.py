@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from supervisor import aws, response
+from supervisor.configuration import DONE, EVENT, EVENT_PLACE
 from supervisor.errors import ConfigurationInvalid, DelegationFailed, EventNotQueued, SupervisorError
 from supervisor.events.http import QUEUED
 from supervisor.files import TMP
@@ -14,8 +15,6 @@ from supervisor.function import Context, Function
 from supervisor.limits import BATCH_REQUEST_BYTES, LAMBDA_ASYNC_PAYLOAD_BYTES
 from supervisor.log import Log
 
-EVENT, EVENT_PLACE, SCRIPT, DONE = "EVENT", "SCAR_EVENT", "SCRIPT", "SCAR_DONE"
-"""Variables of a job: its event, or where that is; the script of SCAR's jobs; the inputs that are finished."""
 _LARGEST_JOB = BATCH_REQUEST_BYTES - 6 * 1024  # names and signatures are a part of the request
 _ATTEMPTS = 6
 _LONGEST_NAME = 128

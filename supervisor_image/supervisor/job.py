@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
-from supervisor import events, files, handover, oscar
+from supervisor import events, files, oscar
+from supervisor.configuration import ANSWER_FILE, DONE, EVENT, EVENT_FILE, EVENT_PLACE, SCRIPT
 from supervisor.errors import EventInvalid, OutOfDisk, ScriptFailed, ScriptTimedOut, SupervisorError
 from supervisor.events import Data, Item
 from supervisor.function import Context, Function
@@ -18,16 +19,14 @@ from supervisor.runs import RunOptions, run_event
 
 _A_WEEK = 7 * 24 * 3600
 _TIMED_OUT = 124  # as timeout(1) exits
-# Files that stand in for standard input and output where a container has neither.
-_EVENT_FILE, _ANSWER_FILE = "SCAR_EVENT_FILE", "SCAR_ANSWER_FILE"
 _BLOCK = 3 << 16  # bytes; a multiple of three, so that pieces in base64 can be joined
 
 
 def run(environment: Mapping[str, str]) -> int:
     """Run the event, with the output on standard output; return the exit code."""
     log = Log(request_id=_request_id(environment))
-    _redirect(environment.get(_EVENT_FILE), os.O_RDONLY, 0)
-    _redirect(environment.get(_ANSWER_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 1)
+    _redirect(environment.get(EVENT_FILE), os.O_RDONLY, 0)
+    _redirect(environment.get(ANSWER_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 1)
     files.make_tmp()
     try:
         environment = oscar.with_configuration(environment)
@@ -64,16 +63,16 @@ def _options(
     environment: Mapping[str, str], *, in_batch: bool, collect: Callable[[Item, str], None] | None
 ) -> RunOptions:
     node, main = (environment.get(f"AWS_BATCH_JOB_{name}_INDEX", "0") for name in ("NODE", "MAIN_NODE"))
-    done = tuple(int(number) for number in environment.get(handover.DONE, "").split(",") if number.isdecimal())
+    done = tuple(int(number) for number in environment.get(DONE, "").split(",") if number.isdecimal())
     # A job's log takes all that the program prints; elsewhere standard output is kept for the result.
     passed_to = (1, 2) if in_batch else (2, 2)
     return RunOptions(passed_to=passed_to, done=done, helper=in_batch and node != main, collect=collect)
 
 
 def _batch_event(function: Function, environment: Mapping[str, str]) -> bytes:
-    place = environment.get(handover.EVENT_PLACE)
+    place = environment.get(EVENT_PLACE)
     if not place:
-        return os.fsencode(environment.get(handover.EVENT, ""))
+        return os.fsencode(environment.get(EVENT, ""))
     bucket, _, key = place.partition("/")
     path = f"{files.TMP}/scar-event-{os.urandom(8).hex()}"
     function.storages.named("s3.default").download(bucket, key, path)
@@ -86,7 +85,7 @@ def _batch_event(function: Function, environment: Mapping[str, str]) -> bytes:
 
 def _with_script(event: Any, environment: Mapping[str, str]) -> Any:
     """Return the event with the script in the environment, where SCAR's jobs have it."""
-    script = environment.get(handover.SCRIPT)
+    script = environment.get(SCRIPT)
     if not script:
         return event
     try:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Container, Mapping
 from typing import NamedTuple
 
-from supervisor.configuration import VARIABLE, Image
+from supervisor.configuration import ANSWER_FILE, DONE, EVENT_FILE, EVENT_PLACE, SCRIPT, VARIABLE, Image
 from supervisor.errors import ScriptFailed
 from supervisor.events import RunRequest
 from supervisor.files import TMP
@@ -19,13 +19,13 @@ _OWN_VARIABLES = (
     "AWS_LAMBDA_RUNTIME_API",
     "TIMEOUT_THRESHOLD",
     "_HANDLER",
-    "SCAR_EVENT",
-    "SCAR_DONE",
-    "SCAR_EVENT_FILE",
-    "SCAR_ANSWER_FILE",
+    EVENT_PLACE,
+    DONE,
+    EVENT_FILE,
+    ANSWER_FILE,
 )
 # Those that SCAR gave to its jobs, with secrets of storages in them.
-_SCAR_VARIABLES = ("FDL", "FUNCTION_CONFIG", "SCRIPT")
+_SCAR_VARIABLES = ("FDL", "FUNCTION_CONFIG", SCRIPT)
 _FALLBACK = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": TMP}
 
 

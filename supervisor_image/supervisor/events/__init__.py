@@ -5,7 +5,7 @@ import binascii
 import json
 from typing import Any, NamedTuple
 
-from supervisor.configuration import StoragePath
+from supervisor.configuration import STORAGE_KINDS, StoragePath
 from supervisor.errors import EventInvalid
 from supervisor.events import http, storage
 from supervisor.events.items import Data, Item, Items, Object, Reader, data_item, data_items
@@ -81,7 +81,7 @@ def _placed(item: Item, provider: str) -> Item:
     if isinstance(source, Data) or not provider:
         return item
     kind, _, identifier = provider.partition(".")
-    if not identifier and kind not in ("s3", "minio", "onedata", "webdav", "rucio"):  # an id of the event's own kind
+    if not identifier and kind not in STORAGE_KINDS:  # an id of the event's own kind
         kind, identifier = source.provider.partition(".")[0], provider
     named = f"{kind}.{identifier or 'default'}"
     return Item(Object(named, source.container, source.key), item.variables)

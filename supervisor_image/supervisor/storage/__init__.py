@@ -5,11 +5,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from supervisor.configuration import Configuration, truth
+from supervisor.configuration import STORAGE_KINDS, Configuration, truth
 from supervisor.errors import ConfigurationInvalid
 from supervisor.events.items import Object
-
-KINDS = ("s3", "minio", "onedata", "webdav", "rucio")
 
 
 class Storage(Protocol):
@@ -63,16 +61,18 @@ class Storages:
         return source._replace(provider=candidates[0]) if candidates else source
 
     def _open(self, kind: str, name: str) -> Storage:
-        if kind not in KINDS:
-            raise ConfigurationInvalid(f"storage provider {name!r} is unknown; known kinds are {', '.join(KINDS)}")
+        if kind not in STORAGE_KINDS:
+            raise ConfigurationInvalid(
+                f"storage provider {name!r} is unknown; known kinds are {', '.join(STORAGE_KINDS)}"
+            )
         given = self._configuration.storage_providers.get(name)
         settings = Settings(name, resolve_settings(name, given))
         if kind == "s3" and given is None and name != "s3.default":
             raise ConfigurationInvalid(f"storage provider {name!r} is unknown; declare it among the storage providers")
-        return _open(kind, settings, own_account=given is None)
+        return _open_kind(kind, settings, own_account=given is None)
 
 
-def _open(kind: str, settings: "Settings", *, own_account: bool) -> Storage:
+def _open_kind(kind: str, settings: "Settings", *, own_account: bool) -> Storage:
     if kind in ("s3", "minio"):
         from supervisor.storage import s3
 
