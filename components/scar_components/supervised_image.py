@@ -71,7 +71,7 @@ def planned_digest(name: str, args: BaseImageArgs) -> str:
     A program that calls this first learns of mistakes in an image before it declares anything.
 
     Raises:
-        ImageError: The base image has a mistake.
+        pulumi.RunError: The base image has a mistake.
     """
     try:
         plan = plan_image(
@@ -83,7 +83,7 @@ def planned_digest(name: str, args: BaseImageArgs) -> str:
             progress=lambda text: pulumi.log.info(f"{name}: {text}"),
         )
     except ImageError as error:
-        raise ImageError(f"{name}: {error}") from None
+        raise pulumi.RunError(f"{name}: {error}") from None
     save_plan(plan)
     return plan.digest
 

@@ -163,7 +163,7 @@ def test_a_bad_base_fails_the_preview_with_one_sentence(new_project: Callable[[]
     project = new_project()
     project.args["image_file"] = str(tmp_path / "absent.tar")
 
-    message = r"tool: image_file \S+/absent.tar: there is no such file or directory; check the path"
+    message = r"tool: image_file \S+/absent.tar: no such file or directory; check the path"
     with pytest.raises(automation.CommandError, match=message) as caught:
         project.stack.preview()
     assert "Traceback" not in str(caught.value)

@@ -137,35 +137,44 @@ def _two_manifests(path: Path) -> Path:
 BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "not a tar": (lambda path: _written(path / "i.tar", b"hello" * 1000), "is not a tar archive; make one with"),
     "empty": (lambda path: _written(path / "i.tar", b""), "is not a tar archive"),
-    "compressed": (lambda path: _written(path / "i.tar", gzip.compress(b"x")), "compressed with gzip; unpack it first"),
+    "compressed": (
+        lambda path: _written(path / "i.tar", gzip.compress(b"x")),
+        "compressed with gzip; decompress it first",
+    ),
     "truncated": (_truncated, "is truncated; write or download it again"),
     "a root filesystem": (
         lambda path: _written(path / "i.tar", images.tar({"./etc/passwd": b""})),
         "is a root filesystem, not an image; import it",
     ),
-    "some other tar": (lambda path: _written(path / "i.tar", images.tar({"x": b""})), "so it is no image"),
-    "an empty directory": (lambda path: path, "so it is no image"),
-    "several images": (_several, r"holds 2 images \(tool:1, tool:2\); save only one"),
-    "several manifests": (_two_manifests, "holds 2 images; save only"),
-    "windows": (lambda path: images.docker_old(path / "i.tar", os="windows"), "image for windows; Lambda runs linux"),
+    "some other tar": (
+        lambda path: _written(path / "i.tar", images.tar({"x": b""})),
+        "is not an image: it has no manifest.json",
+    ),
+    "an empty directory": (lambda path: path, "is not an image: it has no manifest.json"),
+    "several images": (_several, r"has 2 images \(tool:1, tool:2\); save only one"),
+    "several manifests": (_two_manifests, "has 2 images; save only"),
+    "windows": (
+        lambda path: images.docker_old(path / "i.tar", os="windows"),
+        "image for windows, but Lambda runs Linux",
+    ),
     "wrong architecture": (
         lambda path: images.docker_old(path / "i.tar", architecture="arm64"),
-        "is for arm64, the function for x86_64; set architecture to 'arm64' or give an amd64 image",
+        "is for arm64, but the function is for x86_64; set architecture to 'arm64' or use an amd64 image",
     ),
     "unknown architecture": (
         lambda path: images.docker_new(path / "i.tar", architecture="riscv64"),
-        "is for riscv64, the function for x86_64; give an amd64 image",
+        "is for riscv64, but the function is for x86_64; use an amd64 image",
     ),
     "wrong layer": (_wrong_layer, "layer sha256:.* is damaged"),
     "damaged gzip": (_damaged_gzip, "damaged"),
-    "zstd": (_zstd, "zstd layers, which Lambda does not take; convert it"),
+    "zstd": (_zstd, "zstd layers, which Lambda does not accept; convert it"),
     "missing layer": (
         lambda path: _oci_with(path, lambda f: _without(f, _first_layer(f))),
         "layer blobs/.* is missing",
     ),
     "missing manifest": (
         lambda path: _oci_with(path, lambda f: _without(f, images.oci_manifest_name(f))),
-        "blobs/sha256/.* is missing in it",
+        "blobs/sha256/.* is missing",
     ),
     "manifest with another digest": (
         lambda path: _oci_with(path, lambda f: {**f, images.oci_manifest_name(f): b"{}"}),
@@ -175,13 +184,13 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda path: _oci_with(
             path, lambda f: {**f, "index.json": b'{"manifests": [{"digest": "sha256:../../etc/passwd"}]}'}
         ),
-        "only sha256 is understood",
+        "only sha256 is supported",
     ),
     "index that is no JSON": (lambda path: _oci_with(path, lambda f: {**f, "index.json": b"{"}), "is not JSON"),
     "index that is a list": (lambda path: _oci_with(path, lambda f: {**f, "index.json": b"[]"}), "not a JSON object"),
     "layers that don't fit": (
         lambda path: images.docker_new(path / "i.tar", rootfs={"type": "layers", "diff_ids": []}),
-        "its configuration does not fit its 2 layers",
+        "its configuration does not match its 2 layers",
     ),
 }
 

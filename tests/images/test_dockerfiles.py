@@ -68,5 +68,7 @@ def test_a_failed_build_shows_what_docker_printed(context: Path, docker: Path, b
 def test_without_docker_the_way_out_is_named(context: Path, bundler: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     assert shutil.which("docker") is None
-    with pytest.raises(ImageError, match="needs docker or podman, and neither is on PATH; install one, or build else"):
+    with pytest.raises(
+        ImageError, match="needs docker or podman, and neither is on PATH; install one of them, or build else"
+    ):
         plan_image(image_file=str(context), bundle=bundler)

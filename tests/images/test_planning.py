@@ -175,7 +175,7 @@ def test_a_base_that_changes_after_the_plan_is_not_pushed_by_mistake(tmp_path: P
 
     source = plan.layers[0].source
     assert isinstance(source, FileRange)
-    with pytest.raises(ImageError, match="has changed since it was looked at; run again"):
+    with pytest.raises(ImageError, match="has changed since it was examined; run again"):
         source.read()
 
 
@@ -203,15 +203,15 @@ def test_gzip_is_valid_and_reproducible(size: int) -> None:
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no base": ({"image_file": None}, "exactly one of them names the base"),
     "two bases": ({"image": "debian:12"}, "exactly one of them names the base"),
-    "no such file": ({"image_file": "/nowhere/x.tar"}, "image_file /nowhere/x.tar: there is no such file or directory"),
-    "no such script": ({"script": "/nowhere/s.sh"}, "script /nowhere/s.sh: cannot be read .*; give the path of a file"),
+    "no such file": ({"image_file": "/nowhere/x.tar"}, "image_file /nowhere/x.tar: no such file or directory"),
+    "no such script": ({"script": "/nowhere/s.sh"}, "script /nowhere/s.sh: cannot be read .*; check the path"),
     "a directory as script": ({"script": "/tmp"}, "script /tmp: cannot be read"),
-    "unknown architecture": ({"architecture": "sparc"}, "architecture 'sparc': is unknown; choose x86_64 or arm64"),
+    "unknown architecture": ({"architecture": "sparc"}, "architecture 'sparc': is unknown; use x86_64 or arm64"),
     "no bundle for it": (
         {"architecture": "arm64", "image_file": "arm.tar"},
         "supervisor: cannot be bundled: .*arm64 cannot be made here; run on arm64",
     ),
-    "supervised already": ({"image_file": "supervised.tar"}, "has the supervisor in it already; give the image that"),
+    "supervised already": ({"image_file": "supervised.tar"}, "already contains the supervisor; use the image that"),
 }
 
 
@@ -232,8 +232,8 @@ def test_mistakes_are_refused_before_anything_is_pushed(
 def test_an_image_beyond_lambdas_limit_is_refused(
     tmp_path: Path, bundler: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scar_components.images.manifests.LAMBDA_IMAGE_LIMIT", 100_000)
+    monkeypatch.setattr("scar_components.images.manifests.LAMBDA_IMAGE_BYTES", 100_000)
     archive = images.docker_old(tmp_path / "base.tar")
 
-    with pytest.raises(ImageError, match="Lambda takes 10 GB at most, make it smaller"):
+    with pytest.raises(ImageError, match="Lambda's maximum is 10 GB, make it smaller"):
         plan_image(image_file=str(archive), bundle=bundler)

@@ -77,7 +77,7 @@ def test_the_password_of_docker_login_is_used_and_never_shown(
     server: BearerRegistry, bundler: Path, tmp_path: Path
 ) -> None:
     server.needs_password = True
-    with pytest.raises(ImageError, match=f"refuses to log in; .*docker login {server.host}"):
+    with pytest.raises(ImageError, match=f"refuses the login; .*docker login {server.host}"):
         plan_image(image=f"{server.host}/team/tool:1", bundle=bundler)
 
     (tmp_path / "docker").mkdir()
@@ -118,8 +118,8 @@ def test_a_broken_download_goes_on_where_it_broke(server: BearerRegistry) -> Non
 
 
 MISTAKES = {
-    "no such tag": ("{host}/team/tool:2", "there is no such image; check its name and tag"),
-    "no such digest": ("{host}/team/tool@sha256:" + "0" * 64, "there is no such image; check its name, tag or digest"),
+    "no such tag": ("{host}/team/tool:2", "does not exist; check its name and tag"),
+    "no such digest": ("{host}/team/tool@sha256:" + "0" * 64, "does not exist; check its name, tag or digest"),
     "unreachable": (
         "127.0.0.1:9/team/tool:1",
         r"127.0.0.1:9: cannot be reached \(.*refused\); check the network, or save the image .* as image_file",
@@ -166,7 +166,7 @@ def test_repository_addresses_are_checked() -> None:
         "a/b",
     )
     for wrong in ("name", "host/", "host/a@sha256:1", "host/A"):
-        with pytest.raises(ImageError, match="is not a repository; give host/name"):
+        with pytest.raises(ImageError, match="is not a repository; use host/name"):
             parse_repository_url(wrong)
 
 

@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 from scar_components.images.image import DOCKER_HUB, ImageError, is_on_loopback
 from scar_foundation.aws_session import AwsSession
 
-# Docker Hub's entry is named after its first interface:
+# Docker Hub's entry is named after its old API:
 # https://docs.docker.com/reference/cli/docker/login/#credential-stores
 _HUB_KEY = "https://index.docker.io/v1/"
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A user name with a password, or a token to get tokens with. Never printed."""
+    """A user name with a password, or a refresh token. The secret is never printed."""
 
     user: str
     secret: str = field(repr=False)
@@ -34,12 +34,12 @@ class Credentials:
         return self.user == "<token>"
 
     def basic(self) -> str:
-        """Value of an Authorization header."""
+        """Return the value of an Authorization header."""
         return f"Basic {base64.b64encode(f'{self.user}:{self.secret}'.encode()).decode()}"
 
 
 def docker_credentials(registry: str) -> Credentials | None:
-    """Return what `docker login` has stored for a registry, or None."""
+    """Return the credentials that `docker login` has stored for a registry, or None."""
     path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     try:
         configuration = json.loads(path.read_text())
@@ -71,7 +71,7 @@ def _from_helper(helper: str, key: str) -> Credentials | None:
     program = shutil.which(f"docker-credential-{helper}")
     if program is None:
         return None
-    done = subprocess.run(  # noqa: PLW1510 - a helper that knows nothing fails
+    done = subprocess.run(  # noqa: PLW1510 - it fails for registries that it does not know
         [program, "get"], input=key, capture_output=True, text=True
     )
     if done.returncode:
@@ -90,7 +90,7 @@ _lock = threading.Lock()
 
 
 def ecr_region(registry: str) -> str | None:
-    """Region of a registry host that is ECR's, else None."""
+    """Return the region of an ECR registry host; None for other hosts."""
     found = _HOST.fullmatch(registry)
     return found["region"] if found else None
 
@@ -111,7 +111,7 @@ def ecr_access(registry: str, region: str, session: AwsSession | None) -> tuple[
 
 
 def _authorize(registry: str, region: str, session: AwsSession | None) -> tuple[float, str, Credentials]:
-    # Only who talks to ECR needs the AWS SDK, which takes a while to import.
+    # The AWS SDK takes a while to import, and only ECR needs it.
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:
@@ -119,7 +119,7 @@ def _authorize(registry: str, region: str, session: AwsSession | None) -> tuple[
         answer: dict[str, Any] = client.get_authorization_token()["authorizationData"][0]
     except (BotoCoreError, ClientError) as error:
         raise ImageError(
-            f"{registry}: no access to this ECR registry ({error}); check the AWS credentials and that they allow "
+            f"{registry}: access to this ECR registry failed ({error}); check the AWS credentials, and that they allow "
             "ecr:GetAuthorizationToken"
         ) from None
     user, _, secret = base64.b64decode(answer["authorizationToken"]).decode().partition(":")

@@ -1,4 +1,4 @@
-"""An image as plain data: its name, its layers and where their bytes are, and the whole of it as a plan."""
+"""An image as plain data: its name, its layers with where their bytes are, and its plan."""
 
 import hashlib
 import re
@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-import pulumi
-
+from scar_foundation.errors import ScarError
 from scar_foundation.loopback import is_loopback
 
 
-class ImageError(pulumi.RunError):
-    """An image cannot be read, made or pushed. The message says where, what and what to do."""
+class ImageError(ScarError):
+    """An image cannot be read, made or pushed."""
 
 
 CHUNK = 1 << 20
@@ -24,12 +23,12 @@ LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 def sha256(data: bytes) -> str:
-    """Digest of some bytes as registries write it."""
+    """Return the digest of some bytes as registries write it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def file_stamp(path: Path) -> str:
-    """What changes when a file's content does, without reading it."""
+    """Return a text that changes with a file's content, without reading the file."""
     status = path.stat()
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
@@ -42,16 +41,16 @@ class FileRange:
     offset: int
     size: int
     stamp: str
-    """`file_stamp` of the file when it was looked at; empty for files whose name says their content."""
+    """`file_stamp` of the file when it was examined; empty for cached files, whose content never changes."""
 
     @classmethod
     def whole(cls, path: Path) -> "FileRange":
-        """All of a file that may change."""
+        """Return all of a file that may change."""
         return cls(path, 0, path.stat().st_size, file_stamp(path))
 
     @classmethod
     def cached(cls, path: Path, size: int | None = None) -> "FileRange":
-        """All of a file in the cache."""
+        """Return all of a cached file."""
         return cls(path, 0, path.stat().st_size if size is None else size, "")
 
     def chunks(self) -> Iterator[bytes]:
@@ -81,7 +80,7 @@ class FileRange:
 
     def _check_unchanged(self) -> None:
         if self.stamp and file_stamp(self.path) != self.stamp:
-            raise ImageError(f"{self.path}: has changed since it was looked at; run again")
+            raise ImageError(f"{self.path}: has changed since it was examined; run again")
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class Reference:
     """An image in a registry."""
 
     registry: str
-    """Host, with port where it has one; `docker.io` for Docker Hub."""
+    """Host, with a port if it is not the default; `docker.io` for Docker Hub."""
     repository: str
     tag: str | None
     digest: str | None
@@ -151,7 +150,7 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Read an image name as `docker pull` does. Raises ImageError where Docker would refuse it too."""
+    """Parse an image name as `docker pull` does. Raises ImageError if it is not one."""
     registry, rest = _split_registry(text.strip())
     found = _REFERENCE.fullmatch(rest)
     if not found:
@@ -168,12 +167,12 @@ def parse_repository_url(url: str) -> tuple[str, str]:
     """Split `host/name` into registry and repository."""
     registry, _, repository = url.partition("/")
     if not repository or "@" in url or not re.fullmatch(rf"{_PATH}(?:/{_PATH})*", repository):
-        raise ImageError(f"repository_url {url!r}: is not a repository; give host/name as aws.ecr.Repository has it")
+        raise ImageError(f"repository_url {url!r}: is not a repository; use host/name, as aws.ecr.Repository has it")
     return registry, repository
 
 
 def is_on_loopback(registry: str) -> bool:
-    """Whether a registry, `host:port`, is on this machine, the only place where plain HTTP is fine."""
+    """Whether a registry, `host:port`, is on this machine; only there plain HTTP is used."""
     return is_loopback(urlsplit(f"//{registry}").hostname or "")
 
 

@@ -69,18 +69,18 @@ Progress = Callable[[str], None]
 
 
 def gzip_layer(where: str, found: FileRange, diff_id: str, digest: str | None, progress: Progress) -> Layer:
-    """Make a layer in a file into one that can be pushed, and check it against what the image says of it.
+    """Return a layer in a file as one that can be pushed, after checking its digests.
 
-    `diff_id` is the digest that the image's configuration gives for the uncompressed layer, `digest` the one that its
-    manifest gives for the file, if there is one. Gzip layers stay where they are, uncompressed ones are compressed
-    into the cache. A file seen before is not read again.
+    `diff_id` is the digest of the uncompressed layer in the image's configuration, `digest` that of the file in its
+    manifest, if there is one. Gzip layers stay where they are; uncompressed ones are compressed into the cache. A file
+    that was examined before is not read again.
     """
     key = hashlib.sha256(f"{found.path.resolve()}:{found.offset}:{found.size}:{found.stamp}".encode()).hexdigest()
     record = image_cache("layers") / f"{key}.seen.json"
     layer = _remembered(record, found)
     if layer is None:
         if found.size > 64 << 20:
-            progress(f"{where}: reading a layer of {found.size >> 20} MB, this once")
+            progress(f"{where}: reading a layer of {found.size >> 20} MB (only once)")
         layer = _examined(where, found, diff_id)
         _save(record, layer)
     _check(where, diff_id, {layer.diff_id})
@@ -92,12 +92,12 @@ def gzip_layer(where: str, found: FileRange, diff_id: str, digest: str | None, p
 def _examined(where: str, found: FileRange, diff_id: str) -> Layer:
     magic = next(found.chunks(), b"")[:4]
     if magic.startswith(_ZSTD):
-        raise ImageError(f"{where}: has zstd layers, which Lambda does not take; {ZSTD_ADVICE}")
+        raise ImageError(f"{where}: has zstd layers, which Lambda does not accept; {ZSTD_ADVICE}")
     return _of_gzip(where, found) if magic.startswith(_GZIP) else _of_tar(where, found, diff_id)
 
 
 def _of_gzip(where: str, found: FileRange) -> Layer:
-    """Read a gzip layer through, for the digests of what is in the file and of what it unpacks to."""
+    """Read a gzip layer once, for the digests of the file and of the tar in it."""
     packed, unpacked = _Meter(), _Meter()
     try:
         for _ in unpacked.measure(gunzip_chunks(packed.measure(found.chunks()))):
@@ -130,7 +130,7 @@ def _of_tar(where: str, found: FileRange, diff_id: str) -> Layer:
 
 def _check(where: str, expected: str, actual: set[str]) -> None:
     if expected not in actual:
-        raise ImageError(f"{where}: layer {expected} is damaged, its content has another digest; save the image again")
+        raise ImageError(f"{where}: layer {expected} is damaged: its content has another digest; save the image again")
 
 
 def _cached_path(diff_id: str) -> Path:
@@ -145,7 +145,7 @@ def _save(record: Path, layer: Layer) -> None:
 
 
 def _remembered(record: Path, found: FileRange | None) -> Layer | None:
-    """Return what was found out before, if the gzip layer is still where it was: in `found` or in the cache."""
+    """Return the layer of an earlier examination, if its bytes still exist, in `found` or in the cache."""
     if not mark_used(record):
         return None
     facts: dict[str, Any] = json.loads(record.read_text())
@@ -159,7 +159,7 @@ def _remembered(record: Path, found: FileRange | None) -> Layer | None:
 
 
 class _Meter:
-    """Digest and length of a stream that passes by."""
+    """Measures digest and length of a stream."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()

@@ -26,31 +26,29 @@ from scar_components.images.manifests import (
 )
 from scar_foundation.directories import image_cache, lock_file
 from scar_foundation.files import mark_used, remove_unused
+from scar_foundation.limits import MANIFEST_BYTES
 from scar_foundation.locks import exclusive
-
-# What an image's documents may have at most; registries' own limit for manifests is 4 MB.
-DOCUMENT_LIMIT = 4 << 20
 
 
 class Tree(Protocol):
-    """Named files of an image."""
+    """The files of an image by name."""
 
     @property
     def path(self) -> Path:
-        """Where the image is on disk."""
+        """The image on disk."""
 
     def find(self, name: str) -> FileRange | None:
-        """Where the file called `name` is, or None."""
+        """Return the file called `name`, or None."""
 
 
 def read_document(tree: Tree, name: str) -> bytes:
-    """Read a JSON document of an image. Raises ImageError if it is missing or absurdly big."""
+    """Read a JSON document of an image. Raises ImageError if it is missing or too large."""
     found = tree.find(name)
     if found is None:
-        raise ImageError(f"{tree.path}: {name} is missing in it; save the image again")
-    if found.size > DOCUMENT_LIMIT:
+        raise ImageError(f"{tree.path}: {name} is missing; save the image again")
+    if found.size > MANIFEST_BYTES:
         raise ImageError(
-            f"{tree.path}: {name} has {found.size} bytes, which is no image document; save the image again"
+            f"{tree.path}: {name} has {found.size} bytes, too many for an image document; save the image again"
         )
     return found.read()
 
@@ -62,7 +60,7 @@ class DirectoryTree:
     path: Path
 
     def find(self, name: str) -> FileRange | None:
-        """Where the file is; names that lead out of the directory are nowhere."""
+        """Return the file, or None; names that lead out of the directory find nothing."""
         path = self.path / name
         if not path.is_file() or not path.resolve().is_relative_to(self.path.resolve()):
             return None
@@ -70,7 +68,7 @@ class DirectoryTree:
 
 
 class TarTree:
-    """An uncompressed tar archive, read once for its table of contents."""
+    """An uncompressed tar archive; its table of contents is read once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,7 +76,7 @@ class TarTree:
         self.members = _members(path)
 
     def find(self, name: str) -> FileRange | None:
-        """Where the member is; old `docker save` archives hold links between layers, which are followed."""
+        """Return the member, or None; links between layers, as in old `docker save` archives, are followed."""
         member = self.members.get(posixpath.normpath(name))
         for _ in range(8):
             if member is None or not (member.issym() or member.islnk()):
@@ -95,7 +93,7 @@ def _members(path: Path) -> dict[str, tarfile.TarInfo]:
         magic = file.read(6)
     for name, start, tool in _COMPRESSIONS:
         if magic.startswith(start):
-            raise ImageError(f"{path}: is compressed with {name}; unpack it first: {tool} {path.name}")
+            raise ImageError(f"{path}: is compressed with {name}; decompress it first: {tool} {path.name}")
     try:
         with tarfile.open(path, "r:") as archive:
             return {posixpath.normpath(member.name): member for member in archive}
@@ -117,12 +115,12 @@ _FILES = ("Dockerfile", "Containerfile")
 
 
 def has_dockerfile(directory: Path) -> bool:
-    """Whether a directory is one to build an image from."""
+    """Whether a directory has a Dockerfile."""
     return any((directory / name).is_file() for name in _FILES)
 
 
 def build_archive(directory: Path, architecture: str, progress: Progress) -> Path:
-    """Build the image of a directory and return the archive it was saved to.
+    """Build the image of a directory with docker or podman, and return its archive.
 
     The archive is kept in the cache under a hash of everything in the directory, so an unchanged directory is not
     built again, even when the tags in its FROM lines have moved on; a new line in the Dockerfile builds again.
@@ -136,7 +134,7 @@ def build_archive(directory: Path, architecture: str, progress: Progress) -> Pat
             return archive
         if tool is None:
             raise ImageError(
-                f"{directory}: a Dockerfile needs docker or podman, and neither is on PATH; install one, "
+                f"{directory}: a Dockerfile needs docker or podman, and neither is on PATH; install one of them, "
                 "or build elsewhere and give the docker save archive as image_file"
             )
         remove_unused(folder)
@@ -160,10 +158,10 @@ def _build(tool: str, directory: Path, architecture: str, archive: Path) -> None
 
 
 def _run(tool: str, directory: Path, *arguments: str) -> None:
-    # Attestations would make the result an index of several manifests that differ from build to build:
+    # With attestations the result would be an index of several manifests that differ with each build:
     # https://docs.docker.com/build/building/variables/#buildx_no_default_attestations
     environment = os.environ | {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-    done = subprocess.run(  # noqa: PLW1510 - what went wrong is told below
+    done = subprocess.run(  # noqa: PLW1510 - the error is raised below
         [tool, *arguments], cwd=directory, env=environment, capture_output=True, text=True
     )
     if done.returncode:
@@ -186,7 +184,7 @@ def _content_hash(directory: Path) -> str:
 
 
 def read_archive(path: Path, architecture: str, progress: Progress) -> Base:
-    """Read the image in a tar archive or in a directory. Raises ImageError if there is not exactly one good one."""
+    """Read the image in a tar archive or a directory. Raises ImageError unless there is exactly one, undamaged."""
     tree: Tree = DirectoryTree(path) if path.is_dir() else TarTree(path)
     if tree.find("manifest.json"):
         return _read_docker(tree, architecture, progress)
@@ -195,7 +193,7 @@ def read_archive(path: Path, architecture: str, progress: Progress) -> Base:
     if tree.find("etc/passwd") or tree.find("bin/sh") or tree.find("usr/bin/env"):
         raise ImageError(f"{path}: is a root filesystem, not an image; import it: docker import FILE NAME, docker save")
     raise ImageError(
-        f"{path}: has no manifest.json or index.json, so it is no image; make one with docker save -o FILE"
+        f"{path}: is not an image: it has no manifest.json or index.json; make one with docker save -o FILE IMAGE"
     )
 
 
@@ -216,10 +214,10 @@ def _only_entry(where: str, data: bytes) -> Document:
         entries = json.loads(data)
         images = [(entry["Config"], entry["Layers"], entry.get("RepoTags") or []) for entry in entries]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ImageError(f"{where}: manifest.json is not one that docker save writes; save the image again") from None
+        raise ImageError(f"{where}: manifest.json was not written by docker save; save the image again") from None
     if len(images) != 1:
         names = ", ".join(tag for *_, tags in images for tag in tags) or "without names"
-        raise ImageError(f"{where}: holds {len(images)} images ({names}); save only one: docker save -o FILE IMAGE")
+        raise ImageError(f"{where}: has {len(images)} images ({names}); save only one: docker save -o FILE IMAGE")
     config, layers, _ = images[0]
     return {"Config": config, "Layers": layers}
 
@@ -251,7 +249,7 @@ def _read_blob(tree: Tree, descriptor: Document) -> Document:
 def _layer_file(tree: Tree, name: str) -> FileRange:
     found = tree.find(name)
     if found is None:
-        raise ImageError(f"{tree.path}: layer {name} is missing in it; save the image again")
+        raise ImageError(f"{tree.path}: layer {name} is missing; save the image again")
     return found
 
 

@@ -1,4 +1,8 @@
-"""The plan of a supervised image: every byte is known, digest included, and nothing has been pushed."""
+"""The plan of a supervised image: every byte and the digest are known, and nothing has been pushed.
+
+A plan travels from the Pulumi program to the provider process as a file in the cache, named by the image's digest. It
+holds paths of this machine, so it must not be among the inputs of the resource, which are kept in the state.
+"""
 
 import gzip
 import io
@@ -31,13 +35,13 @@ from scar_foundation.files import mark_used, remove_unused, written
 
 _KEPT_FOR_SUPERVISOR: dict[str, object] = {"Entrypoint": None, "Cmd": None, "User": "", "WorkingDir": "", "Env": []}
 
-# Libraries that the base loads into every program: into the supervisor's interpreter they do not fit. The user's
-# program gets them all the same, from image.json.
+# Libraries that the base preloads into every program; the supervisor's interpreter does not work with them. The user's
+# program still gets them, from image.json.
 _OF_LOADERS = ("LD_PRELOAD", "LD_AUDIT")
 
 
 def function_layer(configuration: Document, script: bytes | None) -> bytes:
-    """Make the layer with what makes one function differ from another: its script, and how its base wants to start.
+    """Return the layer with what differs between functions: the script, and how the base starts.
 
     An uncompressed tar with `opt/scar/function/image.json` and `opt/scar/function/script`, owned by root and undated.
     """
@@ -57,18 +61,18 @@ def function_layer(configuration: Document, script: bytes | None) -> bytes:
 
 
 def compress(layer: bytes) -> bytes:
-    """Compress a small layer, without a date."""
+    """Compress a small layer, without a time stamp."""
     return gzip.compress(layer, compresslevel=6, mtime=0)
 
 
 def supervised_configuration(configuration: Document, entrypoint: Sequence[str], layers: Iterable[Layer]) -> bytes:
-    """Patch a base's configuration: the supervisor starts, as root's choice of user is the supervisor's business.
+    """Return a base's configuration, changed so that the supervisor starts; it switches to the base's user itself.
 
     `layers` are the ones added to the base's. Everything else of the base stays as it is.
     """
     added = list(layers)
     container = {key: value for key, value in (configuration.get("config") or {}).items() if key != "Cmd"}
-    # Lambda fails where WORKDIR is missing or closed to its user; the supervisor goes there itself, where it can.
+    # Lambda fails if WORKDIR is missing or not accessible; the supervisor changes to it, if it can.
     container |= {"Entrypoint": list(entrypoint), "User": "", "WorkingDir": "/"}
     if container.get("Env"):
         container["Env"] = [entry for entry in container["Env"] if entry.partition("=")[0] not in _OF_LOADERS]
@@ -85,7 +89,7 @@ def supervised_configuration(configuration: Document, entrypoint: Sequence[str],
 
 
 def image_manifest(configuration: bytes, layers: Iterable[Layer]) -> bytes:
-    """Make the manifest, in Docker's format whatever the base's was: Lambda and every registry take it."""
+    """Return the manifest in Docker's format, which Lambda and every registry accept, whatever the base's format is."""
     return _json(
         {
             "schemaVersion": 2,
@@ -101,7 +105,7 @@ def _json(document: object) -> bytes:
 
 
 def save_plan(plan: ImagePlan) -> None:
-    """Keep a plan for the provider process."""
+    """Save a plan for the provider process."""
     path = _path(plan.digest)
     remove_unused(path.parent)
     recipe = {
@@ -119,7 +123,7 @@ def load_plan(digest: str) -> ImagePlan:
         recipe = json.loads(_path(digest).read_text())
     except FileNotFoundError:
         raise ImageError(
-            f"image {digest}: its plan is not in the cache ({cache_directory()}); run again, "
+            f"image {digest}: its plan is not in the cache ({cache_directory()}); run again "
             "with the same SCAR_CACHE_DIR and HOME for the program and the engine"
         ) from None
     layers = tuple(_layer(**facts) for facts in recipe["layers"])
@@ -155,7 +159,7 @@ def plan_image(
     Same input, same digest, on every machine with the same bundle. Raises ImageError for whatever would fail later.
     """
     if architecture not in PLATFORMS:
-        raise ImageError(f"architecture {architecture!r}: is unknown; choose {' or '.join(PLATFORMS)}")
+        raise ImageError(f"architecture {architecture!r}: is unknown; use {' or '.join(PLATFORMS)}")
     if (image is None) == (image_file is None):
         raise ImageError("image, image_file: exactly one of them names the base; give one")
     code = _read_script(script)
@@ -179,7 +183,7 @@ def _read_script(script: str | None) -> bytes | None:
     try:
         return Path(script).read_bytes()
     except OSError as error:
-        raise ImageError(f"script {script}: cannot be read ({error.strerror}); give the path of a file") from None
+        raise ImageError(f"script {script}: cannot be read ({error.strerror}); check the path") from None
 
 
 def _read_file(image_file: str, architecture: str, progress: Progress) -> Base:
@@ -189,7 +193,7 @@ def _read_file(image_file: str, architecture: str, progress: Progress) -> Base:
             path = build_archive(path.absolute(), architecture, progress)
         return read_archive(path, architecture, progress)
     except FileNotFoundError:
-        raise ImageError(f"image_file {path}: there is no such file or directory; check the path") from None
+        raise ImageError(f"image_file {path}: no such file or directory; check the path") from None
     except OSError as error:
         raise ImageError(f"image_file {path}: cannot be read ({error.strerror}); check the path") from None
 

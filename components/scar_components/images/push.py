@@ -1,4 +1,4 @@
-"""Make a repository hold an image, sending nothing that its registry has already."""
+"""Push an image, sending only what the registry does not have yet."""
 
 import threading
 from collections import defaultdict
@@ -22,18 +22,18 @@ _refusing: set[str] = set()
 
 @dataclass(frozen=True)
 class PushReport:
-    """What a push had to do."""
+    """What a push did."""
 
     uploaded: tuple[str, ...] = ()
-    """Digests of the blobs whose bytes were sent."""
+    """Digests of the blobs that were sent."""
     mounted: tuple[str, ...] = ()
-    """Digests of the blobs taken over from other repositories of the registry."""
+    """Digests of the blobs mounted from other repositories of the registry."""
     bytes_sent: int = 0
     """Bytes of the blobs that were sent."""
 
 
 def is_pushed(repository_url: str, digest: str, session: AwsSession | None = None) -> bool:
-    """Whether a repository has an image, looking at the registry."""
+    """Whether a repository has an image."""
     return open_repository(*parse_repository_url(repository_url), session).manifest_digest(digest) is not None
 
 
@@ -46,7 +46,7 @@ def load_blob(layer: Layer, session: AwsSession | None = None) -> Iterable[bytes
 
 
 def push(plan: ImagePlan, repository_url: str, session: AwsSession | None = None) -> PushReport:
-    """Push an image. Blobs first and the manifest last, so that an interrupted push leaves no broken image behind."""
+    """Push an image: first the blobs and then the manifest, so that an interrupted push leaves no broken image."""
     repository = open_repository(*parse_repository_url(repository_url), session)
     if repository.manifest_digest(plan.digest):
         return PushReport()
@@ -69,8 +69,8 @@ def _store_layer(repository: Repository, layer: Layer, session: AwsSession | Non
     if repository.has_blob(layer.digest):
         _remember(repository, layer.digest)
         return PushReport()
-    # Functions that share a base are pushed at the same time: the first one sends it, the others wait and mount it.
-    # Where mounts are refused waiting is in vain; ECR does so unless BLOB_MOUNTING is enabled for the account:
+    # Functions that share a base are pushed at the same time: one sends a layer, the others wait and mount it.
+    # Waiting is useless if the registry refuses mounts, as ECR does unless the account enables BLOB_MOUNTING:
     # https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html
     with _locks[repository.registry, layer.digest]:
         report = _mount(repository, layer, session)
@@ -81,7 +81,7 @@ def _store_layer(repository: Repository, layer: Layer, session: AwsSession | Non
 
 
 def _mount(repository: Repository, layer: Layer, session: AwsSession | None) -> PushReport | None:
-    """Mount a layer from where it was seen last, or from its base's repository if that is in the same registry."""
+    """Mount a layer from the repository that had it last, or from its base's repository in the same registry."""
     origins = [_holder(repository, layer.digest)]
     if not isinstance(layer.source, FileRange):
         base = open_repository(layer.source.registry, layer.source.repository, session)
@@ -113,7 +113,7 @@ def _holder(repository: Repository, digest: str) -> str | None:
 
 
 def _remember(repository: Repository, digest: str) -> None:
-    """Note which repository has a blob: a mount must name one. A note that is wrong by now costs one request."""
+    """Note which repository has a blob, because a mount must name one. An outdated note costs one request."""
     with written(_note(repository, digest)) as file:
         file.write(repository.name.encode())
 
@@ -124,7 +124,7 @@ def _note(repository: Repository, digest: str) -> Path:
 
 
 def _tag(digest: str) -> str:
-    # Not `sha256-…`: that form of tag means "what refers to this digest" to the OCI tools.
+    # Not `sha256-…`, a tag with which OCI tools mark what refers to a digest.
     return f"scar-{digest.removeprefix('sha256:')[:32]}"
 
 

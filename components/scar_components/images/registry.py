@@ -1,7 +1,8 @@
 """A repository in a registry over HTTP: manifests and blobs, tokens, retries.
 
-The clients on PyPI (oras, python-dxf) hold whole blobs in memory or on disk, and know neither mounts of blobs between
-repositories nor images as a base to add to."""
+The clients on PyPI (oras, python-dxf) hold whole blobs in memory or on disk, and cannot mount blobs from other
+repositories.
+"""
 
 import json
 import re
@@ -27,7 +28,7 @@ _PAIR = re.compile(r'(\w+)="([^"]*)"')
 
 
 class RegistryError(ImageError):
-    """A registry answered with something else than was asked for."""
+    """A registry answered with an unexpected status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -35,7 +36,7 @@ class RegistryError(ImageError):
 
 
 class Unreachable(ImageError):  # noqa: N818 - it is a state, not a mistake
-    """A registry did not answer, or broke off."""
+    """A registry did not answer, or closed the connection."""
 
 
 class RegistryHttp:
@@ -58,10 +59,13 @@ class RegistryHttp:
         body: bytes | Iterable[bytes] | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        """Send a request, `path` being a path or a URL that the registry gave.
+        """Send a request to a path, or to a URL that the registry returned.
 
-        Requests whose body can be sent again are repeated with back-off where the server is busy or gone. Raises
-        RegistryError for a status that is not expected, Unreachable for none at all.
+        Requests whose body can be sent again are repeated while the server is busy or does not answer.
+
+        Raises:
+            RegistryError: The status is not one of `expect`.
+            Unreachable: There is no response.
         """
         response = self._send(method, path, headers, body, stream)
         challenge = response.headers.get("WWW-Authenticate", "")
@@ -82,7 +86,7 @@ class RegistryHttp:
     ) -> urllib3.BaseHTTPResponse:
         url = urljoin(f"{self.base}/", path)
         sent = dict(headers or {})
-        # A registry may send uploads elsewhere, but the password stays with the registry.
+        # A registry may redirect uploads to another server, which must not get the password.
         if self._authorization and urlsplit(url).netloc == urlsplit(self.base).netloc:
             sent["Authorization"] = self._authorization
         retries = PATIENT if _is_repeatable(body) else ONCE
@@ -92,7 +96,10 @@ class RegistryHttp:
             raise Unreachable(f"{self.registry}: cannot be reached ({error.reason}); check the network") from None
 
     def _authorize(self, challenge: str) -> bool:
-        """Get what the registry asks for: https://distribution.github.io/distribution/spec/auth/token/."""
+        """Get the authorization that the registry asks for; return whether there is one.
+
+        https://distribution.github.io/distribution/spec/auth/token/
+        """
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() == "basic" and self._credentials:
             self._authorization = self._credentials.basic()
@@ -115,9 +122,11 @@ class RegistryHttp:
                 headers = {"Authorization": credentials.basic()} if credentials else {}
                 response = self._http.request("GET", f"{realm}?{urlencode(query)}", headers=headers, retries=PATIENT)
         except NoAnswer as error:
-            raise Unreachable(f"{self.registry}: gives no token ({error.reason}); check the network") from None
+            raise Unreachable(
+                f"{self.registry}: its token server does not answer ({error.reason}); check the network"
+            ) from None
         if response.status != 200:
-            raise RegistryError(f"{self.registry}: refuses to log in; {self._login_advice()}", response.status)
+            raise RegistryError(f"{self.registry}: refuses the login; {self._login_advice()}", response.status)
         answer = response.json()
         return str(answer.get("token") or answer["access_token"])
 
@@ -126,7 +135,7 @@ class RegistryHttp:
         if response.status in {401, 403}:
             return f"{self.registry}: refuses {_repository(path)} ({said or response.status}); {self._login_advice()}"
         if response.status == 429:
-            return f"{self.registry}: asks for patience (429 {said}); wait, or log in: docker login {self.registry}"
+            return f"{self.registry}: limits its requests (429 {said}); wait, or log in: docker login {self.registry}"
         name = urlsplit(path).path
         advice = "check that the repository exists" if response.status == 404 else "try again"
         return f"{self.registry}: answers {response.status} to {method} {name} ({said or response.reason}); {advice}"
@@ -152,7 +161,7 @@ def _said(response: urllib3.BaseHTTPResponse) -> str:
 
 
 class Repository:
-    """What can be asked of and stored in one repository. Safe to share between threads."""
+    """One repository of a registry. Safe to share between threads."""
 
     def __init__(self, http: RegistryHttp, name: str) -> None:
         self._http = http
@@ -160,11 +169,11 @@ class Repository:
 
     @property
     def registry(self) -> str:
-        """The server that is really talked to: what blobs can be mounted within."""
+        """URL of the server; blobs can be mounted between repositories of the same server."""
         return self._http.base
 
     def manifest_digest(self, version: str) -> str | None:
-        """Digest of the manifest with a tag or digest; None if there is no such manifest or repository."""
+        """Return the digest of the manifest with a tag or digest; None if it or the repository does not exist."""
         response = self._http.request("HEAD", self._path("manifests", version), expect={200, 404}, headers=_ACCEPT)
         if response.status == 404:
             return None
@@ -184,7 +193,7 @@ class Repository:
         return self._http.request("HEAD", self._path("blobs", digest), expect={200, 404}).status == 200
 
     def blob(self, digest: str, size: int) -> Iterator[bytes]:
-        """Yield the bytes of a blob, going on where a connection broke off."""
+        """Yield the bytes of a blob; resume when the connection is closed."""
         position = 0
         for attempt in range(_ATTEMPTS):
             with suppress(HTTPError, OSError, Unreachable):
@@ -194,17 +203,17 @@ class Repository:
             if position >= size:
                 return
             time.sleep(0.3 * 2**attempt)
-        raise Unreachable(f"{self._http.registry}: breaks off again and again while sending {digest}; try again later")
+        raise Unreachable(f"{self._http.registry}: closes the connection while sending {digest}; try again later")
 
     def mount(self, digest: str, origin: str) -> bool:
-        """Take a blob over from another repository of the same registry, without its bytes. False if it cannot."""
+        """Mount a blob from another repository of the same registry; return whether the registry does that."""
         query = f"?mount={digest}&from={quote(origin, safe='')}"
         return self._http.request("POST", self._path("blobs", "uploads/") + query, expect={201, 202}).status == 201
 
     def upload(self, digest: str, size: int, chunks: Callable[[], Iterable[bytes]]) -> None:
-        """Store a blob in one piece, from the start again after an interruption.
+        """Upload a blob in one request; start over after an interruption.
 
-        Several PATCH requests would save some of that, but ECR drops all but the first:
+        Several PATCH requests could be resumed, but ECR drops all but the first:
         https://github.com/aws/containers-roadmap/issues/2831.
         """
         for attempt in range(_ATTEMPTS):
@@ -243,15 +252,15 @@ class Repository:
 
 
 def _is_final(error: Unreachable | RegistryError) -> bool:
-    # 404 is an upload that the registry has forgotten, 401 a token that has run out in the middle of it.
+    # 404: the registry has forgotten the upload. 401: the token has expired during it.
     return isinstance(error, RegistryError) and error.status in {400, 403, 405, 413}
 
 
 def open_repository(registry: str, name: str, session: AwsSession | None = None) -> Repository:
-    """Open a repository with whatever access this machine has to its registry.
+    """Open a repository with the credentials that this machine has for its registry.
 
-    ECR takes the AWS credentials (of `session`, or the default ones), all others what `docker login` has stored. Only
-    registries on this machine are talked to without TLS.
+    ECR uses the AWS credentials (of `session`, or the default ones), other registries what `docker login` has stored.
+    Only registries on this machine are used without TLS.
     """
     if region := ecr_region(registry):
         base, credentials = ecr_access(registry, region, session)

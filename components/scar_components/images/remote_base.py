@@ -1,4 +1,4 @@
-"""Base images in registries: only their documents are read, the layers stay where they are until the push."""
+"""Base images in registries: their documents are read, and their layers stay there until the push."""
 
 import time
 
@@ -18,7 +18,7 @@ from scar_foundation.aws_session import AwsSession
 from scar_foundation.directories import image_cache
 from scar_foundation.files import mark_used, written
 
-# Seconds for which a tag is not looked up again: the functions of one program share bases, and see the same ones.
+# Seconds for which a resolved tag is kept, so that all functions of a program get the same image.
 FRESH = 30.0
 _resolved: dict[tuple[str, str, AwsSession | None, str], tuple[float, str]] = {}
 
@@ -33,7 +33,7 @@ def read_remote(name: str, architecture: str, session: AwsSession | None) -> Bas
         return _read(where, name, architecture, session)
     except Unreachable as error:
         raise ImageError(
-            f"{where}: {error}, or save the image elsewhere (docker save -o FILE IMAGE) and give it as image_file"
+            f"{where}: {error}, or save the image elsewhere (docker save -o FILE IMAGE) and give the file as image_file"
         ) from None
 
 
@@ -51,13 +51,16 @@ def _read(where: str, name: str, architecture: str, session: AwsSession | None) 
     layers = []
     for descriptor, identifier in zip(descriptors, identifiers, strict=True):
         if not str(descriptor.get("mediaType")).endswith("gzip"):
-            raise ImageError(f"{where}: has uncompressed layers, which Lambda does not take; pull and docker save it")
+            raise ImageError(
+                f"{where}: has uncompressed layers, which Lambda does not accept; save the image (docker save -o FILE "
+                "IMAGE) and give the file as image_file"
+            )
         layers.append(Layer(digest_of(where, descriptor), int(descriptor["size"]), identifier, source))
     return Base(where, configuration, tuple(layers))
 
 
 class _Documents:
-    """Manifests and configurations of a repository, each fetched once, whatever the number of functions."""
+    """Manifests and configurations of a repository; each is fetched once and cached."""
 
     def __init__(self, where: str, registry: str, name: str, session: AwsSession | None) -> None:
         self._where = where
@@ -80,7 +83,7 @@ class _Documents:
     def _look_up(self, tag: str) -> str:
         digest = self._repository.manifest_digest(tag)
         if digest is None:
-            raise ImageError(f"{self._where}: there is no such image; check its name and tag")
+            raise ImageError(f"{self._where}: does not exist; check its name and tag")
         return digest if digest.startswith("sha256:") else sha256(self._manifest_bytes(tag))
 
     def manifest(self, digest: str) -> Document:
@@ -95,7 +98,7 @@ class _Documents:
         except RegistryError as error:
             if error.status != 404:
                 raise
-        raise ImageError(f"{self._where}: there is no such image; check its name, tag or digest")
+        raise ImageError(f"{self._where}: does not exist; check its name, tag or digest")
 
     def _document(self, digest: str, kind: str, size: int = 0) -> Document:
         path = image_cache("documents") / digest.removeprefix("sha256:")
@@ -103,7 +106,7 @@ class _Documents:
             return parse_document(self._where, kind, data)
         data = b"".join(self._repository.blob(digest, size)) if size else self._manifest_bytes(digest)
         if sha256(data) != digest:
-            raise ImageError(f"{self._where}: its registry sends a damaged {kind}; try again")
+            raise ImageError(f"{self._where}: its registry returned a damaged {kind}; try again")
         with written(path) as file:
             file.write(data)
         return parse_document(self._where, kind, data)

@@ -1,4 +1,4 @@
-"""The supervisor layer: made by `supervisor_image/bundle.py`, kept in the cache under the hash of what went into it."""
+"""The supervisor layer: made by `supervisor_image/bundle.py`, cached under a hash of its sources."""
 
 import json
 import subprocess
@@ -19,14 +19,14 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Supervisor:
-    """What is added to every image."""
+    """What every image gets."""
 
     layer: Layer
     entrypoint: tuple[str, ...]
 
 
 def bundle_script() -> Path:
-    """Where the bundler is: in the installed package, or beside `components/` in a checkout."""
+    """Return the bundler of the installed package, or the one beside `components/` in a checkout."""
     places = [
         _PACKAGE / "supervisor_image" / "bundle.py",
         _PACKAGE.parents[1] / "supervisor_image" / "bundle.py",
@@ -34,17 +34,17 @@ def bundle_script() -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise ImageError(f"supervisor: {places[0]} is missing; install scar-pulumi again")
+    raise ImageError(f"supervisor: {places[0]} is missing; reinstall scar-pulumi")
 
 
 def supervisor(script: Path, architecture: str, progress: Progress) -> Supervisor:
-    """Return the supervisor for an architecture, bundling it if that was not done before."""
+    """Return the supervisor for an architecture; bundle it if it is not cached."""
     folder = image_cache("supervisor") / _fingerprint(script) / architecture
     folder.mkdir(parents=True, exist_ok=True)
     layer, record = folder / "layer.tar.gz", folder / "layer.json"
     with exclusive(lock_file(folder)):
         if not record.exists() or not layer.exists():
-            progress(f"making the supervisor layer for {architecture}, this once")
+            progress(f"making the supervisor layer for {architecture} (only once)")
             facts = _bundle(script, architecture, layer)
             with written(record) as file:
                 file.write(json.dumps(facts).encode())
@@ -67,7 +67,7 @@ def _fingerprint(script: Path) -> str:
 
 
 def _run(script: Path, *arguments: str) -> str:
-    done = subprocess.run(  # noqa: PLW1510 - what went wrong is told below
+    done = subprocess.run(  # noqa: PLW1510 - the error is raised below
         [sys.executable, str(script), *arguments], capture_output=True, text=True
     )
     if done.returncode:

@@ -94,7 +94,7 @@ def test_ten_services_are_made_and_called_at_once(oscar: Oscar) -> None:
         ({"cpu": 1}, "cpu: 1 is not a string"),
         ({"memory": "lots"}, "'lots' is not a quantity"),
         ({"name": "No Name"}, "'No Name' is no name of a service"),
-        ({"image_file": "/no/such.tar"}, "/no/such.tar: there is no such file"),
+        ({"image_file": "/no/such.tar"}, "/no/such.tar: no such file"),
         ({"input": [{"storage_provider": "s3.default", "path": "a/b"}]}, "s3.default starts no service"),
         ({"output": [{"storage_provider": "s3.none", "path": "abc/b"}]}, "s3.none is not defined"),
         ({"output": [{"storage_provider": "minio", "path": "ab/c"}]}, "names no bucket that can exist"),
