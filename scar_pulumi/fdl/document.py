@@ -14,7 +14,7 @@ from scar_pulumi.fdl.problems import Mark, Report, join
 from scar_pulumi.fdl.references import Reference
 from scar_pulumi.fdl.tables.names import BUCKET
 
-# Checked in order on the whole path as written; the first that is found is reported.
+# Checked in order on the whole path as written; the first that is broken is reported.
 _RULES = (
     Rule(r"^[a-zA-Z0-9]+://", "starts with a URL scheme", "write bucket/folder without it"),
     Rule(r"[\x00-\x1f\x7f\x85\u2028\u2029]", "has a control character or a line end", "remove it"),
@@ -29,7 +29,7 @@ _RULES = (
 
 
 class BadPathError(Exception):
-    """A storage path that cannot be used: what is wrong and what to do."""
+    """A storage path that cannot be used: what is wrong, and as `hint` what to do."""
 
     def __init__(self, message: str, hint: str | None) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ def split_provider(text: str) -> Provider:
 
 
 def split_path(text: str, *, in_bucket: bool = True) -> tuple[str, str]:
-    """Bucket and folder; one slash at either end means nothing. Storage without buckets has folders only.
+    """Return bucket and folder; a slash at either end is ignored. Storage without buckets has folders only.
 
     Raises:
         BadPathError: The path or its bucket's name cannot be used.
@@ -97,7 +97,7 @@ def _check_bucket(bucket: str) -> None:
 
 
 class FunctionValues(NamedTuple):
-    """The values of one function and their path; what was wrong is missing."""
+    """The checked values of one function, and its path; wrong values are missing."""
 
     path: str
     values: dict[str, Any]
@@ -116,7 +116,7 @@ class FunctionValues(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What to call the function in messages."""
+        """The function's name in messages."""
         return str(self.settings.get("name", self.path))
 
     @property
@@ -130,12 +130,12 @@ class FunctionValues(NamedTuple):
         return self.settings.get("execution_mode") in ("batch", "lambda-batch")
 
     def links(self, direction: str) -> tuple[str, list[Any]]:
-        """Path and entries of `input` or `output`."""
+        """Return the path and the entries of `input` or `output`."""
         return f"{self.path}.lambda.{direction}", self.settings.get(direction, [])
 
 
 class ServiceValues(NamedTuple):
-    """The values of one service on an OSCAR cluster and their path; what was wrong is missing."""
+    """The checked values of one service on an OSCAR cluster, and its path; wrong values are missing."""
 
     path: str
     cluster: str
@@ -143,7 +143,7 @@ class ServiceValues(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What to call the service in messages."""
+        """The service's name in messages."""
         return str(self.values.get("name", self.path))
 
     @property
@@ -152,7 +152,7 @@ class ServiceValues(NamedTuple):
         return bool(self.values.get("allow_loop"))
 
     def links(self, direction: str) -> tuple[str, list[Any]]:
-        """Path and entries of `input` or `output`."""
+        """Return the path and the entries of `input` or `output`."""
         return f"{self.path}.{direction}", self.values.get(direction, [])
 
 
@@ -214,11 +214,11 @@ class Document:
 
     @cached_property
     def clusters(self) -> frozenset[str]:
-        """Ids of all clusters that the file speaks of."""
+        """Ids of all clusters that the file mentions."""
         return frozenset((*(service.cluster for service in self.services()), *self.values.get("clusters", {})))
 
     def absolute(self, text: str) -> Path:
-        """Return the absolute path that a path in the document means."""
+        """Return the absolute path of a file that the document names."""
         return Path(os.path.abspath(self.path.parent / text))  # noqa: PTH100 - resolve() would follow links
 
     def error(self, path: str, message: str, hint: str | None = None) -> None:
@@ -230,7 +230,7 @@ class Document:
         self.report.warning(self._mark(path), path, message, hint)
 
     def given(self, path: str) -> bool:
-        """Return whether a value was given at this path, and is no default."""
+        """Return whether a value was given at this path: defaults are not."""
         return path in self.places
 
     def is_own(self, path: str) -> bool:

@@ -120,7 +120,7 @@ def _function(name: str, entry: Entry, providers: MapNode, report: Report) -> Ma
 
 
 def _renamed(given: Mapping[str, Entry], section: str) -> dict[str, Entry]:
-    """Return the keys that belong into a section today, under their names of today."""
+    """Return the keys that are in a section today, under their names of today."""
     places = {key: RENAMED[key].rpartition(".") for key in given if key in RENAMED}
     return {name: given[key] for key, (above, _, name) in places.items() if above == section}
 
@@ -159,7 +159,7 @@ def _variables(entry: Entry, path: str, report: Report) -> Entry:
 
 
 def _without_storage(entry: Entry, section: dict[str, Entry], providers: MapNode) -> Entry | None:
-    """Variables without those that told the supervisor about storage, which become what they meant."""
+    """Return the variables without those that describe storage; add what these mean to section and providers."""
     wrapper = entry.value
     variables = wrapper.get("Variables") if isinstance(wrapper, MapNode) else None
     if not isinstance(variables, MapNode):
@@ -209,7 +209,7 @@ def _add(section: dict[str, Entry], direction: str, place: MapNode) -> None:
 
 
 def _s3(name: str, settings: MapNode, section: dict[str, Entry]) -> None:
-    """Input and output: without a folder SCAR made `function/input` and `function/output/request`."""
+    """Add input and output; without a folder, SCAR used `function/input` and `function/output/request`."""
     s3 = settings.get("s3")
     given = s3.entries if isinstance(s3, MapNode) else {}
     source, target = given.get("input_bucket"), given.get("output_bucket")
@@ -218,7 +218,7 @@ def _s3(name: str, settings: MapNode, section: dict[str, Entry]) -> None:
     if target is not None and "/" in _text(target).strip("/"):
         _add(section, "output", _place(target, "s3"))
     elif (bucket := target or source) is not None:
-        # With a folder for input and none for output SCAR wrote into the input's, which started the function again.
+        # With a folder for input only, SCAR wrote the output there as well, which started the function again.
         alone = Entry(bucket.mark, _with_text(bucket.value, _text(bucket).strip("/").partition("/")[0]))
         flag = ScalarNode(bucket.mark, "true", "boolean")
         _add(section, "output", _place(_in_folder(alone, f"{name}/output"), "s3", per_request=flag))
@@ -241,7 +241,7 @@ def _in_folder(entry: Entry, folder: str) -> Entry:
 
 
 def _batch(entry: Entry) -> Entry:
-    """`state` and `type` stood in `compute_resources`, whose own type was `comp_type`."""
+    """Return `batch` as it is today: `state` and `type` were in `compute_resources`, and its type was `comp_type`."""
     if not isinstance(entry.value, MapNode):
         return entry
     batch = dict(entry.value.entries)
@@ -303,7 +303,7 @@ class _KeptComments(Comments):
         self._last = waiting
 
     def before(self, mark: Mark, path: str) -> list[str]:  # noqa: ARG002 - one shape for all
-        """Comments above the line of a position."""
+        """Return the comments above the line of a position."""
         return self._before.pop(mark.line, [])
 
     def behind(self, mark: Mark, path: str) -> str:  # noqa: ARG002 - one shape for all

@@ -18,7 +18,7 @@ class Node:
 
     Attributes:
         key: What makes it the same as another.
-        label: How it is called.
+        label: Its name in the graph.
         shape: What it is.
         group: "AWS", or the cluster it runs on; None for places.
     """
@@ -137,11 +137,11 @@ def _filter(place: StoragePath) -> str:
 
 
 def as_text(graph: Graph) -> list[str]:
-    """Return lines of trees that begin at what nothing leads to; what was shown before is only named again."""
+    """Return lines of trees that begin at nodes which nothing leads to; a node shown before is only named."""
     lines: list[str] = []
     shown: set[str] = set()
     targets = {edge.target for edge in graph.edges}
-    # Roots first; in a loop nothing is a root, so whatever is left over begins a tree of its own.
+    # Roots first; a loop has no root, so a node that is left over begins a tree of its own.
     for key in sorted(graph.nodes, key=lambda key: key in targets):
         if key not in shown:
             _tree(graph, key, shown, lines)
@@ -149,7 +149,7 @@ def as_text(graph: Graph) -> list[str]:
 
 
 def _tree(graph: Graph, root: str, shown: set[str], lines: list[str]) -> None:
-    # A stack of one's own: a chain may be longer than Python's.
+    # A stack instead of recursion: a chain may be longer than Python's limit.
     waiting: list[tuple[Edge | None, str, str, str]] = [(None, root, "", "")]
     while waiting:
         edge, key, start, indent = waiting.pop()
@@ -231,7 +231,7 @@ def as_svg(graph: Graph) -> list[str]:
 
 
 def _columns(graph: Graph) -> list[list[str]]:
-    """Return keys by column: each one further right than all that lead to it, except by closing a loop."""
+    """Return keys by column: each to the right of all that lead to it, except where a loop closes."""
     depth = dict.fromkeys(graph.nodes, 0)
     order = _topological_order(graph)
     position = {key: number for number, key in enumerate(order)}
@@ -246,7 +246,7 @@ def _columns(graph: Graph) -> list[list[str]]:
 
 
 def _topological_order(graph: Graph) -> list[str]:
-    """Return all keys, each before what it leads to, as far as there are no loops. Depth first, no recursion."""
+    """Return all keys, each before those that it leads to, except in loops. Depth first, without recursion."""
     finished: dict[str, None] = {}
     entered: set[str] = set()
     for root in graph.nodes:
@@ -281,7 +281,7 @@ def _edge(edge: Edge, places: dict[str, tuple[float, float, float]]) -> str:
     start, top, bottom = x1 + width, y1 + _BOX / 2, y2 + _BOX / 2
     middle = (start + end) / 2
     bends = (middle, top, middle, bottom)
-    if end <= start:  # back to the left: around below
+    if end <= start:  # backwards: a curve below the boxes
         low = max(y1, y2) + _ROW
         bends = (start + 50, low, end - 50, low)
     curve = "M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}".format(start, top, *bends, end, bottom)

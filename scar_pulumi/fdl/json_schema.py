@@ -1,6 +1,6 @@
 """The language as a JSON Schema (2020-12) for editors, made of the tables that the checker reads.
 
-It holds for a value what the checker holds for it; rules between values and the outside world are the checker's alone.
+It accepts the same single values as the checker. Only the checker knows the rules between values.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def json_schema() -> _Schema:
     functions = schema["properties"]["functions"]
     today = {key: functions.pop(key) for key in list(functions) if key not in ("description", "markdownDescription")}
     known = [{"required": [name]} for name in FUNCTIONS.keys]
-    # Told apart by what they have, so that an editor speaks of one format only.
+    # Told apart by their keys, so that an editor shows messages about one format only.
     functions |= {"type": "object", "if": {"anyOf": known}, "then": today, "else": _format_2019()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -80,7 +80,7 @@ def _presence(kind: Section) -> list[_Schema]:
 
 
 def _given(name: str) -> _Schema:
-    """Return what a key that is given has: one without a value counts as not given."""
+    """Return the condition that a key is given; a key without a value is not."""
     return {"required": [name], "properties": {name: {"not": _NOTHING}}}
 
 
@@ -140,7 +140,7 @@ def _text(kind: Text, *, secret: bool) -> _Schema:
         text["not"] = reference
     forms: list[_Schema] = [text]
     if kind.loose:
-        # Written without quotes, and looked at as it is written.
+        # Values without quotes, which are checked as they are written.
         forms.append({"type": ["number", "boolean", "null"]})
     if kind.bracketed:
         forms.append(

@@ -34,7 +34,7 @@ from scar_pulumi.fdl.tree import (
 )
 from scar_pulumi.fdl.yaml_text import compose, read_text
 
-# SCAR's settings of udocker, which images don't need.
+# Variables for udocker, which images do not need.
 _OF_ZIP_PACKAGES = "UDOCKER_"
 
 
@@ -151,7 +151,7 @@ def read_overrides(
 
 def _flat(overrides: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in overrides.items():
-        # {"lambda": {"memory": 512}} says the same as "lambda.memory", and each value gets a place of its own.
+        # {"lambda": {"memory": 512}} means the same as "lambda.memory"; each value gets a place of its own.
         if isinstance(value, Mapping) and value:
             yield from ((f"{key}.{below}", one) for below, one in _flat(value))
         else:
@@ -192,7 +192,7 @@ def _split(key: str) -> tuple[str | None, tuple[str, ...]]:
 def _kind_at(kind: Kind | None, parts: tuple[str, ...]) -> tuple[tuple[str, ...], Kind | None]:
     """Return the keys of a dotted path and what belongs there, None if unknown.
 
-    In a map of single values the rest is one key, because tags may have dots.
+    In a map of single values the rest is one key: tags may have dots.
     """
     if not parts or kind is None:
         return parts, kind
@@ -206,7 +206,7 @@ def _kind_at(kind: Kind | None, parts: tuple[str, ...]) -> tuple[tuple[str, ...]
 
 
 def _shown_value(key: str, value: Any) -> str:
-    """Return the value as typed, unless it may be a secret: positions are printed."""
+    """Return the value as given, unless it may be a secret: positions are printed."""
     words = key.split(".")
     if {*_OF_DOCUMENT, "environment", "auth_password", "headers"} & set(words):
         return "…"
@@ -214,7 +214,7 @@ def _shown_value(key: str, value: Any) -> str:
 
 
 def _parsed_text(text: str, mark: Mark, report: Report) -> Node | None:
-    """Text where a list or map belongs: YAML in brackets or braces."""
+    """Return the tree of YAML in brackets or braces, given as text where a list or a map belongs."""
     if text[:1] not in ("[", "{"):
         return _node(text, mark)
     own = Report()
@@ -281,7 +281,7 @@ def with_overrides(root: MapNode, overrides: Sequence[Override], report: Report)
 
 
 def service_names(root: MapNode) -> frozenset[str]:
-    """Return names of the services on OSCAR clusters."""
+    """Return the names of the services on OSCAR clusters."""
     return frozenset(unit.name for unit in _units(root) if unit.cluster is not None and unit.name is not None)
 
 

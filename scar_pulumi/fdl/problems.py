@@ -58,7 +58,7 @@ class FdlError(InputError):
 
 
 class Report:
-    """Gathers problems; the same one at the same place, as anchors repeat it, counts once."""
+    """Gathers problems; one that an anchor repeats at the same place counts once."""
 
     # Nobody reads more, and each one may cost a search for a similar word.
     MOST = 500
@@ -77,15 +77,15 @@ class Report:
         return any(problem.severity == "error" for problem in self._problems.values())
 
     def error(self, mark: Mark, path: str, message: str, hint: str | None = None) -> None:
-        """Add something that refuses the file."""
+        """Add a mistake: the file is refused."""
         self._add(mark, path, message, hint, "error")
 
     def warning(self, mark: Mark, path: str, message: str, hint: str | None = None) -> None:
-        """Add something that should be known but refuses nothing."""
+        """Add a note: the file is accepted."""
         self._add(mark, path, message, hint, "warning")
 
     def problems(self) -> tuple[Problem, ...]:
-        """Everything so far, by position."""
+        """Return everything so far, by position."""
         files = dict.fromkeys(problem.file for problem in self._problems.values())
         order = {file: index for index, file in enumerate(files)}
         return tuple(sorted(self._problems.values(), key=lambda p: (order[p.file], p.line, p.column)))
@@ -120,7 +120,7 @@ def quoted(text: str) -> str:
 
 
 def quoted_path(text: str) -> str:
-    """Return the path of a file between quotes; of a long one the end, as the name stands there."""
+    """Return the path of a file between quotes; of a long one the end, which has the name."""
     return repr(text if len(text) <= _LONGEST_SHOWN else f"…{text[-_LONGEST_SHOWN:]}")
 
 
@@ -131,12 +131,12 @@ def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-# Longer words are no typing mistakes, and comparing them takes long.
+# Longer words are not typing mistakes, and comparing them takes long.
 _LONGEST = 64
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that resembles a word most, if any does."""
+    """Return the candidate that is most like a word, or None if none is."""
     if len(word) > _LONGEST:
         return None
     known = {plain_word(candidate): candidate for candidate in candidates}
@@ -149,5 +149,5 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def plain_word(word: str) -> str:
-    """Return a word without what people get wrong first: case, hyphens and underscores."""
+    """Return a word without case, hyphens and underscores, which people mix up first."""
     return word.lower().replace("-", "").replace("_", "")

@@ -1,6 +1,6 @@
-"""Values that stand elsewhere: `${env:NAME}`, `${config:key}` and `${ssm:/path}` in credentials and variables.
+"""References to values outside of the file: `${env:NAME}`, `${config:key}` and `${ssm:/path}`.
 
-`$${` is a plain `${`. They stay as they are in the data of a file; a deployment fills them in.
+Credentials and variables may hold them; `$${` is a plain `${`. The data of a file keeps them, deploying fills them in.
 """
 
 import re
@@ -18,7 +18,7 @@ FORMS = "${env:NAME}, ${config:key} or ${ssm:/path}"
 
 
 class Reference(NamedTuple):
-    """A value that stands elsewhere.
+    """A reference to a value outside of the file.
 
     Attributes:
         source: "env" is the environment, "config" the stack's configuration, "ssm" the Parameter Store.
@@ -30,7 +30,7 @@ class Reference(NamedTuple):
 
 
 def split_references(text: str) -> list[str | Reference]:
-    """Return a text as plain parts and references; without any it is one part, and nothing is an empty list."""
+    """Return a text as a list of plain parts and references; the empty text is an empty list."""
     parts: list[str | Reference] = []
     end = 0
     for found in _REFERENCE.finditer(text):
@@ -41,7 +41,7 @@ def split_references(text: str) -> list[str | Reference]:
 
 
 def has_reference(text: str) -> bool:
-    """Return whether a text holds the start of a reference."""
+    """Return whether a text has the start of a reference."""
     return _START.search(text) is not None
 
 

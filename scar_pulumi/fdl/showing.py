@@ -1,4 +1,4 @@
-"""The resolved document: every value that counts, secrets masked, and where each of them came from."""
+"""The resolved document: every value in effect, with secrets masked, and where each of them comes from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Shown:
 
 
 def show(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Shown:
-    """Read and check a file, and say what it comes to.
+    """Read and check a file; return its values and where they come from.
 
     Raises:
         FdlError: The file cannot be read or has mistakes.
@@ -61,7 +61,7 @@ class _Origins(Comments):
 
 
 def _masked(kind: Kind | None, value: Any, *, secret: bool) -> Any:
-    """Return a value in which texts that may be secret are replaced, except for references, which say nothing."""
+    """Return a value with texts masked that may be secret, except for references, which reveal nothing."""
     secret = secret or isinstance(kind, Anything)
     if isinstance(value, dict):
         below = {name: _below(kind, name, secret=secret) for name in value}
@@ -75,7 +75,7 @@ def _masked(kind: Kind | None, value: Any, *, secret: bool) -> Any:
 def _below(kind: Kind | None, name: str, *, secret: bool) -> tuple[Kind | None, bool]:
     if isinstance(kind, Section):
         key = kind.keys.get(name)
-        # What is passed on unread may be anything.
+        # A key that is passed on may hold anything.
         return (key.kind, secret or key.secret) if key is not None else (None, True)
     return kind.of if isinstance(kind, Table) else None, secret
 
@@ -105,7 +105,7 @@ def _tree(value: Any) -> Node:
 
 
 def _aligned(lines: list[str]) -> list[str]:
-    """Return lines whose comments begin in one column, as far as that is not too far."""
+    """Return lines with their comments in one column, unless that is too far to the right."""
     parts = [line.rpartition("  # ") for line in lines]
     width = min(max((len(text) for text, mark, _ in parts if mark), default=0), 60)
     return [f"{text:<{width}}  # {origin}" if mark else origin for text, mark, origin in parts]

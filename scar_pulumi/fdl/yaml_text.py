@@ -309,11 +309,11 @@ class _Explanation(NamedTuple):
     pattern: str
     message: str
     hint: str | None = None
-    # Whether to point at what was opened instead of where it was missed, which is often the end of the file.
+    # Whether to point at the start of what is unfinished; the parser notices it later, often at the end of the file.
     at_start: bool = False
 
 
-# libyaml and its Python twin word some of them differently; the first match counts.
+# libyaml and PyYAML word some of them differently; the first match counts.
 _EXPLANATIONS = (
     _Explanation(
         "mapping values are not allowed",
@@ -377,7 +377,7 @@ def _tab_at(text: str, where: Mark) -> bool:
     return "\t" in indentation and where.column <= len(indentation) + 1
 
 
-# What is text without quotes wherever it stands; everything else gets some.
+# Text that needs no quotes anywhere; all other text gets them.
 _PLAIN = re.compile(r"[\w./$][\w./:@+ $%=-]*")
 _PLAIN_IS_ELSE = re.compile(r":(?: |$)| #| $")
 # YAML 1.1's words, which other readers of the file take for true and false.
@@ -385,10 +385,10 @@ _WORDS_OF_YAML_1_1 = frozenset(("y", "n", "yes", "no", "on", "off", "true", "fal
 
 
 class Comments:
-    """Comments of one's own; the plain class has none."""
+    """Comments to write beside values; this class has none."""
 
     def before(self, mark: Mark, path: str) -> list[str]:  # noqa: ARG002 - for those who have some
-        """Comments on lines of their own before the value at a position and path."""
+        """Return comments for the lines before the value at a position and path."""
         return []
 
     def behind(self, mark: Mark, path: str) -> str:  # noqa: ARG002 - likewise
