@@ -8,8 +8,7 @@ import pulumi
 import pytest
 
 from scar_components import ApiGatewayEndpoint, ApiGatewayEndpointArgs, LambdaContainerFunction
-
-from .conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ready@sha256:" + "0" * 64
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:"

@@ -11,8 +11,7 @@ from pulumi.errors import InputPropertyError
 from scar_components import BatchGpuEnvironment, BatchGpuEnvironmentArgs
 from scar_components.batch.compute import check_machines, image_types
 from scar_components.host import COMPONENTS, Host
-
-from .conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 NETWORK = {"subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]}
 

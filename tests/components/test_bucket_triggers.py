@@ -2,8 +2,7 @@ from typing import Any
 
 from scar_components import BucketTriggers
 from scar_components.bucket_triggers import merged_configuration, overlap
-
-from .conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:{}"
 MARK = "scar-12345678-"

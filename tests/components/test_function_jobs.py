@@ -8,8 +8,7 @@ import pytest
 
 from scar_components import LambdaContainerFunction, LambdaContainerFunctionArgs
 from scar_components.host import COMPONENTS, Host
-
-from .conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ready@sha256:" + "0" * 64
 QUEUE = "arn:aws:batch:eu-west-1:123456789012:job-queue/gpus"

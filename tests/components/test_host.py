@@ -9,8 +9,7 @@ import pytest
 from pulumi.errors import InputPropertyError
 
 from scar_components.host import COMPONENTS, Host
-
-from .conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 SCHEMA = Path(__file__).with_name("schema.json")
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ready@sha256:" + "0" * 64

@@ -6,8 +6,7 @@ import pytest
 
 from scar_components import LambdaContainerFunction, LambdaContainerFunctionArgs
 from scar_components.lambda_container_function_arguments import supervisor_configuration
-
-from .conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ready@sha256:" + "0" * 64
 

@@ -7,8 +7,7 @@ import pulumi
 import pytest
 
 from scar_components import OscarCluster, OscarClusterArgs
-
-from .conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 EXAMPLE = Path(__file__).parents[2] / "stacks" / "examples" / "oscar-cluster" / "__main__.py"
 CORE = "kubernetes:core/v1"

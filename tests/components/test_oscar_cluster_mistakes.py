@@ -5,8 +5,8 @@ import pytest
 
 from scar_components import OscarClusterArgs
 from scar_components.oscar_cluster.storage import check_storage_class
+from tests.world.pulumi_mocks import Recorder
 
-from .conftest import Recorder
 from .test_oscar_cluster import MINIO, cluster
 
 

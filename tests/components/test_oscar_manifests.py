@@ -6,8 +6,7 @@ import kubernetes_validate
 import pytest
 
 from scar_components import OscarCluster, OscarClusterArgs
-
-from .conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 OLDEST, NEWEST = "1.30", "1.37"
 

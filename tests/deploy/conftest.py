@@ -1,3 +1,29 @@
-"""Programs of FDL files run under Pulumi's mocks."""
+"""Programs of FDL files run under Pulumi's mocks, without fetching images and without this machine's defaults."""
 
-from tests.components.conftest import recorder as recorder  # noqa: PLC0414 - the fixture of the components' tests
+from typing import Any
+
+import pytest
+
+from tests.fdl.conftest import no_defaults_of_this_machine as no_defaults_of_this_machine  # noqa: PLC0414 - a fixture
+from tests.world.pulumi_mocks import recorder as recorder  # noqa: PLC0414 - likewise
+
+
+class PreparedImage:
+    """Stands for an image whose base would have to be fetched."""
+
+    image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a@sha256:" + "0" * 64
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", "{}")
+
+
+@pytest.fixture
+def prepared_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan and push no images."""
+    monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
+    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)

@@ -9,7 +9,7 @@ import pytest
 
 from scar_pulumi.deploy import deploy
 from scar_pulumi.fdl import load
-from tests.components.conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 FUNCTION = """\
   - lambda:
@@ -76,22 +76,9 @@ functions:
 """
 
 
-class PreparedImage:
-    """Stands for an image whose base would have to be fetched."""
-
-    image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a@sha256:" + "0" * 64
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def declare(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def declare(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared_images: None) -> Any:
     """Declare the functions of a file, given as (name, mode, batch section)."""
-    for name in ("SCAR_DEFAULTS", "SCAR_CONFIG_FOLDER", "PULUMI_CONFIG"):
-        monkeypatch.setenv(name, "{}" if name == "PULUMI_CONFIG" else "")
-    monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
-    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
 
     def run(*functions: tuple[str, str, str], text: str = "") -> dict[str, Any]:
         path = tmp_path / "video.yaml"

@@ -26,10 +26,8 @@ functions:
 
 
 def test_functions_that_share_an_api_have_paths_of_their_own_and_each_its_authorization(
-    tmp_path: Path, monkeypatch: Any
+    tmp_path: Path,
 ) -> None:
-    for name in ("SCAR_DEFAULTS", "SCAR_CONFIG_FOLDER"):
-        monkeypatch.setenv(name, "")
     path = tmp_path / "shared.yaml"
     path.write_text(FILE)
     functions = load(path).functions

@@ -11,7 +11,7 @@ from scar_pulumi.cloud.oscar import address
 from scar_pulumi.deploy import deploy
 from scar_pulumi.deploy.oscar import creation_order
 from scar_pulumi.fdl import load
-from tests.components.conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 FILE = """\
@@ -44,8 +44,6 @@ clusters:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("SCAR_DEFAULTS", "SCAR_CONFIG_FOLDER"):
-        monkeypatch.setenv(name, "")
     monkeypatch.setenv("SCAR_TEST_SECRET", "hunter2")
     monkeypatch.setenv("SCAR_STATE_DIR", str(tmp_path / "state"))
     (tmp_path / "second.sh").write_text("cat\n")

@@ -2,14 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pytest
 
 from scar_pulumi.deploy import deploy
 from scar_pulumi.fdl import load
-from tests.components.conftest import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 # https://github.com/pulumi/pulumi/blob/master/sdk/python/lib/pulumi/runtime/rpc.py
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
@@ -30,28 +29,14 @@ functions:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("SCAR_DEFAULTS", "SCAR_CONFIG_FOLDER", "PULUMI_CONFIG"):
-        monkeypatch.setenv(name, "{}" if name == "PULUMI_CONFIG" else "")
     monkeypatch.setenv("SCAR_TEST_SECRET", "hunter2")
     path = tmp_path / "video.yaml"
     path.write_text(FILE)
     return path
 
 
-class PreparedImage:
-    """Stands for an image whose base would have to be fetched."""
-
-    image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a@sha256:" + "0" * 64
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-
-def test_network_file_system_and_references_reach_the_function(
-    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
-    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
+@pytest.mark.usefixtures("prepared_images")
+def test_network_file_system_and_references_reach_the_function(recorder: Recorder, path: Path) -> None:
     run_program(lambda: deploy(load(path)))
     inputs = recorder.inputs("a-function")
     assert inputs["vpcConfig"] == {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]}
@@ -87,11 +72,10 @@ storage_providers:
 """
 
 
+@pytest.mark.usefixtures("prepared_images")
 def test_settings_of_storages_are_secret_parameters_that_their_function_alone_may_read(
-    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, path: Path
 ) -> None:
-    monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
-    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
     path.write_text(STORAGES)
     run_program(lambda: deploy(load(path)))
     declared = {name: recorder.inputs(f"{name}-settings") for name in ("s3.other", "minio.möve")}

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.components.conftest import Recorder
 from tests.components.test_oscar_manifests import ANOTHER_WAY, EVERYTHING, declared
+from tests.world.pulumi_mocks import Recorder
 
 
 def manifests() -> list[dict[str, Any]]:

@@ -1,0 +1,92 @@
+"""Pulumi's mocks: every resource is recorded, and ids and the outputs that a provider would compute are made up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pytest
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """Records what a program declares."""
+
+    resources: dict[str, pulumi.runtime.MockResourceArgs] = field(default_factory=dict)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.resources[args.name] = args
+        return f"{args.name}-id", {**args.inputs, **_computed(args)}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        answers: dict[str, dict[str, Any]] = {
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getRegion:getRegion": {"region": "eu-west-1"},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
+            "aws:ssm/getParameter:getParameter": {"value": f"of {args.args.get('name')}"},
+            "aws:ec2/getVpcs:getVpcs": {"ids": ["vpc-default"]},
+            "aws:ec2/getSubnets:getSubnets": {"ids": ["subnet-default-b", "subnet-default-a"]},
+            "aws:ec2/getSubnet:getSubnet": {"vpcId": "vpc-mine"},
+            "aws:ec2/getSecurityGroup:getSecurityGroup": {
+                "id": "sg-default" if args.args.get("vpcId") == "vpc-default" else f"sg-of-{args.args.get('vpcId')}"
+            },
+            "aws:efs/getAccessPoint:getAccessPoint": {"fileSystemId": "fs-1"},
+        }
+        return answers[args.token], []
+
+    def types(self) -> dict[str, str]:
+        """Return the type of each resource by its name."""
+        return {name: args.typ for name, args in self.resources.items()}
+
+    def inputs(self, name: str) -> dict[str, Any]:
+        """Return what a resource was declared with."""
+        inputs: dict[str, Any] = self.resources[name].inputs
+        return inputs
+
+    def arn(self, name: str) -> str:
+        """Return the ARN that was made up for a resource."""
+        return str(_computed(self.resources[name])["arn"])
+
+
+def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
+    name = args.inputs.get("name", args.name)
+    region = "arn:aws:{}:eu-west-1:123456789012:{}"
+    known: dict[str, dict[str, Any]] = {
+        "aws:apigatewayv2/api:Api": {
+            "apiEndpoint": f"https://{args.name}-id.execute-api.eu-west-1.amazonaws.com",
+            "executionArn": region.format("execute-api", f"{args.name}-id"),
+        },
+        "aws:lambda/function:Function": {"arn": region.format("lambda", f"function:{name}")},
+        "aws:cloudwatch/logGroup:LogGroup": {"arn": region.format("logs", f"log-group:{name}")},
+        "aws:iam/role:Role": {"arn": f"arn:aws:iam::123456789012:role/{name}"},
+        "kubernetes:core/v1:Service": {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}},
+        "kubernetes:storage.k8s.io/v1:StorageClass": {"provisioner": "nfs.csi.k8s.io"},
+        "pulumi-python:dynamic/scar:GeneratedPassword": {"value": "generated"},
+        "pulumi-python:dynamic/scar:SecretRevision": {"mark": "0123456789abcdef"},
+        "aws:ecr/repository:Repository": {"repositoryUrl": f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}"},
+        "aws:iam/instanceProfile:InstanceProfile": {"arn": f"arn:aws:iam::123456789012:instance-profile/{name}"},
+        "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 3},
+        "aws:s3/bucket:Bucket": {"bucket": name},
+        "aws:batch/computeEnvironment:ComputeEnvironment": {
+            "arn": region.format("batch", f"compute-environment/{name}")
+        },
+        "aws:batch/jobQueue:JobQueue": {"arn": region.format("batch", f"job-queue/{name}")},
+        "aws:batch/jobDefinition:JobDefinition": {
+            "arn": region.format("batch", f"job-definition/{name}:4"),
+            "arnPrefix": region.format("batch", f"job-definition/{name}"),
+        },
+    }
+    return known.get(args.typ, {})
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """Run the test's program under mocks, in stack `dev` of project `photos`."""
+    mocks = Recorder()
+    pulumi.runtime.set_mocks(mocks, project="photos", stack="dev", preview=False)
+    return mocks
+
+
+def run_program(program: Callable[[], Any]) -> None:
+    """Run a program and wait for everything that it declares."""
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]  # the SDK's decorator has no types
