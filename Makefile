@@ -1,4 +1,4 @@
-.PHONY: setup demo test test-kubernetes lint bench clean
+.PHONY: setup demo test test-kubernetes lint bench docs clean
 
 PYTHON ?= python3
 
@@ -22,6 +22,9 @@ lint: setup
 
 bench: setup ## what performance claims are measured with
 	@.venv/bin/python -m bench
+
+docs: setup ## the references that are generated: FDL's keys, the command line
+	@.venv/bin/python -m scar_pulumi.fdl.reference && .venv/bin/python -m scar_pulumi.cli.reference docs/cli-reference.md
 
 clean: ## what setup has made in this folder (the caches stay)
 	rm -rf .venv dist
