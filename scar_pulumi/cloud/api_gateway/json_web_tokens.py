@@ -10,12 +10,14 @@ import hmac
 import json
 import logging
 import time
-import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from scar_foundation.http import HttpClient, NoAnswer
+from scar_foundation.limits import MIB
 from scar_foundation.loopback import is_loopback
 
 # The DER prefixes of RFC 8017, section 9.2, note 1.
@@ -113,21 +115,12 @@ def _number(text: str) -> int:
 
 
 _log = logging.getLogger(__name__)
-_SECONDS = 5.0
 _KEPT = 7200.0  # seconds, as in API Gateway
 _AGAIN = 1.0  # seconds between two requests for a key that the issuer did not have
-_MOST = 1 << 20
+_MOST = MIB
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows no issuer to another machine."""
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:  # noqa: ARG002, PLR0917
-        return None
-
-
-# No proxy: it could be another machine, too.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay())
+_HTTP = HttpClient(seconds=5.0)
 
 
 class IssuerKeys:
@@ -167,7 +160,7 @@ def _fetch(issuer: str) -> list[Any]:
     try:
         configuration = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         return _keys(_get(str(configuration["jwks_uri"])))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (NoAnswer, OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("token issuer %s: its keys cannot be fetched: %s", issuer, error)
         return []
 
@@ -175,10 +168,15 @@ def _fetch(issuer: str) -> list[Any]:
 def _get(url: str) -> Any:
     if not is_loopback(urlsplit(url).hostname or ""):
         raise ValueError(
-            f"{url} is not on this machine, where alone the local cloud looks; put the keys into token-keys.json"
+            f"{url} is on another machine, which the local cloud never asks; put the keys into token-keys.json"
         )
-    with _OPENER.open(url, timeout=_SECONDS) as answer:
-        return json.loads(answer.read(_MOST))
+    response = _HTTP.request("GET", url, stream=True)
+    try:
+        if response.status != HTTPStatus.OK:
+            raise ValueError(f"{url} answers {response.status}")
+        return json.loads(response.read(_MOST))
+    finally:
+        response.close()
 
 
 def _keys(document: Any) -> list[Any]:
