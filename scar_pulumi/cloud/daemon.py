@@ -15,7 +15,7 @@ from scar_pulumi.cloud.api_gateway.control_plane import ControlPlane
 from scar_pulumi.cloud.api_gateway.endpoint import HttpEndpoint, url_of
 from scar_pulumi.cloud.api_gateway.json_web_tokens import IssuerKeys
 from scar_pulumi.cloud.api_gateway.lambda_integration import LambdaIntegration
-from scar_pulumi.cloud.api_gateway.store import Store
+from scar_pulumi.cloud.api_gateway.store import ApiStore
 from scar_pulumi.cloud.asgi import ASGIApp, Receive, Scope, Send
 from scar_pulumi.cloud.batch.service import BatchService
 from scar_pulumi.cloud.database import Database, StateError
@@ -31,7 +31,7 @@ from scar_pulumi.cloud.lambda_.event_hook import EventHook
 from scar_pulumi.cloud.lambda_.function_changes import FunctionChanges
 from scar_pulumi.cloud.lambda_.functions import Functions
 from scar_pulumi.cloud.lambda_.invocations import Invocations
-from scar_pulumi.cloud.lambda_.spool import ImageFunctions, Spool
+from scar_pulumi.cloud.lambda_.store import ImageFunctions, Spool
 from scar_pulumi.cloud.layout import Layout
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink, LogGroups
 from scar_pulumi.cloud.ministack.application import DockerHost, start_application
@@ -220,7 +220,7 @@ class Daemon:
         """Return the gateway's table: by path or host first, then by the service that a request is signed for."""
         upstream = parts.upstream
         ecr = EcrApi(upstream, parts.images, self._endpoint)
-        apis = Store(parts.database)
+        apis = ApiStore(parts.database)
         integration = LambdaIntegration(parts.functions, parts.invocations, upstream)
         authorization = Authorization(IssuerKeys(self._layout.token_keys))
         return (

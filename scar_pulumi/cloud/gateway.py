@@ -1,5 +1,6 @@
 """The one application that listens: finds the service of each request, and answers for those that refuse."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,9 +9,11 @@ from urllib.parse import urlsplit
 
 from scar_foundation.loopback import is_loopback
 from scar_pulumi.cloud.asgi import ASGIApp, ClientDisconnect, Receive, Response, Scope, Send, json_response
+from scar_pulumi.cloud.database import StateError
 from scar_pulumi.cloud.layout import shortage
 from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 
+_log = logging.getLogger(__name__)
 _WRITES = frozenset({"PUT", "POST", "PATCH"})
 # MiniStack would forget its state and leave the rest of this cloud as it is.
 _CLOSED = frozenset({"/_ministack/reset", "/_ministack/config"})
@@ -54,6 +57,9 @@ class Gateway:
             return await service(request)
         except ServiceError as error:
             return service.refusal(error)
+        except StateError as error:
+            _log.error("%s %s: %s", request.method, request.path, error)
+            return service.refusal(ServiceError(500, "InternalError", f"local cloud: {error}"))
 
     def _check_space(self, request: ServiceRequest) -> None:
         if request.method not in _WRITES:

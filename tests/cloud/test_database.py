@@ -19,7 +19,7 @@ from scar_foundation.errors import LocalCloudError
 from scar_pulumi.cloud import database as module
 from scar_pulumi.cloud.database import Database, StateError
 from scar_pulumi.cloud.lambda_.functions import FunctionReference
-from scar_pulumi.cloud.lambda_.spool import Spool, SpooledEvent
+from scar_pulumi.cloud.lambda_.store import Spool, SpooledEvent
 from scar_pulumi.cloud.layout import STATE_VERSION, Layout
 from scar_pulumi.cloud.oscar.store import Jobs, Service, Services
 from tests.world.fake_cloud import FakeCloud, wait_for

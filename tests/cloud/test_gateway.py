@@ -10,6 +10,7 @@ import pytest
 
 from scar_pulumi.cloud import gateway as gateway_module
 from scar_pulumi.cloud.asgi import ASGIApp, ClientDisconnect, Request, Response, call
+from scar_pulumi.cloud.database import StateError
 from scar_pulumi.cloud.gateway import Gateway, is_local_origin
 from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 from scar_pulumi.cloud.signature import authorization
@@ -63,6 +64,11 @@ def test_the_first_service_that_takes_a_request_answers_it_and_is_counted(servin
 def test_a_refusal_is_worded_by_the_service_that_refused(serving: Callable[..., Gateway]) -> None:
     response = ask(serving(Named(problem=ServiceError(409, "ConflictException", "it exists"))), "/")
     assert (response.status_code, response.headers["x-amzn-errortype"]) == (409, "ConflictException")
+
+
+def test_a_state_that_cannot_be_written_is_told_to_the_client(serving: Callable[..., Gateway]) -> None:
+    response = ask(serving(Named(problem=StateError("state.sqlite: disk is full"))), "/")
+    assert (response.status_code, b"local cloud: state.sqlite: disk is full" in response.body) == (500, True)
 
 
 def test_a_client_that_is_gone_gets_no_answer(serving: Callable[..., Gateway]) -> None:

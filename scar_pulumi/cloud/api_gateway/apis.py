@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from scar_pulumi.cloud.api_gateway.store import Document, Entry, Store
+from scar_pulumi.cloud.api_gateway.store import ApiStore, Document, Entry
 
 DEFAULT_ROUTE = "$default"
 _VARIABLE = re.compile(r"\{([^}+]+)(\+?)\}")
@@ -112,7 +112,7 @@ class HttpApi:
 class Apis:
     """Finds APIs by their ids."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ApiStore) -> None:
         self._store = store
         self._version = -1
         self._known: dict[str, HttpApi] = {}

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from scar_foundation.limits import HTTP_API_TIMEOUT
-from scar_pulumi.cloud.api_gateway.store import Document, Entry, Store
+from scar_pulumi.cloud.api_gateway.store import ApiStore, Document, Entry
 from scar_pulumi.cloud.asgi import ASGIApp, Request, Response, json_response, replaying
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
@@ -60,7 +60,7 @@ class ControlPlane(Service):
 
     name = "apigateway"
 
-    def __init__(self, upstream: Upstream, store: Store, endpoint: Callable[[str], str]) -> None:
+    def __init__(self, upstream: Upstream, store: ApiStore, endpoint: Callable[[str], str]) -> None:
         self._upstream = upstream
         self._store = store
         self._endpoint = endpoint

@@ -22,7 +22,7 @@ from scar_pulumi.cloud.api_gateway.lambda_integration import (
     json_message,
 )
 from scar_pulumi.cloud.api_gateway.payload_formats import Arrival, RoutedRequest, payload_v1, payload_v2
-from scar_pulumi.cloud.api_gateway.store import Store
+from scar_pulumi.cloud.api_gateway.store import ApiStore
 from scar_pulumi.cloud.asgi import BodyTooLargeError, Request, Response, request_of
 from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 
@@ -44,7 +44,7 @@ def url_of(endpoint: str, api: str) -> str:
     return f"{endpoint}/_aws/execute-api/{api}"
 
 
-def address_of(request: ServiceRequest, store: Store) -> Address | None:
+def address_of(request: ServiceRequest, store: ApiStore) -> Address | None:
     """Return where a request goes; None when it is for none of these HTTP APIs."""
     path = request.raw_path
     if found := _PATH.fullmatch(path):
@@ -59,7 +59,7 @@ def address_of(request: ServiceRequest, store: Store) -> Address | None:
     return None
 
 
-def _known(store: Store, api: str, path: str) -> Address | None:
+def _known(store: ApiStore, api: str, path: str) -> Address | None:
     return Address(api, path) if api in store.apis else None
 
 
@@ -89,7 +89,7 @@ class HttpEndpoint(Service):
     name = "execute-api"
 
     def __init__(
-        self, store: Store, authorization: Authorization, functions: LambdaIntegration, log: AccessLog
+        self, store: ApiStore, authorization: Authorization, functions: LambdaIntegration, log: AccessLog
     ) -> None:
         self._store = store
         self._apis = Apis(store)

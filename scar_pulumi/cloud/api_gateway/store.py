@@ -1,4 +1,4 @@
-"""What the HTTP APIs of the local cloud are made of: API Gateway's documents, on disk before a change is answered.
+"""The HTTP APIs of the local cloud, as API Gateway's documents, on disk before a change is answered.
 
 MiniStack gives an API another id each time that its journal is repeated, and every integration and route of it too, so
 nothing that a stack knows of them would outlive a kill.
@@ -30,15 +30,15 @@ class Entry:
     members: dict[str, dict[str, Document]] = field(default_factory=dict)
 
     def belongs_to(self, caller: Caller) -> bool:
-        """Whether the caller, in the region that it asks in, sees it."""
+        """Return whether the caller, in the region that it asks, sees it."""
         return (self.account, self.region) == (caller.account, caller.region)
 
     def of(self, kind: str) -> dict[str, Document]:
-        """The members of a kind by their ids."""
+        """Return the members of a kind by their ids."""
         return self.members.setdefault(kind, {})
 
 
-class Store:
+class ApiStore:
     """All APIs by id and all domains by name. `version` changes with every change."""
 
     def __init__(self, database: Database) -> None:
@@ -73,7 +73,7 @@ class Store:
         }
 
     def mapped(self, host: str) -> Iterator[tuple[str, str, str]]:
-        """The path's start, API and stage of every mapping of a domain."""
+        """Return the path prefix, API and stage of every mapping of a domain."""
         entry = self.domains.get(host)
         for mapping in entry.of("apimappings").values() if entry else ():
             yield mapping.get("apiMappingKey", ""), mapping["apiId"], mapping["stage"]

@@ -13,7 +13,7 @@ from typing import Any
 from scar_pulumi.cloud.lambda_.destinations import Destinations, EventOutcome
 from scar_pulumi.cloud.lambda_.functions import DeployedFunction, FunctionReference, Functions
 from scar_pulumi.cloud.lambda_.invocations import Invocations, ThrottledError
-from scar_pulumi.cloud.lambda_.spool import Spool, SpooledEvent
+from scar_pulumi.cloud.lambda_.store import Spool, SpooledEvent
 from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
 from scar_pulumi.cloud.service import ServiceError
 

@@ -15,7 +15,7 @@ from scar_pulumi.cloud.lambda_.functions import (
     pin_image,
     sink_log_group,
 )
-from scar_pulumi.cloud.lambda_.spool import ImageFunctions
+from scar_pulumi.cloud.lambda_.store import ImageFunctions
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink
 from scar_pulumi.cloud.ministack.upstream import READ_METHODS
 from scar_pulumi.cloud.runner import FunctionConfiguration, Runner
