@@ -104,7 +104,6 @@ class Console:
     def progress(self, text: str) -> Iterator["Progress"]:
         """Show an activity and its progress, once it takes longer than two seconds."""
         progress = Progress(self, text)
-        progress.start()
         try:
             yield progress
         finally:
@@ -150,9 +149,6 @@ class Progress:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
         self._began = time.monotonic()
-
-    def start(self) -> None:
-        """Start the clock."""
         self._thread.start()
 
     def update(self, detail: str, fraction: float | None = None) -> None:

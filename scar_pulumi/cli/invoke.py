@@ -142,7 +142,7 @@ def _invoke_service(printer: AnswerPrinter, deployments: Deployments, service: D
     with printer.console.progress(f"{service.name} is {'called' if as_job else 'running'}"):
         invocation = oscar.invoke_service(client, service, call, is_file=printer.output is not None)
     if invocation.failed:
-        raise oscar.ServiceFailed(service, invocation)
+        raise oscar.failure_of(invocation)
     return printer.show(invocation, accepted=(invocation.request_id or "accepted") if as_job else "")
 
 

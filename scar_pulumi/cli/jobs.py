@@ -97,16 +97,18 @@ def logs(console: Console, deployments: Deployments, job: str, follow: bool, tim
 def cancel(console: Console, deployments: Deployments, targets: tuple[str, ...], reason: str, yes: bool) -> Document:
     """End jobs, waiting or running."""
     found = Jobs(deployments)
-    chosen = found.to_cancel(targets)
-    asks = chosen.active and any(deployments.has_function(target) for target in targets)
-    if asks and not console.must_confirm(f"End {count(len(chosen.active), 'job')}?", yes=yes):
+    meant = found.meant(targets)
+    active = [(job, region) for job, region in meant if job.status not in ENDED]
+    asks = active and any(deployments.has_function(target) for target in targets)
+    if asks and not console.must_confirm(f"End {count(len(active), 'job')}?", yes=yes):
         raise ScarError("jobs: not confirmed; none was cancelled")
-    for job, region in chosen.active:
+    for job, region in active:
         found.cancel(job, region, reason)
         console.say(f"{job.id}: cancelled ({job.status} before)")
-    for job in chosen.ended:
+    ended = [job for job, _ in meant if job.status in ENDED]
+    for job in ended:
         console.note(f"{job.id}: had already ended: {job.status}")
-    return {"cancelled": [job.id for job, _ in chosen.active], "ended": [job.id for job in chosen.ended]}
+    return {"cancelled": [job.id for job, _ in active], "ended": [job.id for job in ended]}
 
 
 def _row(job: BatchJob, now: float) -> tuple[str, ...]:

@@ -27,29 +27,39 @@ stack_option = click.option(
 timestamps_option = click.option("--timestamps", is_flag=True, help="Begin each line with its time.")
 
 
-def set_option(command: Decorated) -> Decorated:
-    """Add `--set`, which the command gets as `overrides`, by key."""
-    return click.option(
-        "--set",
-        "overrides",
-        metavar="KEY=VALUE",
-        multiple=True,
-        callback=lambda _ctx, _param, values: _assignments("--set", values),
-        help="Change a value of the file for this command: lambda.memory=1024, or functions.NAME.lambda.memory=1024. "
-        "Repeatable.",
-    )(command)
+def _assignments(example: str, *, full_keys: bool = False) -> Callable[..., dict[str, str]]:
+    """Return what reads the values of a repeatable KEY=VALUE option."""
+
+    def read(_context: click.Context, option: click.Parameter, assignments: tuple[str, ...]) -> dict[str, str]:
+        found = {}
+        for assignment in assignments:
+            key, equals, value = assignment.partition("=")
+            if not key or not equals or (full_keys and ":" not in key):
+                kind = "KEY=VALUE with a full key" if full_keys else "KEY=VALUE"
+                raise InputError(f"{option.opts[-1]} {assignment}: is not {kind}, such as {example}")
+            found[key] = value
+        return found
+
+    return read
 
 
-def config_option(command: Decorated) -> Decorated:
-    """Add `--config`, which the command gets as `config`, by full key."""
-    return click.option(
-        "-c",
-        "--config",
-        metavar="KEY=VALUE",
-        multiple=True,
-        callback=lambda _ctx, _param, values: _configuration(values),
-        help="Set a value of the stack's configuration for this command, such as scar:deleteBuckets=true. Repeatable.",
-    )(command)
+set_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_assignments("lambda.memory=1024"),
+    help="Change a value of the file for this command: lambda.memory=1024, or functions.NAME.lambda.memory=1024. "
+    "Repeatable.",
+)
+config_option = click.option(
+    "-c",
+    "--config",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_assignments("aws:region=eu-west-1", full_keys=True),
+    help="Set a value of the stack's configuration for this command, such as scar:deleteBuckets=true. Repeatable.",
+)
 
 
 def deployments_options(*, search: bool) -> Callable[[Decorated], Decorated]:
@@ -86,23 +96,3 @@ def at_most_one(given: Mapping[str, object]) -> None:
     names = [name for name, value in given.items() if value is not None]
     if len(names) > 1:
         raise click.UsageError(f"{names[1]}: not allowed with {names[0]}; leave out one of the two")
-
-
-def _assignments(option: str, values: tuple[str, ...], example: str = "lambda.memory=1024") -> dict[str, str]:
-    found = {}
-    for assignment in values:
-        key, equals, value = assignment.partition("=")
-        if not equals or not key:
-            raise InputError(f"{option} {assignment}: is not KEY=VALUE, such as {example}")
-        found[key] = value
-    return found
-
-
-def _configuration(values: tuple[str, ...]) -> dict[str, str]:
-    config = _assignments("--config", values, "aws:region=eu-west-1")
-    for key in config:
-        if ":" not in key:
-            raise InputError(
-                f"--config {key}={config[key]}: is not KEY=VALUE with a full key, such as aws:region=eu-west-1"
-            )
-    return config

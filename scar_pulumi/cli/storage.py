@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from scar_pulumi.cli.console import Console, printable
 from scar_pulumi.cli.options import FILE, Document, deployments_options, json_option, yes_option
 from scar_pulumi.cli.output import count, label, paths, show_table, size
 from scar_pulumi.client.cloud_errors import about
-from scar_pulumi.client.objects import Location, objects, remove_bucket, remove_contents, remove_object
+from scar_pulumi.client.objects import Location, objects, remove_contents, remove_object
 from scar_pulumi.client.outputs import DeployedFunction, DeployedService
 from scar_pulumi.client.transfer import Fetched, download, plan_downloads, plan_uploads, upload
 from scar_pulumi.deployments import DeployedStack, Deployments
@@ -110,8 +111,10 @@ def rm(console: Console, deployments: Deployments, place: str, recursive: bool, 
     A bucket that a deployed stack uses is emptied, but not removed.
     """
     location = Location.parse(place)
-    removal = _Removal(console, deployments, location, deployments.storage(location), recursive)
-    removal.check(yes=yes)
+    s3 = deployments.storage(location)
+    user = None if location.key else deployments.stack_using(location)
+    removal = _Removal(console, location, s3, recursive, user)
+    removal.check(yes=yes or (deployments.is_local and not console.interactive))
     removed = removal.run()
     removal.report(removed)
     return {
@@ -122,71 +125,67 @@ def rm(console: Console, deployments: Deployments, place: str, recursive: bool, 
     }
 
 
+@dataclass(frozen=True)
 class _Removal:
-    """What `rm` is about to remove."""
+    """What `rm` is about to remove; `user` is a deployed stack that uses the bucket, which then stays."""
 
-    def __init__(
-        self, console: Console, deployments: Deployments, location: Location, s3: Any, recursive: bool
-    ) -> None:
-        self._console, self._deployments, self._location = console, deployments, location
-        self._s3, self._recursive = s3, recursive
-        self._whole = not location.key
-        self._user = deployments.stack_using(location) if self._whole else None
-        self._subject = f"bucket {location.container}" if self._whole else str(location)
+    console: Console
+    location: Location
+    s3: Any
+    recursive: bool
+    user: DeployedStack | None
 
     @property
     def takes_bucket(self) -> bool:
         """Whether the bucket itself is removed."""
-        return self._whole and self._user is None
+        return not self.location.key and self.user is None
+
+    @property
+    def subject(self) -> str:
+        """What is removed, in words."""
+        return str(self.location) if self.location.key else f"bucket {self.location.container}"
 
     def check(self, *, yes: bool) -> None:
         """Refuse a probable mistake, and ask before more than one named object is removed."""
-        if self._user and not self._recursive:
-            raise InputError(
-                f"{self._subject}: {_described(self._user)} uses it; destroy that first, or empty the bucket with "
-                "--recursive"
-            )
-        if self._location.key and not self._recursive and self._is_folder():
-            raise InputError(f"{self._location}: is a folder; --recursive removes everything in it")
-        if (self._recursive or self._whole) and not self._is_agreed(yes=yes):
-            raise ScarError(f"{self._subject}: not confirmed; nothing was removed")
+        if self.user and not self.recursive:
+            advice = "destroy that first, or empty the bucket with --recursive"
+            raise InputError(f"{self.subject}: {_described(self.user)} uses it; {advice}")
+        if self.location.key and not self.recursive:
+            if self._is_folder():
+                raise InputError(f"{self.location}: is a folder; --recursive removes everything in it")
+            return
+        what = f"everything in {self.location}" if self.recursive else self.subject
+        if not self.console.must_confirm(f"Remove {what} for good?", yes=yes):
+            raise ScarError(f"{self.subject}: not confirmed; nothing was removed")
 
     def run(self) -> int:
         """Remove it, and return how many objects were removed."""
         removed = 0
-        with about(self._subject), self._console.progress(f"removing {self._subject}") as progress:
-            if self._recursive:
-                show = lambda number: progress.update(count(number, "object"))  # noqa: E731 - one use, one word
-                removed = remove_contents(self._s3, self._location, show)
-            elif not self._whole:
-                remove_object(self._s3, self._location)
+        with about(self.subject), self.console.progress(f"removing {self.subject}") as progress:
+            if self.recursive:
+                removed = remove_contents(self.s3, self.location, lambda n: progress.update(count(n, "object")))
+            elif self.location.key:
+                remove_object(self.s3, self.location)
                 removed = 1
             if self.takes_bucket:
-                remove_bucket(self._s3, self._location.bucket)
-        if not (removed or self._whole):
-            raise _nothing_in(self._location)
+                self.s3.delete_bucket(Bucket=self.location.bucket)
+        if self.location.key and not removed:
+            raise _nothing_in(self.location)
         return removed
 
     def report(self, removed: int) -> None:
         """Print what was removed."""
         objects_removed = count(removed, "object")
-        if self._user:
-            user = _described(self._user)
-            self._console.say(f"removed {objects_removed} from {self._subject}, which stays: {user} uses it")
+        if self.user:
+            user = _described(self.user)
+            self.console.say(f"removed {objects_removed} from {self.subject}, which stays: {user} uses it")
         else:
-            self._console.say(f"removed {self._subject}" + (f" with {objects_removed}" if self._recursive else ""))
+            self.console.say(f"removed {self.subject}" + (f" with {objects_removed}" if self.recursive else ""))
 
     def _is_folder(self) -> bool:
-        with about(f"bucket {self._location.container}"):
-            found = [item.key for item in islice(objects(self._s3, self._location), 2)]
-        return bool(found) and self._location.key not in found
-
-    def _is_agreed(self, *, yes: bool) -> bool:
-        """Ask; scripts may remove files on a local stack without `--yes`."""
-        if self._deployments.is_local and not self._console.interactive:
-            return True
-        what = f"everything in {self._location}" if self._recursive else self._subject
-        return self._console.must_confirm(f"Remove {what} for good?", yes=yes)
+        with about(f"bucket {self.location.container}"):
+            found = [item.key for item in islice(objects(self.s3, self.location), 2)]
+        return bool(found) and self.location.key not in found
 
 
 class _Meter:

@@ -66,12 +66,13 @@ class Invocation:
         return document
 
 
-class FunctionFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
-    """A function was called and failed; `invocation` holds the details."""
+class CallFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
+    """A function or service was called and failed; `invocation` holds the details."""
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Invocation, reason: str, exit_code: int = 1) -> None:
         self.invocation = invocation
-        super().__init__(_failure(invocation))
+        self.exit_code = exit_code
+        super().__init__(f"{invocation.function}: {reason}")
 
     def document(self) -> dict[str, Any]:
         """Return the call as a JSON document."""
@@ -95,9 +96,12 @@ def call_function(
     return call_lambda(function, call, clients)
 
 
-def failure_of(function: DeployedFunction, invocation: Invocation) -> InvocationError:
+def failure_of(function: DeployedFunction, invocation: Invocation) -> CallFailed:
     """Return the error that describes a failed call."""
-    return EndpointFailed(function, invocation) if invocation.through_gateway else FunctionFailed(invocation)
+    if invocation.through_gateway:
+        exit_code = 2 if invocation.status_code in _INPUT_WRONG else 1
+        return CallFailed(invocation, _gateway_reason(function, invocation), exit_code)
+    return CallFailed(invocation, _lambda_reason(invocation))
 
 
 def call_lambda(function: DeployedFunction, call: Call, clients: "Clients") -> Invocation:
@@ -159,13 +163,15 @@ def _body(envelope: Mapping[str, Any]) -> bytes:
     return body.encode()
 
 
-def _failure(invocation: Invocation) -> str:
+def _lambda_reason(invocation: Invocation) -> str:
     if invocation.function_error is None:
-        reason = f"answered with status {invocation.status_code}"
-    else:
-        known = [part for part in (invocation.error_type, invocation.error_message) if part]
-        reason = ": ".join(known) or invocation.body.decode(errors="replace").strip() or invocation.function_error
-    return f"{invocation.function}: {reason}"
+        return f"answered with status {invocation.status_code}"
+    return _own_words(invocation) or invocation.body.decode(errors="replace").strip() or invocation.function_error
+
+
+def _own_words(invocation: Invocation) -> str:
+    """Return what the function, or the gateway, says of the error."""
+    return ": ".join(part for part in (invocation.error_type, invocation.error_message) if part)
 
 
 class HttpRequest(NamedTuple):
@@ -252,24 +258,8 @@ def _request_id(headers: Mapping[str, str], fields: Mapping[str, Any]) -> str:
 
 
 def _fields(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return {}
+    found = _json(body)
     return found if isinstance(found, dict) else {}
-
-
-class EndpointFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
-    """A call over HTTP was answered with an error; `invocation` holds the details."""
-
-    def __init__(self, function: DeployedFunction, invocation: Invocation) -> None:
-        self.invocation = invocation
-        self.exit_code = 2 if invocation.status_code in _INPUT_WRONG else 1
-        super().__init__(f"{function.name}: {_reason(function, invocation)}")
-
-    def document(self) -> dict[str, Any]:
-        """Return the call as a JSON document."""
-        return self.invocation.document()
 
 
 _INPUT_WRONG = frozenset({400, 413, 414, 431})
@@ -287,9 +277,9 @@ _REASONS: Mapping[int, str] = {
 }
 
 
-def _reason(function: DeployedFunction, invocation: Invocation) -> str:
-    said = ": ".join(part for part in (invocation.error_type, invocation.error_message) if part)
-    if invocation.error_type:  # the function's own words
+def _gateway_reason(function: DeployedFunction, invocation: Invocation) -> str:
+    said = _own_words(invocation)
+    if invocation.error_type:  # only functions have one
         return said
     known = _REASONS.get(invocation.status_code, "it answered with an error").format(url=function.url)
     return f"{known} (status {invocation.status_code}{f', {said}' if said else ''})"

@@ -74,7 +74,7 @@ def list_jobs(client: Any, function: DeployedFunction) -> list[BatchJob]:
             )
             found |= {item["jobId"]: item for page in pages for item in page["jobSummaryList"]}
     mine = [item for item in found.values() if _is_mine(item, name, definition)]
-    return sorted((_job(item, function.name) for item in mine), key=lambda job: (job.created, job.id), reverse=True)
+    return sorted((job_of(item, function.name) for item in mine), key=lambda job: (job.created, job.id), reverse=True)
 
 
 def find_job(client: Any, identifier: str) -> dict[str, Any] | None:
@@ -91,11 +91,6 @@ def belongs_to(detail: Mapping[str, Any], function: DeployedFunction) -> bool:
     return _is_mine(detail, _name(function), place.job_definition.rpartition("/")[2].partition(":")[0])
 
 
-def job_of(detail: Mapping[str, Any], function: str) -> BatchJob:
-    """Summarize a job that Batch has described."""
-    return _job(detail, function)
-
-
 def parts_of(client: Any, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a job's children or nodes as Batch describes them; other jobs have none."""
     nodes = int((detail.get("nodeProperties") or {}).get("numNodes", 0))
@@ -105,14 +100,9 @@ def parts_of(client: Any, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [part for chunk in chunks for part in client.describe_jobs(jobs=chunk)["jobs"]]
 
 
-def cancel(client: Any, job: BatchJob, reason: str) -> None:
-    """End a job, waiting or running; one that has ended is left alone."""
-    client.terminate_job(jobId=job.id, reason=reason)
-
-
 def read_lines(logs: Any, details: Iterable[Mapping[str, Any]], start: int = 0) -> list[LogLine]:
     """Return what jobs have printed in all their attempts, oldest first; `start` in ms since the epoch."""
-    places = dict.fromkeys(place for detail in details for place in streams(detail))
+    places = dict.fromkeys(place for detail in details for place in _streams(detail))
     lines = [line for group, stream in places for line in read(logs, group, start, streams=[stream])]
     return sorted(lines, key=lambda line: line.timestamp)
 
@@ -136,7 +126,7 @@ def follow_lines(
             return
 
 
-def streams(detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _streams(detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return the log group and stream of each attempt of a described job that is one container."""
     container = detail.get("container") or {}
     options = (container.get("logConfiguration") or {}).get("options") or {}
@@ -166,7 +156,8 @@ def _is_mine(item: Mapping[str, Any], name: str, definition: str) -> bool:
     return bool(definition) and item.get("jobDefinition", "").rpartition("/")[2].partition(":")[0] == definition
 
 
-def _job(item: Mapping[str, Any], function: str) -> BatchJob:
+def job_of(item: Mapping[str, Any], function: str) -> BatchJob:
+    """Summarize a job that Batch has listed or described."""
     container = item.get("container") or {}
     code = container.get("exitCode")
     array, nodes = item.get("arrayProperties") or {}, item.get("nodeProperties") or {}

@@ -110,11 +110,6 @@ def remove_contents(s3: Any, location: Location, removed: Callable[[int], None] 
     return count
 
 
-def remove_bucket(s3: Any, bucket: str) -> None:
-    """Remove an empty bucket."""
-    s3.delete_bucket(Bucket=bucket)
-
-
 def _batches(s3: Any, location: Location) -> Iterator[list[dict[str, str]]]:
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=location.bucket, Prefix=location.key):
         entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]

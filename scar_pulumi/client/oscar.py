@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from scar_foundation.errors import InputError, InvocationError, ScarError
+from scar_foundation.errors import InputError, ScarError
 from scar_foundation.http import NoAnswer, basic_authorization
 from scar_pulumi.client.call import Body, Call
-from scar_pulumi.client.invocation import Invocation
+from scar_pulumi.client.invocation import CallFailed, Invocation
 from scar_pulumi.client.logs import LogLine
 from scar_pulumi.client.outputs import DeployedCluster, DeployedService
 
@@ -95,26 +95,19 @@ class ClusterClient:
             ) from None
 
 
-class ServiceFailed(InvocationError):  # noqa: N818 - says what happened, as the message does
-    """A service was called and failed; `invocation` holds the details."""
-
-    def __init__(self, service: DeployedService, invocation: Invocation) -> None:
-        self.invocation = invocation
-        said = invocation.body.decode(errors="replace").strip()
-        reason = _REASONS.get(invocation.status_code) or said or f"answered with status {invocation.status_code}"
-        super().__init__(f"{service.name}: {reason}")
-
-    def document(self) -> dict[str, object]:
-        """Return the call as a JSON document."""
-        return self.invocation.document()
-
-
 _REASONS: Mapping[int, str] = {
     401: "the cluster rejects its token; `scar-pulumi refresh` reads the present one",
     404: "the cluster has no such service; `scar-pulumi up FILE` deploys it again",
     502: "the cluster could not start its container; `scar-pulumi logs` may say why",
     504: "it took longer than the cluster waits; --async runs it as a job",
 }
+
+
+def failure_of(invocation: Invocation) -> CallFailed:
+    """Return the error that describes a failed call of a service."""
+    said = invocation.body.decode(errors="replace").strip()
+    reason = _REASONS.get(invocation.status_code) or said or f"answered with status {invocation.status_code}"
+    return CallFailed(invocation, reason)
 
 
 def invoke_service(client: ClusterClient, service: DeployedService, call: Call, *, is_file: bool = False) -> Invocation:

@@ -10,7 +10,6 @@ from scar_pulumi.client.jobs import (
     ENDED,
     BatchJob,
     belongs_to,
-    cancel,
     find_job,
     job_of,
     list_jobs,
@@ -34,14 +33,6 @@ class FoundJob:
     def job(self) -> BatchJob:
         """The job in short."""
         return job_of(self.detail, self.function)
-
-
-@dataclass(frozen=True)
-class Cancellation:
-    """Jobs that are to be ended, with their regions, and those that had already ended."""
-
-    active: tuple[tuple[BatchJob, str], ...]
-    ended: tuple[BatchJob, ...]
 
 
 class Jobs:
@@ -101,18 +92,14 @@ class Jobs:
         detail = find_job(batch, found.job.id) or found.detail
         return [detail, *parts_of(batch, detail)]
 
-    def to_cancel(self, targets: Sequence[str]) -> Cancellation:
-        """Find what to end: jobs by their ids, and all active jobs of functions."""
-        found: dict[str, tuple[BatchJob, str]] = {}
-        for target in targets:
-            found |= {job.id: (job, region) for job, region in self._meant(target)}
-        active = tuple(pair for pair in found.values() if pair[0].status not in ENDED)
-        return Cancellation(active, tuple(job for job, _ in found.values() if job.status in ENDED))
+    def meant(self, targets: Sequence[str]) -> list[tuple[BatchJob, str]]:
+        """Return jobs by their ids, and all active jobs of functions, each with its region."""
+        return list({job.id: (job, region) for target in targets for job, region in self._meant(target)}.values())
 
     def cancel(self, job: BatchJob, region: str, reason: str) -> None:
         """End a job."""
         with about(f"job {job.id}"):
-            cancel(self.batch(region), job, reason)
+            self.batch(region).terminate_job(jobId=job.id, reason=reason)
 
     def batch(self, region: str) -> Any:
         """Return a client of AWS Batch."""

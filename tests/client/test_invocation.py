@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scar_pulumi.client.invocation import FunctionFailed, read_lambda_response
+from scar_pulumi.client.invocation import failure_of, read_lambda_response
 from scar_pulumi.client.outputs import DeployedFunction
 
 REQUEST = "6f1b7a3e-2f0a-4c5e-9b0a-3d1f0c9d2a11"
@@ -64,7 +64,7 @@ def test_an_error_status_in_the_envelope_is_a_failure() -> None:
     body = base64.b64encode(b'{"exception": "x"}').decode()
     invocation = read_lambda_response(FUNCTION, answer(), envelope(body, status=500))
     assert invocation.failed
-    assert str(FunctionFailed(invocation)) == "f: answered with status 500"
+    assert str(failure_of(FUNCTION, invocation)) == "f: answered with status 500"
 
 
 @pytest.mark.parametrize("payload", [b'{"a": 1}', b"[1, 2]", b'"text"', b"null", b"", b'{"statusCode": "x"}'])
@@ -77,7 +77,7 @@ def test_a_function_error_shows_what_it_says_and_what_was_printed() -> None:
     log = base64.b64encode(b"START RequestId: x\nthis is why\n").decode()
     payload = json.dumps({"errorType": "Script.Failed", "errorMessage": "the script ended with status 7"}).encode()
     invocation = read_lambda_response(FUNCTION, answer(FunctionError="Unhandled", LogResult=log), payload)
-    failure = FunctionFailed(invocation)
+    failure = failure_of(FUNCTION, invocation)
     assert str(failure) == "f: Script.Failed: the script ended with status 7"
     assert failure.document()["functionError"] == "Unhandled"
     assert "this is why" in failure.document()["log"]
@@ -86,11 +86,12 @@ def test_a_function_error_shows_what_it_says_and_what_was_printed() -> None:
 def test_a_timeout_without_a_type_is_told_too() -> None:
     payload = b'{"errorMessage": "2026-05-01T00:00:00Z 6f1b Task timed out after 3.00 seconds"}'
     invocation = read_lambda_response(FUNCTION, answer(FunctionError="Unhandled"), payload)
-    assert "Task timed out after 3.00 seconds" in str(FunctionFailed(invocation))
+    assert "Task timed out after 3.00 seconds" in str(failure_of(FUNCTION, invocation))
 
 
 def test_a_function_error_that_explains_nothing_has_a_name_at_least() -> None:
-    assert str(FunctionFailed(read_lambda_response(FUNCTION, answer(FunctionError="Unhandled"), b""))) == "f: Unhandled"
+    invocation = read_lambda_response(FUNCTION, answer(FunctionError="Unhandled"), b"")
+    assert str(failure_of(FUNCTION, invocation)) == "f: Unhandled"
 
 
 def test_an_accepted_event_has_a_request_id() -> None:

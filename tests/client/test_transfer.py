@@ -6,7 +6,7 @@ import botocore.exceptions
 import pytest
 
 from scar_foundation.errors import InputError
-from scar_pulumi.client.objects import Location, objects, remove_bucket, remove_contents, remove_object
+from scar_pulumi.client.objects import Location, objects, remove_contents, remove_object
 from scar_pulumi.client.transfer import Fetched, content_type, download, plan_downloads, plan_uploads, upload
 
 ODD = [
@@ -185,7 +185,7 @@ def test_removing_a_bucket_takes_versions_markers_and_unfinished_uploads(s3: Any
     s3.delete_object(Bucket=bucket, Key="k")
     s3.create_multipart_upload(Bucket=bucket, Key="half")
     remove_contents(s3, Location(bucket))
-    remove_bucket(s3, bucket)
+    s3.delete_bucket(Bucket=bucket)
     with pytest.raises(botocore.exceptions.ClientError):
         s3.head_bucket(Bucket=bucket)
 

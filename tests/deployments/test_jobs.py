@@ -92,8 +92,8 @@ def test_what_has_no_jobs_says_so(jobs: Jobs) -> None:
 
 
 def test_only_active_jobs_are_ended_and_a_name_means_all_of_them(jobs: Jobs, west: Batch) -> None:
-    chosen = jobs.to_cancel(["a", "a1", "a3"])
-    assert [(one.id, region) for one, region in chosen.active] == [("a3", "eu-west-1"), ("a2", "eu-west-1")]
-    assert [one.id for one in chosen.ended] == ["a1"]
-    jobs.cancel(*chosen.active[0], reason="enough")
+    meant = jobs.meant(["a", "a1", "a3"])
+    assert [(one.id, region) for one, region in meant] == [(f"a{n}", "eu-west-1") for n in (3, 2, 1)]
+    assert [one.id for one, _ in jobs.meant(["a"])] == ["a3", "a2"]
+    jobs.cancel(*meant[0], reason="enough")
     assert west.ended == [("a3", "enough")]

@@ -4,7 +4,7 @@ import time
 import uuid
 from typing import Any
 
-from scar_pulumi.client.jobs import belongs_to, cancel, follow_lines, job_of, list_jobs, parts_of, read_lines
+from scar_pulumi.client.jobs import belongs_to, follow_lines, job_of, list_jobs, parts_of, read_lines
 from scar_pulumi.client.outputs import BatchPlace, DeployedFunction
 from tests.cloud.batch.conftest import Batch
 from tests.cloud.batch.test_nodes import nodes
@@ -71,5 +71,5 @@ def test_the_parts_of_a_job_are_its_nodes_or_children(batch: Batch, queue: str) 
     for identifier in (many, array):
         job = job_of(batch.job(identifier), "f")
         assert job.parts in (2, 3)
-        cancel(batch.client, job, "enough")
+        batch.client.terminate_job(jobId=job.id, reason="enough")
         assert batch.end(identifier)["status"] == "FAILED"

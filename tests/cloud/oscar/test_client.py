@@ -7,12 +7,12 @@ import pytest
 from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.client.call import Call, binary_body, json_body, text_body
 from scar_pulumi.client.clients import Clients
-from scar_pulumi.client.objects import Location, objects, remove_bucket, remove_contents
+from scar_pulumi.client.objects import Location, objects, remove_contents
 from scar_pulumi.client.oscar import (
     ClusterClient,
-    ServiceFailed,
     begin_job,
     call_service,
+    failure_of,
     follow_job_lines,
     read_job_lines,
 )
@@ -71,9 +71,9 @@ def test_failures_say_what_is_wrong(oscar: Oscar) -> None:
     client = client_of(oscar, "fails", "gone")
     failed = call_service(client, client.cluster.services["fails"], Call(), client.token("fails"))
     assert failed.failed
-    assert "the reason" in str(ServiceFailed(client.cluster.services["fails"], failed))
+    assert "the reason" in str(failure_of(failed))
     gone = call_service(client, client.cluster.services["gone"], Call(), "x")
-    assert "deploys it again" in str(ServiceFailed(client.cluster.services["gone"], gone))
+    assert "deploys it again" in str(failure_of(gone))
     with pytest.raises(ScarError, match="gone: is not known on cluster test"):
         client.token("gone")
     with pytest.raises(ScarError, match="rejects its user and password"):
@@ -99,7 +99,7 @@ def test_files_go_to_the_storage_of_a_cluster_and_come_back(oscar: Oscar, tmp_pa
     assert not refused
     assert (tmp_path / "back" / "large").read_bytes() == bytes(9 << 20)
     assert remove_contents(s3, Location("by-verbs")) == 1
-    remove_bucket(s3, "by-verbs")
+    s3.delete_bucket(Bucket="by-verbs")
     wait_for(lambda: "by-verbs" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
 
 
