@@ -22,12 +22,13 @@ from scar_foundation.directories import single_run_directory
 from scar_foundation.errors import InputError
 from scar_foundation.files import written
 from scar_foundation.locks import try_lock
+from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.runner import FunctionConfiguration, InvocationResult, Runner
 from scar_pulumi.fdl import Function, StoragePath
 
 _BLOCK = 1 << 20
 _INPUTS, _OUTPUTS = "inputs", "outputs"
-_REGION, _ACCOUNT = "us-east-1", "000000000000"
+
 
 Write = Callable[[str], None]
 
@@ -93,10 +94,10 @@ def _configuration(function: Function, plan: ImagePlan) -> FunctionConfiguration
     }
     return FunctionConfiguration(
         name=function.name,
-        arn=f"arn:aws:lambda:{_REGION}:{_ACCOUNT}:function:{function.name}",
+        arn=f"arn:aws:lambda:{DEFAULT_REGION}:{DEFAULT_ACCOUNT}:function:{function.name}",
         version="$LATEST",
-        region=_REGION,
-        account=_ACCOUNT,
+        region=DEFAULT_REGION,
+        account=DEFAULT_ACCOUNT,
         image=plan.digest,
         memory=function.memory,
         timeout=function.timeout,
@@ -129,7 +130,9 @@ def _input_key(function: Function, file: Path) -> str:
 def _event(key: str) -> dict[str, Any]:
     stored = {"bucket": {"name": _INPUTS, "arn": f"arn:aws:s3:::{_INPUTS}"}, "object": {"key": quote_plus(key)}}
     return {
-        "Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": _REGION, "s3": stored}]
+        "Records": [
+            {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": DEFAULT_REGION, "s3": stored}
+        ]
     }
 
 

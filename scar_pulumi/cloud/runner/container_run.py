@@ -9,7 +9,7 @@ from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
 
 from scar_pulumi.cloud.runner.configuration import PROGRAM_PATH, LogSink
-from scar_pulumi.cloud.runner.executors import Confinement, Executor, Process, Sandbox, Volume
+from scar_pulumi.cloud.runner.executors import OPEN_FILES, Confinement, Executor, Process, Sandbox, Volume
 from scar_pulumi.cloud.runner.image import StoredImage, UnusableImageError, command_line
 from scar_pulumi.cloud.runner.log import ContainerLog, setup_failure
 
@@ -19,7 +19,6 @@ _CAPABILITIES = (
     *("CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT"),
 )
 _PROCESSES = 4096
-_OPEN_FILES = 1024
 _NOT_FOUND = 127
 _POLLING = 0.02  # seconds between two attempts to signal a container whose command has not started yet
 _LAST_WORDS = 5.0  # seconds to read what a killed container has printed
@@ -44,7 +43,7 @@ class ContainerRun:
     entry_point: tuple[str, ...] | None = None
     user: str = ""
     shared_memory: int = 64
-    open_files: int = _OPEN_FILES
+    open_files: int = OPEN_FILES
     grace: float = 30.0
     read_only: bool = False
     volumes: tuple[Volume, ...] = ()

@@ -8,13 +8,12 @@ import asyncio
 import contextlib
 import json
 import os
-import select
 import shutil
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from scar_foundation.locks import try_lock
 from scar_pulumi.cloud.runner.configuration import Images
@@ -42,6 +41,12 @@ from scar_pulumi.cloud.runner.root_filesystem import RootFilesystem, RootFilesys
 
 # Longest options for a mount, which takes one page of them; bubblewrap writes the path of every layer there.
 _OPTIONS = 3800
+# A trial container is empty, so nothing in it can be executed. The error of bwrap shows that it was set up: this file
+# is in the lower layer, not executable, and the upper layer hides it.
+_TRIAL_COMMAND = "/folder/hidden"
+_HIDDEN = b"No such file or directory"
+_TRIAL_SECONDS = 20
+_GROUPS = "control-groups.json"
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,25 @@ class Bubblewrap:
         return controllers
 
     async def _find_methods(self) -> Methods:
-        in_file = (True, False) if self._is_root else (False,)
-        candidates = [Methods(stack, storage) for stack in (True, False) for storage in in_file]
+        """Return the first methods with which a container starts. Raises ExecutorUnavailable with all failures."""
+        failures: list[str] = []
+        for stack, in_file in product((True, False), (True, False) if self._is_root else (False,)):
+            methods, place = Methods(stack, in_file), self._run.path / f"trial-{len(failures)}"
+            try:
+                said = await asyncio.wait_for(self._try(methods, place), _TRIAL_SECONDS)
+            except (OSError, LaunchError, TimeoutError) as error:
+                failures.append(str(error))
+                continue
+            if b"execvp" in said and _HIDDEN in said:
+                return methods
+            failures.append(said.decode(errors="replace").strip())
+        raise ExecutorUnavailable(f"bubblewrap: it cannot start a container ({'; '.join(dict.fromkeys(failures))})")
 
-        async def launch(methods: Methods, sandbox: Sandbox, root: RootFilesystem) -> Process:
-            return await self._launch(methods, sandbox, root)
-
-        return await probe(candidates, launch, self._run.path / "probe", self._marks)
+    async def _try(self, methods: Methods, place: Path) -> bytes:
+        root = _trial_root(place, self._marks if methods.stack else "none")
+        image = StoredImage("sha256:trial", Path("/"), ())
+        sandbox = Sandbox("0" * 32, "trial", image, (_TRIAL_COMMAND,), "/", 128, 16, {})
+        return await _last_words(await self._launch(methods, sandbox, root))
 
     async def prepare(self, image: StoredImage) -> None:
         """Unpack the layers of the image that are missing."""
@@ -196,42 +213,8 @@ def _reachable(program: Program, place: Path) -> Path:
     return place / "bwrap" / program.path.relative_to(program.folders[0].parent)
 
 
-# A trial container is empty, so nothing in it can be executed. The error of bwrap shows that it was set up: this file
-# is in the lower layer, not executable, and the upper layer hides it.
-_COMMAND = "/folder/hidden"
-_HIDDEN = b"No such file or directory"
-_SECONDS = 20
-
-
-class _Candidate(Protocol):
-    @property
-    def stack(self) -> bool: ...
-
-
-Candidate = TypeVar("Candidate", bound=_Candidate)
-Launch = Callable[[Candidate, Sandbox, RootFilesystem], Awaitable[Process]]
-
-
-async def probe(candidates: Sequence[Candidate], launch: Launch[Candidate], folder: Path, marks: Marks) -> Candidate:
-    """Return the first candidate with which a container starts. Raises ExecutorUnavailable with all failures."""
-    failures = []
-    for number, candidate in enumerate(candidates):
-        try:
-            root = _build(folder / str(number), marks if candidate.stack else "none")
-            process = await launch(candidate, _sandbox(), root)
-            said = await asyncio.wait_for(_last_words(process), _SECONDS)
-        except (OSError, LaunchError, TimeoutError) as error:
-            failures.append(str(error))
-            continue
-        if b"execvp" in said and _HIDDEN in said:
-            return candidate
-        failures.append(said.decode(errors="replace").strip())
-    reasons = "; ".join(dict.fromkeys(failures))
-    raise ExecutorUnavailable(f"bubblewrap: it cannot start a container ({reasons})")
-
-
-def _build(folder: Path, marks: Marks) -> RootFilesystem:
-    lower, upper = folder / "lower" / "root", folder / "upper" / "root"
+def _trial_root(place: Path, marks: Marks) -> RootFilesystem:
+    lower, upper = place / "lower" / "root", place / "upper" / "root"
     for layer in (lower, upper):
         for name in ("folder", "proc", "dev", "tmp"):
             (layer / name).mkdir(parents=True)
@@ -242,27 +225,17 @@ def _build(folder: Path, marks: Marks) -> RootFilesystem:
     return RootFilesystem((lower, upper))
 
 
-def _sandbox() -> Sandbox:
-    image = StoredImage("sha256:probe", Path("/"), ())
-    return Sandbox("0" * 32, "probe", image, (_COMMAND,), "/", 128, 16, {})
-
-
 async def _last_words(process: Process) -> bytes:
     try:
         await process.exited
     finally:
         await process.kill()
     said = b""
-    while select.select([process.output], [], [], 0)[0]:
-        part = os.read(process.output, 4096)
-        if not part:
-            break
-        said += part
+    with contextlib.suppress(BlockingIOError):
+        while part := os.read(process.output, 4096):
+            said += part
     os.close(process.output)
     return said
-
-
-_GROUPS = "control-groups.json"
 
 
 class RunDirectory:
