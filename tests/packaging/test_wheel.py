@@ -1,6 +1,7 @@
 """What the built wheel holds and does, run from it in an environment that has nothing else (scripts/test-package)."""
 
 import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -35,8 +36,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([script, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_the_wheel_installs_two_packages_and_nothing_beside_them() -> None:
-    assert {name.split("/")[0] for name in names() if ".dist-info/" not in name} == {"scar_pulumi", "scar_components"}
+def test_the_wheel_installs_three_packages_and_nothing_beside_them() -> None:
+    installed = {name.split("/")[0] for name in names() if ".dist-info/" not in name}
+    assert installed == {"scar_pulumi", "scar_components", "scar_foundation"}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,9 @@ def test_the_wheel_installs_two_packages_and_nothing_beside_them() -> None:
     [
         "scar_pulumi/py.typed",
         "scar_components/py.typed",
+        "scar_foundation/py.typed",
+        "scar_pulumi/cloud/__init__.pyi",
+        "scar_pulumi/cloud/ministack/requirements.txt",
         "scar_pulumi/engine/module/go.mod",
         "scar_pulumi/engine/module/go.sum",
         "scar_components/supervisor_image/bundle.py",
@@ -100,3 +105,14 @@ def test_the_supervisor_is_bundled_from_the_installed_wheel(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     with tarfile.open(tmp_path / "l.tar.gz") as layer:
         assert all(name.split("/")[0] == "opt" for name in layer.getnames())
+
+
+def test_the_local_cloud_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With MiniStack from its own environment, which the wheel's does not have."""
+    monkeypatch.setenv("SCAR_STATE_DIR", str(tmp_path))
+    started = run("local", "start", "--json")
+    try:
+        assert started.returncode == 0, started.stderr
+        assert json.loads(started.stdout)["endpoint"].startswith("http://127.0.0.1:")
+    finally:
+        run("local", "stop")
