@@ -101,7 +101,7 @@ def test_only_what_is_edited_changes_and_files_outlive_the_stack(hybrid: Hybrid,
     assert changed(terminal.up(hybrid.write())["changes"]) == {**same, "update": 1}
     refused = terminal.scar("preview", hybrid.fdl, "--stack", "prod", check=False)
     assert refused.status == 2
-    assert "functions.oscar[0].far.image_file: is for local stacks" in refused.stderr
+    assert "functions.oscar[0].far.image_file: works on local stacks only" in refused.stderr
 
     (hybrid.folder / "kept.txt").write_text("kept")
     terminal.scar("put", "minio.default/hybrid-work/other", hybrid.folder / "kept.txt")
