@@ -4,7 +4,7 @@ Code below a service raises `ServiceError`; only the gateway turns it into HTTP,
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Protocol
 from xml.sax.saxutils import escape
@@ -99,16 +99,14 @@ class Service(Protocol):
     """Under which its requests are counted. Default: the service that each is signed for."""
     stores_data: bool = False
     """Whether its requests bring data, for which the disk must have room."""
+    refusal: Callable[[ServiceError], Response] = staticmethod(rest_json_error)
+    """How its protocol words an error."""
 
     def takes(self, request: ServiceRequest) -> bool:
         """Return whether the request is this service's, if no earlier one in the table takes it."""
 
     async def __call__(self, request: ServiceRequest) -> ASGIApp:
         """Return the answer, or the application that gives it; raise ServiceError to refuse."""
-
-    def refusal(self, error: ServiceError) -> Response:
-        """Return an error in the words of the service's protocol."""
-        return rest_json_error(error)
 
     def welcomes(self, request: ServiceRequest, origin: str) -> bool:  # noqa: ARG002 - for those that decide by them
         """Return whether web pages of an origin that is not on this machine may send the request."""

@@ -87,6 +87,7 @@ class HttpEndpoint(Service):
     """Serves every request to an HTTP API."""
 
     name = "execute-api"
+    refusal = staticmethod(json_message)
 
     def __init__(
         self, store: ApiStore, authorization: Authorization, functions: LambdaIntegration, log: AccessLog
@@ -107,10 +108,6 @@ class HttpEndpoint(Service):
         address = address_of(request, self._store)
         api = self._apis.find(address.api) if address else None
         return api is not None and cors.allows(api.cors, origin)
-
-    def refusal(self, error: ServiceError) -> Response:
-        """Return an error as API Gateway words it."""
-        return json_message(error)
 
     async def __call__(self, request: ServiceRequest) -> Response:
         """Answer one request."""

@@ -47,6 +47,12 @@ def token(account: str, region: str) -> str:
     return base64.b64encode(f"AWS:scar-{account}-{region}".encode()).decode()
 
 
+def registry_error(error: ServiceError) -> Response:
+    """Return an error as registries word it."""
+    document = {"errors": [{"code": error.code, "message": error.message, "detail": None}]}
+    return json_response(document, error.status, _VERSION)
+
+
 class Registry(Service):
     """Serves `/v2/`.
 
@@ -55,6 +61,7 @@ class Registry(Service):
     """
 
     name = "registry"
+    refusal = staticmethod(registry_error)
     stores_data = True
 
     def __init__(self, images: ImageStore, exists: Exists, announce: Announce) -> None:
@@ -76,11 +83,6 @@ class Registry(Service):
             raise ServiceError(413, "SIZE_INVALID", f"a manifest has at most {MANIFEST_BYTES} bytes") from error
         except OSError as error:
             raise ServiceError(507, "UNKNOWN", f"the local cloud cannot write it: {error}") from error
-
-    def refusal(self, error: ServiceError) -> Response:
-        """Return an error as registries word it."""
-        document = {"errors": [{"code": error.code, "message": error.message, "detail": None}]}
-        return json_response(document, error.status, _VERSION)
 
     async def _answer(self, request: ServiceRequest) -> ASGIApp:
         route = _ROUTE.fullmatch(request.path)

@@ -77,6 +77,7 @@ def minio_event(found: NewObject, endpoint: str) -> dict[str, Any]:
 class Minio(Service):
     """Serves the clusters' storage; `arrived` gets the bucket, the key and MinIO's event of each new object."""
 
+    refusal = staticmethod(s3_error)
     name = "oscar"
     stores_data = True
 
@@ -102,10 +103,6 @@ class Minio(Service):
             raise ServiceError(400, "InvalidBucketName", text)
         inner = ServiceRequest(as_s3_request(request.scope, path, unquote(path)), request.receive)
         return partial(self._serve, inner, unquote(path))
-
-    def refusal(self, error: ServiceError) -> Response:
-        """Return an error as S3 words it."""
-        return s3_error(error)
 
     def _is_users(self, signature: Signature | None) -> TypeGuard[Signature]:
         return signature is not None and signature.key == USER

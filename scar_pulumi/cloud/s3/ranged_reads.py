@@ -23,7 +23,7 @@ from scar_pulumi.cloud.asgi import (
     request_of,
     scope_of,
 )
-from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
+from scar_pulumi.cloud.service import Service, ServiceRequest, s3_error
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _LARGE = 8 * MIB
@@ -40,6 +40,8 @@ class _ChangedError(Exception):
 class RangedReads(Service):
     """Answers reads of parts of large objects; those of small ones are the application's."""
 
+    refusal = staticmethod(s3_error)
+
     def __init__(self, application: ASGIApp, directory: Path) -> None:
         self._application = application
         self._directory = directory
@@ -54,10 +56,6 @@ class RangedReads(Service):
             and "/" in request.path.strip("/")
             and request.service == "s3"
         )
-
-    def refusal(self, error: ServiceError) -> Response:
-        """Return an error as S3 words it."""
-        return s3_error(error)
 
     async def __call__(self, incoming: ServiceRequest) -> ASGIApp:
         """Answer one request."""

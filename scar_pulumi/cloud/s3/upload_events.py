@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
-from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Response, Scope, Send, find_header
+from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Scope, Send, find_header
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
-from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
+from scar_pulumi.cloud.service import Service, ServiceRequest, s3_error
 from scar_pulumi.cloud.signature import Caller
 
 _log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class _Expected:
 class UploadEvents(Service):
     """Serves S3's requests; `is_ours` tells whether a function's events come to our queue."""
 
+    refusal = staticmethod(s3_error)
     stores_data = True
 
     def __init__(self, upstream: Upstream, is_ours: Callable[[str], bool]) -> None:
@@ -71,10 +72,6 @@ class UploadEvents(Service):
         if request.method != "GET" and is_bucket_path(request.path):
             return partial(self._change, bucket)
         return self._upstream
-
-    def refusal(self, error: ServiceError) -> Response:
-        """Return an error as S3 words it."""
-        return s3_error(error)
 
     async def _change(self, bucket: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Let MiniStack change a bucket, and forget its rules."""
