@@ -1,6 +1,5 @@
 """Groups of commands: the verbs, imported when they are used, and the actions of a verb."""
 
-import difflib
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +66,9 @@ class Group(click.Group):
         """Find the command; a name that does not exist may resemble one that does."""
         name, known = args[0], self.list_commands(ctx)
         if name not in known and not ctx.resilient_parsing and not name.startswith("-"):
-            close = difflib.get_close_matches(name, known, n=1)
+            from difflib import get_close_matches  # noqa: PLC0415 - help needs none of it
+
+            close = get_close_matches(name, known, n=1)
             meant = f"; did you mean {close[0]}?" if close else ""
             raise click.UsageError(f"{name}: no such {self.noun}{meant} (there are: {', '.join(known)})", ctx)
         return super().resolve_command(ctx, args)

@@ -1,6 +1,5 @@
 """A stack's outputs as plain data: its functions, buckets, OSCAR clusters and their services."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -200,7 +199,9 @@ def unknown_function(name: str, known: Mapping[str, Any]) -> str:
     """Return the message about an unknown function: which ones exist, and which one may have been meant."""
     if not known:
         return f"{name}: no such function; the stack has none"
-    close = difflib.get_close_matches(name, known, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 - help needs none of it
+
+    close = get_close_matches(name, known, n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
     return f"{name}: no such function{meant} (there are: {', '.join(sorted(known))})"
 
