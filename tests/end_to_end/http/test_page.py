@@ -1,4 +1,4 @@
-"""The page in front of a function, in a real browser. Screenshots of it are in tests/http/screenshots."""
+"""The page in front of a function, in a real browser; screenshots go to `screenshots` beside this file."""
 
 import json
 import struct
