@@ -86,7 +86,7 @@ def test_the_python_code_names_no_folder_of_this_machine(bundle: Bundle) -> None
                 assert folder.encode() not in content, path
 
 
-def test_every_module_that_is_carried_can_be_imported_in_an_empty_root(launch: Launch, bundle: Bundle) -> None:
+def test_every_module_in_the_layer_can_be_imported_in_an_empty_root(launch: Launch, bundle: Bundle) -> None:
     (archive,) = bundle.folder.rglob("python*.zip")
     with zipfile.ZipFile(archive) as packed:
         names = [name.removesuffix(".pyc").removesuffix("/__init__").replace("/", ".") for name in packed.namelist()]
@@ -95,7 +95,7 @@ def test_every_module_that_is_carried_can_be_imported_in_an_empty_root(launch: L
     assert launch("empty", image={"Entrypoint": entrypoint}).output({}) == "all\n"
 
 
-def test_every_foreign_file_is_accounted_for_with_its_licence(bundle: Bundle) -> None:
+def test_every_third_party_file_is_in_the_sbom_with_its_licence(bundle: Bundle) -> None:
     root = bundle.folder / "opt/scar"
     document = json.loads((root / "sbom.json").read_text())
     told = {entry["value"] for part in document["components"] for entry in part["properties"]}
@@ -108,7 +108,7 @@ def test_every_foreign_file_is_accounted_for_with_its_licence(bundle: Bundle) ->
     assert all(part["licenses"][0]["expression"] for part in document["components"])
 
 
-def test_only_what_is_needed_is_carried(bundle: Bundle) -> None:
+def test_the_layer_has_only_what_it_needs(bundle: Bundle) -> None:
     names = {path.name.partition(".")[0] for path in bundle.folder.rglob("*") if path.is_file()}
     assert not names & {"_hashlib", "_ctypes", "_sqlite3", "_asyncio", "unicodedata", "boto3", "pip", "setuptools"}
 
@@ -132,7 +132,9 @@ def other_interpreters() -> list[str]:
 @pytest.mark.parametrize(
     "python", other_interpreters() or [pytest.param("", marks=pytest.mark.skip("no other CPython"))]
 )
-def test_any_cpython_of_the_machine_can_be_carried(python: str, shared_folder: Path, root_filesystem: Any) -> None:
+def test_any_cpython_of_the_machine_can_be_put_into_a_layer(
+    python: str, shared_folder: Path, root_filesystem: Any
+) -> None:
     packages = str(Path(obstore.__file__).parents[1])
     file = shared_folder / f"other-{abs(hash(python))}.tar.gz"
     facts = json.loads(build("--output", str(file), python=python, PYTHONPATH=packages))

@@ -80,7 +80,7 @@ def test_its_parts_are_named_with_their_versions_and_licences(foreign: Bundle) -
     assert {"cpython", "glibc", "openssl", "botocore"} <= {path.stem for path in (root / "licences").iterdir()}
 
 
-def test_where_there_are_no_packages_the_ways_out_are_told(tmp_path: Path) -> None:
+def test_without_apt_the_message_names_other_ways(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, BUNDLE, "--architecture", "arm64", "--output", tmp_path / "layer"],
         capture_output=True,

@@ -23,13 +23,13 @@ def test_its_entry_point_is_that_of_the_layer(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("package", ["obstore", "botocore"])
-def test_its_packages_are_those_that_are_locked(package: str) -> None:
+def test_its_packages_have_the_locked_versions(package: str) -> None:
     locked = tomllib.loads((BUNDLE.parents[1] / "uv.lock").read_text())["package"]
     (version,) = (found["version"] for found in locked if found["name"] == package)
     assert f"ARG {package.upper()}={version}" in LINES
 
 
-def test_it_makes_the_tree_that_the_bundler_makes(bundle: Bundle, base: str, tmp_path: Path) -> None:
+def test_it_builds_the_same_tree(bundle: Bundle, base: str, tmp_path: Path) -> None:
     docker("build", "--network", "none", "--build-arg", f"BASE={base}", "--output", str(tmp_path), str(BUNDLE.parent))
     assert tree(tmp_path) == tree(bundle.folder)
 

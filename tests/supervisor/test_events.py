@@ -52,7 +52,7 @@ def test_the_time_of_an_s3_event_is_optional() -> None:
     assert "EVENT_TIME" not in item.variables
 
 
-def test_a_record_without_a_key_is_told() -> None:
+def test_a_record_without_a_key_is_invalid() -> None:
     with pytest.raises(EventInvalid, match="does not name a bucket and an object key"):
         read({"Records": [{"eventSource": "aws:s3", "s3": {}}]})
 
@@ -94,7 +94,7 @@ def test_no_payload_makes_reading_fail(payload: bytes) -> None:
     assert isinstance(content(payload), bytes)
 
 
-def test_an_event_of_a_hundred_thousand_brackets_is_saved_too() -> None:
+def test_deeply_nested_json_is_saved_as_text() -> None:
     assert content(b"[" * 100_000) == b"[" * 100_000
 
 
@@ -110,7 +110,7 @@ def s3_record(key: str, source: str = "aws:s3", bucket: str = "bucket") -> dict[
     return {"eventSource": source, "s3": {"bucket": {"name": bucket}, "object": {"key": key}}}
 
 
-def test_records_of_minio_lie_in_minio() -> None:
+def test_records_of_minio_name_objects_in_minio() -> None:
     assert sources({"Key": "bucket/a b", "Records": [s3_record("a+b", "minio:s3")]}) == [
         Object("minio.default", "bucket", "a b")
     ]
@@ -124,7 +124,7 @@ def test_records_of_minio_lie_in_minio() -> None:
         ({"Key": "/space/f/a", "Records": [{"objectKey": "a"}, {"objectKey": "b"}]}, ["f/a", "f/b"]),
     ],
 )
-def test_records_of_onetrigger_lie_in_their_space(event: dict[str, Any], keys: list[str]) -> None:
+def test_records_of_onetrigger_name_files_in_their_space(event: dict[str, Any], keys: list[str]) -> None:
     for record in event["Records"]:
         record |= {"eventSource": "OneTrigger", "objectId": "00", "eventTime": "2026-01-01T00:00:00"}
     assert sources(event) == [Object("onedata.default", "space", key) for key in keys]
@@ -160,7 +160,9 @@ def test_a_rucio_event_names_a_file_by_its_scope(event: dict[str, Any]) -> None:
         ("minio:s3", None, "minio.default"),
     ],
 )
-def test_a_delegated_event_lies_where_its_provider_says(encode: Any, source: str, provider: str, found: str) -> None:
+def test_the_provider_of_a_delegated_event_says_where_its_files_are(
+    encode: Any, source: str, provider: str, found: str
+) -> None:
     event = {"event": encode({"Records": [s3_record("a", source)]}), "storage_provider": provider}
     assert sources(event) == [Object(found, "bucket", "a")]
 

@@ -68,5 +68,5 @@ def test_query_parameters_are_variables() -> None:
         ("text", False),
     ],
 )
-def test_who_waits_for_an_answer_over_http(event: Any, waits: bool) -> None:
+def test_only_synchronous_http_requests_wait_for_a_response(event: Any, waits: bool) -> None:
     assert http.is_synchronous(event) is waits

@@ -58,7 +58,7 @@ def test_a_lambda_batch_function_submits_only_what_takes_too_long(
     assert [json.loads(batch.variables(number)["EVENT"]) for number in range(len(batch.jobs))] == [event]
 
 
-def test_an_event_for_which_too_little_time_is_left_is_submitted_unstarted(
+def test_an_event_with_too_little_time_left_is_submitted_before_it_starts(
     launch: Launch, batch: Batch, credentials: dict[str, str]
 ) -> None:
     container = launch(script="echo ran", configuration=mode("lambda-batch"), environment=reaching(batch, credentials))
@@ -67,7 +67,7 @@ def test_an_event_for_which_too_little_time_is_left_is_submitted_unstarted(
     assert "ran\n" not in container.log
 
 
-def test_inputs_that_were_through_are_not_run_again_by_the_job(
+def test_the_job_does_not_run_finished_inputs_again(
     launch: Launch, batch: Batch, s3: Any, credentials: dict[str, str]
 ) -> None:
     name = bucket(s3, "half-done")
@@ -85,7 +85,7 @@ def test_inputs_that_were_through_are_not_run_again_by_the_job(
     assert keys(s3, name)[-3:] == ["out/job-c", "out/job-slow", "out/lambda-a"]
 
 
-def test_one_job_is_made_whatever_is_lost_and_retried(
+def test_one_event_is_one_job_even_if_requests_are_lost(
     launch: Launch, batch: Batch, credentials: dict[str, str]
 ) -> None:
     batch.lose_answers = 3
@@ -99,7 +99,7 @@ def test_one_job_is_made_whatever_is_lost_and_retried(
     assert len({job["jobName"] for job in batch.jobs}) == 31
 
 
-def test_an_event_that_lambda_repeats_is_one_job(launch: Launch, batch: Batch, credentials: dict[str, str]) -> None:
+def test_an_event_that_lambda_retries_is_one_job(launch: Launch, batch: Batch, credentials: dict[str, str]) -> None:
     batch.jobs.append({"jobName": "", "id": "job-earlier"})
     container = launch(configuration=mode("batch"), environment=reaching(batch, credentials))
     request_id = container.start({})
@@ -143,7 +143,7 @@ def test_a_large_event_travels_through_the_bucket(
         ({"name": "fn", "execution_mode": "batch"}, "job_queue, job_definition missing"),
     ],
 )
-def test_what_cannot_be_delegated_is_told(
+def test_an_event_that_cannot_be_submitted_fails_with_the_reason(
     launch: Launch, batch: Batch, credentials: dict[str, str], configuration: Any, complaint: str
 ) -> None:
     container = launch(configuration=configuration, environment=reaching(batch, credentials))
@@ -180,7 +180,7 @@ def asynchronous(launch: Launch, queue: Queue, **configuration: Any) -> Containe
 
 
 @pytest.mark.parametrize("how", [{"headers": EVENT_HEADER}, {"routeKey": "ANY /launch/async"}])
-def test_a_call_that_nobody_waits_for_is_queued_whole_and_answered_at_once(
+def test_an_asynchronous_call_is_queued_unchanged_and_accepted_at_once(
     launch: Launch, queue: Queue, how: dict[str, Any]
 ) -> None:
     container = asynchronous(launch, queue)
@@ -202,7 +202,7 @@ def test_a_call_that_nobody_waits_for_is_queued_whole_and_answered_at_once(
     wait_for(lambda: "ran\n" in container.log, 10, "the script's output")
 
 
-def test_a_queued_call_that_fails_is_a_failure_that_lambda_sees(launch: Launch, queue: Queue) -> None:
+def test_a_queued_call_that_fails_is_a_failed_invocation(launch: Launch, queue: Queue) -> None:
     container = asynchronous(launch, queue)
     event = {**request("hello", headers=EVENT_HEADER), "queuedBy": "x", "script": "ZXhpdCAz"}
     outcome = container.invoke(event)
@@ -217,7 +217,7 @@ def test_a_queued_call_that_fails_is_a_failure_that_lambda_sees(launch: Launch, 
         ((400, "what?"), 500, "what?"),
     ],
 )
-def test_a_call_that_cannot_be_queued_is_told_so(
+def test_a_call_that_cannot_be_queued_fails_with_the_reason(
     launch: Launch, queue: Queue, refusal: tuple[int, str], status: int, said: str
 ) -> None:
     queue.refusal = refusal
@@ -227,7 +227,7 @@ def test_a_call_that_cannot_be_queued_is_told_so(
     assert said in received(document).decode()
 
 
-def test_a_call_that_is_too_large_for_the_queue_is_told_the_limit_and_the_way_out(launch: Launch, queue: Queue) -> None:
+def test_a_call_that_is_too_large_for_the_queue_is_a_413_with_a_hint(launch: Launch, queue: Queue) -> None:
     document = answer(asynchronous(launch, queue), request("x" * 1_100_000, headers=EVENT_HEADER))
     assert document["statusCode"] == 413
     assert b"takes 1,048,576; put the file into the function's input bucket" in received(document)

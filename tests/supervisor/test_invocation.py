@@ -24,12 +24,12 @@ def test_the_log_has_the_gateways_id_of_the_request_where_the_client_looks_for_i
     assert found.groups() == (request_id, "JKJaXmPLvHcESHA=")
 
 
-def test_a_request_that_nobody_waits_for_fails_as_an_event(launch: Launch) -> None:
+def test_an_asynchronous_request_fails_as_an_event(launch: Launch) -> None:
     event = request(headers={"X-Amz-Invocation-Type": "Event"})
     assert launch(script="exit 3").invoke(event).document["errorType"] == "ScriptFailed"
 
 
-def test_a_caller_is_answered_before_its_gateway_gives_up_and_the_work_goes_on(launch: Launch) -> None:
+def test_a_caller_gets_a_response_before_the_gateway_times_out_and_the_program_goes_on(launch: Launch) -> None:
     container = launch(script="sleep 2; echo ended", configuration={"name": "fn"})
     context = {"http": {"method": "POST"}, "timeEpoch": int((time.time() - 28.5) * 1000)}
     request_id = container.start(request(requestContext=context))
@@ -43,7 +43,7 @@ def test_a_caller_is_answered_before_its_gateway_gives_up_and_the_work_goes_on(l
     wait_for(lambda: "ended\n" in container.log, 10, "the first script's output")
 
 
-def test_a_quick_answer_is_the_functions_own(launch: Launch) -> None:
+def test_a_quick_response_is_the_functions_own(launch: Launch) -> None:
     context = {"http": {"method": "POST"}, "timeEpoch": int(time.time() * 1000)}
     document = answer(launch(script="echo quick"), request(requestContext=context))
     assert (document["statusCode"], received(document)) == (200, b"quick\n")
@@ -57,7 +57,7 @@ def test_a_quick_answer_is_the_functions_own(launch: Launch) -> None:
     ],
     ids=["a function URL", "a request that was kept and is sent again"],
 )
-def test_without_a_gateway_that_waits_the_function_takes_its_time(launch: Launch, told: dict[str, Any]) -> None:
+def test_without_a_gateway_the_function_has_all_its_time(launch: Launch, told: dict[str, Any]) -> None:
     context = {"http": {"method": "POST"}, **told}
     document = answer(launch(script="sleep 0.2; echo slow"), request(requestContext=context))
     assert (document["statusCode"], received(document)) == (200, b"slow\n")

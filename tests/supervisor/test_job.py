@@ -23,7 +23,7 @@ from tests.supervisor.objects import bucket, keys, to
         ("cd $TMP_OUTPUT_DIR; mkdir d; echo 1 >a; echo 2 >d/b", {"a": b"1\n", "d/b": b"2\n"}),
     ],
 )
-def test_files_made_of_standard_input_come_back_on_standard_output(
+def test_output_files_of_standard_input_go_to_standard_output(
     launch: Launch, script: str, files: dict[str, bytes] | None
 ) -> None:
     container = launch(script=script, environment={"AWS_LAMBDA_RUNTIME_API": ""})

@@ -35,7 +35,7 @@ def test_a_closed_connection_is_opened_again(launch: Launch) -> None:
     assert container.api.connections == 2
 
 
-def test_a_refused_answer_is_reported_and_the_next_event_taken(launch: Launch) -> None:
+def test_a_refused_response_is_reported_and_the_next_event_is_processed(launch: Launch) -> None:
     container = launch()
     container.api.refuse_response = True
     outcome = container.run("echo 1")
@@ -44,7 +44,7 @@ def test_a_refused_answer_is_reported_and_the_next_event_taken(launch: Launch) -
     assert printed(container.run("echo 2")) == "2\n"
 
 
-def test_an_unexpected_failure_is_reported_and_the_next_event_taken(launch: Launch) -> None:
+def test_an_unexpected_failure_is_reported_and_the_next_event_is_processed(launch: Launch) -> None:
     container = launch()
     # The script puts a file where the folder for its outputs was: nothing that the supervisor foresees.
     outcome = container.run("busybox rmdir $TMP_OUTPUT_DIR && echo > $TMP_OUTPUT_DIR")

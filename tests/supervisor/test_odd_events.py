@@ -174,7 +174,7 @@ def test_every_event_is_read_or_refused_with_a_reason(event: Any) -> None:
 
 @given(odd_events)
 @settings(deadline=None, max_examples=300)
-def test_every_event_is_sorted_by_who_waits_for_it(event: Any) -> None:
+def test_every_event_is_classified_without_an_error(event: Any) -> None:
     found = events.parse(json.dumps(event).encode())
     asked = (http.is_synchronous, http.asks_for_queueing, http.asks_for_page)
     assert all(isinstance(ask(found), bool) for ask in asked)
@@ -183,7 +183,7 @@ def test_every_event_is_sorted_by_who_waits_for_it(event: Any) -> None:
     assert not http.is_synchronous(found) or isinstance(http.gateway_deadline(found), float | None)
 
 
-def test_one_container_answers_every_event_in_its_turn(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
+def test_one_container_responds_to_every_event(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
     name = bucket(s3, "odd")
     s3.put_object(Bucket=name, Key="in/a b+c", Body=b"text")
     container = launch(script=COPY, configuration=to(f"{name}/out"), environment=credentials)

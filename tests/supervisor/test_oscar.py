@@ -49,7 +49,7 @@ def test_our_own_configuration_comes_first() -> None:
     assert set(ours) == {"name", "log_level", "inputs", "outputs", "storage_providers"}
 
 
-def test_what_is_no_configuration_is_told() -> None:
+def test_an_invalid_configuration_is_an_error() -> None:
     with pytest.raises(ConfigurationInvalid, match="not base64"):
         oscar.with_configuration({"FUNCTION_CONFIG": "%"})
 

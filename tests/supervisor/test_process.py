@@ -68,7 +68,7 @@ def test_processes_left_behind_are_ended_with_the_event(launch: Launch) -> None:
     wait_for(lambda: not any(with_argument(word) for word in ("4713", "4714", "4715")), 5, "all are gone")
 
 
-def test_a_process_left_behind_does_not_hold_up_the_answer(launch: Launch) -> None:
+def test_a_process_left_behind_does_not_delay_the_response(launch: Launch) -> None:
     container = launch()
     started = time.monotonic()
     assert printed(container.run("setsid sleep 30 & echo done")) == "done\n"
@@ -89,7 +89,7 @@ def test_the_threshold_of_the_environment_comes_first(launch: Launch) -> None:
 
 
 @pytest.mark.parametrize("code", [-9, 137])
-def test_a_kill_that_the_kernel_counts_is_for_want_of_memory(tmp_path: Path, code: int) -> None:
+def test_a_kill_that_the_kernel_counts_is_out_of_memory(tmp_path: Path, code: int) -> None:
     now = process.oom_kills()
     assert now, "no kernel counts here"
     before = {path: count - 1 for path, count in now.items()}
@@ -106,7 +106,7 @@ def test_a_kill_that_the_kernel_counts_is_for_want_of_memory(tmp_path: Path, cod
         ("nothing special", ScriptFailed),
     ],
 )
-def test_what_the_program_says_of_itself_counts(tmp_path: Path, printed: str, kind: type) -> None:
+def test_the_programs_own_words_decide_the_cause(tmp_path: Path, printed: str, kind: type) -> None:
     found, told = process.failure_cause("sh", 1, printed, {}, str(tmp_path))
     assert found is kind
     assert "exit code 1" in told
@@ -128,7 +128,7 @@ def small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_disk")
-def test_a_full_disk_is_told(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
+def test_a_full_disk_is_reported(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
     name = bucket(s3, "large-for-disk")
     s3.put_object(Bucket=name, Key="large", Body=b"x" * (2 << 20))
     container = launch(environment=credentials)

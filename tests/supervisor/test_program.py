@@ -70,7 +70,7 @@ def test_a_missing_interpreter_is_named_when_the_shell_fails_on_the_script(launc
     assert "/usr/bin/perl is not in the image" in outcome.message
 
 
-def test_windows_line_ends_are_pointed_out(launch: Launch) -> None:
+def test_windows_line_endings_are_pointed_out(launch: Launch) -> None:
     outcome = launch("glibc").run("#!/bin/bash\r\nfalse\r\n")
     assert "save it with Unix line endings" in outcome.message
 
@@ -90,7 +90,7 @@ def test_the_working_directory_of_the_image_is_honoured(launch: Launch) -> None:
     assert printed(launch(image={"WorkingDir": "/bin"}).run("pwd")) == "/bin\n"
 
 
-def test_a_working_directory_that_is_not_there_is_passed_over(launch: Launch) -> None:
+def test_a_missing_working_directory_is_ignored(launch: Launch) -> None:
     assert printed(launch(image={"WorkingDir": "/no/such/folder"}).run("pwd")) == "/\n"
 
 
@@ -102,7 +102,7 @@ def test_a_working_directory_that_is_not_there_is_passed_over(launch: Launch) ->
         ({"cmd_args": {"df": 1}}, "`cmd_args` is not a list"),
     ],
 )
-def test_what_an_event_brings_wrongly_is_told(launch: Launch, event: object, complaint: str) -> None:
+def test_a_malformed_script_or_argument_is_an_invalid_event(launch: Launch, event: object, complaint: str) -> None:
     outcome = launch(script="echo baked").invoke(event)
     assert outcome.document["errorType"] == "EventInvalid"
     assert complaint in outcome.message

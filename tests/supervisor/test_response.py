@@ -14,14 +14,14 @@ from tests.supervisor.container import printed
 from tests.supervisor.http_calls import answer, received, request
 
 
-def test_a_binary_answer_that_does_not_fit_is_an_error_and_not_half_a_file(launch: Launch) -> None:
+def test_binary_output_that_is_too_large_is_an_error_and_not_half_a_file(launch: Launch) -> None:
     document = answer(launch("glibc", script="#!/bin/bash\n" + r"printf '\377%05000000d' 0"), request())
     assert document["statusCode"] == 500
     assert b"ResponseTooLarge" in received(document)
     assert b"write it to $TMP_OUTPUT_DIR" in received(document)
 
 
-def test_the_answer_is_the_output_in_its_envelope(launch: Launch) -> None:
+def test_the_response_holds_the_output(launch: Launch) -> None:
     container = launch(script="echo to-out; echo to-err >&2")
     request_id = container.start({})
     document = container.finish(request_id).document
@@ -42,7 +42,7 @@ def test_binary_output_comes_back_unchanged(launch: Launch) -> None:
     assert base64.b64decode(outcome.document["body"]) == b"\0\xff\r\n\x80"
 
 
-def test_an_answer_longer_than_lambda_takes_is_cut_with_a_notice(launch: Launch) -> None:
+def test_output_that_is_too_large_is_cut_with_a_notice(launch: Launch) -> None:
     outcome = launch().run("seq 1 1200000")
     assert len(outcome.document["body"]) < 6_200_000
     output = printed(outcome)
@@ -63,7 +63,7 @@ def test_an_answer_longer_than_lambda_takes_is_cut_with_a_notice(launch: Launch)
         (":", b"", False, "text/plain; charset=utf-8"),
     ],
 )
-def test_text_and_binary_answers_both_come_back_right(
+def test_text_and_binary_output_have_their_types(
     launch: Launch, script: str, body: bytes, encoded: bool, content_type: str
 ) -> None:
     document = answer(launch(script=script), request())
@@ -73,7 +73,7 @@ def test_text_and_binary_answers_both_come_back_right(
     assert document["headers"]["Content-Type"] == content_type
 
 
-def test_text_that_is_larger_as_json_than_an_answer_may_be_is_encoded(launch: Launch) -> None:
+def test_text_that_is_too_large_as_json_is_encoded(launch: Launch) -> None:
     document = answer(launch("glibc", script='#!/bin/bash\nprintf "%04000000d" 0 | tr 0 \'"\' || true'), request())
     assert document["statusCode"] == 200
 
@@ -165,6 +165,6 @@ def test_the_route_that_is_open_to_all_never_leads_to_a_call(launch: Launch, mor
     assert "running" not in container.log
 
 
-def test_older_gateways_and_load_balancers_show_the_page_too(launch: Launch) -> None:
+def test_rest_apis_and_load_balancers_show_the_page_too(launch: Launch) -> None:
     event = {"httpMethod": "GET", "path": "/launch/", "requestContext": {"elb": {}}}
     assert b"<!doctype html>" in received(answer(launch(script="echo ran", configuration=PAGE), event))

@@ -37,7 +37,7 @@ def test_one_failed_record_fails_the_event_after_the_others_were_run(
     assert keys(s3, target) == ["a", "c"]
 
 
-def test_a_placeholder_of_a_folder_is_no_input(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
+def test_an_object_that_marks_a_folder_is_skipped(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
     name = bucket(s3, "placeholders")
     s3.put_object(Bucket=name, Key="in/", Body=b"")
     assert launch(script="echo ran", environment=credentials).output(s3_event(name, "in/")) == ""
@@ -53,7 +53,7 @@ def test_the_events_record_is_given_as_json(launch: Launch, s3: Any, credentials
     assert (time, key) == ("2026-01-01T00:00:00Z", "in/a b.txt")
 
 
-def test_a_staged_in_input_is_left_where_it_is(launch: Launch, credentials: dict[str, str]) -> None:
+def test_with_file_stage_in_the_input_stays_in_its_storage(launch: Launch, credentials: dict[str, str]) -> None:
     container = launch(
         script="echo ${INPUT_FILE_PATH-none} $STORAGE_OBJECT_KEY",
         configuration={"file_stage_in": True},

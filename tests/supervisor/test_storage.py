@@ -69,7 +69,7 @@ def test_files_of_any_name_come_from_onedata_and_go_there(launch: Launch, onedat
     assert onedata.files[f"space/out/deep/{name}"] == LARGE
 
 
-def test_a_door_may_send_elsewhere_and_no_password_goes_there(launch: Launch, webdav: Files) -> None:
+def test_a_redirect_to_another_server_gets_no_password(launch: Launch, webdav: Files) -> None:
     with serving(PoolServer, Files(files={"home/in/a": b"of the pool"})) as pool:
         webdav.redirect = pool.address
         container = launch(script=COPY, configuration=with_webdav(webdav))
@@ -78,7 +78,7 @@ def test_a_door_may_send_elsewhere_and_no_password_goes_there(launch: Launch, we
 
 
 @pytest.mark.parametrize("fault", ["break_off", "damage"])
-def test_a_download_that_breaks_off_or_is_damaged_is_repeated(launch: Launch, webdav: Files, fault: str) -> None:
+def test_an_interrupted_or_damaged_download_is_repeated(launch: Launch, webdav: Files, fault: str) -> None:
     webdav.files["home/in/a"] = LARGE
     setattr(webdav, fault, 2)
     outcome = launch(script=COPY, configuration=with_webdav(webdav)).invoke(dcache_event("a"))
@@ -86,7 +86,7 @@ def test_a_download_that_breaks_off_or_is_damaged_is_repeated(launch: Launch, we
     assert webdav.files["home/out/deep/a"] == LARGE
 
 
-def test_a_file_that_always_comes_damaged_is_an_error(launch: Launch, webdav: Files) -> None:
+def test_a_file_that_always_arrives_damaged_is_an_error(launch: Launch, webdav: Files) -> None:
     webdav.files["home/in/a"] = LARGE
     webdav.damage = 100
     outcome = launch(script=COPY, configuration=with_webdav(webdav)).invoke(dcache_event("a"))
@@ -107,7 +107,7 @@ def test_nothing_is_lost_while_a_tenth_of_all_requests_fails(launch: Launch, req
     assert {f"{root}/out/deep/{number}" for number in range(20)} <= set(held.files)
 
 
-def test_what_a_server_refuses_is_told_and_so_is_what_it_took(launch: Launch, webdav: Files) -> None:
+def test_refused_and_stored_outputs_are_named(launch: Launch, webdav: Files) -> None:
     container = launch(configuration=with_webdav(webdav))
     outcome = container.run("cd $TMP_OUTPUT_DIR; echo a >a; echo b >refused")
     assert outcome.document["errorType"] == "OutputFailed"
@@ -115,7 +115,7 @@ def test_what_a_server_refuses_is_told_and_so_is_what_it_took(launch: Launch, we
     assert outcome.message.endswith("stored: home/out/deep/a")
 
 
-def test_wrong_credentials_are_told(launch: Launch, webdav: Files) -> None:
+def test_wrong_credentials_are_an_error(launch: Launch, webdav: Files) -> None:
     configuration = with_webdav(webdav)
     configuration["storage_providers"]["webdav.dcache"]["password"] = "wrong"
     outcome = launch(script=COPY, configuration=configuration).invoke(dcache_event("a"))

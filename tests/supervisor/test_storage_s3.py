@@ -66,7 +66,9 @@ KEYS = [
 ]
 
 
-def test_objects_of_any_name_come_in_and_go_out_unchanged(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
+def test_objects_of_any_name_are_downloaded_and_stored_unchanged(
+    launch: Launch, s3: Any, credentials: dict[str, str]
+) -> None:
     source, target = bucket(s3, "names-in"), bucket(s3, "names-out")
     for key in KEYS:
         s3.put_object(Bucket=source, Key=key, Body=key.encode())
@@ -84,7 +86,7 @@ def test_objects_of_any_name_come_in_and_go_out_unchanged(launch: Launch, s3: An
 
 
 @pytest.mark.parametrize("key", ["a/../b", "a/./b", "..", "a\x01b"])
-def test_a_key_that_no_url_can_name_fails_and_fetches_nothing_else(
+def test_a_key_that_urls_cannot_have_fails_and_downloads_nothing_else(
     launch: Launch, s3: Any, credentials: dict[str, str], key: str
 ) -> None:
     name = bucket(s3, "hostile")
@@ -102,7 +104,9 @@ def test_a_missing_object_or_bucket_is_named(launch: Launch, s3: Any, credential
     assert "no-such-bucket/x" in container.invoke(s3_event("no-such-bucket", "x")).message
 
 
-def test_a_name_longer_than_files_can_have_comes_in(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
+def test_a_key_longer_than_file_names_can_be_is_downloaded(
+    launch: Launch, s3: Any, credentials: dict[str, str]
+) -> None:
     name, key = bucket(s3, "long-names"), "in/" + "日" * 250 + ".txt"
     s3.put_object(Bucket=name, Key=key, Body=b"content")
     output = launch(script='cat "$INPUT_FILE_PATH"; echo; echo "$STORAGE_OBJECT_KEY"', environment=credentials)
@@ -120,7 +124,7 @@ def test_plain_http_beyond_this_machine_is_refused(launch: Launch) -> None:
     assert "use an https URL" in outcome.message
 
 
-def test_a_storage_that_is_never_there_is_told_with_the_cause(launch: Launch, credentials: dict[str, str]) -> None:
+def test_an_unreachable_storage_is_an_error_with_the_cause(launch: Launch, credentials: dict[str, str]) -> None:
     environment = {**credentials, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     outcome = launch(environment=environment, script="echo ran").invoke(s3_event("bucket", "key"))
     assert outcome.document["errorType"] == "InputFailed"
@@ -147,7 +151,7 @@ def test_a_large_object_passes_through_little_memory(
     assert int(status.split("VmHWM:")[1].split()[0]) < 90_000, status  # kB
 
 
-def test_storage_that_is_not_there_for_a_while_is_waited_for(
+def test_a_storage_that_is_unavailable_for_a_while_is_waited_for(
     launch: Launch, s3: Any, s3_endpoint: str, credentials: dict[str, str]
 ) -> None:
     name = bucket(s3, "flaky")
@@ -181,7 +185,7 @@ def test_a_damaged_download_is_repeated_where_there_is_a_checksum(
         assert len(faults.requests) == downloads + 1
 
 
-def test_a_download_that_breaks_off_is_taken_up_where_it_stopped(
+def test_an_interrupted_download_is_resumed(
     launch: Launch, s3: Any, s3_endpoint: str, credentials: dict[str, str]
 ) -> None:
     name, content = bucket(s3, "broken-off"), bytes(range(256)) * 40_000

@@ -102,7 +102,7 @@ def outcome(
         container.close()
 
 
-def test_a_server_that_no_known_authority_vouches_for_is_refused(storage: Any, outcome: Callable[..., Outcome]) -> None:
+def test_a_certificate_of_an_unknown_authority_is_not_trusted(storage: Any, outcome: Callable[..., Outcome]) -> None:
     provider, settings, _ = storage
     refused = outcome(provider, settings, {})
     assert refused.failed
@@ -110,7 +110,7 @@ def test_a_server_that_no_known_authority_vouches_for_is_refused(storage: Any, o
 
 
 @pytest.mark.parametrize("place", [OF_THE_IMAGE, CARRIED])
-def test_authorities_are_those_of_the_image_and_where_it_has_none_those_that_are_carried(
+def test_the_images_authorities_are_trusted_or_else_the_layers_own(
     storage: Any, outcome: Callable[..., Outcome], authority: Path, place: str
 ) -> None:
     provider, settings, stored = storage
@@ -119,7 +119,7 @@ def test_authorities_are_those_of_the_image_and_where_it_has_none_those_that_are
     assert stored() == b"ok\n"
 
 
-def test_who_does_not_want_certificates_checked_says_so(storage: Any, outcome: Callable[..., Outcome]) -> None:
+def test_verify_false_accepts_any_certificate(storage: Any, outcome: Callable[..., Outcome]) -> None:
     provider, settings, stored = storage
     accepted = outcome(provider, {**settings, "verify": False}, {})
     assert not accepted.failed, accepted.message
