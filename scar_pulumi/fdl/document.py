@@ -96,27 +96,26 @@ def _check_bucket(bucket: str) -> None:
             raise BadPathError(f"the bucket {bucket!r} {rule.says}", rule.hint)
 
 
-class FunctionValues(NamedTuple):
-    """The checked values of one function, and its path; wrong values are missing."""
+@dataclass(frozen=True)
+class Owner:
+    """A function or a service: its place in the document and its checked values; wrong values are missing."""
 
     path: str
     values: dict[str, Any]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The section `lambda`; empty if it was wrong."""
-        section: dict[str, Any] = self.values.get("lambda", {})
-        return section
+        """The section that has its name, input and output."""
+        return self.values
 
     @property
-    def container(self) -> dict[str, Any]:
-        """The section `lambda.container`; empty if it was wrong."""
-        section: dict[str, Any] = self.settings.get("container", {})
-        return section
+    def settings_path(self) -> str:
+        """The path of that section."""
+        return self.path
 
     @property
     def name(self) -> str:
-        """The function's name in messages."""
+        """Its name in messages."""
         return str(self.settings.get("name", self.path))
 
     @property
@@ -124,39 +123,40 @@ class FunctionValues(NamedTuple):
         """Whether its outputs may start it again."""
         return bool(self.settings.get("allow_loop"))
 
+    def links(self, direction: str) -> tuple[str, list[Any]]:
+        """Return the path and the entries of `input` or `output`."""
+        return f"{self.settings_path}.{direction}", self.settings.get(direction, [])
+
+
+class FunctionValues(Owner):
+    """A function on AWS."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The section `lambda`; empty if it was wrong."""
+        return self.values.get("lambda", {})  # type: ignore[no-any-return] # the checker has seen that it is a map
+
+    @property
+    def settings_path(self) -> str:
+        """The path of that section."""
+        return f"{self.path}.lambda"
+
+    @property
+    def container(self) -> dict[str, Any]:
+        """The section `lambda.container`; empty if it was wrong."""
+        return self.settings.get("container", {})  # type: ignore[no-any-return] # likewise
+
     @property
     def uses_batch(self) -> bool:
         """Whether some of its events run in AWS Batch."""
         return self.settings.get("execution_mode") in ("batch", "lambda-batch")
 
-    def links(self, direction: str) -> tuple[str, list[Any]]:
-        """Return the path and the entries of `input` or `output`."""
-        return f"{self.path}.lambda.{direction}", self.settings.get(direction, [])
 
+@dataclass(frozen=True)
+class ServiceValues(Owner):
+    """A service on an OSCAR cluster."""
 
-class ServiceValues(NamedTuple):
-    """The checked values of one service on an OSCAR cluster, and its path; wrong values are missing."""
-
-    path: str
     cluster: str
-    values: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The service's name in messages."""
-        return str(self.values.get("name", self.path))
-
-    @property
-    def allow_loop(self) -> bool:
-        """Whether its outputs may start it again."""
-        return bool(self.values.get("allow_loop"))
-
-    def links(self, direction: str) -> tuple[str, list[Any]]:
-        """Return the path and the entries of `input` or `output`."""
-        return f"{self.path}.{direction}", self.values.get(direction, [])
-
-
-Owner = FunctionValues | ServiceValues
 
 
 class Link(NamedTuple):
@@ -205,7 +205,7 @@ class Document:
         """Return all services on OSCAR clusters that are at least maps."""
         for index, clusters in enumerate(self.values.get("functions", {}).get("oscar", ())):
             for cluster, values in clusters.items() if isinstance(clusters, dict) else ():
-                yield ServiceValues(join(f"functions.oscar[{index}]", cluster), cluster, values)
+                yield ServiceValues(join(f"functions.oscar[{index}]", cluster), values, cluster)
 
     def owners(self) -> Iterator[Owner]:
         """Return all functions and services."""

@@ -1,20 +1,6 @@
 """One entry of `functions.aws`: its sections `lambda`, `batch`, `iam`, `cloudwatch` and `ecr`."""
 
-from scar_foundation.limits import (
-    BATCH_MEMORY,
-    BATCH_NODES,
-    BATCH_VCPUS,
-    LAMBDA_ARCHITECTURES,
-    LAMBDA_DESCRIPTION_CHARACTERS,
-    LAMBDA_EPHEMERAL_STORAGE,
-    LAMBDA_MEMORY,
-    LAMBDA_NAME_CHARACTERS,
-    LAMBDA_NAME_PATTERN,
-    LAMBDA_TIMEOUT,
-    LOG_RETENTION_CHOICES,
-    LOG_RETENTION_DAYS,
-    Range,
-)
+from scar_foundation import limits
 from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Rule, Section, Table, Text, Whole
 from scar_pulumi.fdl.model import Batch, ComputeResources, FileSystem, Function, MultiNodeParallel, Vpc
 from scar_pulumi.fdl.tables.api_gateway import API_GATEWAY
@@ -92,11 +78,13 @@ _TAG_VALUE = Text(what="a tag value", longest=256, rules=(_TAG_CHARACTERS,), loo
 
 _FUNCTION_NAME = Text(
     what="a function name",
-    longest=LAMBDA_NAME_CHARACTERS,
+    longest=limits.LAMBDA_NAME_CHARACTERS,
     rules=(
         Rule(r"^arn:", "is an ARN", "give the name alone", True),
         Rule(
-            LAMBDA_NAME_PATTERN, "is not a name that Lambda accepts for a function", "use letters, digits, '-' and '_'"
+            limits.LAMBDA_NAME_PATTERN,
+            "is not a name that Lambda accepts for a function",
+            "use letters, digits, '-' and '_'",
         ),
     ),
 )
@@ -111,7 +99,7 @@ _CONTAINER = Section(
         "environment": _environment("Variables of the user's process.", "container_environment"),
         "timeout_threshold": Key(
             "Seconds of the timeout that are kept free to store outputs.",
-            Whole(minimum=0, maximum=LAMBDA_TIMEOUT.most - 1, unit="s"),
+            Whole(minimum=0, maximum=limits.LAMBDA_TIMEOUT.most - 1, unit="s"),
             default_doc="10, or half of a timeout below 20",
             # https://github.com/grycap/scar/blob/master/fdl-example.yaml has it with a quote too many.
             aliases=('timeout_threshold"',),
@@ -130,34 +118,34 @@ _CONTAINER = Section(
 
 
 def _number(
-    doc: str, limits: Range, unit: str = "", *, whose: str = "Lambda's", link: str = _LIMITS, field: str | None = None
+    doc: str, bounds: limits.Range, unit: str = "", *, whose: str = "Lambda's", link: str = _LIMITS, field: str = ""
 ) -> Key:
-    kind = Whole.within(limits, unit=unit, whose=whose)
-    return Key(doc, kind, default=limits.default, link=link, field=field)
+    kind = Whole.within(bounds, unit=unit, whose=whose)
+    return Key(doc, kind, default=bounds.default, link=link, field=field or None)
 
 
 _LAMBDA = {
     "name": Key("Name of the function.", _FUNCTION_NAME, required=True, link=_CREATE),
     "description": Key(
         "Description in the AWS console.",
-        Text(what="a description", longest=LAMBDA_DESCRIPTION_CHARACTERS),
+        Text(what="a description", longest=limits.LAMBDA_DESCRIPTION_CHARACTERS),
         default="Automatically generated lambda function",
         link=_CREATE,
     ),
-    "memory": _number("Memory in MB.", LAMBDA_MEMORY, "MB"),
-    "timeout": _number("Seconds after which an invocation is stopped.", LAMBDA_TIMEOUT, "s"),
+    "memory": _number("Memory in MB.", limits.LAMBDA_MEMORY, "MB"),
+    "timeout": _number("Seconds after which an invocation is stopped.", limits.LAMBDA_TIMEOUT, "s"),
     "ephemeral_storage": Key(
         "Size of /tmp.",
         Section(
             inline=True,
-            keys={"Size": _number("Size in MB.", LAMBDA_EPHEMERAL_STORAGE, "MB", field="ephemeral_storage")},
+            keys={"Size": _number("Size in MB.", limits.LAMBDA_EPHEMERAL_STORAGE, "MB", field="ephemeral_storage")},
             shorthand="Size",
         ),
     ),
     "architectures": Key(
         "Instruction set of the image, a list of one.",
-        Items(Choice(LAMBDA_ARCHITECTURES), least=1, most=1),
-        default=LAMBDA_ARCHITECTURES[:1],
+        Items(Choice(limits.LAMBDA_ARCHITECTURES), least=1, most=1),
+        default=limits.LAMBDA_ARCHITECTURES[:1],
         field="architecture",
     ),
     "execution_mode": Key(
@@ -296,10 +284,12 @@ _MULTI_NODE_PARALLEL = Section(
     makes=MultiNodeParallel,
     keys={
         "enabled": Key("Whether a job runs on several nodes.", Flag(), default=False, aliases=("enable",)),
-        "number_nodes": Key("Nodes of a job.", Whole.within(BATCH_NODES, whose="Batch's"), default=10, link=_NODES),
+        "number_nodes": Key(
+            "Nodes of a job.", Whole.within(limits.BATCH_NODES, whose="Batch's"), default=10, link=_NODES
+        ),
         "main_node_index": Key(
             "Index of the main node, from 0.",
-            Whole(minimum=0, maximum=BATCH_NODES.most - 1, whose="Batch's"),
+            Whole(minimum=0, maximum=limits.BATCH_NODES.most - 1, whose="Batch's"),
             default=0,
             link=_NODES,
         ),
@@ -309,8 +299,8 @@ _MULTI_NODE_PARALLEL = Section(
 _BATCH = Section(
     makes=Batch,
     keys={
-        "vcpus": _number("vCPUs of a job.", BATCH_VCPUS, whose="Batch's", link=_JOB),
-        "memory": _number("Memory of a job in MB.", BATCH_MEMORY, "MB", whose="Batch's", link=_JOB),
+        "vcpus": _number("vCPUs of a job.", limits.BATCH_VCPUS, whose="Batch's", link=_JOB),
+        "memory": _number("Memory of a job in MB.", limits.BATCH_MEMORY, "MB", whose="Batch's", link=_JOB),
         "enable_gpu": Key("Whether a job gets a GPU.", Flag(), default=False),
         "environment": _environment("Variables of the job; those of the container win over them."),
         "multi_node_parallel": Key("Jobs on several nodes.", _MULTI_NODE_PARALLEL, link=_NODES),
@@ -343,8 +333,8 @@ _CLOUDWATCH = Section(
         "region": Key("Region of the logs: always the function's.", REGION, unused=True),
         "log_retention_policy_in_days": Key(
             "Days that log lines are kept.",
-            Choice(LOG_RETENTION_CHOICES),
-            default=LOG_RETENTION_DAYS,
+            Choice(limits.LOG_RETENTION_CHOICES),
+            default=limits.LOG_RETENTION_DAYS,
             field="log_retention",
             link=_RETENTION,
         ),

@@ -3,27 +3,16 @@
 OSCAR knows more keys with every release: those that are not listed are passed on as they are.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from scar_foundation.oscar_limits import (
-    CPU_PATTERN,
-    DEFAULT_CPU,
-    DEFAULT_MEMORY,
-    EXPOSE_DEFAULTS,
-    PORT,
-    QUANTITY_PATTERN,
-    RANGES,
-    SERVICE_NAME_CHARACTERS,
-    SERVICE_NAME_PATTERN,
-)
-from scar_pulumi.fdl.kinds import Anything, Choice, Flag, Items, Key, Kind, Rule, Section, Table, Text, Whole
+from scar_foundation import oscar_limits as limits
+from scar_pulumi.fdl.kinds import Anything, Choice, Flag, Items, Key, Rule, Section, Table, Text, Whole
 from scar_pulumi.fdl.model import OscarService
 from scar_pulumi.fdl.tables.names import FILE
 from scar_pulumi.fdl.tables.storage import storage_list
 
 _DNS_LABEL = Rule(
-    SERVICE_NAME_PATTERN,
+    limits.SERVICE_NAME_PATTERN,
     "is not a name that Kubernetes accepts",
     "use lower-case letters, digits and '-', with a letter or digit at both ends",
 )
@@ -31,28 +20,24 @@ _MEMORY = Text(
     what="an amount of memory",
     loose=True,
     optional=True,
-    rules=(Rule(QUANTITY_PATTERN, "is not an amount that Kubernetes accepts", "write it like 512Mi or 2Gi"),),
+    rules=(Rule(limits.QUANTITY_PATTERN, "is not an amount that Kubernetes accepts", "write it like 512Mi or 2Gi"),),
 )
 _CPU = Text(
     what="an amount of CPU",
     loose=True,
     optional=True,
-    rules=(Rule(CPU_PATTERN, "is not an amount that Kubernetes accepts", "write it like 0.5 or 500m"),),
+    rules=(Rule(limits.CPU_PATTERN, "is not an amount that Kubernetes accepts", "write it like 0.5 or 500m"),),
 )
 _TEXT = Text(loose=True, optional=True, bracketed=True)
 _WORDS = Items(Text(loose=True))
 _LABELS = Table(names=Text(what="a name"), of=_TEXT)
-_PODS = {name: Whole.within(limits) for name, limits in RANGES["synchronous"].items()}
+_PODS = {name: Whole.within(numbers) for name, numbers in limits.RANGES["synchronous"].items()}
 _SECONDS = Whole(minimum=0, maximum=10**9)
 # A number in OSCAR up to 4.0, a list from 4.1 on.
-_PORTS = Items(Whole.within(PORT, whose="TCP's"), single=True)
+_PORTS = Items(Whole.within(limits.PORT, whose="TCP's"), single=True)
 _LOG_LEVELS = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _DELEGATION = Choice(("static", "random", "load-based", "topsis"))
 _READ_ONLY = "OSCAR sets it"
-
-
-def _keys(kinds: Mapping[str, tuple[str, Kind]]) -> dict[str, Key]:
-    return {name: Key(doc, kind) for name, (doc, kind) in kinds.items()}
 
 
 _VARIABLES = Table(
@@ -85,7 +70,8 @@ _MEMBERS = Items(
             "ssl_verify": Key("Whether the certificate of the endpoint is verified.", Flag()),
             "priority": Key("Order of the members; lower numbers come first.", Whole(minimum=0, maximum=10_000)),
             "headers": Key("Headers of requests to the endpoint.", _LABELS, secret=True),
-            **_keys({"cluster_id": ("Id of the cluster.", _TEXT), "service_name": ("Name of the service.", _TEXT)}),
+            "cluster_id": Key("Id of the cluster.", _TEXT),
+            "service_name": Key("Name of the service.", _TEXT),
         },
         open_for="OSCAR",
     )
@@ -95,12 +81,8 @@ _FEDERATION = Section(
         "topology": Key("Which services delegate to which.", Choice(("none", "star", "mesh"))),
         "delegation": Key("How a member is chosen.", _DELEGATION),
         "members": Key("Services that jobs are delegated to.", _MEMBERS),
-        **_keys(
-            {
-                "group_id": ("Name of the federation.", _TEXT),
-                "rescheduler_threshold": ("Seconds that a job waits before it is delegated.", _SECONDS),
-            }
-        ),
+        "group_id": Key("Name of the federation.", _TEXT),
+        "rescheduler_threshold": Key("Seconds that a job waits before it is delegated.", _SECONDS),
     },
     open_for="OSCAR",
 )
@@ -112,7 +94,7 @@ _EXPOSED = {
 _EXPOSE = Section(
     keys={
         **{
-            name: Key(doc, Whole.within(RANGES["expose"][name]), default=EXPOSE_DEFAULTS[name])
+            name: Key(doc, Whole.within(limits.RANGES["expose"][name]), default=limits.EXPOSE_DEFAULTS[name])
             for name, doc in _EXPOSED.items()
         },
         "api_port": Key("Ports of the container.", _PORTS, aliases=("port",)),
@@ -121,7 +103,7 @@ _EXPOSE = Section(
         "auth_type": Key("How the password is asked for.", Choice(("basic", "forward"))),
         "rewrite_target": Key("Whether the service sees the whole path.", Flag()),
         "default_command": Key("Whether the image's own command runs instead of the script.", Flag()),
-        "health_path": Key("Path of the health probe.", _TEXT, default=EXPOSE_DEFAULTS["health_path"]),
+        "health_path": Key("Path of the health probe.", _TEXT, default=limits.EXPOSE_DEFAULTS["health_path"]),
         "probe_mode": Key("How health is probed.", Choice(("legacy", "direct"))),
     },
     open_for="OSCAR",
@@ -155,7 +137,7 @@ SERVICE = Section(
     keys={
         "name": Key(
             "Name of the service.",
-            Text(what="a service name", longest=SERVICE_NAME_CHARACTERS, rules=(_DNS_LABEL,)),
+            Text(what="a service name", longest=limits.SERVICE_NAME_CHARACTERS, rules=(_DNS_LABEL,)),
             required=True,
         ),
         "image": Key(
@@ -171,8 +153,8 @@ SERVICE = Section(
             replace(FILE, rules=(), optional=True),
         ),
         "script": Key("Script that runs for each event.", replace(FILE, rules=(), optional=True)),
-        "memory": Key("Memory of the service's container.", _MEMORY, default=DEFAULT_MEMORY),
-        "cpu": Key("CPU of the service's container.", _CPU, default=DEFAULT_CPU),
+        "memory": Key("Memory of the service's container.", _MEMORY, default=limits.DEFAULT_MEMORY),
+        "cpu": Key("CPU of the service's container.", _CPU, default=limits.DEFAULT_CPU),
         "total_memory": Key("Memory of all jobs of the service together.", _MEMORY),
         "total_cpu": Key("CPU of all jobs of the service together.", _CPU),
         "ephemeral_storage_request": Key("Disk of a job.", _MEMORY),
@@ -189,12 +171,10 @@ SERVICE = Section(
         "synchronous": Key(
             "Pods that answer synchronous calls.",
             Section(
-                keys=_keys(
-                    {
-                        "min_scale": ("Fewest pods.", _PODS["min_scale"]),
-                        "max_scale": ("Most pods; 0 is no limit.", _PODS["max_scale"]),
-                    }
-                ),
+                keys={
+                    "min_scale": Key("Fewest pods.", _PODS["min_scale"]),
+                    "max_scale": Key("Most pods; 0 is no limit.", _PODS["max_scale"]),
+                },
                 open_for="OSCAR",
             ),
         ),
@@ -206,7 +186,7 @@ SERVICE = Section(
         "mount": Key(
             "Storage that the service sees as a folder.",
             Section(
-                keys=_keys({"storage_provider": ("The storage.", _TEXT), "path": ("The folder.", _TEXT)}),
+                keys={"storage_provider": Key("The storage.", _TEXT), "path": Key("The folder.", _TEXT)},
                 open_for="OSCAR",
             ),
         ),
@@ -215,17 +195,13 @@ SERVICE = Section(
         "visibility": Key("Who sees the service.", Choice(("private", "restricted", "public"), fold=True)),
         "kserve": Key("A model that KServe serves.", Anything()),
         "allow_loop": Key("Whether outputs may start the service again.", Flag(), default=False),
-        **_keys(
-            {
-                "cluster_id": ("Id of the cluster.", _TEXT),
-                "vo": ("Virtual organization of its users.", _TEXT),
-                "allowed_users": ("Users of a restricted service.", _WORDS),
-                "image_pull_secrets": ("Kubernetes secrets of private registries.", _WORDS),
-                "annotations": ("Kubernetes annotations of jobs.", _LABELS),
-                "labels": ("Kubernetes labels of jobs.", _LABELS),
-                "interlink_node_name": ("InterLink node that runs the jobs.", _TEXT),
-            }
-        ),
+        "cluster_id": Key("Id of the cluster.", _TEXT),
+        "vo": Key("Virtual organization of its users.", _TEXT),
+        "allowed_users": Key("Users of a restricted service.", _WORDS),
+        "image_pull_secrets": Key("Kubernetes secrets of private registries.", _WORDS),
+        "annotations": Key("Kubernetes annotations of jobs.", _LABELS),
+        "labels": Key("Kubernetes labels of jobs.", _LABELS),
+        "interlink_node_name": Key("InterLink node that runs the jobs.", _TEXT),
         **_CONNECTION,
         **{
             name: Key("Part of what OSCAR tells of a service.", note=_READ_ONLY)
