@@ -71,6 +71,14 @@ HTTP_API_PATH = "{proxy+}"
 BATCH_REQUEST_BYTES = 30 * KIB
 """A SubmitJob request."""
 BATCH_ARRAY_SIZE = Range(2, 10_000)
+BATCH_DEPENDENCIES = 20
+"""Jobs that one job waits for."""
+BATCH_TAGS = 50
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateJobQueue.html
+BATCH_QUEUE_ENVIRONMENTS = Range(1, 3)
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html
+BATCH_PAGE = Range(1, 100, default=100)
+"""Items that one request lists or describes."""
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html
 BATCH_VCPUS = Range(1, 1000, default=1)
 BATCH_MEMORY = Range(4, 25_000_000, default=1024)
@@ -90,6 +98,8 @@ BATCH_FARGATE_DEFAULT_MEMORY = 2048
 BATCH_NODES = Range(1, 1000)
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html
 BATCH_ATTEMPTS = Range(1, 10, default=1)
+BATCH_EXIT_CONDITIONS = 5
+"""Entries of `evaluateOnExit`."""
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_JobTimeout.html
 BATCH_TIMEOUT = Range(60, UNLIMITED)
 """Seconds of an attempt; without one, there is no limit."""

@@ -21,7 +21,7 @@ from scar_pulumi.cloud.database import Database, StateError
 from scar_pulumi.cloud.lambda_.functions import FunctionReference
 from scar_pulumi.cloud.lambda_.store import Spool, SpooledEvent
 from scar_pulumi.cloud.layout import STATE_VERSION, Layout
-from scar_pulumi.cloud.oscar.store import Jobs, Service, Services
+from scar_pulumi.cloud.oscar.store import Jobs, Services, StoredService
 from tests.world.fake_cloud import FakeCloud, wait_for
 
 TABLE = "CREATE TABLE IF NOT EXISTS numbers (number INTEGER PRIMARY KEY, text TEXT)"
@@ -227,7 +227,7 @@ def test_jobs_and_services_of_oscar_are_acknowledged_after_the_flush(database: D
 
     database.flushed = flushed  # type: ignore[method-assign]
     services, jobs = Services(database), Jobs(database, tmp_path / "jobs")
-    service = Service("cluster", {"name": "mine"}, "sha256:0")
+    service = StoredService("cluster", {"name": "mine"}, "sha256:0")
     asyncio.run(services.put(service))
     job = jobs.create("cluster", "mine", b"event")
     asyncio.run(jobs.flushed())
@@ -276,13 +276,13 @@ def _write_former_state(root: Path) -> None:
 
 
 def _content(root: Path) -> dict[str, bytes]:
-    """All that a state directory holds but for the locks, which say nothing."""
+    """Return all that a state directory holds but for the locks, which say nothing."""
     files = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".lock")
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def _acknowledged(cloud: FakeCloud) -> dict[str, Callable[[], Any]]:
-    """One request for each kind of what the local cloud promises to keep."""
+    """Return a request for each kind of what the local cloud promises to keep."""
     functions, batch, apis = cloud.client("lambda"), cloud.client("batch"), cloud.client("apigatewayv2")
     return {
         "configuration": lambda: cloud.client("iam").create_user(UserName=os.urandom(4).hex()),

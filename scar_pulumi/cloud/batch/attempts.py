@@ -1,4 +1,4 @@
-"""Attempts of jobs: from STARTING to their end, in containers of the runner."""
+"""Attempts of jobs, from STARTING to their end, in the runner's containers."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ _STOP = 2.0  # seconds that jobs have to end when the local cloud stops; a secon
 
 
 class Attempts:
-    """Runs them; `folder` holds the volumes of all jobs."""
+    """Runs the attempts; `folder` holds the volumes of all jobs."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class Attempts:
 
     @property
     def running(self) -> int:
-        """How many there are now."""
+        """How many attempts run now."""
         return len(self._tasks)
 
     def begin(self, job: BatchJob, allocation: Allocation) -> None:
-        """Starts an attempt: the job is STARTING on disk when this returns."""
+        """Start an attempt; the job is STARTING in the database when this returns."""
         spec = self._store.spec(job)
         number = len(job.attempts) + 1
         part = JobContainer(job, spec, number, uuid.uuid4().hex, spec.get("mainNode"))
@@ -82,14 +82,14 @@ class Attempts:
         self._tasks[job.id] = asyncio.create_task(self._run(part, allocation))
 
     def kill(self, identifier: str) -> bool:
-        """Ends the attempt of a job; False when there is none."""
+        """End the attempt of a job; return False when it has none."""
         found = self._tasks.get(identifier)
         if found is not None:
             found.cancel()
         return found is not None
 
     async def close(self) -> None:
-        """Ends all of them, as if the instances that they run on had been taken away."""
+        """End all attempts, as if their instances had been terminated."""
         running = list(self._tasks.values())
         for seconds in (_STOP, None):
             for found in running:
@@ -98,7 +98,7 @@ class Attempts:
                 await asyncio.wait(running, timeout=seconds)
 
     def lost(self) -> Ended:
-        """The end of an attempt whose machine went away."""
+        """Return the end of an attempt whose instance was terminated."""
         return Ended(None, "", f"Host EC2 (instance {self._instance}) terminated.")
 
     async def _run(self, part: JobContainer, allocation: Allocation) -> None:
@@ -128,7 +128,7 @@ class Attempts:
         return await self._limited(part, allocation, lambda: self._started(part.job.id))
 
     async def _nodes(self, part: JobContainer, allocation: Allocation) -> Ended:
-        """The main node, and the others as soon as it runs; they end with it."""
+        """Run the main node, and the others as soon as it runs; they end with it."""
         others: list[asyncio.Task[None]] = []
 
         def main_runs() -> None:
@@ -181,7 +181,7 @@ class Attempts:
         return Ended(_KILLED, "", _TIMED_OUT, final=True) if is_late else work.result()
 
     async def _contained(self, part: JobContainer, allocation: Allocation, started: Callable[[], None]) -> Ended:
-        """One container, from its image to its end."""
+        """Run one container, from its image to its end."""
         caller = caller_of_arn(part.job.queue)
         try:
             digest = self._digest(str(part.container["image"]))

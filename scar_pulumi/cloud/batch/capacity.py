@@ -41,7 +41,7 @@ Needs = list[dict[str, float]]
 
 @dataclass(frozen=True)
 class InstanceType:
-    """An instance type; `memory` in MiB. What is not known of one is None."""
+    """An instance type; `memory` is in MiB. What is unknown is None."""
 
     vcpus: int | None = None
     memory: int | None = None
@@ -49,7 +49,7 @@ class InstanceType:
 
 
 def instance_types(names: list[str]) -> list[InstanceType]:
-    """What the instance types of a compute environment have; of `optimal` and most families nothing is known."""
+    """Return the instance types of a compute environment; nothing is known about `optimal` and most families."""
     return [found for name in names for found in _types(name)]
 
 
@@ -75,7 +75,7 @@ def _type(family: str, size: str) -> InstanceType:
 
 @dataclass(frozen=True)
 class Allocation:
-    """What a job that starts was given; `devices` are numbers of this machine's own GPUs, where it has any."""
+    """What a job holds while it runs; `devices` are the numbers of this machine's own GPUs, if it has any."""
 
     environment: str
     vcpus: float
@@ -85,7 +85,7 @@ class Allocation:
 
 
 class Machine:
-    """This machine: so many jobs at once, so much memory (MiB) for them together, and its GPUs."""
+    """This machine: how many jobs it runs at once, the memory for all of them in MiB, and its GPUs."""
 
     def __init__(self, jobs: int | None = None, memory: int | None = None) -> None:
         text = os.environ.get("SCAR_LOCAL_JOBS", "")
@@ -95,28 +95,28 @@ class Machine:
 
 
 class Capacity:
-    """Counts what runs where. A job for which the machine is too small runs alone."""
+    """Counts what runs where. A job that is too large for this machine runs alone."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._held: dict[str, Allocation] = {}
 
     def used(self, environment: str) -> float:
-        """The vCPUs in use in a compute environment."""
+        """Return how many vCPUs of a compute environment are in use."""
         return sum(held.vcpus for held in self._held.values() if held.environment == environment)
 
     @property
     def is_full(self) -> bool:
-        """Whether the machine takes no other job now."""
+        """Whether this machine takes no other job now."""
         return len(self._held) >= self._machine.jobs
 
     def admits(self, memory: float) -> bool:
-        """Whether a job that needs so much memory can run beside the others on this machine."""
+        """Return whether this machine has room for a job with so much memory beside the others."""
         used = sum(held.memory for held in self._held.values())
         return not self._held or (not self.is_full and used + memory <= self._machine.memory)
 
     def fits(self, environment: Mapping[str, Any], needs: Needs) -> bool:
-        """Whether a compute environment has room now; `could_fit` has to be true."""
+        """Return whether a compute environment has room now for a job that `could_fit`."""
         arn, total = environment["computeEnvironmentArn"], _total(needs)
         if self.used(arn) + total["vcpus"] > _most_vcpus(environment):
             return False
@@ -124,7 +124,7 @@ class Capacity:
         return gpus + total["gpus"] <= max(most_gpus(environment), total["gpus"])
 
     def take(self, job: str, environment: str, needs: Needs) -> Allocation:
-        """Gives a job what it needs."""
+        """Reserve what a job needs."""
         total = _total(needs)
         busy = {device for held in self._held.values() for device in held.devices}
         free = [number for number in self._machine.gpus if number not in busy]
@@ -134,12 +134,12 @@ class Capacity:
         return taken
 
     def give_back(self, job: str) -> None:
-        """Takes back what a job had."""
+        """Release what a job held."""
         self._held.pop(job, None)
 
 
 def could_fit(environment: Mapping[str, Any], needs: Needs) -> bool:
-    """Whether a compute environment without other jobs could run one."""
+    """Return whether a compute environment could run a job if it had no others."""
     if _total(needs)["vcpus"] > _most_vcpus(environment):
         return False
     types = _instance_types(environment)
@@ -149,7 +149,7 @@ def could_fit(environment: Mapping[str, Any], needs: Needs) -> bool:
 
 
 def most_gpus(environment: Mapping[str, Any]) -> int:
-    """How many GPUs a compute environment can have, all its vCPUs in the instance type that has most of them."""
+    """Return the most GPUs that a compute environment can have with its vCPUs."""
     most = _most_vcpus(environment)
     return max((math.ceil(most / (kind.vcpus or most)) * kind.gpus for kind in _instance_types(environment)), default=0)
 

@@ -23,17 +23,17 @@ _STORAGE = 8192  # megabytes, where a job does not say: an instance's disk is 30
 
 
 class SecretValuesError(Exception):
-    """A secret cannot be read."""
+    """A secret could not be read."""
 
 
 class SecretValues:
-    """Reads them from MiniStack."""
+    """Reads secrets from MiniStack."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
     async def read(self, entries: Iterable[Mapping[str, str]], caller: Caller) -> dict[str, str]:
-        """Their values by variable. Raises SecretValuesError."""
+        """Return the values by variable. Raises SecretValuesError."""
         return {entry["name"]: await self._value(entry["valueFrom"], caller) for entry in entries}
 
     async def _value(self, source: str, caller: Caller) -> str:
@@ -58,7 +58,7 @@ class SecretValues:
 
 @dataclass(frozen=True)
 class JobContainer:
-    """One container of a job that starts: the job, or one of its nodes."""
+    """The container of a job that starts, or of one of its nodes."""
 
     job: BatchJob
     spec: Mapping[str, Any]
@@ -68,13 +68,13 @@ class JobContainer:
 
     @property
     def container(self) -> Mapping[str, Any]:
-        """Batch's container properties."""
+        """The container properties, as Batch has them."""
         return dict(self.spec["container"] if self.node is None else self.spec["nodes"][self.node])
 
 
 @dataclass(frozen=True)
 class ContainerContext:
-    """What every container is given beside its definition; `volumes` is the folder of all jobs' volumes."""
+    """What a container gets beside its definition; `volumes` is the folder of all jobs' volumes."""
 
     caller: Caller
     endpoint: Mapping[str, str]
@@ -83,19 +83,19 @@ class ContainerContext:
 
 
 def log_group(container: Mapping[str, Any]) -> str:
-    """Where a container's output goes."""
+    """Return the log group of a container's output."""
     return str(((container.get("logConfiguration") or {}).get("options") or {}).get("awslogs-group", _LOG_GROUP))
 
 
 def log_stream(part: JobContainer) -> str:
-    """The stream of one attempt. https://docs.aws.amazon.com/batch/latest/userguide/using_awslogs.html"""
+    """Return the log stream of one attempt. https://docs.aws.amazon.com/batch/latest/userguide/using_awslogs.html"""
     options = (part.container.get("logConfiguration") or {}).get("options") or {}
     definition = part.spec["jobDefinition"].rpartition("/")[2].partition(":")[0]
     return f"{options.get('awslogs-stream-prefix') or definition}/default/{part.task_id}"
 
 
 def task(part: JobContainer, digest: str, allocation: Allocation, surroundings: ContainerContext) -> ContainerRun:
-    """What the runner is to run."""
+    """Return what the runner is to run."""
     container = part.container
     linux = container.get("linuxParameters") or {}
     limits = {item["name"]: item["softLimit"] for item in container.get("ulimits") or ()}
@@ -156,7 +156,7 @@ def _batch(part: JobContainer, allocation: Allocation) -> dict[str, str]:
 
 
 def _volumes(container: Mapping[str, Any], folder: Path) -> tuple[Volume, ...]:
-    """Shared folders of the state directory instead of a machine's and EFS's: what jobs leave there, others find."""
+    """Return folders of the state directory that stand in for those of an instance or of EFS: jobs share them."""
     named = {volume.get("name"): volume for volume in container.get("volumes") or ()}
     found = []
     for mount in container.get("mountPoints") or ():

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scar_foundation.limits import BATCH_ATTEMPTS, BATCH_EXIT_CONDITIONS, BATCH_NODES, BATCH_TIMEOUT
 from scar_pulumi.cloud.batch.requests import ClientError
 from scar_pulumi.cloud.batch.resources import DEFINITION, arn_of, check_name, page
 from scar_pulumi.cloud.batch.store import BatchStore
@@ -16,17 +17,15 @@ from scar_pulumi.cloud.signature import Caller
 Document = Mapping[str, Any]
 
 _REFERENCE = re.compile(r"Ref::(?P<name>[A-Za-z0-9_-]+)")
-_MOST_ATTEMPTS = 10
-_MOST_NODES = 1000
 # What tests of the local cloud may lower: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
-_SHORTEST_TIMEOUT = int(os.environ.get("SCAR_LOCAL_SHORTEST_JOB_TIMEOUT", "60"))
+_SHORTEST_TIMEOUT = int(os.environ.get("SCAR_LOCAL_SHORTEST_JOB_TIMEOUT", BATCH_TIMEOUT.least))
 _DEFINITION = re.compile(
     r"(?:arn:[^:]+:batch:[^:]+:[^:]+:job-definition/)?(?P<name>[A-Za-z0-9_-]+)(?::(?P<revision>\d+))?"
 )
 
 
 def check_container(container: Document, where: str) -> None:
-    """Raises ClientError for a container that Batch, or this machine, cannot run."""
+    """Raise ClientError for a container that neither Batch nor this machine can run."""
     if not container.get("image"):
         raise ClientError(f"{where}: image is missing")
     for key, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
@@ -42,21 +41,21 @@ def check_container(container: Document, where: str) -> None:
 
 
 def check_retries(strategy: Document) -> None:
-    """Raises ClientError for a retry strategy that Batch does not take."""
-    if not 1 <= strategy.get("attempts", 1) <= _MOST_ATTEMPTS:
-        raise ClientError(f"retryStrategy: attempts must be between 1 and {_MOST_ATTEMPTS}")
-    if len(strategy.get("evaluateOnExit") or ()) > 5:
-        raise ClientError("retryStrategy: evaluateOnExit takes up to 5 conditions")
+    """Raise ClientError for a retry strategy that Batch does not accept."""
+    if strategy.get("attempts", 1) not in BATCH_ATTEMPTS:
+        raise ClientError(f"retryStrategy: attempts must be {BATCH_ATTEMPTS}")
+    if len(strategy.get("evaluateOnExit") or ()) > BATCH_EXIT_CONDITIONS:
+        raise ClientError(f"retryStrategy: evaluateOnExit takes up to {BATCH_EXIT_CONDITIONS} conditions")
 
 
 def check_timeout(timeout: Document) -> None:
-    """Raises ClientError for a timeout that Batch does not take."""
+    """Raise ClientError for a timeout that Batch does not accept."""
     if timeout.get("attemptDurationSeconds", _SHORTEST_TIMEOUT) < _SHORTEST_TIMEOUT:
         raise ClientError(f"timeout: attemptDurationSeconds must be at least {_SHORTEST_TIMEOUT}")
 
 
 def required(container: Document, kind: str) -> float:
-    """How much of a resource (VCPU, MEMORY in MiB, GPU) a container asks for, in whichever of the two forms."""
+    """Return how much of a resource (VCPU, MEMORY in MiB, GPU) a container asks for, in either of the two forms."""
     listed = [item["value"] for item in container.get("resourceRequirements") or () if item["type"] == kind]
     older = {"VCPU": "vcpus", "MEMORY": "memory"}.get(kind, "")
     try:
@@ -66,7 +65,7 @@ def required(container: Document, kind: str) -> float:
 
 
 def specification(definition: Document, request: Document) -> dict[str, Any]:
-    """All that is to be run for a request: the definition with the request's overrides. Raises ClientError."""
+    """Return what a request runs: the definition with the request's overrides. Raises ClientError."""
     parameters = {**(definition.get("parameters") or {}), **(request.get("parameters") or {})}
     retries = request.get("retryStrategy") or definition.get("retryStrategy") or {}
     timeout = request.get("timeout") or definition.get("timeout") or {}
@@ -105,7 +104,7 @@ def _containers(definition: Document, request: Document, parameters: Mapping[str
 
 
 def overridden(container: Document, overrides: Document) -> dict[str, Any]:
-    """A container with what a request changes in it."""
+    """Return a container with the overrides of a request."""
     merged = dict(container)
     if overrides.get("command"):
         merged["command"] = overrides["command"]
@@ -121,10 +120,10 @@ def overridden(container: Document, overrides: Document) -> dict[str, Any]:
 
 
 def node_containers(properties: Document, overrides: Document) -> list[dict[str, Any]]:
-    """The container of each node of a multi-node job, in order. Raises ClientError where a node has none."""
+    """Return the container of each node of a multi-node job. Raises ClientError when a node has none."""
     count = overrides.get("numNodes") or properties["numNodes"]
-    if not 1 <= count <= _MOST_NODES:
-        raise ClientError(f"numNodes must be between 1 and {_MOST_NODES}")
+    if count not in BATCH_NODES:
+        raise ClientError(f"numNodes must be {BATCH_NODES}")
     containers: list[dict[str, Any]] = [{} for _ in range(count)]
     for entry in properties["nodeRangeProperties"]:
         if "container" not in entry:
@@ -140,13 +139,13 @@ def node_containers(properties: Document, overrides: Document) -> list[dict[str,
 
 
 def _targets(text: str, count: int) -> range:
-    """The nodes that `0:3`, `:3`, `2:` or `2` means."""
+    """Return the nodes that `0:3`, `:3`, `2:` or `2` means."""
     first, colon, last = text.partition(":")
     try:
         start = int(first or 0)
         end = (int(last) if last else count - 1) if colon else start
     except ValueError:
-        raise ClientError(f"targetNodes: {text!r} is no range of nodes such as 0:3 or 2:") from None
+        raise ClientError(f"targetNodes: {text!r} is not a range of nodes; write it like 0:3 or 2:") from None
     return range(max(0, start), min(end, count - 1) + 1)
 
 
@@ -160,20 +159,20 @@ def _replaced(word: str, parameters: Mapping[str, str]) -> str:
 
 
 def requirements(spec: Document) -> list[dict[str, float]]:
-    """What each container of a job asks for: vcpus, memory (MiB), gpus."""
+    """Return what each container of a job asks for: vcpus, memory (MiB), gpus."""
     containers = spec["nodes"] if "nodes" in spec else [spec["container"]]
     kinds = {"vcpus": "VCPU", "memory": "MEMORY", "gpus": "GPU"}
     return [{name: required(container, kind) for name, kind in kinds.items()} for container in containers]
 
 
 class JobDefinitions:
-    """The operations."""
+    """The operations on job definitions."""
 
     def __init__(self, store: BatchStore) -> None:
         self._store = store
 
     def register(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """RegisterJobDefinition: the next revision of its name."""
+        """RegisterJobDefinition: make the next revision of a name."""
         name = document["jobDefinitionName"]
         check_name(name, "jobDefinitionName")
         _check(document)
@@ -194,7 +193,7 @@ class JobDefinitions:
         return {"jobDefinitionName": name, "jobDefinitionArn": arn, "revision": revision}
 
     def describe(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """DescribeJobDefinitions."""
+        """DescribeJobDefinitions: return the newest first."""
         found = self._store.resources(DEFINITION, caller, document.get("jobDefinitionName", ""))
         if wanted := document.get("jobDefinitions"):
             named = [_DEFINITION.fullmatch(reference) for reference in wanted]
@@ -209,7 +208,7 @@ class JobDefinitions:
         return page(found[::-1], document, "jobDefinitions")
 
     def deregister(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """DeregisterJobDefinition: a revision that no job can be submitted with any more."""
+        """DeregisterJobDefinition: take no more jobs of a revision."""
         found = self._revision(caller, document["jobDefinition"])
         if found is None:
             raise ClientError(f"{document['jobDefinition']} does not exist; name a revision as NAME:REVISION")
@@ -217,7 +216,7 @@ class JobDefinitions:
         return {}
 
     def active(self, caller: Caller, reference: str) -> dict[str, Any]:
-        """The revision that a job asks for: the newest active one where it names none. Raises ClientError."""
+        """Return the revision that a job names, else the newest active one. Raises ClientError."""
         match = _DEFINITION.fullmatch(reference)
         if match and match["revision"]:
             found = self._revision(caller, reference)

@@ -2,26 +2,20 @@
 
 import itertools
 import json
-import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from scar_foundation.limits import BATCH_ARRAY_SIZE, BATCH_DEPENDENCIES, BATCH_PAGE, BATCH_REQUEST_BYTES
 from scar_pulumi.cloud.batch.job_definitions import JobDefinitions, check_container, required, specification
 from scar_pulumi.cloud.batch.outcomes import Outcomes
 from scar_pulumi.cloud.batch.requests import ClientError
-from scar_pulumi.cloud.batch.resources import QUEUE, arn_of, bounds, caller_of_arn, full_arn, page_of
+from scar_pulumi.cloud.batch.resources import QUEUE, arn_of, bounds, caller_of_arn, check_name, full_arn, page_of
 from scar_pulumi.cloud.batch.store import ENDED, STATUSES, BatchJob, BatchStore, JobFilter, milliseconds
 from scar_pulumi.cloud.signature import Caller
 
-# https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
-_LARGEST = 30 * 1024
-_LARGEST_ARRAY = 10_000
-_MOST_DEPENDENCIES = 20
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _WAITING = ("SUBMITTED", "PENDING", "RUNNABLE")
-_MOST_DESCRIBED = 100
 _OF_CONTAINERS = ("exitCode", "reason", "logStreamName", "taskArn", "containerInstanceArn")
 _SHOWN = ("jobDefinition", "retryStrategy", "dependsOn", "parameters", "timeout", "platformCapabilities",
           "propagateTags", "shareIdentifier")  # fmt: skip
@@ -35,19 +29,18 @@ _FILTERS = {
 
 
 class Submission:
-    """Takes jobs."""
+    """Accepts jobs."""
 
     def __init__(self, store: BatchStore, definitions: JobDefinitions) -> None:
         self._store = store
         self._definitions = definitions
 
     def submit(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """SubmitJob: the job is on disk when this returns. Raises ClientError."""
+        """SubmitJob: store the job, with its children or nodes and what they wait for. Raises ClientError."""
         name = document["jobName"]
-        if not _NAME.fullmatch(name):
-            raise ClientError(f"jobName should match valid pattern: {_NAME.pattern}; {name!r} does not")
-        if len(json.dumps(document)) > _LARGEST:
-            raise ClientError(f"The request is larger than {_LARGEST} bytes, the largest payload of SubmitJob")
+        check_name(name, "jobName")
+        if len(json.dumps(document)) > BATCH_REQUEST_BYTES:
+            raise ClientError(f"The request is larger than {BATCH_REQUEST_BYTES} bytes, the limit of SubmitJob")
         queue = self._queue(caller, document["jobQueue"])
         definition = self._definitions.active(caller, document["jobDefinition"])
         spec = specification(definition, document)
@@ -72,10 +65,10 @@ class Submission:
         return queue
 
     def _waits(self, job: BatchJob, parts: list[BatchJob]) -> Iterator[tuple[str, str]]:
-        """What waits for what. An array's children wait themselves, so that each can go as soon as it may."""
+        """Yield what waits for what. An array's children wait themselves, so that each starts as soon as it can."""
         dependencies = job.spec["dependsOn"]
-        if len(dependencies) > _MOST_DEPENDENCIES:
-            raise ClientError(f"dependsOn: {len(dependencies)} jobs are more than {_MOST_DEPENDENCIES}")
+        if len(dependencies) > BATCH_DEPENDENCIES:
+            raise ClientError(f"dependsOn: {len(dependencies)} jobs are too many; the most is {BATCH_DEPENDENCIES}")
         children = [part for part in parts if part.kind == "child"]
         for dependency in dependencies:
             kind, awaited = dependency.get("type"), dependency.get("jobId")
@@ -115,8 +108,8 @@ def _kind(spec: Mapping[str, Any]) -> str:
         return "multinode" if "nodes" in spec else "job"
     if "nodes" in spec:
         raise ClientError("arrayProperties: a multi-node job cannot be an array")
-    if not 2 <= array.get("size", 0) <= _LARGEST_ARRAY:
-        raise ClientError(f"arrayProperties: size must be between 2 and {_LARGEST_ARRAY}")
+    if array.get("size", 0) not in BATCH_ARRAY_SIZE:
+        raise ClientError(f"arrayProperties: size must be {BATCH_ARRAY_SIZE}")
     return "array"
 
 
@@ -134,7 +127,7 @@ def _part(job: BatchJob, kind: str, identifier: str, number: int) -> BatchJob:
 
 
 class Control:
-    """The two operations; `kill` ends the attempt of a job."""
+    """Cancels and terminates jobs; `kill` ends the attempt of a job."""
 
     def __init__(self, store: BatchStore, outcomes: Outcomes, kill: Callable[[str], bool]) -> None:
         self._store = store
@@ -142,7 +135,7 @@ class Control:
         self._kill = kill
 
     def cancel(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """CancelJob: what has not started fails; what has goes on."""
+        """CancelJob: fail what has not started; what has started goes on."""
         waiting = [job for job in self._meant(document["jobId"]) if job.status in _WAITING]
         for job in waiting:
             job.is_cancelled = True
@@ -150,20 +143,20 @@ class Control:
         return {}
 
     def terminate(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """TerminateJob: it fails, whether it has started or not, and none of its processes lives on."""
+        """TerminateJob: fail the job, whether or not it has started, and end all its processes."""
         self._terminate(self._meant(document["jobId"]), document["reason"])
         return {}
 
     def cancel_all(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """CancelJobs."""
+        """CancelJobs: cancel each job."""
         return _each(self.cancel, caller, document)
 
     def terminate_all(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """TerminateJobs."""
+        """TerminateJobs: terminate each job."""
         return _each(self.terminate, caller, document)
 
     def end_queue(self, queue: str) -> None:
-        """Ends the jobs of a queue that is deleted."""
+        """End the jobs of a queue that is deleted."""
         self._terminate(self._store.open_jobs(queue), "Job Queue deleted")
 
     def _terminate(self, jobs: list[BatchJob], reason: str) -> None:
@@ -177,7 +170,7 @@ class Control:
                 self._kill(job.id)
 
     def _meant(self, reference: str) -> list[BatchJob]:
-        """The jobs of an id: an array's children; a node means the whole job."""
+        """Return the jobs that an id means: an array's children; for a node, the whole job."""
         job = self._store.job(reference.partition("#")[0])
         if job is None:
             raise ClientError(f"Job {reference} does not exist")
@@ -199,23 +192,23 @@ def _each(
 
 
 class Listing:
-    """The two operations."""
+    """Describes and lists jobs."""
 
     def __init__(self, store: BatchStore) -> None:
         self._store = store
 
     def describe(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """DescribeJobs: those that exist, by id or ARN."""
+        """DescribeJobs: return the jobs that exist, by id or ARN."""
         names = [name.partition(":job/")[2] or name for name in document["jobs"]]
-        if len(names) > _MOST_DESCRIBED:
-            raise ClientError(f"{len(names)} jobs are more than {_MOST_DESCRIBED}")
+        if len(names) > BATCH_PAGE.most:
+            raise ClientError(f"jobs: {len(names)} are too many; describe up to {BATCH_PAGE.most} at once")
         return {"jobs": [self._detail(job) for job in map(self._store.job, names) if job]}
 
     def summaries(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """ListJobs: of a queue, an array or a multi-node job; without a status or filters the running ones."""
+        """ListJobs: return jobs of a queue, array or multi-node job; running ones without a status or filter."""
         places = [key for key in ("jobQueue", "arrayJobId", "multiNodeJobId") if document.get(key)]
         if len(places) != 1:
-            raise ClientError("give one of jobQueue, arrayJobId and multiNodeJobId")
+            raise ClientError("give exactly one of jobQueue, arrayJobId and multiNodeJobId")
         wanted = replace(self._place(caller, document, places[0]), **_filter(document))
         start, size = bounds(document)
         jobs = self._store.found_jobs(wanted, limit=size + 1, offset=start)
@@ -275,7 +268,7 @@ class Listing:
         return detail
 
     def _parts(self, job: BatchJob, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """What a summary says of arrays and nodes."""
+        """Return what a summary says about arrays and nodes."""
         if job.kind == "array":
             counts = dict.fromkeys(STATUSES, 0) | self._store.child_counts(job.id)
             return {"arrayProperties": {"size": spec["arrayProperties"]["size"], "statusSummary": counts}}

@@ -12,7 +12,11 @@ _CONDITIONS = {"onExitCode": "exitCode", "onReason": "reason", "onStatusReason":
 
 
 def is_retried(strategy: Mapping[str, Any], attempts: int, ended: Mapping[str, Any]) -> bool:
-    """`attempts` is how many there were, `ended` has exitCode, reason and statusReason of the last one."""
+    """Return whether a job that failed is tried again.
+
+    `attempts` is how many there were; `ended` has exitCode, reason and statusReason of the last one.
+    https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html
+    """
     if attempts >= strategy.get("attempts", 1):
         return False
     for rule in strategy.get("evaluateOnExit") or ():
@@ -23,7 +27,7 @@ def is_retried(strategy: Mapping[str, Any], attempts: int, ended: Mapping[str, A
 
 
 def _matches(pattern: str, value: object) -> bool:
-    """Whether a text is like the pattern: case does not count, and a star at the end stands for anything."""
+    """Return whether a value matches, whatever its case; a star at the end stands for anything."""
     if value is None:
         return False
     wanted = re.escape(pattern.removesuffix("*")) + (".*" if pattern.endswith("*") else "")
@@ -32,7 +36,7 @@ def _matches(pattern: str, value: object) -> bool:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an attempt ended; `final` when it must not be repeated whatever the job's retry strategy says."""
+    """How an attempt ended; `final` when it must not be repeated, whatever the job's retry strategy says."""
 
     exit_code: int | None
     reason: str = ""
@@ -40,13 +44,13 @@ class Ended:
     final: bool = False
 
     def document(self) -> dict[str, Any]:
-        """As a container's document has it."""
+        """Return the end as a container's document has it."""
         found = {"exitCode": self.exit_code, "reason": self.reason or None}
         return {key: value for key, value in found.items() if value is not None}
 
 
 class Outcomes:
-    """Stores them; `changed` is called when other jobs may run now."""
+    """Stores how jobs end; `changed` is called when other jobs may start."""
 
     def __init__(self, store: BatchStore, changed: Callable[[], None]) -> None:
         self._store = store
@@ -54,7 +58,7 @@ class Outcomes:
         self.ended = {"SUCCEEDED": 0, "FAILED": 0}
 
     def attempted(self, identifier: str, ended: Ended) -> None:
-        """Notes the end of an attempt: the job is done, or runnable again."""
+        """Store the end of an attempt: the job has ended, or is runnable again."""
         with self._store.transaction():
             job = self._store.job(identifier)
             assert job is not None, identifier
@@ -72,7 +76,7 @@ class Outcomes:
         self._changed()
 
     def failed(self, jobs: Iterable[BatchJob], reason: str) -> None:
-        """Ends jobs that have not started."""
+        """Fail jobs that have not started."""
         with self._store.transaction():
             for job in jobs:
                 self._store.save(job)
@@ -94,7 +98,7 @@ class Outcomes:
         return is_retried(strategy, len(job.attempts), words)
 
     def _finish(self, identifier: str, status: str, reason: str) -> None:
-        """Ends a job, and what ends because of it."""
+        """End a job, and all jobs that end because of it."""
         pending = deque([(identifier, status, reason)])
         while pending:
             job = self._store.job(pending[0][0])
@@ -103,7 +107,7 @@ class Outcomes:
                 pending.extend(self._end(job, status, reason))
 
     def _end(self, job: BatchJob, status: str, reason: str) -> Iterator[tuple[str, str, str]]:
-        """Ends one job; yields what is to end after it."""
+        """End one job; yield the jobs that end because of it, with status and reason."""
         job.status, job.stopped = status, milliseconds()
         job.reason = reason
         self._store.save(job)

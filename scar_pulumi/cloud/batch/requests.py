@@ -1,4 +1,4 @@
-"""Batch's requests, checked against the description of the service that botocore has."""
+"""Requests to Batch, checked against botocore's description of the service."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -8,23 +8,28 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
 
+from scar_pulumi.cloud.service import ServiceError
+
 TAGS_PATH = "/v1/tags/"
 _TAG_OPERATIONS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
 
 
-class ClientError(Exception):
+class ClientError(ServiceError):
     """The request is wrong: Batch's ClientException. The message is for whoever sent it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "ClientException", message)
 
 
 def operation_name(method: str, path: str) -> str:
-    """The operation that a request is for; the empty string when Batch has none like that."""
+    """Return the name of a request's operation, or the empty string."""
     if path.startswith(TAGS_PATH):
         return _TAG_OPERATIONS.get(method, "")
     return _paths().get(path, "") if method == "POST" else ""
 
 
 def check_request(operation: str, document: Mapping[str, Any]) -> None:
-    """Compares a request with the operation's description. Raises ClientError with all that is wrong."""
+    """Compare a request with the operation's description. Raises ClientError with all mistakes."""
     shape = _service().operation_model(operation).input_shape
     report = ParamValidator().validate(document, shape)
     if report.has_errors():

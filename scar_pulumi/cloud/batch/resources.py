@@ -1,4 +1,4 @@
-"""Compute environments, job queues and scheduling policies: what they have in common, then each of them."""
+"""Compute environments, job queues and scheduling policies, with their names, ARNs, pages and tags."""
 
 import base64
 import re
@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from scar_foundation.limits import BATCH_PAGE, BATCH_QUEUE_ENVIRONMENTS, BATCH_TAGS
 from scar_pulumi.cloud.batch.requests import ClientError
 from scar_pulumi.cloud.batch.store import BatchStore
 from scar_pulumi.cloud.signature import Caller
@@ -20,47 +21,46 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(_FARGATE, ("subnets", "securityGroupIds")),
 }
 _SETTABLE = ("state", "schedulingPolicyArn", "priority", "jobStateTimeLimitActions")
-_MOST_ENVIRONMENTS = 3
 
 
 def arn_of(kind: str, caller: Caller, name: str) -> str:
-    """The ARN of a resource."""
+    """Return the ARN of a resource."""
     return f"arn:aws:batch:{caller.region}:{caller.account}:{kind}/{name}"
 
 
 def caller_of_arn(arn: str) -> Caller:
-    """The account and region of an ARN."""
+    """Return the account and region of an ARN."""
     _, _, _, region, account, *_ = arn.split(":")
     return Caller(account, region, "batch")
 
 
 def full_arn(kind: str, caller: Caller, reference: str) -> str:
-    """The ARN that a name or an ARN means."""
+    """Return the ARN that a name or an ARN means."""
     return reference if reference.startswith("arn:") else arn_of(kind, caller, reference)
 
 
 def check_name(name: str, key: str) -> None:
-    """Raises ClientError for a name that Batch does not take."""
+    """Raise ClientError for a name that Batch does not accept."""
     if not _NAME.fullmatch(name):
         raise ClientError(f"{key} should match valid pattern: {_NAME.pattern}; {name!r} does not")
 
 
-def page(items: Sequence[Any], document: Mapping[str, Any], key: str, most: int = 100) -> dict[str, Any]:
-    """One page of an answer: `maxResults` items from `nextToken` on."""
-    start, size = bounds(document, most)
+def page(items: Sequence[Any], document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return one page of a result: `maxResults` items from `nextToken` on."""
+    start, size = bounds(document)
     return page_of(items[start : start + size + 1], start, size, key)
 
 
-def bounds(document: Mapping[str, Any], most: int = 100) -> tuple[int, int]:
-    """Where a page starts, and how many items are on it. Raises ClientError."""
-    size = document.get("maxResults") or most
-    if not 1 <= size <= most:
-        raise ClientError(f"maxResults must be between 1 and {most}")
+def bounds(document: Mapping[str, Any]) -> tuple[int, int]:
+    """Return where a page starts and how many items it has. Raises ClientError."""
+    size = document.get("maxResults") or BATCH_PAGE.most
+    if size not in BATCH_PAGE:
+        raise ClientError(f"maxResults must be {BATCH_PAGE}")
     return _start(document.get("nextToken")), size
 
 
 def page_of(items: Sequence[Any], start: int, size: int, key: str) -> dict[str, Any]:
-    """A page that starts there, of its items and the first one of the next page where there is one."""
+    """Return a page; `items` are its own and, if there is a next page, the first of that."""
     answer: dict[str, Any] = {key: list(items[:size])}
     if len(items) > size:
         answer["nextToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
@@ -71,26 +71,26 @@ def _start(token: str | None) -> int:
     try:
         return int(base64.urlsafe_b64decode(token)) if token else 0
     except ValueError:
-        raise ClientError("nextToken is not one that Batch has given") from None
+        raise ClientError("nextToken was not issued by Batch") from None
 
 
 class Tags:
-    """TagResource, UntagResource and ListTagsForResource, of resources and jobs."""
+    """The operations on tags, of resources and jobs."""
 
     def __init__(self, store: BatchStore) -> None:
         self._store = store
 
     def list(self, arn: str) -> dict[str, Any]:
-        """The tags of a resource."""
+        """ListTagsForResource: return the tags."""
         return {"tags": self._read(arn)}
 
     def tag(self, arn: str, tags: Mapping[str, str]) -> dict[str, Any]:
-        """Adds tags, or changes them."""
+        """TagResource: add tags, or change them."""
         self._write(arn, {**self._read(arn), **tags})
         return {}
 
     def untag(self, arn: str, keys: Sequence[str]) -> dict[str, Any]:
-        """Takes tags away."""
+        """UntagResource: remove tags."""
         self._write(arn, {key: value for key, value in self._read(arn).items() if key not in keys})
         return {}
 
@@ -102,8 +102,8 @@ class Tags:
         raise ClientError(f"{arn} does not exist")
 
     def _write(self, arn: str, tags: dict[str, str]) -> None:
-        if len(tags) > 50:
-            raise ClientError(f"{arn} would have {len(tags)} tags; 50 are the most")
+        if len(tags) > BATCH_TAGS:
+            raise ClientError(f"{arn} would have {len(tags)} tags; the most is {BATCH_TAGS}")
         if job := self._store.job(arn.partition(":job/")[2]):
             job.tags = tags
             self._store.save(job)
@@ -112,19 +112,22 @@ class Tags:
 
 
 class Transitional:
-    """Resources of one kind; `later` is called with what ends a transition."""
+    """Resources of one kind, which are created, updated and deleted a moment after the request is answered.
+
+    `later` is called with what ends such a transition.
+    """
 
     kind: ClassVar[str]
-    """The kind's word in ARNs."""
+    """The kind's name in ARNs."""
     noun: ClassVar[str]
-    """The kind's word in requests and answers, such as `jobQueue`."""
+    """The kind's name in requests and responses, such as `jobQueue`."""
 
     def __init__(self, store: BatchStore, later: Callable[[Callable[[], None]], None]) -> None:
         self._store = store
         self._later = later
 
     def describe(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """DescribeComputeEnvironments, DescribeJobQueues."""
+        """DescribeComputeEnvironments, DescribeJobQueues: return those that are named, else all."""
         if names := document.get(f"{self.noun}s"):
             arns = [full_arn(self.kind, caller, name) for name in names]
             found = [item for item in map(self._store.resource, arns) if item]
@@ -133,7 +136,7 @@ class Transitional:
         return page(found, document, f"{self.noun}s")
 
     def restore(self) -> None:
-        """Ends the transitions that a predecessor began."""
+        """End the transitions that an earlier daemon began."""
         for found in self._store.resources(self.kind):
             self._settle(found[f"{self.noun}Arn"])
 
@@ -161,7 +164,7 @@ class Transitional:
         return self._begun(changed)
 
     def _to_delete(self, caller: Caller, document: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a request means, None where it is gone; only what is disabled and settled may be deleted."""
+        """Return the resource that a request deletes, None when it is gone. Raises ClientError."""
         found = self._store.resource(full_arn(self.kind, caller, document[self.noun]))
         if found and found["state"] != "DISABLED":
             raise ClientError("Cannot delete, resource must be disabled first: its state is ENABLED.")
@@ -174,7 +177,7 @@ class Transitional:
         self._begun(found)
 
     def _is_busy(self, arn: str) -> bool:  # noqa: ARG002 - queues look for their jobs
-        """Whether what is to be deleted still has to stay."""
+        """Return whether a resource that is being deleted is still in use."""
         return False
 
     def _begun(self, resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,18 +205,18 @@ class ComputeEnvironments(Transitional):
     noun = "computeEnvironment"
 
     def create(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """CreateComputeEnvironment: it is CREATING, and VALID a moment later."""
+        """CreateComputeEnvironment: make one that is CREATING, and VALID a moment later."""
         arn = self._new_arn(caller, document)
         _check(document)
         return self._create(caller, _described(arn, caller, document))
 
     def update(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """UpdateComputeEnvironment."""
+        """UpdateComputeEnvironment: change what is given."""
         found = self._found(caller, document["computeEnvironment"])
         if found["status"] in ("DELETING", "UPDATING"):
             raise ClientError("Cannot update, resource is being modified.")
         changed = {key: value for key, value in document.items() if key not in ("computeEnvironment", _RESOURCES)}
-        # What asks for newer instances is no setting.
+        # A request for newer instances, not a setting.
         given = document.get(_RESOURCES) or {}
         resources = {key: value for key, value in given.items() if key != "updateToLatestImageVersion"}
         if resources:
@@ -222,7 +225,7 @@ class ComputeEnvironments(Transitional):
         return self._update(found | changed)
 
     def delete(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """DeleteComputeEnvironment: only one that is disabled and in no queue."""
+        """DeleteComputeEnvironment: delete one that is disabled and in no queue."""
         if found := self._to_delete(caller, document):
             arn = found["computeEnvironmentArn"]
             orders = (queue["computeEnvironmentOrder"] for queue in self._store.resources(QUEUE, caller))
@@ -253,7 +256,7 @@ def _described(arn: str, caller: Caller, document: Mapping[str, Any]) -> dict[st
 
 def _check(document: Mapping[str, Any]) -> None:
     if "eksConfiguration" in document:
-        raise ClientError("eksConfiguration: the local cloud runs jobs on no EKS cluster; leave it out")
+        raise ClientError("eksConfiguration: the local cloud has no EKS; leave it out")
     if document["type"] == "UNMANAGED":
         return
     resources = document.get("computeResources")
@@ -276,7 +279,7 @@ def _check_vcpus(resources: Mapping[str, Any]) -> None:
 
 
 class JobQueues(Transitional):
-    """The operations on queues; `end_jobs` is called with the ARN of a queue that goes."""
+    """The operations on job queues; `end_jobs` is called with the ARN of a queue that is deleted."""
 
     kind = QUEUE
     noun = "jobQueue"
@@ -288,11 +291,11 @@ class JobQueues(Transitional):
         self._end_jobs = end_jobs
 
     def create(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """CreateJobQueue: it is CREATING, and VALID a moment later."""
+        """CreateJobQueue: make one that is CREATING, and VALID a moment later."""
         arn = self._new_arn(caller, document)
         if document.get("serviceEnvironmentOrder"):
             raise ClientError(
-                "serviceEnvironmentOrder: the local cloud runs no service jobs; give compute environments"
+                "serviceEnvironmentOrder: the local cloud has no service jobs; use computeEnvironmentOrder"
             )
         described = {
             "jobQueueName": document["jobQueueName"],
@@ -307,7 +310,7 @@ class JobQueues(Transitional):
         return self._create(caller, described)
 
     def update(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """UpdateJobQueue."""
+        """UpdateJobQueue: change what is given."""
         found = self._found(caller, document["jobQueue"])
         if found["status"] == "DELETING":
             raise ClientError("Cannot update, resource is being modified.")
@@ -317,7 +320,7 @@ class JobQueues(Transitional):
         return self._update(found | changed)
 
     def delete(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """DeleteJobQueue: only one that is disabled; the jobs that are still in it end."""
+        """DeleteJobQueue: delete one that is disabled, and end its jobs."""
         if found := self._to_delete(caller, document):
             self._delete(found)
             self._end_jobs(found["jobQueueArn"])
@@ -327,14 +330,14 @@ class JobQueues(Transitional):
         return self._store.has_running_jobs(arn)
 
     def _order(self, caller: Caller, entries: Any) -> list[dict[str, Any]]:
-        if not 1 <= len(entries) <= _MOST_ENVIRONMENTS:
-            raise ClientError(f"computeEnvironmentOrder must name 1 to {_MOST_ENVIRONMENTS} compute environments")
+        if len(entries) not in BATCH_QUEUE_ENVIRONMENTS:
+            raise ClientError(f"computeEnvironmentOrder must name {BATCH_QUEUE_ENVIRONMENTS} compute environments")
         order = [
             {"order": entry["order"], "computeEnvironment": full_arn(ENVIRONMENT, caller, entry["computeEnvironment"])}
             for entry in sorted(entries, key=lambda entry: int(entry["order"]))
         ]
         if len({entry["order"] for entry in order}) < len(order):
-            raise ClientError("computeEnvironmentOrder: each order must be there once")
+            raise ClientError("computeEnvironmentOrder: each order must be unique")
         kinds = {_is_fargate(self._environment(entry["computeEnvironment"])) for entry in order}
         if len(kinds) > 1:
             raise ClientError("computeEnvironmentOrder: EC2 and Fargate compute environments cannot be in one queue")
@@ -358,13 +361,13 @@ def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class SchedulingPolicies:
-    """The operations on scheduling policies, of which the local cloud heeds the jobs' priorities."""
+    """The operations on scheduling policies; only the jobs' priorities have an effect."""
 
     def __init__(self, store: BatchStore) -> None:
         self._store = store
 
     def create(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """CreateSchedulingPolicy."""
+        """CreateSchedulingPolicy: make a policy."""
         name = document["name"]
         check_name(name, "name")
         arn = arn_of(POLICY, caller, name)
@@ -374,16 +377,16 @@ class SchedulingPolicies:
         return {"name": name, "arn": arn}
 
     def describe(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """DescribeSchedulingPolicies."""
+        """DescribeSchedulingPolicies: return the policies that exist, by ARN."""
         return {"schedulingPolicies": [item for item in map(self._store.resource, document["arns"]) if item]}
 
     def list(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """ListSchedulingPolicies."""
+        """ListSchedulingPolicies: return their ARNs."""
         found = [{"arn": item["arn"]} for item in self._store.resources(POLICY, caller)]
         return page(found, document, "schedulingPolicies")
 
     def update(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """UpdateSchedulingPolicy."""
+        """UpdateSchedulingPolicy: change what is given."""
         found = self._store.resource(document["arn"])
         if found is None:
             raise ClientError(f"{document['arn']} does not exist")
@@ -391,7 +394,7 @@ class SchedulingPolicies:
         return {}
 
     def delete(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
-        """DeleteSchedulingPolicy: only one that no queue has."""
+        """DeleteSchedulingPolicy: delete one that no queue uses."""
         if any(queue.get("schedulingPolicyArn") == document["arn"] for queue in self._store.resources(QUEUE)):
             raise ClientError("Cannot delete, found existing JobQueue relationship")
         self._store.remove(document["arn"])

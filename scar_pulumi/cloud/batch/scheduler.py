@@ -1,4 +1,4 @@
-"""Which job starts next: queues by priority, each in order of arrival, on the first environment that has room.
+"""Decides which job starts next: queues by priority, jobs in order, on the first environment with room.
 
 https://docs.aws.amazon.com/batch/latest/userguide/job_scheduling.html
 """
@@ -24,7 +24,7 @@ _Environments = list[Mapping[str, Any]]
 
 
 class Scheduler:
-    """Moves jobs from SUBMITTED to RUNNABLE and calls `begin` for those that start."""
+    """Makes submitted jobs runnable and calls `begin` for each one that starts."""
 
     def __init__(self, store: BatchStore, capacity: Capacity, begin: Callable[[BatchJob, Allocation], None]) -> None:
         self._store = store
@@ -34,11 +34,11 @@ class Scheduler:
         self._specs: dict[str, Needs] = {}
 
     def wake(self) -> None:
-        """Something has changed that may let jobs start."""
+        """Look again: something has changed that may let jobs start."""
         self._awake.set()
 
     async def run(self) -> None:
-        """Works until it is cancelled."""
+        """Schedule jobs until cancelled."""
         while True:
             await self._awake.wait()
             self._awake.clear()
@@ -58,7 +58,7 @@ class Scheduler:
                 self._place_queue(queue, environments, blocked)
 
     def _place_queue(self, queue: Mapping[str, Any], environments: _Environments, blocked: set[str]) -> None:
-        """Starts what can start; an environment without room for a job is `blocked` for those behind it."""
+        """Start what can start; an environment without room for a job is `blocked` for the jobs behind it."""
         for job in self._runnable(queue):
             if self._capacity.is_full or all(_arn(found) in blocked for found in environments):
                 return

@@ -1,4 +1,4 @@
-"""The Batch service as a whole: put together, started, stopped, and told about."""
+"""The Batch service: put together, started and stopped, and the way of a request."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ Operation = Callable[[Caller, dict[str, Any]], dict[str, Any]]
 
 
 class BatchService(Service):
-    """Serves everything signed for `batch`, and runs its jobs. `volumes` is the folder of the jobs' volumes."""
+    """Answers requests that are signed for `batch`, and runs jobs. `volumes` is the folder of the jobs' volumes."""
 
     name = "batch"
 
@@ -75,7 +75,7 @@ class BatchService(Service):
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Takes up what a predecessor left: its running jobs lost their machine, all others wait as before."""
+        """Go on with the jobs of an earlier daemon: those that ran have lost their instance, all others wait."""
         self._store.forget_ended(milliseconds() - _KEPT)
         self._environments.restore()
         self._queues.restore()
@@ -85,14 +85,14 @@ class BatchService(Service):
         self._wake()
 
     async def close(self) -> None:
-        """Stops; what runs is ended as if its machine had gone, what waits stays."""
+        """Stop. Running jobs end as if their instance had been terminated; waiting ones stay."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._attempts.close()
 
     def describe(self) -> dict[str, Any]:
-        """How many jobs there are of each status, and have ended since the start; those that run are in containers."""
+        """Return how many jobs there are of each status, and how many have ended since the start."""
         counts = self._store.open_counts()
         ended = {status.lower(): count for status, count in self._outcomes.ended.items()}
         return {**{status.lower(): count for status, count in counts.items()}, **ended}
@@ -106,8 +106,8 @@ class BatchService(Service):
         request = await incoming.read()
         try:
             answer = await self._answer(incoming.caller or Caller(), request)
-        except ClientError as error:
-            raise ServiceError(400, "ClientException", str(error)) from error
+        except ServiceError:
+            raise
         except Exception as error:
             _log.exception("%s %s", request.method, request.path)
             raise ServiceError(500, "ServerException", f"local cloud: {error}") from error

@@ -1,4 +1,4 @@
-"""Where the local cloud answers as OSCAR clusters do, and who may ask: known to its server and to the stacks on it."""
+"""Addresses and credentials of the local OSCAR clusters, for the local cloud itself and for the stacks on it."""
 
 import secrets
 from pathlib import Path
@@ -17,12 +17,12 @@ REGION = "us-east-1"
 
 
 def cluster_endpoint(cloud: str, cluster: str) -> str:
-    """The URL of a cluster of the local cloud, whose own URL `cloud` is."""
+    """Return the URL of a cluster; `cloud` is the local cloud's own."""
     return f"{cloud.rstrip('/')}{OSCAR_PATH}/{cluster}"
 
 
 def minio_endpoint(cloud: str) -> str:
-    """The URL of the clusters' MinIO."""
+    """Return the URL of the clusters' MinIO."""
     return f"{cloud.rstrip('/')}{MINIO_PATH}"
 
 
@@ -38,7 +38,7 @@ def minio_settings(cloud: str, directory: Path) -> dict[str, Any]:
 
 
 def password(directory: Path) -> str:
-    """The password of a local cloud's clusters, made when first asked for; `directory` is the local cloud's own."""
+    """Return the password of all clusters, and make it the first time; `directory` is the local cloud's own."""
     path = directory / "oscar-password"
     write_first(path, secrets.token_urlsafe(32))
     return path.read_text()

@@ -20,8 +20,7 @@ from scar_pulumi.cloud.oscar.containers import moment, read_log
 from scar_pulumi.cloud.oscar.definitions import DefinitionError, shown
 from scar_pulumi.cloud.oscar.job_queue import Calls, JobQueue
 from scar_pulumi.cloud.oscar.service_changes import ServiceChanges
-from scar_pulumi.cloud.oscar.store import Jobs, OscarJob, Services
-from scar_pulumi.cloud.oscar.store import Service as OscarService
+from scar_pulumi.cloud.oscar.store import Jobs, OscarJob, Services, StoredService
 from scar_pulumi.cloud.service import Service, ServiceRequest
 
 VERSION = "4.1.2"
@@ -37,7 +36,7 @@ _Handler = Callable[[str, Request, dict[str, str]], Awaitable[Response]]
 
 
 def is_cluster_user(request: Request, password: str) -> bool:
-    """Whether the request comes from the cluster's user."""
+    """Return whether the request comes from the cluster's user."""
     kind, _, text = request.header("authorization").partition(" ")
     try:
         given = base64.b64decode(text, validate=True)
@@ -46,25 +45,25 @@ def is_cluster_user(request: Request, password: str) -> bool:
     return kind.lower() == "basic" and hmac.compare_digest(given, f"{USER}:{password}".encode())
 
 
-def has_service_token(request: Request, service: OscarService) -> bool:
-    """Whether the request brings the service's token."""
+def has_service_token(request: Request, service: StoredService) -> bool:
+    """Return whether the request brings the service's token."""
     kind, _, text = request.header("authorization").partition(" ")
     token = str(service.definition["token"])
     return kind.lower() == "bearer" and hmac.compare_digest(text.strip().encode(), token.encode())
 
 
 def unauthorised() -> Response:
-    """Return the answer to everybody else."""
+    """Return the response for everybody else."""
     return Response(status_code=401, headers={"www-authenticate": 'Basic realm="Authorization Required"'})
 
 
 def text_response(content: str, status: int = 200) -> Response:
-    """Return plain text, which errors are, too."""
+    """Return a response of plain text, as errors are."""
     return Response(content, status, media_type="text/plain")
 
 
 def cluster_information() -> dict[str, Any]:
-    """What `/system/info` says; synchronous calls are answered, which a cluster can only with Knative."""
+    """Return what `/system/info` says. Calls are answered here, which takes Knative on a real cluster."""
     return {
         "version": f"v{VERSION}",
         "git_commit": "local",
@@ -75,7 +74,7 @@ def cluster_information() -> dict[str, Any]:
 
 
 def cluster_configuration(endpoint: str, password: str) -> dict[str, Any]:
-    """What `/system/config` says to the cluster's user."""
+    """Return what `/system/config` says to the cluster's user."""
     return {
         "config": {
             "name": "oscar",
@@ -91,7 +90,7 @@ def cluster_configuration(endpoint: str, password: str) -> dict[str, Any]:
 
 
 def storage_settings(endpoint: str, password: str) -> dict[str, Any]:
-    """The settings of the cluster's own storage, `minio.default`."""
+    """Return the settings of the cluster's own storage, `minio.default`."""
     return {
         "endpoint": endpoint,
         "verify": False,
@@ -102,14 +101,14 @@ def storage_settings(endpoint: str, password: str) -> dict[str, Any]:
 
 
 def bucket_names(names: Sequence[str]) -> dict[str, Any]:
-    """What `/system/buckets` says to the cluster's user."""
+    """Return what `/system/buckets` says to the cluster's user."""
     return {"Buckets": [{"Name": name} for name in names]}
 
 
 def bucket_description(name: str, cluster: str, owner: tuple[str, str]) -> dict[str, Any]:
-    """What `/system/buckets/NAME` says, without the objects; `owner` is the cluster and service it was made for.
+    """Return what `/system/buckets/NAME` says, without objects; `owner` is the cluster and service it was made for.
 
-    `reports_new_files` is not OSCAR's, which tells services only of files in buckets that it made with them.
+    `reports_new_files` is ours: a real cluster reports only files in buckets that were made with a service.
     """
     service = owner[1] if owner[0] == cluster else "/".join(owner)
     tags = {"from_service": service} if any(owner) else {}
@@ -117,7 +116,7 @@ def bucket_description(name: str, cluster: str, owner: tuple[str, str]) -> dict[
 
 
 def job_page(jobs: Sequence[OscarJob], page: str) -> dict[str, Any]:
-    """A page of jobs; `page` is what the page before called the next one."""
+    """Return a page of jobs; `page` is the `next_page` of the page before."""
     start = int(page) if page.isdecimal() else 0
     rest = max(0, len(jobs) - start - _PAGE)
     return {
@@ -134,7 +133,7 @@ def _job(job: OscarJob) -> dict[str, str]:
 
 
 class OscarApi(Service):
-    """Serves the paths of clusters; `endpoint` is the local cloud's."""
+    """Answers requests to clusters; `endpoint` is the local cloud's."""
 
     name = "oscar"
 

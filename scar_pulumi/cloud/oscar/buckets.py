@@ -30,18 +30,18 @@ _TAGGING = {"tagging": ""}
 
 
 def path_in_minio(scope: Scope) -> str:
-    """The path of a request as MinIO sees it, percent-encoded."""
+    """Return the path of a request as MinIO sees it, percent-encoded."""
     return raw_path(scope).removeprefix(MINIO_PATH) or "/"
 
 
 def bucket_and_key(path: str) -> tuple[str, str]:
-    """Bucket and key of a path; empty where it names none."""
+    """Return the bucket and key of a path; empty where it names none."""
     bucket, _, key = path.lstrip("/").partition("/")
     return bucket, key
 
 
 def as_s3_request(scope: Scope, path: str, decoded: str) -> Scope:
-    """The request as the local cloud's S3 has to see it; `path` is as it was sent, `decoded` without encoding."""
+    """Return the request for the local cloud's S3; `path` is as it was sent, `decoded` without percent-encoding."""
     query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     kept = [(name, value) for name, value in query if name.lower() not in _SIGNATURES]
     text = scope.get("query_string", b"") if len(kept) == len(query) else urlencode(kept).encode()
@@ -71,23 +71,23 @@ def _source(name: bytes, value: bytes) -> bytes:
 
 
 def as_minio_document(document: bytes) -> bytes:
-    """An answer of the local cloud's S3 as MinIO would have written it."""
+    """Return a document of the local cloud's S3 as MinIO would have written it."""
     return _PATHS.sub(rb"\1", _NAMES.sub(rb"\1", document))
 
 
 def own_buckets(definition: Mapping[str, Any]) -> list[str]:
-    """The buckets of the clusters' MinIO that a service reads or writes."""
+    """Return the buckets of the clusters' MinIO that a service reads or writes."""
     return list(dict.fromkeys(bucket for provider, bucket in buckets(definition, "minio") if provider == OWN_STORAGE))
 
 
 class Buckets:
-    """Makes buckets of the clusters' MinIO and of S3."""
+    """Creates, lists and deletes buckets of the clusters' MinIO; creates those of S3."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
     async def provide(self, cluster: str, definition: Mapping[str, Any]) -> None:
-        """Make what is missing, with tags that say for which service; a bucket that exists is taken as it is.
+        """Create the buckets that are missing, tagged with their service; existing ones are used as they are.
 
         Raises DefinitionError.
         """
@@ -99,11 +99,11 @@ class Buckets:
                 await self._make(bucket, DEFAULT_ACCOUNT)
 
     async def all(self) -> list[str]:
-        """The buckets of MinIO."""
+        """Return the names of MinIO's buckets."""
         return _NAME.findall((await self._ask("GET", "", MINIO_ACCOUNT)).body.decode())
 
     async def owner(self, bucket: str) -> tuple[str, str] | None:
-        """Cluster and name of the service that a bucket was made for, empty if for none; None if there is no bucket."""
+        """Return the cluster and service that a bucket was made for, empty if for none; None if there is no bucket."""
         if not (await self._ask("HEAD", f"{BUCKET_PREFIX}{bucket}", MINIO_ACCOUNT)).succeeded:
             return None
         answer = await self._ask("GET", f"{BUCKET_PREFIX}{bucket}", MINIO_ACCOUNT, query=_TAGGING)
@@ -124,7 +124,7 @@ class Buckets:
         answer = await self._ask("PUT", bucket, account)
         if not answer.succeeded and b"BucketAlreadyOwnedByYou" not in answer.body:
             name = bucket.removeprefix(BUCKET_PREFIX)
-            raise DefinitionError(f"bucket {name}: cannot be made: {answer.body[:300].decode(errors='replace')}")
+            raise DefinitionError(f"bucket {name}: could not be created: {answer.body[:300].decode(errors='replace')}")
         return True
 
     async def _tag(self, bucket: str, tags: Mapping[str, str]) -> None:

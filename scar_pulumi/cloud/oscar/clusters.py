@@ -1,4 +1,4 @@
-"""Everything of the local OSCAR clusters, put together, started and stopped in order."""
+"""The local OSCAR clusters: their parts, put together, started and stopped in order."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 
 
 class OscarClusters:
-    """The clusters of the local cloud in the state directory `root`, whose address is `endpoint`."""
+    """The clusters of the local cloud at `endpoint`, whose state directory is `root`."""
 
     def __init__(
         self,
@@ -62,15 +62,15 @@ class OscarClusters:
         self.minio = Minio(upstream, parts, endpoint=storage, secret=secret, arrived=self._arrived)
 
     def start(self) -> None:
-        """Takes up what a predecessor left."""
+        """Go on with the jobs of an earlier daemon."""
         self._queue.start()
 
     async def close(self) -> None:
-        """Stops; what is not done stays on disk."""
+        """Stop; unfinished jobs stay."""
         await self._queue.close()
 
     def describe(self) -> dict[str, Any]:
-        """How many services there are, and jobs in which state."""
+        """Return how many services there are, and how many jobs of each status."""
         return {"services": len(self._services.all()), "jobs": self._jobs.counts()}
 
     async def _arrived(self, bucket: str, key: str, event: bytes) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scar_pulumi.cloud.oscar.definitions import megabytes
-from scar_pulumi.cloud.oscar.store import Service
+from scar_pulumi.cloud.oscar.store import StoredService
 from scar_pulumi.cloud.runner import ContainerExit, ContainerRun, Runner, Volume
 
 CONFIG = "/oscar/config"
@@ -28,17 +28,17 @@ _STORAGE = 10 * 1024
 
 
 class JobLogs:
-    """A log sink of the runner: the stream is the path of a file."""
+    """A log sink of the runner, for which a log stream is the path of a file."""
 
     def put(self, _log_group: str, log_stream: str, events: Sequence[tuple[int, str]]) -> None:
-        """Take a batch of (milliseconds since the epoch, message); a job that was removed meanwhile has no log."""
+        """Write (milliseconds since the epoch, message) pairs; the log of a removed job is dropped."""
         lines = "".join(f"{moment(time / 1000)} {_whole(message)}" for time, message in events)
         with contextlib.suppress(OSError), Path(log_stream).open("a", encoding="utf-8") as file:
             file.write(lines)
 
 
 def read_log(path: Path, *, timestamps: bool = False) -> str:
-    """What a job has printed so far; raises FileNotFoundError."""
+    """Return what a job has printed so far. Raises FileNotFoundError."""
     text = path.read_text(encoding="utf-8")
     if timestamps:
         return text
@@ -46,7 +46,7 @@ def read_log(path: Path, *, timestamps: bool = False) -> str:
 
 
 def moment(seconds: float) -> str:
-    """A time in the form of RFC 3339, to the millisecond."""
+    """Return a time as RFC 3339 writes it, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -56,7 +56,7 @@ def _whole(message: str) -> str:
 
 
 def configuration_files(definition: Mapping[str, Any], event: bytes) -> dict[str, bytes]:
-    """The files below /oscar/config, the event of this one job among them."""
+    """Return the files below /oscar/config, this job's event among them."""
     kept = {key: value for key, value in definition.items() if key not in _NOT_CONFIGURATION}
     # JSON is YAML, and needs no reader of its own.
     files = {"function_config.yaml": json.dumps(kept, indent=1).encode(), "event": event}
@@ -65,14 +65,14 @@ def configuration_files(definition: Mapping[str, Any], event: bytes) -> dict[str
 
 
 def provider_files(definition: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of the secret `minio.default`."""
+    """Return the files of the secret `minio.default`."""
     settings = definition["storage_providers"]["minio"]["default"]
     keys = {"accessKey": settings["access_key"], "secretKey": settings["secret_key"], "oidc_uid": "minio"}
     return {f"minio.default/{name}": str(value).encode() for name, value in keys.items()}
 
 
 def variables(definition: Mapping[str, Any], job: str, event: bytes, endpoint: str) -> dict[str, str]:
-    """The container's variables; `endpoint` is where the local cloud answers as AWS."""
+    """Return the container's environment variables; `endpoint` is the local cloud's, for AWS clients."""
     text = event.decode("utf-8", "replace")
     small = len(event) <= _LONGEST_VARIABLE and "\0" not in text
     return {
@@ -89,7 +89,7 @@ def variables(definition: Mapping[str, Any], job: str, event: bytes, endpoint: s
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files that the container's user, whoever that is, can read; the folder's parents are closed to others."""
+    """Write files that any user of the container can read; the folder's parents are closed to others."""
     folder.mkdir(mode=0o755)
     for name, content in files.items():
         path = folder / name
@@ -100,14 +100,14 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended, and what it answered."""
+    """How a container ended, and what it answered."""
 
     result: ContainerExit
     answer: bytes
 
 
 class Containers:
-    """Runs services as OSCAR's jobs do; `endpoint` is where the local cloud answers as AWS."""
+    """Runs services as OSCAR's jobs do; `endpoint` is the local cloud's, for AWS clients."""
 
     def __init__(self, runner: Runner, endpoint: str) -> None:
         self._runner = runner
@@ -115,11 +115,11 @@ class Containers:
         self._logs = JobLogs()
 
     async def run(
-        self, service: Service, name: str, event: bytes, *, folder: Path, log: Path, started: Callable[[], None]
+        self, service: StoredService, name: str, event: bytes, *, folder: Path, log: Path, started: Callable[[], None]
     ) -> Outcome:
-        """Run an event to its end. `folder` must not be there; it is used meanwhile, and gone afterwards.
+        """Run an event to its end. `folder` is the container's own and is deleted afterwards.
 
-        Raises LocalCloudError when there is no container to be had, RunnerStoppedError when the runner stops first.
+        Raises LocalCloudError when no container can be started, RunnerStoppedError when the runner stops first.
         """
         try:
             task = self._task(service, name, event, folder, log)
@@ -128,7 +128,7 @@ class Containers:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _task(self, service: Service, name: str, event: bytes, folder: Path, log: Path) -> ContainerRun:
+    def _task(self, service: StoredService, name: str, event: bytes, folder: Path, log: Path) -> ContainerRun:
         shutil.rmtree(folder, ignore_errors=True)  # what a kill has left
         folder.mkdir(mode=0o700, parents=True)
         log.touch(mode=0o600)

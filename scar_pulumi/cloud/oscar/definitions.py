@@ -8,7 +8,15 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_MEGABYTE = 1024 * 1024
+from scar_foundation.limits import MIB
+from scar_foundation.oscar_limits import (
+    BUCKET_NAME_PATTERN,
+    DEFAULT_CPU,
+    DEFAULT_MEMORY,
+    SERVICE_NAME_CHARACTERS,
+    SERVICE_NAME_PATTERN,
+)
+
 _DECIMAL = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _BINARY = {f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", 1)}
 _QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>[EPTGMK]i|[EPTGMkm]|e[0-9]+)?")
@@ -16,16 +24,16 @@ Definition = dict[str, Any]
 OWNER = "cluster_admin"
 NAMESPACE = "oscar-svc"
 OWN_STORAGE = "minio.default"
-_DEFAULTS: Mapping[str, Any] = {"memory": "256Mi", "cpu": "0.2", "log_level": "INFO", "script": ""}
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,37}[a-z0-9])?")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_DEFAULTS: Mapping[str, Any] = {"memory": DEFAULT_MEMORY, "cpu": DEFAULT_CPU, "log_level": "INFO", "script": ""}
+_NAME = re.compile(SERVICE_NAME_PATTERN)
+_BUCKET = re.compile(BUCKET_NAME_PATTERN)
 _STARTS_SERVICES = ("minio",)
-# What OSCAR's own answers have and a client sends back.
+# Keys that OSCAR adds to a definition that it shows, and that a client sends back.
 _ANSWERED = ("token", "owner", "namespace", "bucket_list", "volume_status", "deployment")
 
 
 def amount(text: str) -> float:
-    """The number that a quantity such as `512Mi` or `500m` stands for. Raises ValueError."""
+    """Return the number that a quantity such as `512Mi` or `500m` stands for. Raises ValueError."""
     found = _QUANTITY.fullmatch(text)
     if not found:
         raise ValueError(f"{text!r} is not a quantity; write it like 512Mi, 2Gi, 0.5 or 500m")
@@ -34,16 +42,16 @@ def amount(text: str) -> float:
 
 
 def megabytes(text: str) -> int:
-    """An amount of memory in megabytes, rounded up. Raises ValueError."""
-    return max(1, -int(-amount(text) // _MEGABYTE))
+    """Return an amount of memory in megabytes, rounded up. Raises ValueError."""
+    return max(1, -int(-amount(text) // MIB))
 
 
 class DefinitionError(Exception):
-    """A definition that cannot be used: what is wrong and what to do."""
+    """The definition of a service is wrong; the message says where, what, and what to do."""
 
 
 def completed(document: Any, minio: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Definition:
-    """The whole definition of what a client sent; `minio` are the settings of the cluster's own storage.
+    """Return the whole definition of what a client sent; `minio` are the settings of the cluster's own storage.
 
     An update keeps the token of `before`. Raises DefinitionError.
     """
@@ -64,7 +72,7 @@ def completed(document: Any, minio: Mapping[str, Any], before: Mapping[str, Any]
 
 
 def shown(definition: Mapping[str, Any]) -> Definition:
-    """The definition as OSCAR answers it: without secrets, with the token and the script."""
+    """Return the definition as OSCAR shows it: without secrets, with the token and the script."""
     own = dict.fromkeys(definition["storage_providers"]["minio"]["default"], "hidden")
     minio = {**definition["storage_providers"]["minio"], "default": own}
     environment = definition["environment"]
@@ -76,14 +84,14 @@ def shown(definition: Mapping[str, Any]) -> Definition:
 
 
 def buckets(definition: Mapping[str, Any], kind: str) -> Iterator[tuple[str, str]]:
-    """Provider and bucket of every input and output in storage of a kind."""
+    """Yield the provider and bucket of every input and output in storage of a kind."""
     for entry in (*definition["input"], *definition["output"]):
         if entry["storage_provider"].partition(".")[0] == kind:
             yield entry["storage_provider"], entry["path"].partition("/")[0]
 
 
 def starts(definition: Mapping[str, Any], bucket: str, key: str) -> bool:
-    """Whether a new object of the cluster's storage starts the service."""
+    """Return whether a new object of the cluster's storage starts the service."""
     return any(_covers(entry, bucket, key) for entry in definition["input"])
 
 
@@ -99,10 +107,12 @@ def _covers(entry: Mapping[str, Any], bucket: str, key: str) -> bool:
 
 def _check_name(found: Mapping[str, Any]) -> None:
     name = found.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise DefinitionError(f"name: {name!r} is no name of a service; use up to 39 of a-z, 0-9 and '-'")
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > SERVICE_NAME_CHARACTERS:
+        raise DefinitionError(
+            f"name: {name!r} is not a valid name; use up to {SERVICE_NAME_CHARACTERS} of a-z, 0-9 and '-'"
+        )
     if not found.get("image") and not found.get("image_file"):
-        raise DefinitionError("image: is missing; name the service's image")
+        raise DefinitionError("image: is missing; give the service's image")
 
 
 def _check_amounts(found: Mapping[str, Any]) -> None:
@@ -132,12 +142,12 @@ def _place(service: str, entry: Any, direction: str, providers: Mapping[str, Any
     kind, _, identifier = str(entry.get("storage_provider") or OWN_STORAGE).partition(".")
     provider, path = f"{kind}.{identifier or 'default'}", entry["path"].strip("/")
     if direction == "input" and kind not in _STARTS_SERVICES:
-        raise DefinitionError(f"input: {provider} starts no service of a local cluster; use {OWN_STORAGE}")
+        raise DefinitionError(f"input: {provider} cannot start services of a local cluster; use {OWN_STORAGE}")
     if (identifier or "default") not in providers.get(kind, {}):
         raise DefinitionError(f"{direction}: storage provider {provider} is not defined; add it to storage_providers")
     if kind == "minio" and "/" not in path:
         path = f"{service}/{path}"
     if kind in ("minio", "s3") and not _BUCKET.fullmatch(path.partition("/")[0]):
-        raise DefinitionError(f"{direction}: {path!r} names no bucket that can exist; names have 3 to 63 characters")
+        raise DefinitionError(f"{direction}: {path!r} does not begin with a valid bucket name of 3 to 63 characters")
     filters = {key: [str(text) for text in entry.get(key) or ()] for key in ("prefix", "suffix")}
     return {**entry, "storage_provider": provider, "path": path, **filters}

@@ -1,4 +1,4 @@
-"""Events of services as they run: jobs from the queue, and calls whose answer somebody waits for."""
+"""How events of services run: jobs from a queue, and calls whose answer the caller waits for."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scar_foundation.errors import LocalCloudError
 from scar_pulumi.cloud.oscar.containers import Containers, JobLogs, read_log
-from scar_pulumi.cloud.oscar.store import Jobs, OscarJob, Service, Services
+from scar_pulumi.cloud.oscar.store import Jobs, OscarJob, Services, StoredService
 from scar_pulumi.cloud.runner import Limits, RunnerStoppedError
 
 _log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _LOG_LIMIT = 1024 * 1024
 
 
 class JobQueue:
-    """A task per job; as many run at once as events of Lambda functions do. What a kill interrupts begins anew."""
+    """Runs as many jobs at once as asynchronous events of Lambda; a job that a kill interrupts starts again."""
 
     def __init__(self, jobs: Jobs, services: Services, containers: Containers) -> None:
         self._jobs = jobs
@@ -34,12 +34,12 @@ class JobQueue:
         self._expiry: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Takes up what a predecessor left."""
+        """Go on with the jobs of an earlier daemon."""
         for job in self._jobs.unfinished():
             self._begin(job)
         self._expiry = asyncio.create_task(self._expire())
 
-    async def put(self, services: Iterable[Service], event: bytes) -> None:
+    async def put(self, services: Iterable[StoredService], event: bytes) -> None:
         """Accept an event for services: it is on the disk when this returns."""
         for service in services:
             self._begin(self._jobs.create(service.cluster, service.name, event))
@@ -55,7 +55,7 @@ class JobQueue:
         await self._jobs.flushed()
 
     async def close(self) -> None:
-        """Stops; what is not done stays on disk."""
+        """Stop; unfinished jobs stay."""
         tasks = [*self._tasks.values(), *((self._expiry,) if self._expiry else ())]
         for task in tasks:
             task.cancel()
@@ -82,7 +82,7 @@ class JobQueue:
             succeeded = await self._execute(service, job)
             self._jobs.ended(job, succeeded=succeeded)
 
-    async def _execute(self, service: Service, job: OscarJob) -> bool:
+    async def _execute(self, service: StoredService, job: OscarJob) -> bool:
         folder, log = self._jobs.folder(job) / "container", self._jobs.log(job)
         event = self._jobs.event(job)
         try:
@@ -104,14 +104,14 @@ class JobQueue:
 
 @dataclass(frozen=True)
 class CallResult:
-    """What the caller gets; the status is HTTP's."""
+    """What the caller of a service gets; `status` is HTTP's."""
 
     status: int
     body: bytes
 
 
 class Calls:
-    """Runs services while callers wait; `synchronous.max_scale` says how many of a service at once."""
+    """Runs services while callers wait, each at most `synchronous.max_scale` times at once."""
 
     def __init__(self, directory: Path, containers: Containers) -> None:
         self._directory = directory
@@ -122,8 +122,8 @@ class Calls:
         self._everybody = asyncio.Semaphore(Limits().synchronous)
         self._slots: defaultdict[tuple[str, str, int], asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(0))
 
-    async def run(self, service: Service, event: bytes) -> CallResult:
-        """Run an event; a container that fails is an answer, too."""
+    async def run(self, service: StoredService, event: bytes) -> CallResult:
+        """Run an event; a failed container is a result, too."""
         most = int((service.definition.get("synchronous") or {}).get("max_scale") or 0) or Limits().synchronous
         key = service.cluster, service.name, most
         if key not in self._slots:
@@ -136,7 +136,7 @@ class Calls:
             except LocalCloudError as error:
                 return CallResult(503, str(error).encode())
 
-    async def _run(self, service: Service, event: bytes) -> CallResult:
+    async def _run(self, service: StoredService, event: bytes) -> CallResult:
         name = f"{service.name}-{uuid.uuid4()}"
         log = self._running / f"{name}.log"
         try:
@@ -151,11 +151,11 @@ class Calls:
             return CallResult(200, outcome.answer)
         return CallResult(500, f"exit status {outcome.result.exit_code}\n{printed[-4096:]}".encode())
 
-    def log(self, service: Service) -> Path:
-        """What calls of a service have printed, the latest last."""
+    def log(self, service: StoredService) -> Path:
+        """Return the file with what calls of a service have printed, the latest last."""
         return self._directory / f"{service.cluster}.{service.name}.log".replace("/", "_")
 
-    def _keep(self, service: Service, log: Path) -> None:
+    def _keep(self, service: StoredService, log: Path) -> None:
         path = self.log(service)
         if path.is_file() and path.stat().st_size > _LOG_LIMIT:
             path.unlink()

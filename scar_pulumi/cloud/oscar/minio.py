@@ -1,6 +1,6 @@
-"""MinIO of the local clusters: the local cloud's S3 under names and credentials of its own, and events for services.
+"""MinIO of the local clusters: the local cloud's S3 under its own names and credentials, and events for services.
 
-The answer to an upload leaves when the jobs that it causes are on disk, so that no kill loses them.
+An upload is acknowledged after the jobs that it starts are on the disk, so that none is lost.
 """
 
 import json
@@ -34,7 +34,7 @@ Arrived = Callable[[str, str, bytes], Awaitable[None]]
 
 @dataclass(frozen=True)
 class NewObject:
-    """What came into a bucket, and by which event; `size` in bytes."""
+    """A new object in a bucket, and the event that it is for MinIO; `size` is in bytes."""
 
     event: str
     bucket: str
@@ -45,7 +45,7 @@ class NewObject:
 
 
 def minio_event(found: NewObject, endpoint: str) -> dict[str, Any]:
-    """What MinIO posts to the webhook of a bucket."""
+    """Return what MinIO posts to the webhook of a bucket."""
     now = time.time()
     identity = {"principalId": USER}
     record = {
@@ -143,7 +143,7 @@ class Minio(Service):
         return NewObject(found.event, found.bucket, found.key, size, etag, kind)
 
     def _as_minio(self, inner: Scope, send: Send) -> Send:
-        """Give the buckets in documents their own names again; objects pass as they are."""
+        """Replace the names of buckets in documents by MinIO's; objects pass unchanged."""
         start: list[Message] = []
         parts: list[bytes] = []
 

@@ -14,7 +14,7 @@ from scar_pulumi.cloud.ecr.image_store import ImageStore, Repository
 from scar_pulumi.cloud.oscar.buckets import Buckets, own_buckets
 from scar_pulumi.cloud.oscar.definitions import Definition, DefinitionError, completed
 from scar_pulumi.cloud.oscar.job_queue import JobQueue
-from scar_pulumi.cloud.oscar.store import Jobs, Service, Services
+from scar_pulumi.cloud.oscar.store import Jobs, Services, StoredService
 
 if TYPE_CHECKING:
     from scar_components.images import ImagePlan
@@ -25,7 +25,7 @@ _LINKS = {"var/run": "/run"}
 
 
 class ServiceImages:
-    """Prepares images in a thread: the first one of a base takes seconds."""
+    """Prepares images, in a thread, because the first one of a base takes seconds."""
 
     def __init__(self, images: ImageStore) -> None:
         self._images = images
@@ -34,7 +34,7 @@ class ServiceImages:
         """Put the service's image into the store and return its digest. Raises DefinitionError."""
         return await asyncio.to_thread(self._prepare, _repository(cluster, str(definition["name"])), definition)
 
-    def forget(self, service: Service) -> None:
+    def forget(self, service: StoredService) -> None:
         """Drop the image of a service that is deleted."""
         self._images.drop(_repository(service.cluster, service.name))
 
@@ -74,7 +74,7 @@ class ServiceImages:
 
 
 def mount_points(entrypoint: Sequence[str]) -> bytes:
-    """The layer on top: folders to mount onto, and the supervisor where OSCAR has it."""
+    """Return the top layer: mount points, and the supervisor where OSCAR has it."""
     buffer = io.BytesIO()
     script = f'#!/bin/sh\nexec {shlex.join(entrypoint)} "$@"\n'.encode()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
@@ -97,7 +97,7 @@ def _repository(cluster: str, service: str) -> Repository:
 
 
 class ServiceChanges:
-    """What makes a definition a service: its image, its buckets, its place on disk; `minio` has its storage."""
+    """Makes services of definitions; `minio` are the settings of the clusters' storage."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class ServiceChanges:
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def create(self, cluster: str, document: Any) -> bool:
-        """Make a service. Raises DefinitionError."""
+        """Create a service. Raises DefinitionError."""
         definition = completed(document, self._minio)
         async with self._locks[cluster, definition["name"]]:
             if self._services.find(cluster, definition["name"]):
@@ -127,7 +127,7 @@ class ServiceChanges:
         return True
 
     async def update(self, cluster: str, document: Any) -> bool:
-        """Change a service; tells whether there is one. Raises DefinitionError."""
+        """Update a service; return whether there is one. Raises DefinitionError."""
         name = completed(document, self._minio)["name"]
         async with self._locks[cluster, name]:
             before = self._services.find(cluster, name)
@@ -137,10 +137,9 @@ class ServiceChanges:
         return True
 
     async def delete(self, cluster: str, name: str) -> bool:
-        """Delete a service with its jobs, and with the buckets that were made for it, as OSCAR does.
+        """Delete a service, its jobs and the buckets created for it, as OSCAR does; return whether it was there.
 
-        Buckets that it has no more, that were there before, or that other services have, too, stay. Tells whether there
-        was one.
+        Buckets that it no longer uses, that existed before it, or that other services use, stay.
         """
         async with self._locks[cluster, name]:
             service = self._services.find(cluster, name)
@@ -153,7 +152,7 @@ class ServiceChanges:
                 await self._buckets.wipe(bucket)
         return True
 
-    async def _left_alone(self, service: Service) -> list[str]:
+    async def _left_alone(self, service: StoredService) -> list[str]:
         others = {bucket for other in self._services.all() for bucket in own_buckets(other.definition)}
         candidates = [bucket for bucket in own_buckets(service.definition) if bucket not in others]
         key = service.cluster, service.name
@@ -162,4 +161,4 @@ class ServiceChanges:
     async def _put(self, cluster: str, definition: Definition) -> None:
         image = await self._images.prepare(cluster, definition)
         await self._buckets.provide(cluster, definition)
-        await self._services.put(Service(cluster, definition, image))
+        await self._services.put(StoredService(cluster, definition, image))

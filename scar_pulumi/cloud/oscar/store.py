@@ -27,7 +27,7 @@ _LIFETIME = 2_592_000.0
 
 
 @dataclass(frozen=True)
-class Service:
+class StoredService:
     """A service: its definition holds secrets; `image` is the digest of the prepared image in the image store."""
 
     cluster: str
@@ -47,29 +47,29 @@ class Services:
         self._database = database
         database.define(_TABLES)
         rows = database.rows("SELECT cluster, definition, image FROM oscar_services")
-        found = (Service(cluster, json.loads(definition), image) for cluster, definition, image in rows)
+        found = (StoredService(cluster, json.loads(definition), image) for cluster, definition, image in rows)
         self._services = {(service.cluster, service.name): service for service in found}
 
-    def of(self, cluster: str) -> list[Service]:
+    def of(self, cluster: str) -> list[StoredService]:
         """Return the services of a cluster, by name."""
         return [service for _, service in sorted(self._services.items()) if service.cluster == cluster]
 
-    def all(self) -> list[Service]:
+    def all(self) -> list[StoredService]:
         """Return the services of all clusters."""
         return list(self._services.values())
 
-    def find(self, cluster: str, name: str) -> Service | None:
+    def find(self, cluster: str, name: str) -> StoredService | None:
         """Return a service, or None."""
         return self._services.get((cluster, name))
 
-    async def put(self, service: Service) -> None:
+    async def put(self, service: StoredService) -> None:
         """Keep a service, or what has become of it; on return it is on the disk."""
         row = service.cluster, service.name, json.dumps(service.definition), service.image
         self._database.write("INSERT OR REPLACE INTO oscar_services VALUES (?, ?, ?, ?)", *row)
         self._services[service.cluster, service.name] = service
         await self._database.flushed()
 
-    async def remove(self, service: Service) -> None:
+    async def remove(self, service: StoredService) -> None:
         """Forget a service; on return the disk has forgotten it, too."""
         key = service.cluster, service.name
         self._database.write("DELETE FROM oscar_services WHERE cluster = ? AND name = ?", *key)

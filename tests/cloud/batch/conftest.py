@@ -24,7 +24,7 @@ class Batch:
         self.image = ""
 
     def push(self) -> None:
-        """Brings the image that jobs run."""
+        """Push the image that jobs run."""
         self.cloud.client("ecr").create_repository(repositoryName="busybox")
         self.image = image_uri("busybox", self.cloud.push("busybox", layer=self.layer))
 
@@ -60,7 +60,7 @@ class Batch:
         return str(found[0]["status"]) if found else ""
 
     def container(self, script: str = "", vcpus: float = 1, memory: int = 64, gpus: int = 0, **more: Any) -> Any:
-        """Container properties."""
+        """Return container properties."""
         resources = [{"type": "VCPU", "value": str(vcpus)}, {"type": "MEMORY", "value": str(memory)}]
         if gpus:
             resources.append({"type": "GPU", "value": str(gpus)})
@@ -114,7 +114,7 @@ class Batch:
 
 @pytest.fixture(scope="session")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Busybox, and nothing else."""
+    """Return a layer with busybox and nothing else."""
     return images.base_layer(images.find_busybox(tmp_path_factory.mktemp("busybox")))
 
 

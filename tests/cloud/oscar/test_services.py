@@ -93,11 +93,17 @@ def test_ten_services_are_made_and_called_at_once(oscar: Oscar) -> None:
     [
         ({"cpu": 1}, "cpu: 1 is not a string"),
         ({"memory": "lots"}, "'lots' is not a quantity"),
-        ({"name": "No Name"}, "'No Name' is no name of a service"),
+        ({"name": "No Name"}, "'No Name' is not a valid name; use up to 39 of a-z, 0-9 and '-'"),
         ({"image_file": "/no/such.tar"}, "/no/such.tar: no such file"),
-        ({"input": [{"storage_provider": "s3.default", "path": "a/b"}]}, "s3.default starts no service"),
+        (
+            {"input": [{"storage_provider": "s3.default", "path": "a/b"}]},
+            "s3.default cannot start services of a local cluster; use minio.default",
+        ),
         ({"output": [{"storage_provider": "s3.none", "path": "abc/b"}]}, "s3.none is not defined"),
-        ({"output": [{"storage_provider": "minio", "path": "ab/c"}]}, "names no bucket that can exist"),
+        (
+            {"output": [{"storage_provider": "minio", "path": "ab/c"}]},
+            "'ab/c' does not begin with a valid bucket name of 3 to 63 characters",
+        ),
     ],
 )
 def test_a_wrong_definition_is_refused_with_the_reason(oscar: Oscar, wrong: dict[str, object], complaint: str) -> None:
