@@ -14,7 +14,7 @@ _NEEDED = ("boto3", "pyyaml", "requests", "setuptools<70", "webdavclient3==3.14.
 
 
 def command() -> list[str] | None:
-    """Return the command that serves a Runtime API; None where its packages cannot be had."""
+    """Return the command that serves a Runtime API; None where its packages cannot be installed."""
     folder = cache_directory() / "bench" / f"faas-supervisor-{VERSION}"
     python = folder / "bin/python"
     try:

@@ -3,7 +3,7 @@
     ScarError               says where, what and what to do; exit code 1
     ├── InputError          the user's input is wrong; exit code 2
     │   └── FdlError        mistakes in an FDL file (scar_pulumi.fdl)
-    ├── EngineError         the Pulumi engine cannot be had or has failed
+    ├── EngineError         the Pulumi engine is missing or has failed
     ├── LocalCloudError     the local cloud cannot start or has failed
     └── InvocationError     a function was called and failed
 

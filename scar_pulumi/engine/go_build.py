@@ -40,7 +40,7 @@ _SILENCE_LIMIT = 600.0
 def build(directory: Path, progress: Progress) -> None:
     """Put the CLI and the SDK's files that belong beside it into `directory`; about four minutes on two cores.
 
-    Raises EngineError, with the way out, when there is no usable Go toolchain or the modules cannot be had.
+    Raises EngineError, with the way out, when there is no usable Go toolchain or the modules cannot be downloaded.
     """
     go = _find_go()
     module = directory / "module"
