@@ -23,6 +23,12 @@ from scar_pulumi.deploy.configuration import check_clusters
 from scar_pulumi.deploy.secrets import filled, with_values
 from scar_pulumi.fdl import Fdl, OscarService, StoragePath
 
+_CONNECTION = ("endpoint", "auth_user", "auth_password", "ssl_verify")
+_LOCAL_KEYS = {"access_key": "test", "secret_key": "test", "region": "us-east-1"}
+"""Credentials of the local cloud's S3, which accepts any."""
+_NEW_CLUSTER = 600
+"""Seconds in which a new cluster has to answer at its address."""
+
 
 def with_local_storage(fdl: Fdl) -> Fdl:
     """Return the file with the local settings for the MinIO of each of its clusters, for the functions that use it.
@@ -48,9 +54,6 @@ def cluster_storages(fdl: Fdl) -> set[str]:
         if path.provider == "minio"
     }
     return used & (clusters | read)
-
-
-_CONNECTION = ("endpoint", "auth_user", "auth_password", "ssl_verify")
 
 
 @dataclass(frozen=True)
@@ -115,13 +118,9 @@ def _settings(fdl: Fdl, cluster: str, configured: Mapping[str, Any]) -> Mapping[
         return configured
     services = [service for service in fdl.oscar if service.cluster == cluster]
     given = [{key: getattr(service, key) for key in _CONNECTION} for service in services]
-    merged: dict[str, Any] = {}
-    for values in (fdl.clusters.get(cluster, {}), *given, configured):
-        merged |= {key: value for key, value in values.items() if value not in (None, "")}
-    merged["ssl_verify"] = all(
-        values.get("ssl_verify", True) for values in (fdl.clusters.get(cluster, {}), *given, configured)
-    )
-    return merged
+    sources = (fdl.clusters.get(cluster, {}), *given, configured)
+    merged = {key: value for one in sources for key, value in one.items() if value not in (None, "")}
+    return {**merged, "ssl_verify": all(one.get("ssl_verify", True) for one in sources)}
 
 
 def _missing_settings(cluster: str, settings: Mapping[str, Any]) -> Iterable[str]:
@@ -172,31 +171,21 @@ def _warn_of_clear_text(cluster: str, endpoint: Input[str]) -> None:
         pulumi.log.warn(f"cluster '{cluster}': {endpoint} is not encrypted: others can read its password on the way")
 
 
-def service_image(service: OscarService, *, local: bool) -> dict[str, str]:
-    """Return the keys of a service's definition that name its image.
-
-    The local cloud reads `image_file` itself; the digest beside it makes a changed file a change of the service.
-    """
+def _image(service: OscarService, *, local: bool) -> str:
+    """Return a service's image; of a file on this machine its digest, so that a changed file changes the service."""
     if service.image_file is None or not local:
-        return {"image": str(service.image)}
-    digest = planned_digest(service.name, {"image_file": str(service.image_file)})
-    return {"image": f"{service.image_file.name}@{digest}", "image_file": str(service.image_file)}
-
-
-_ARGUMENTS = ("storage_providers", "clusters")
-_LOCAL_KEYS = {"access_key": "test", "secret_key": "test", "region": "us-east-1"}
-"""Credentials of the local cloud's S3, which takes any."""
-_NEW_CLUSTER = 600
-"""Seconds in which a new cluster has to answer at its address."""
+        return str(service.image)
+    return f"{service.image_file.name}@{planned_digest(service.name, {'image_file': str(service.image_file)})}"
 
 
 def service_arguments(
     fdl: Fdl, service: OscarService, clusters: Mapping[str, Access], *, local: bool
 ) -> OscarServiceArgs:
     """Return the arguments of a service; `clusters` is how clusters are reached."""
-    access, image = clusters[service.cluster], service_image(service, local=local)
-    definition = {key: value for key, value in service.definition.items() if key not in _ARGUMENTS}
-    definition |= {key: value for key, value in image.items() if key != "image"}
+    access = clusters[service.cluster]
+    definition = {key: one for key, one in service.definition.items() if key not in ("storage_providers", "clusters")}
+    if local and service.image_file:
+        definition["image_file"] = str(service.image_file)  # the local cloud reads it itself
     if environment := service.definition.get("environment"):
         definition["environment"] = {kind: with_values(values) for kind, values in environment.items()}
     if providers := _storage_providers(fdl, service, local=local):
@@ -209,7 +198,7 @@ def service_arguments(
         "password": access.password,
         "verify_certificate": access.verify_certificate,
         "service_name": service.name,
-        "image": image["image"],
+        "image": _image(service, local=local),
         "inputs": [effective_place(service, path, local=local) for path in service.input],
         "outputs": [effective_place(service, path, local=local) for path in service.output],
         "definition": definition,
