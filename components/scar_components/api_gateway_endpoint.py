@@ -190,16 +190,7 @@ class ApiGatewayEndpoint(ComponentResource):
         places = {function["function_name"]: place(function) for function in args["functions"]}
         self.function_urls = self.url.apply(lambda url: {key: url + its.url for key, its in places.items()})
         self.async_urls = self.url.apply(lambda url: {key: url + its.asynchronous for key, its in places.items()})
-        self.register_outputs(
-            {
-                "api_id": self.api_id,
-                "url": self.url,
-                "function_urls": self.function_urls,
-                "async_urls": self.async_urls,
-                "log_group": self.log_group,
-                "domain_target": self.domain_target,
-            }
-        )
+        self.register_outputs({key: getattr(self, key) for key in ApiGatewayEndpoint.__annotations__})
 
     def _child(self) -> ResourceOptions:
         return ResourceOptions(parent=self)

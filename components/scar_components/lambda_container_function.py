@@ -81,17 +81,7 @@ class LambdaContainerFunction(ComponentResource):
         self.log_group = log_group.name
         self.job_definition_arn = Output.from_input(self._job.definition.arn if self._job else None)
         self.job_log_group = Output.from_input(self._job.log_group if self._job else None)
-        self.register_outputs(
-            {
-                "function_name": self.function_name,
-                "arn": self.arn,
-                "image_uri": self.image_uri,
-                "log_group": self.log_group,
-                "role_arn": self.role_arn,
-                "job_definition_arn": self.job_definition_arn,
-                "job_log_group": self.job_log_group,
-            }
-        )
+        self.register_outputs({key: getattr(self, key) for key in LambdaContainerFunction.__annotations__})
 
     def _child(self, *depends_on: pulumi.Resource) -> ResourceOptions:
         return ResourceOptions(parent=self, depends_on=list(depends_on) or None)

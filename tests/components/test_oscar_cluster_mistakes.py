@@ -62,9 +62,9 @@ def test_arguments_of_a_configuration_are_checked_as_a_type_checker_would(record
     assert str(error.value).splitlines() == [
         "volume.storageclass: is unknown; did you mean 'storage_class'?",
         'volume.size: 2 is not text; write it in quotes, such as "2"',
-        "minio: [] is not a map; write its settings below it",
+        "minio: [] is not a map; write its keys below it",
         "kserve: 'yes' is not true or false",
         "ingress.host: is missing; give it",
         "allowed_image_repositories: 'ghcr.io/grycap' is not a list; write [ghcr.io/grycap]",
-        f"helm: is unknown; known are {', '.join(sorted(OscarClusterArgs.__annotations__))}",
+        f"helm: is unknown; use one of {', '.join(sorted(OscarClusterArgs.__annotations__))}",
     ]

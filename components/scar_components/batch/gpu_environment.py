@@ -106,13 +106,7 @@ class BatchGpuEnvironment(ComponentResource):
         self.compute_environment_arn = environment.arn
         self.job_queue_arn = self._queue(environment).arn
         self.event_bucket = self._event_bucket()
-        self.register_outputs(
-            {
-                "job_queue_arn": self.job_queue_arn,
-                "compute_environment_arn": self.compute_environment_arn,
-                "event_bucket": self.event_bucket,
-            }
-        )
+        self.register_outputs({key: getattr(self, key) for key in BatchGpuEnvironment.__annotations__})
 
     def _child(self, *depends_on: pulumi.Resource, ignore_changes: Optional[list[str]] = None) -> ResourceOptions:
         return ResourceOptions(parent=self, depends_on=list(depends_on) or None, ignore_changes=ignore_changes)

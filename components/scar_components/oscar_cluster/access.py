@@ -1,4 +1,4 @@
-"""What OSCAR's server may do in the cluster: that of `deploy/yaml/oscar-rbac.yaml`, for what is used.
+"""The rights of OSCAR's server in the cluster: those of `deploy/yaml/oscar-rbac.yaml`, for the features in use.
 
 https://github.com/grycap/oscar/blob/master/deploy/yaml/oscar-rbac.yaml
 """
@@ -25,7 +25,7 @@ _SERVICE_RULES: tuple[Rule, ...] = (
     ("networking.k8s.io", ("ingresses",), _MANAGE),
 )
 _CLUSTER_RULES: tuple[Rule, ...] = (
-    # Users who come with OIDC get namespaces, and roles in them, of their own.
+    # Each OIDC user gets a namespace, and a role in it.
     ("", ("namespaces",), ("get", "list", "create", "update")),
     ("rbac.authorization.k8s.io", ("roles", "rolebindings"), ("get", "list", "create", "update")),
     ("", ("persistentvolumes",), ("get", "list", "create")),
@@ -48,43 +48,43 @@ _OPTIONAL_CLUSTER_RULES: dict[str, tuple[Rule, ...]] = {
 
 @dataclass(frozen=True)
 class Access:
-    """Which optional parts of OSCAR are used, and the labels of the objects."""
+    """The RBAC objects, for the optional features that are used."""
 
     features: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def service_account(self) -> Manifest:
-        """The account that the server runs as."""
+        """Return the account that the server runs as."""
         meta = metadata(SERVICE_ACCOUNT, OSCAR, labels=self.labels)
         return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}
 
     def role(self) -> Manifest:
-        """What it may do in the services' namespace."""
+        """Return the server's rights in the services' namespace."""
         rules = _rules([*_SERVICE_RULES, *self._chosen(_OPTIONAL_SERVICE_RULES)])
         return self._object("Role", "oscar-controller", SERVICES_NAMESPACE, rules=rules)
 
     def role_binding(self) -> Manifest:
-        """Binds the role to the account."""
+        """Return the binding of the role to the account."""
         return self._binding("RoleBinding", "oscar-controller-binding", "Role", "oscar-controller", SERVICES_NAMESPACE)
 
     def cluster_role(self) -> Manifest:
-        """What it may do in every namespace."""
+        """Return the server's rights in every namespace."""
         optional = [*self._chosen(_OPTIONAL_SERVICE_RULES), *self._chosen(_OPTIONAL_CLUSTER_RULES)]
         rules = _rules([*_SERVICE_RULES, *_CLUSTER_RULES, *optional])
         return self._object("ClusterRole", "oscar-controller-global", None, rules=rules)
 
     def cluster_role_binding(self) -> Manifest:
-        """Binds the cluster role to the account."""
+        """Return the binding of the cluster role to the account."""
         name = "oscar-controller-global"
         return self._binding("ClusterRoleBinding", f"{name}-binding", "ClusterRole", name, None)
 
     def yunikorn_role(self, namespace: str) -> Manifest:
-        """What it may do in YuniKorn's namespace."""
+        """Return the server's rights in YuniKorn's namespace."""
         rules = _rules([("", ("configmaps",), _MANAGE)])
         return self._object("Role", "yunikorn-config-reader", namespace, rules=rules)
 
     def yunikorn_role_binding(self, namespace: str) -> Manifest:
-        """Binds YuniKorn's role to the account."""
+        """Return the binding of YuniKorn's role to the account."""
         name = "yunikorn-config-reader"
         return self._binding("RoleBinding", f"{name}-binding", "Role", name, namespace)
 

@@ -1,4 +1,4 @@
-"""Mistakes in a cluster's arguments, all reported at once, and what has to be installed in the cluster."""
+"""Mistakes in a cluster's arguments, reported all at once, and what must be installed in the cluster."""
 
 import difflib
 import re
@@ -16,16 +16,16 @@ _BACKENDS = ("", "knative")
 
 
 def check_arguments(args: OscarClusterArgs) -> None:
-    """Raise RunError with every mistake in what is known before the program has run."""
-    # What is of the wrong shape cannot be looked into.
+    """Raise RunError with every mistake in the arguments that are already known."""
+    # Only arguments of the right types can be checked further.
     if mistakes := list(shape_mistakes(args, OscarClusterArgs)) or list(_mistakes(args)):
         raise pulumi.RunError("\n".join(mistakes))
 
 
 def _mistakes(args: OscarClusterArgs) -> Iterator[str]:
     yield from _volume(args)
-    yield from _exclusive(args, "minio", "external_minio", "deploy MinIO or name one that exists")
-    yield from _exclusive(args, "ingress", "http_route", "choose one of them")
+    yield from _exclusive(args, "minio", "external_minio", "deploy MinIO or use an existing one")
+    yield from _exclusive(args, "ingress", "http_route", "use one of them")
     yield from _published(args.get("service", {}), "service.type")
     minio = args.get("minio", {})
     yield from _published({"type": minio.get("service_type", "ClusterIP"), **minio}, "minio.service_type")
@@ -35,16 +35,16 @@ def _mistakes(args: OscarClusterArgs) -> Iterator[str]:
     yield from _one_of(args.get("service_pod_security", "baseline"), POD_SECURITY_LEVELS, "service_pod_security")
     version = args.get("version", "4.1.2")
     if not re.fullmatch(r"4\.\d+\.\d+(-[\w.]+)?", version):
-        yield f"version: {version!r} is not a release of OSCAR 4; name one, such as 4.1.2"
+        yield f"version: {version!r} is not a release of OSCAR 4; use one, such as 4.1.2"
     if "oidc" in args and not args["oidc"]["issuers"]:
-        yield "oidc.issuers: is empty; name the URL of at least one OpenID Connect provider"
+        yield "oidc.issuers: is empty; give the URL of at least one OpenID Connect provider"
 
 
 def _volume(args: OscarClusterArgs) -> Iterator[str]:
     volume = args["volume"]
     existing = volume.get("existing_claim", False)
     if existing and "storage_class" in volume:
-        yield "volume: storage_class has no effect on an existing claim; leave one of them out"
+        yield "volume: storage_class has no effect with existing_claim; remove one of them"
     if not existing and "storage_class" not in volume:
         yield (
             "volume.storage_class: is missing; every pod of every service mounts this volume, so it takes a class with "
@@ -55,7 +55,7 @@ def _volume(args: OscarClusterArgs) -> Iterator[str]:
 
 def _exclusive(args: Mapping[str, Any], one: str, other: str, way_out: str) -> Iterator[str]:
     if one in args and other in args:
-        yield f"{one}, {other}: exclude each other; {way_out}"
+        yield f"{one}, {other}: cannot be combined; {way_out}"
 
 
 def _published(args: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -64,10 +64,10 @@ def _published(args: Mapping[str, Any], where: str) -> Iterator[str]:
     port = args.get("node_port")
     field = f"{where.partition('.')[0]}.node_port"
     if port is not None and type_ != "NodePort":
-        yield f"{field}: has no effect with {where} {type_}; leave it out, or choose NodePort"
+        yield f"{field}: has no effect with {where} {type_}; remove it, or use NodePort"
     # https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport
     if isinstance(port, int) and not 30000 <= port <= 32767:
-        yield f"{field}: {port} is no port of nodes; choose one from 30000 to 32767"
+        yield f"{field}: {port} is out of range; use 30000 to 32767"
 
 
 def _one_of(value: str, allowed: tuple[str, ...], where: str) -> Iterator[str]:
@@ -77,11 +77,14 @@ def _one_of(value: str, allowed: tuple[str, ...], where: str) -> Iterator[str]:
 
 def _at_least(value: object, length: int, where: str) -> Iterator[str]:
     if isinstance(value, str) and len(value) < length:
-        yield f"{where}: is shorter than MinIO's {length} characters; choose a longer one"
+        yield f"{where}: is too short for MinIO; use at least {length} characters"
 
 
 def shape_mistakes(value: Any, hint: Any, where: str = "") -> Iterator[str]:
-    """Yield what is unknown, missing or of another kind than a TypedDict says; outputs are taken as they are."""
+    """Yield the keys of a TypedDict that are unknown, missing or of the wrong type; outputs are not checked.
+
+    The arguments may come from a stack's configuration, which no type checker sees.
+    """
     if typing.get_origin(hint) is NotRequired:
         (hint,) = typing.get_args(hint)
     if typing.is_typeddict(hint):
@@ -92,7 +95,7 @@ def shape_mistakes(value: Any, hint: Any, where: str = "") -> Iterator[str]:
 
 def _section(value: Any, hint: Any, where: str) -> Iterator[str]:
     if not isinstance(value, Mapping):
-        yield f"{where}: {value!r} is not a map; write its settings below it"
+        yield f"{where}: {value!r} is not a map; write its keys below it"
         return
     hints = hint.__annotations__
     for key in value:
@@ -101,7 +104,7 @@ def _section(value: Any, hint: Any, where: str) -> Iterator[str]:
             yield from shape_mistakes(value[key], hints[key], place)
         else:
             near = difflib.get_close_matches(str(key), hints, 1)
-            known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(hints))}"
+            known = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(sorted(hints))}"
             yield f"{place}: is unknown; {known}"
     for key in sorted(hint.__required_keys__ - value.keys()):
         yield f"{f'{where}.{key}' if where else key}: is missing; give it"
@@ -128,11 +131,11 @@ _KINDS = {
     "kserve": ("kserve-must-be-installed", "inferenceservices.serving.kserve.io"),
     "http_route": ("gateway-api-must-be-installed", "httproutes.gateway.networking.k8s.io"),
 }
-"""Label of the look-up, which the engine prints when it finds nothing, and the kind that is looked up."""
+"""Label of the lookup, which the engine prints if it finds nothing, and the kind to look up."""
 
 
 def features(args: OscarClusterArgs) -> frozenset[str]:
-    """The optional parts that are used."""
+    """Return the optional features that are used."""
     used = {
         "knative": args.get("serverless_backend") == "knative",
         "kueue": "kueue" in args,
@@ -143,5 +146,5 @@ def features(args: OscarClusterArgs) -> frozenset[str]:
 
 
 def required_kinds(args: OscarClusterArgs) -> dict[str, str]:
-    """The kinds to look up, by label."""
+    """Return the kinds that must be installed, by the label of their lookup."""
     return dict(_KINDS[name] for name in sorted(features(args)))

@@ -1,4 +1,4 @@
-"""OSCAR on a Kubernetes cluster: its server, its storage and all that they need."""
+"""OSCAR on a Kubernetes cluster: its server, its storage and what they need."""
 
 from collections.abc import Mapping, Sequence
 from typing import Optional
@@ -29,22 +29,22 @@ Resources = list[pulumi.Resource]
 
 
 class OscarCluster(ComponentResource):
-    """OSCAR on any Kubernetes cluster, which the stack's kubernetes provider (`opts.providers`) leads to.
+    """OSCAR on a Kubernetes cluster, the one of the stack's kubernetes provider (`opts.providers`).
 
-    Services are declared with OscarService, or with oscar-cli, at its endpoint. There is one OSCAR to a cluster: its
-    namespaces `oscar`, `oscar-svc` and `minio` are known to its server by name.
+    OscarService, or oscar-cli, creates services at its endpoint. A cluster has one OSCAR at most, because the
+    namespaces `oscar`, `oscar-svc` and `minio` have fixed names.
     """
 
     endpoint: Output[str]
-    """URL under which programs outside the cluster reach OSCAR."""
+    """URL of OSCAR for programs outside the cluster."""
     internal_endpoint: Output[str]
-    """URL inside the cluster."""
+    """URL of OSCAR inside the cluster."""
     username: Output[str]
-    """User who may do everything."""
+    """Name of OSCAR's administrator."""
     password: Output[str]
-    """Password of that user; a secret."""
+    """Password of OSCAR's administrator; a secret."""
     minio_endpoint: Output[str]
-    """URL of MinIO inside the cluster, or of the external one."""
+    """URL of MinIO inside the cluster, or of the external MinIO."""
     minio_access_key: Output[str]
     """Access key of MinIO's administrator; a secret."""
     minio_secret_key: Output[str]
@@ -53,7 +53,7 @@ class OscarCluster(ComponentResource):
     """Namespace of the services and their jobs."""
 
     def __init__(self, name: str, args: OscarClusterArgs, opts: Optional[ResourceOptions] = None) -> None:
-        """Declare namespaces, rights, storage and server, in the order in which they need each other."""
+        """Declare the namespaces, the rights, the storage and the server."""
         super().__init__("scar:index:OscarCluster", name, None, opts)
         check_arguments(args)
         self._name = name
@@ -70,30 +70,19 @@ class OscarCluster(ComponentResource):
         self.endpoint = Output.from_input(args.get("endpoint", network.endpoint(args, server)))
         self.internal_endpoint = Output.from_input(INTERNAL_ENDPOINT)
         self.services_namespace = Output.from_input(SERVICES_NAMESPACE)
-        self.register_outputs(
-            {
-                "endpoint": self.endpoint,
-                "internal_endpoint": self.internal_endpoint,
-                "username": self.username,
-                "password": self.password,
-                "minio_endpoint": self.minio_endpoint,
-                "minio_access_key": self.minio_access_key,
-                "minio_secret_key": self.minio_secret_key,
-                "services_namespace": self.services_namespace,
-            }
-        )
+        self.register_outputs({key: getattr(self, key) for key in OscarCluster.__annotations__})
 
     def _declare(
         self, suffix: str, manifest: Manifest, depends_on: Sequence[pulumi.Resource] = (), *, protect: bool = False
     ) -> pulumi.CustomResource:
-        # Names are fixed, so the old object must go before its replacement comes.
+        # Names are fixed, so the old object must be deleted before its replacement is created.
         opts = ResourceOptions(
             parent=self, depends_on=list(depends_on), delete_before_replace=True, protect=protect or None
         )
         return declare(f"{self._name}-{suffix}", manifest, opts)
 
     def _credentials(self) -> None:
-        """Settle who may do everything in OSCAR and in MinIO."""
+        """Choose the administrators of OSCAR and of MinIO."""
         external = self._args.get("external_minio")
         minio = self._args.get("minio", {})
         self.username = Output.from_input(self._args.get("username", "oscar"))
@@ -116,7 +105,7 @@ class OscarCluster(ComponentResource):
         return SecretRevision(f"{self._name}-{suffix}", values, ResourceOptions(parent=self)).mark
 
     def _preflight(self) -> Resources:
-        """Look up what has to be installed; the engine tells of what is not there by its name."""
+        """Look up what must be installed; the engine names what is missing."""
         if not self._args.get("preflight", True):
             return []
         kind = kubernetes.apiextensions.v1.CustomResourceDefinition
@@ -184,7 +173,7 @@ class OscarCluster(ComponentResource):
         return [*made, self._declare("volume-job", job, claims or space)]
 
     def _storage_class(self) -> Output[str]:
-        """Return the class of the services' volume, which is refused if only one node at a time can mount it."""
+        """Return the storage class of the services' volume, after checking that many nodes can mount it."""
         given = Output.from_input(self._args["volume"]["storage_class"])
         if not self._args.get("preflight", True):
             return given

@@ -1,4 +1,4 @@
-"""How OSCAR is reached from outside the cluster, and which connections its network policies allow."""
+"""Access to OSCAR from outside the cluster, and the network policies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ from scar_components.oscar_cluster.objects import (
 
 
 def ingress(args: IngressArgs, labels: Mapping[str, str]) -> Manifest:
-    """The Ingress. Nobody waits for its address: many controllers never write one."""
+    """Return the Ingress. The engine does not wait for its address, because many controllers never set one."""
     issuer = {"cert-manager.io/cluster-issuer": args["issuer"]} if "issuer" in args else {}
     annotations = {**SKIP_AWAIT, **issuer, **args.get("annotations", {})}
     backend = {"service": {"name": OSCAR, "port": {"number": PORT}}}
@@ -40,7 +40,7 @@ def ingress(args: IngressArgs, labels: Mapping[str, str]) -> Manifest:
 
 
 def http_route(args: HttpRouteArgs, labels: Mapping[str, str]) -> Manifest:
-    """The route: https://gateway-api.sigs.k8s.io/api-types/httproute/."""
+    """Return the route: https://gateway-api.sigs.k8s.io/api-types/httproute/."""
     rule = {
         "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
         "backendRefs": [{"name": OSCAR, "port": PORT}],
@@ -58,7 +58,7 @@ def http_route(args: HttpRouteArgs, labels: Mapping[str, str]) -> Manifest:
 
 
 def endpoint(args: OscarClusterArgs, service: pulumi.CustomResource) -> str | pulumi.Output[str]:
-    """The URL under which OSCAR is reached: from outside the cluster if that can be told, else inside it."""
+    """Return OSCAR's URL: the one outside the cluster if it is known, else the one inside."""
     if route := args.get("http_route"):
         return f"{'https' if route.get('tls', True) else 'http'}://{route['host']}"
     if chosen := args.get("ingress"):
@@ -80,12 +80,15 @@ def _tls_secret(args: IngressArgs) -> Any:
 
 
 _METADATA_SERVER = "169.254.169.254/32"
-"""Where clouds hand out the credentials of the node."""
+"""The metadata server of clouds, which gives out the node's credentials."""
 _NAMESPACE = "kubernetes.io/metadata.name"
 
 
 def policies(args: OscarClusterArgs, labels: Mapping[str, str]) -> dict[str, Manifest]:
-    """The policies by what they shield."""
+    """Return the policies by what they protect.
+
+    They do no harm in clusters whose network does not enforce policies.
+    """
     shields = {"server": _server(labels), "jobs": _jobs(labels)}
     if "external_minio" in args:
         return shields
@@ -96,14 +99,14 @@ def policies(args: OscarClusterArgs, labels: Mapping[str, str]) -> dict[str, Man
 
 
 def _server(labels: Mapping[str, str]) -> Manifest:
-    """OSCAR takes connections on its port alone, from anywhere: users, ingress controllers, MinIO's webhooks."""
+    """Allow connections to OSCAR's port from anywhere: users, ingress controllers, MinIO's webhooks."""
     return _policy(OSCAR, OSCAR, labels, {"matchLabels": {"app": OSCAR}}, [{"ports": _ports(PORT)}])
 
 
 def _minio(labels: Mapping[str, str], *, published: bool, console: bool, users: bool) -> Manifest:
-    """MinIO takes connections from OSCAR and its services; from anywhere if it is published outside the cluster.
+    """Allow connections to MinIO from OSCAR and its services; from anywhere if it is published outside the cluster.
 
-    Services of OIDC users run in namespaces of their own, whose names are not known before.
+    Services of OIDC users run in namespaces whose names are not known in advance.
     """
     inside = {} if users else {"matchExpressions": [_in(OSCAR, SERVICES_NAMESPACE)]}
     rule: dict[str, Any] = {"ports": _ports(MINIO_PORT)}
@@ -114,11 +117,11 @@ def _minio(labels: Mapping[str, str], *, published: bool, console: bool, users: 
 
 
 def _jobs(labels: Mapping[str, str]) -> Manifest:
-    """Nobody connects to jobs; they connect to all but the cloud's metadata server: they run the code of users."""
+    """Allow no connections to jobs, and from jobs to all but the cloud's metadata server: they run users' code."""
     jobs = {"matchExpressions": [{"key": "batch.kubernetes.io/job-name", "operator": "Exists"}]}
     policy = _policy("jobs", SERVICES_NAMESPACE, labels, jobs, [])
     anywhere = [
-        {"namespaceSelector": {}},  # some networks do not count pods among the addresses
+        {"namespaceSelector": {}},  # some networks do not match pods by address
         {"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA_SERVER]}},
         {"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::254/128"]}},
     ]

@@ -1,4 +1,4 @@
-"""Kubernetes objects: the names that OSCAR knows its own by, what all of them have in common, and their declaration."""
+"""Kubernetes objects: fixed names, what all manifests have in common, and their declaration as resources."""
 
 import importlib
 import re
@@ -11,6 +11,7 @@ from scar_components.oscar_cluster.arguments import ResourcesArgs
 
 Manifest: TypeAlias = dict[str, Any]
 
+# These names are compiled into OSCAR's server, or written into MinIO's webhooks.
 OSCAR = "oscar"
 """Namespace, Deployment and Service: MinIO calls http://oscar.oscar:8080."""
 SERVICES_NAMESPACE = "oscar-svc"
@@ -20,7 +21,7 @@ PORT = 8080
 MINIO_PORT = 9000
 VOLUME_CLAIM = "oscar-pvc"
 MINIO_SECRET = "minio"  # noqa: S105 - a name
-"""Every job mounts the Secret of this name."""
+"""Secret that every job mounts."""
 SERVER_SECRET = "oscar-auth"  # noqa: S105 - a name
 CONFIGURATION = "config.yaml"
 """ConfigMap that the server reads and writes for `/system/config`."""
@@ -31,7 +32,7 @@ MINIO_ENDPOINT = f"http://{MINIO}.{MINIO}:{MINIO_PORT}"
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """https://www.pulumi.com/registry/packages/kubernetes/installation-configuration/#resource-annotations"""
 PATCH_FORCE = {"pulumi.com/patchForce": "true"}
-"""What others have changed (`kubectl scale`, OSCAR itself) is changed back instead of ending in a conflict."""
+"""Revert what others have changed (`kubectl scale`, OSCAR itself) instead of failing with a conflict."""
 
 
 def metadata(
@@ -41,13 +42,16 @@ def metadata(
     labels: Mapping[str, Any] | None = None,
     annotations: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """An object's metadata, without what is empty."""
+    """Return an object's metadata without empty fields."""
     given = {"namespace": namespace, "labels": dict(labels or {}), "annotations": dict(annotations or {})}
     return {"name": name, **{key: value for key, value in given.items() if value}}
 
 
 def app_labels(name: str, component: str, more: Mapping[str, str]) -> dict[str, str]:
-    """https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/"""
+    """Return the labels of an object.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
+    """
     return {**more, "app.kubernetes.io/name": name, "app.kubernetes.io/component": component, "app": name}
 
 
@@ -62,7 +66,7 @@ _MODULES = {
 
 
 def declare(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
-    """Declare the object of a manifest, of whatever kind; groups without a module here are custom resources."""
+    """Declare the object of a manifest; objects of API groups without a module are custom resources."""
     group, _, version = manifest["apiVersion"].rpartition("/")
     content = {_python_name(key): value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
     made: pulumi.CustomResource
@@ -96,7 +100,7 @@ MAY_MOVE = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
 
 
 def pod_security(user: int) -> dict[str, Any]:
-    """The security context of a pod whose processes run as `user`, who owns its volumes too."""
+    """Return the security context of a pod whose processes run as `user`, who also owns its volumes."""
     return {
         "runAsNonRoot": True,
         "runAsUser": user,
@@ -108,14 +112,14 @@ def pod_security(user: int) -> dict[str, Any]:
 
 
 def requirements(asked: ResourcesArgs, cpu: str, memory: str) -> dict[str, Any]:
-    """The resources of a container: what was asked for, else the defaults."""
+    """Return the resources of a container: those asked for, else the given defaults."""
     requests = {"cpu": asked.get("cpu", cpu), "memory": asked.get("memory", memory)}
     limit = asked.get("memory_limit")
     return {"requests": requests, **({"limits": {"memory": limit}} if limit is not None else {})}
 
 
 def http_probe(path: str, port: str, period: int, failures: int = 3) -> dict[str, Any]:
-    """A probe over HTTP, every `period` seconds."""
+    """Return an HTTP probe that runs every `period` seconds."""
     return {
         "httpGet": {"path": path, "port": port},
         "periodSeconds": period,
@@ -125,24 +129,24 @@ def http_probe(path: str, port: str, period: int, failures: int = 3) -> dict[str
 
 
 def placed(node_selector: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a pod that says on which nodes it may run."""
+    """Return the part of a pod that selects its nodes."""
     return {"nodeSelector": dict(node_selector)} if node_selector else {}
 
 
 def published(type_: str, ports: list[dict[str, Any]], labels: Mapping[str, str]) -> dict[str, Any]:
-    """The specification of a Service for the pods with the label `app` of `labels`."""
+    """Return the specification of a Service for the pods with the label `app` of `labels`."""
     return {"type": type_, "selector": {"app": labels["app"]}, "ports": ports}
 
 
 POD_SECURITY_LEVELS = ("baseline", "privileged")
-"""What the services' pods can keep to: OSCAR makes them without the security context that `restricted` asks for.
+"""Possible levels for the services' pods: OSCAR creates them without the security context that `restricted` requires.
 https://kubernetes.io/docs/concepts/security/pod-security-standards/"""
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _WARN = "pod-security.kubernetes.io/warn"
 
 
 def namespaces(service_pod_security: str, labels: Mapping[str, str], *, minio: bool) -> dict[str, Manifest]:
-    """The namespaces by name; services run images of users, so theirs allows more."""
+    """Return the namespaces by name; that of the services allows more, because services run users' images."""
     levels = {OSCAR: "restricted", SERVICES_NAMESPACE: service_pod_security, **({MINIO: "restricted"} if minio else {})}
     return {name: _namespace(name, level, labels) for name, level in levels.items()}
 

@@ -32,7 +32,7 @@ _USER = 10001
 
 
 def server_image(args: OscarClusterArgs) -> Any:
-    """The image of the server, pinned to a version."""
+    """Return the image of the server, by default pinned to a version."""
     return args.get("image", f"ghcr.io/grycap/oscar:{args.get('version', VERSION)}")
 
 
@@ -45,7 +45,7 @@ class Server:
     node_autoscaling: bool = True
 
     def secret(self, variables: Mapping[str, Any]) -> Manifest:
-        """The variables that are secret."""
+        """Return the Secret with the secret variables."""
         return {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -54,7 +54,7 @@ class Server:
         }
 
     def configuration(self, repositories: Sequence[str]) -> Manifest:
-        """The image repositories that services may use; OSCAR writes it too (PUT /system/config)."""
+        """Return the ConfigMap of the image repositories that services may use; OSCAR writes it too."""
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -65,7 +65,7 @@ class Server:
     def deployment(
         self, image: Any, variables: Mapping[str, Any], credentials_revision: Any, resources: ResourcesArgs
     ) -> Manifest:
-        """The server; `credentials_revision` changes with its secret variables, and so starts it anew."""
+        """Return the Deployment; a new `credentials_revision` restarts the server when its secret variables change."""
         movable = objects.MAY_MOVE if self.node_autoscaling else {}
         container = {
             "name": OSCAR,
@@ -95,7 +95,7 @@ class Server:
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
 
     def service(self, args: ServerServiceArgs) -> Manifest:
-        """The address of the server, also for MinIO's webhooks."""
+        """Return the Service, which MinIO's webhooks use too."""
         type_ = args.get("type", "ClusterIP")
         port: dict[str, Any] = {"name": "http", "port": PORT, "targetPort": "http"}
         if type_ == "NodePort":
@@ -110,7 +110,10 @@ class Server:
 
 
 def clear_variables(args: OscarClusterArgs, minio_endpoint: Any, region: Any) -> dict[str, Any]:
-    """What everybody who may look at the Deployment can read."""
+    """Return the variables that everybody can read who may read the Deployment.
+
+    https://github.com/grycap/oscar/blob/master/pkg/types/config.go
+    """
     external = args.get("external_minio")
     return {
         "OSCAR_NAME": OSCAR,
@@ -136,7 +139,7 @@ def clear_variables(args: OscarClusterArgs, minio_endpoint: Any, region: Any) ->
 
 
 def secret_variables(args: OscarClusterArgs, credentials: dict[str, Any]) -> dict[str, Any]:
-    """What only those who may read the Secret, and the server, see. `credentials` are OSCAR's and MinIO's."""
+    """Return the variables in the server's Secret; `credentials` are those of OSCAR and of MinIO."""
     oidc = args.get("oidc")
     client = {"OIDC_CLIENT_SECRET": oidc["client_secret"]} if oidc and "client_secret" in oidc else {}
     return {**credentials, **client, **args.get("secret_environment", {})}
@@ -147,7 +150,7 @@ def _flag(value: bool) -> str:
 
 
 def _volumes(args: OscarClusterArgs) -> dict[str, Any]:
-    # Volumes of services need a class that many nodes mount, too.
+    # Volumes of services must be mountable by many nodes too.
     chosen = args["volume"].get("storage_class")
     return {"STORAGE_CLASS_NAME": chosen} if chosen is not None else {}
 
@@ -191,7 +194,7 @@ def _oidc(args: OidcArgs | None) -> dict[str, Any]:
 
 
 def _exposure(args: OscarClusterArgs) -> dict[str, Any]:
-    """Where OSCAR publishes the services that it exposes."""
+    """Return the variables that say where OSCAR publishes exposed services."""
     if route := args.get("http_route"):
         return {
             "INGRESS_HOST": route["host"],

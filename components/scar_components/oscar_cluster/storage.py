@@ -1,4 +1,4 @@
-"""Where files are: MinIO with its volume, and the volume with OSCAR's own programs that every service mounts."""
+"""MinIO with its volume, and the volume with OSCAR's own programs that every service mounts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ DEFAULT_REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Minio:
-    """The objects of a deployed MinIO."""
+    """The objects of MinIO: one server with one volume."""
 
     args: MinioArgs = field(default_factory=MinioArgs)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Minio:
     node_autoscaling: bool = True
 
     def secret(self, user: Any, password: Any) -> Manifest:
-        """The server's own user."""
+        """Return the Secret with the root user."""
         return {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -47,7 +47,7 @@ class Minio:
         }
 
     def volume_claim(self) -> Manifest:
-        """The volume with the files."""
+        """Return the claim of the volume with the files."""
         chosen = self.args.get("storage_class")
         spec = {
             "accessModes": ["ReadWriteOnce"],
@@ -58,7 +58,7 @@ class Minio:
         return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
 
     def deployment(self, credentials_revision: Any) -> Manifest:
-        """The server; `credentials_revision` changes with its password, and so starts it anew."""
+        """Return the Deployment; a new `credentials_revision` restarts the server when its password changes."""
         movable = objects.STAYS if self.node_autoscaling else {}
         template = {
             "metadata": {
@@ -78,7 +78,7 @@ class Minio:
         }
         spec = {
             "replicas": 1,
-            "strategy": {"type": "Recreate"},  # two servers must never write to one volume
+            "strategy": {"type": "Recreate"},  # two servers must not write to one volume
             "selector": {"matchLabels": {"app": MINIO}},
             "template": template,
         }
@@ -86,7 +86,7 @@ class Minio:
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
 
     def service(self) -> Manifest:
-        """The address of the server."""
+        """Return the Service."""
         port: dict[str, Any] = {"name": "api", "port": MINIO_PORT, "targetPort": "api"}
         if node_port := self.args.get("node_port"):
             port["nodePort"] = node_port
@@ -131,10 +131,10 @@ DOWNLOADER_IMAGE = "ghcr.io/grycap/oscar-bin-downloader:latest"
 SUPERVISOR_VERSION = "1.6.2"
 WATCHDOG_VERSION = "0.2.1"
 
-# The image's user is root, and the volume's folder may be anybody's.
+# The image's user is root, and the volume's folder may belong to any user.
 _FILLING_CAPABILITIES = {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]}
 
-# Provisioners whose volumes one node mounts at a time; each says so in its documentation.
+# Provisioners whose volumes only one node mounts at a time, according to their documentation.
 # https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 _ONE_NODE = {
     "blockvolume.csi.oraclecloud.com": "Oracle's block volumes",
@@ -161,11 +161,11 @@ _ONE_NODE = {
 
 
 def check_storage_class(name: str, provisioner: str) -> str:
-    """Return the name of a storage class. Raises RunError when only one node at a time can mount its volumes."""
+    """Return the name of a storage class. Raises RunError if only one node at a time can mount its volumes."""
     if kind := _ONE_NODE.get(provisioner):
         raise pulumi.RunError(
             f"volume.storage_class: {name} makes volumes that one node mounts at a time ({provisioner}: {kind}), but "
-            "the pods of services run on any node; name a class with ReadWriteMany, such as one of NFS "
+            "the pods of services run on any node; use a class with ReadWriteMany, such as one of NFS "
             "(nfs.csi.k8s.io, cluster.local/nfs-…), CephFS, EFS, Filestore or Azure Files; `kubectl get storageclass` "
             "lists those of the cluster"
         )
@@ -173,7 +173,7 @@ def check_storage_class(name: str, provisioner: str) -> str:
 
 
 def volume_claim(storage_class: Any, size: Any, labels: Mapping[str, str]) -> Manifest:
-    """The claim. Nobody waits for it but the job that mounts it: some classes bind at the first use."""
+    """Return the claim. The engine does not wait for it, because some classes bind at the first use."""
     spec = {
         "accessModes": ["ReadWriteMany"],
         "storageClassName": storage_class,
@@ -186,7 +186,7 @@ def volume_claim(storage_class: Any, size: Any, labels: Mapping[str, str]) -> Ma
 def filling_job(
     versions: tuple[Any, Any], image: Any, labels: Mapping[str, str], node_selector: Mapping[str, Any]
 ) -> Manifest:
-    """The job that puts the supervisor and the watchdog, of the given versions, on the volume.
+    """Return the job that puts the given versions of supervisor and watchdog on the volume.
 
     It is kept when it is done: a job that removes itself would show as deleted, and run again, at every refresh.
     """
@@ -218,7 +218,7 @@ def filling_job(
 
 
 def storage_secret(access_key: Any, secret_key: Any, labels: Mapping[str, str]) -> Manifest:
-    """What every job mounts to reach MinIO."""
+    """Return the Secret that every job mounts to use MinIO."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
