@@ -1,3 +1,3 @@
-"""Programs of components run under Pulumi's mocks."""
+"""Components run under Pulumi's mocks."""
 
-from tests.world.pulumi_mocks import recorder as recorder  # noqa: PLC0414 - a fixture
+from tests.world.pulumi_mocks import recorder as recorder  # noqa: PLC0414 - the fixture

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.components.test_oscar_manifests import ANOTHER_WAY, EVERYTHING, declared
+from tests.components.oscar_cluster.test_manifests import ANOTHER_WAY, EVERYTHING, declared
 from tests.world.pulumi_mocks import Recorder
 
 

@@ -9,7 +9,7 @@ import pytest
 from scar_components import OscarCluster, OscarClusterArgs
 from tests.world.pulumi_mocks import Recorder, run_program
 
-EXAMPLE = Path(__file__).parents[2] / "stacks" / "examples" / "oscar-cluster" / "__main__.py"
+EXAMPLE = Path(__file__).parents[3] / "stacks" / "examples" / "oscar-cluster" / "__main__.py"
 CORE = "kubernetes:core/v1"
 RBAC = "kubernetes:rbac.authorization.k8s.io/v1"
 NETWORK = "kubernetes:networking.k8s.io/v1"

@@ -5,9 +5,8 @@ import pytest
 
 from scar_components import OscarClusterArgs
 from scar_components.oscar_cluster.storage import check_storage_class
+from tests.components.oscar_cluster.test_cluster import MINIO, cluster
 from tests.world.pulumi_mocks import Recorder
-
-from .test_oscar_cluster import MINIO, cluster
 
 
 def test_a_storage_class_that_one_node_mounts_is_refused_with_the_reason() -> None:

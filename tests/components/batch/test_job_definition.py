@@ -7,9 +7,8 @@ import pytest
 
 from scar_components import LambdaContainerFunction, LambdaContainerFunctionArgs
 from scar_components.batch.job_definition import check_job
+from tests.components.batch.test_function_job import IMAGE, function
 from tests.world.pulumi_mocks import Recorder, run_program
-
-from .test_function_jobs import IMAGE, function
 
 
 @pytest.mark.parametrize(

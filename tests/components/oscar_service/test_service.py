@@ -8,11 +8,9 @@ import pytest
 
 from scar_components import OscarService
 from scar_components.oscar_service.service import OscarServiceArgs
-from tests.world.pulumi_mocks import Recorder, recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program
 
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-
-__all__ = ["recorder"]
 
 
 @pytest.fixture
