@@ -16,6 +16,7 @@ FOLDER = "/opt/scar/function"
 MODES = ("lambda", "batch", "lambda-batch")
 STORAGE_KINDS = ("s3", "minio", "onedata", "webdav", "rucio")
 LOG_FORMATS = ("text", "json")
+_THRESHOLD = 10.0
 FALSE_WORDS = ("false", "no", "off", "n", "0")
 
 
@@ -60,7 +61,7 @@ class Configuration(NamedTuple):
     name: str = ""
     log_level: str = "INFO"
     log_format: str = "text"
-    timeout_threshold: float = 10.0
+    timeout_threshold: float = _THRESHOLD
     inputs: tuple[StoragePath, ...] = ()
     outputs: tuple[StoragePath, ...] = ()
     storage_providers: Mapping[str, Any] = MappingProxyType({})
@@ -96,7 +97,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         name=str(document.get("name") or environment.get("AWS_LAMBDA_FUNCTION_NAME") or ""),
         log_level=str(environment.get("LOG_LEVEL") or document.get("log_level") or "INFO"),
         log_format=_one_of(LOG_FORMATS, document.get("log_format"), "log_format"),
-        timeout_threshold=_seconds(10.0 if threshold is None else threshold),
+        timeout_threshold=_seconds(_THRESHOLD if threshold is None else threshold),
         inputs=_storage_paths(document.get("inputs"), "inputs"),
         outputs=_storage_paths(document.get("outputs"), "outputs"),
         storage_providers=_providers(document.get("storage_providers")),

@@ -16,7 +16,7 @@ def open_storage(settings: Settings) -> "Onedata":
 
 
 class Onedata(WebDav):
-    """Files of one space: read and written as on a WebDAV server, in folders that are made otherwise."""
+    """Files of one space: read and written as on a WebDAV server, but folders are created over CDMI."""
 
     _upload_headers: ClassVar = {"Content-Type": "application/octet-stream"}
 

@@ -40,7 +40,7 @@ class WebDav:
         self._folders: set[str] = set()
 
     def download(self, container: str, key: str, path: str) -> int:
-        """Write the file to another one here, and return its size in bytes. Raises InputFailed."""
+        """Write the file to a local path, and return its size in bytes. Raises InputFailed."""
         name = self._name(container, key)
         try:
             for attempts_left in reversed(range(_ATTEMPTS)):
