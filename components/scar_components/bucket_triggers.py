@@ -13,6 +13,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Updat
 from scar_components.dynamic import AwsResourceProvider, configured_region
 from scar_components.naming import digest, stack_identity
 from scar_foundation.aws_session import error_code
+from scar_foundation.notification_filters import Filter, decoded_filter, encoded_filter
 
 OBJECT_CREATED = "s3:ObjectCreated:*"
 _KINDS = ("LambdaFunctionConfigurations", "QueueConfigurations", "TopicConfigurations")
@@ -26,9 +27,9 @@ class Trigger(TypedDict):
     function_arn: Input[str]
     """ARN of the function."""
     prefix: NotRequired[str]
-    """Prefix of the keys, such as `in/`. Default: none; all keys match."""
+    """Prefix of the keys, such as `in/`, as it is in the keys: not encoded. Default: none; all keys match."""
     suffix: NotRequired[str]
-    """Suffix of the keys, such as `.png`. Default: none; all keys match."""
+    """Suffix of the keys, such as `.png`, as it is in the keys: not encoded. Default: none; all keys match."""
 
 
 class BucketTriggersArgs(TypedDict):
@@ -259,9 +260,7 @@ def overlap(configuration: dict[str, Any], mark: str) -> str | None:
 
 
 def _overlap(one: dict[str, str], other: dict[str, str]) -> bool:
-    prefixes = one["prefix"].startswith(other["prefix"]) or other["prefix"].startswith(one["prefix"])
-    suffixes = one["suffix"].endswith(other["suffix"]) or other["suffix"].endswith(one["suffix"])
-    return prefixes and suffixes
+    return Filter(one["prefix"], one["suffix"]).meets(Filter(other["prefix"], other["suffix"]))
 
 
 def _own(configuration: dict[str, Any], mark: str) -> list[dict[str, Any]]:
@@ -279,7 +278,7 @@ def _is_own(entry: dict[str, Any], mark: str) -> bool:
 
 
 def _entry(rule: dict[str, Any], mark: str) -> dict[str, Any]:
-    filters = [{"Name": name, "Value": rule[name]} for name in ("prefix", "suffix") if rule.get(name)]
+    filters = [{"Name": name, "Value": encoded_filter(rule[name])} for name in ("prefix", "suffix") if rule.get(name)]
     entry: dict[str, Any] = {
         "Id": mark + digest(rule["function_arn"], rule.get("prefix", ""), rule.get("suffix", "")),
         "LambdaFunctionArn": rule["function_arn"],
@@ -292,7 +291,7 @@ def _entry(rule: dict[str, Any], mark: str) -> dict[str, Any]:
 
 def _rule(entry: dict[str, Any]) -> dict[str, str]:
     filters = entry.get("Filter", {}).get("Key", {}).get("FilterRules", ())
-    values = {rule["Name"].lower(): rule["Value"] for rule in filters}
+    values = {rule["Name"].lower(): decoded_filter(rule["Value"]) for rule in filters}
     return {
         "function_arn": entry.get("LambdaFunctionArn", ""),
         "prefix": values.get("prefix", ""),

@@ -127,6 +127,9 @@ S3_KEY_BYTES = 1024
 # https://docs.aws.amazon.com/general/latest/gr/s3.html
 S3_NOTIFICATIONS = 100
 """Entries in the notification configuration of one bucket."""
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_FilterRule.html
+S3_FILTER_CHARACTERS = 1024
+"""The value of one filter, encoded."""
 
 # IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 IAM_ROLE_NAME_CHARACTERS = 64

@@ -40,6 +40,7 @@ from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots, sweep_
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.oscar.clusters import OscarClusters
 from scar_pulumi.cloud.runner import Runner
+from scar_pulumi.cloud.s3.notifications import NotificationConfigurations
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import UploadEvents
 from scar_pulumi.cloud.service import Service
@@ -236,6 +237,7 @@ class Daemon:
             LogGroups(upstream, parts.logs),
             ControlPlane(upstream, apis, partial(url_of, self._endpoint)),
             parts.ranged_reads,
+            NotificationConfigurations(upstream, parts.uploads.forget),
             parts.uploads,
             AwsServices(upstream),
         )

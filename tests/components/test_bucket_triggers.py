@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from scar_components import BucketTriggers
 from scar_components.bucket_triggers import merged_configuration, overlap
 from tests.world.pulumi_mocks import Recorder, run_program
@@ -81,3 +83,24 @@ def test_rules_for_other_suffixes_do_not_clash() -> None:
     }
     configuration = merged_configuration({"QueueConfigurations": [theirs]}, [rule("a", "in/", ".png")], MARK)
     assert overlap(configuration, MARK) is None
+
+
+@pytest.mark.parametrize(
+    ("prefix", "value"),
+    [
+        ("in/", "in/"),
+        ("year=2024/", "year%3D2024/"),
+        ("a b/", "a+b/"),
+        ("a+b/", "a%2Bb/"),
+        ("été/", "%C3%A9t%C3%A9/"),
+        ("100%/~me@home,&:$", "100%25/%7Eme%40home%2C%26%3A%24"),
+        ("safe-_.!*'()/09azAZ", "safe-_.!*'()/09azAZ"),
+    ],
+)
+def test_filters_are_written_as_s3_wants_them_and_read_back_as_they_were(prefix: str, value: str) -> None:
+    configuration = merged_configuration({}, [rule("a", prefix, prefix)], MARK)
+    (entry,) = configuration["LambdaFunctionConfigurations"]
+    assert [one["Value"] for one in entry["Filter"]["Key"]["FilterRules"]] == [value, value]
+    problem = overlap(merged_configuration({"QueueConfigurations": [foreign(value)]}, [rule("a", prefix)], MARK), MARK)
+    assert problem is not None
+    assert repr(prefix) in problem

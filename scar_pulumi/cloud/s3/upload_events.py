@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
+from scar_foundation.notification_filters import Filter
 from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Scope, Send, find_header
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
 from scar_pulumi.cloud.service import Service, ServiceRequest, s3_error
@@ -31,13 +32,12 @@ class NotificationRule:
 
     function: str
     events: tuple[str, ...]
-    prefix: str = ""
-    suffix: str = ""
+    keys: Filter
 
     def covers(self, event: str, key: str) -> bool:
         """Return whether the function gets an event of this kind for this key."""
         is_told = any(fnmatchcase(event, pattern) for pattern in self.events)
-        return is_told and key.startswith(self.prefix) and key.endswith(self.suffix)
+        return is_told and self.keys.passes(key)
 
 
 class _Expected:
@@ -76,6 +76,10 @@ class UploadEvents(Service):
     async def _change(self, bucket: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Let MiniStack change a bucket, and forget its rules."""
         await self._upstream(scope, receive, send)
+        self.forget(bucket)
+
+    def forget(self, bucket: str) -> None:
+        """Ask for a bucket's rules again next time."""
         self._rules = {place: rules for place, rules in self._rules.items() if place[1] != bucket}
 
     def spooled(self, event: Any) -> None:
@@ -136,7 +140,7 @@ def upload_event(scope: Scope) -> str:
 
 
 def notification_rules(document: bytes) -> Iterator[NotificationRule]:
-    """Return the rules of a NotificationConfiguration that call functions."""
+    """Return the rules of a NotificationConfiguration, as MiniStack has it, that call functions."""
     root = ElementTree.fromstring(document)  # noqa: S314 - MiniStack's, in this process
     for entry in root.findall("{*}CloudFunctionConfiguration"):
         names = (item.findtext("{*}Name", "").lower() for item in entry.iterfind(".//{*}FilterRule"))
@@ -144,4 +148,4 @@ def notification_rules(document: bytes) -> Iterator[NotificationRule]:
         wanted = dict(zip(names, values, strict=True))
         events = tuple(item.text or "" for item in entry.findall("{*}Event"))
         name = entry.findtext("{*}CloudFunction", "").partition(":function:")[2].partition(":")[0]
-        yield NotificationRule(name, events, wanted.get("prefix", ""), wanted.get("suffix", ""))
+        yield NotificationRule(name, events, Filter(wanted.get("prefix", ""), wanted.get("suffix", "")))

@@ -7,19 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from scar_foundation.limits import S3_NOTIFICATIONS
+from scar_foundation.notification_filters import Filter
 from scar_pulumi.fdl.document import Document, Link
-
-
-class Filter(NamedTuple):
-    """What one notification watches: keys that start and end with something."""
-
-    start: str
-    end: str
-
-    def meets(self, other: "Filter") -> bool:
-        """Return whether a key may pass both."""
-        starts = self.start.startswith(other.start) or other.start.startswith(self.start)
-        return starts and (self.end.endswith(other.end) or other.end.endswith(self.end))
 
 
 class _Watch(NamedTuple):
