@@ -1,7 +1,7 @@
-"""The components as a Pulumi provider plugin, with what the SDK's own host does not do (seen with SDK 3.272).
+"""The components as a Pulumi provider plugin, for programs in any language.
 
-That host hands integers over as floats, fails on integers and nested objects that are outputs, and wraps a component's
-own errors in a traceback. https://github.com/pulumi/pulumi/issues/18526 and 19655 are about its arguments.
+The SDK's own host (3.272) passes integers as floats, fails on outputs that are integers or nested objects, and wraps a
+component's errors in a traceback: https://github.com/pulumi/pulumi/issues/18526, 19655. This one corrects that.
 """
 
 import importlib.metadata
@@ -22,6 +22,7 @@ from scar_components.bucket_triggers import BucketTriggers
 from scar_components.lambda_container_function import LambdaContainerFunction
 from scar_components.oscar_cluster.cluster import OscarCluster
 from scar_components.oscar_service.service import OscarService
+from scar_foundation.errors import ScarError
 
 COMPONENTS: list[type[pulumi.ComponentResource]] = [
     ApiGatewayEndpoint,
@@ -34,7 +35,7 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
 
 
 class Host(ComponentProvider):
-    """Maps inputs that are known now at once and all others when they are, and tells errors as they were raised."""
+    """Maps known inputs at once and outputs when they are known, and reports errors without a traceback."""
 
     def construct(
         self,
@@ -43,11 +44,11 @@ class Host(ComponentProvider):
         inputs: pulumi.Inputs,
         options: pulumi.ResourceOptions | None = None,
     ) -> ConstructResult:
-        """Make a component; its errors become errors of the resource."""
+        """Construct a component; its errors become errors of the resource."""
         try:
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
-            if isinstance(error.inner, pulumi.RunError):
+            if isinstance(error.inner, pulumi.RunError | ScarError):
                 raise InputPropertyError(name, str(error.inner)) from None
             raise
 
@@ -59,7 +60,7 @@ class Host(ComponentProvider):
         component_name: str,
         property_path: str,
     ) -> pulumi.Inputs:
-        """Map names from the schema's to Python's, under outputs too."""
+        """Map property names from the schema's to Python's, also inside outputs."""
         given = dict(inputs) if isinstance(inputs, dict) else {}
         later = {key: value for key, value in given.items() if isinstance(value, pulumi.Output)}
         now = {key: value for key, value in given.items() if key not in later}
@@ -84,6 +85,6 @@ class Host(ComponentProvider):
 
 
 def serve() -> None:
-    """Serve the components until the engine is done with them."""
+    """Serve the components until the engine ends the process."""
     version = importlib.metadata.version("scar-pulumi")
     pulumi.provider.main(Host(COMPONENTS, "scar", "grycap", version), sys.argv[1:])

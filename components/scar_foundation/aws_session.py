@@ -1,4 +1,4 @@
-"""The AWS clients of our dynamic resources, made from the stack's own `aws:` configuration."""
+"""AWS clients from a stack's own `aws:` configuration, for dynamic resources and for the command line."""
 
 import json
 import os
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 # https://www.pulumi.com/registry/packages/aws/installation-configuration/
 SETTINGS = ("accessKey", "secretKey", "token", "profile", "region", "assumeRoles", "allowedAccountIds")
-"""Keys of the aws provider's configuration that are followed."""
+"""Keys of the aws provider's configuration that are supported here."""
 REFUSED = ("assumeRoleWithWebIdentity", "forbiddenAccountIds", "sharedConfigFiles", "sharedCredentialsFiles")
-"""Keys that would lead the provider to another account than these clients."""
+"""Unsupported keys, with which the provider could use another account than these clients."""
 
 _lock = threading.Lock()
 _sessions: dict[str, "AwsSession"] = {}
 
 
 def configured_session(get: Callable[[str], str | None]) -> "AwsSession":
-    """Return the session for a stack's configuration, the same one for the same configuration.
+    """Return the session for a stack's configuration; it is made once per configuration.
 
     `get` returns the value of a full key such as `aws:profile`, or None.
 
     Raises:
-        pulumi.RunError: The configuration has a key that the aws provider would follow and these clients cannot.
+        pulumi.RunError: The configuration has a key that is not supported here.
     """
     if refused := [f"aws:{key}" for key in REFUSED if get(f"aws:{key}")]:
         import pulumi  # noqa: PLC0415 - the data plane reads accounts without it
 
         raise pulumi.RunError(
-            f"{', '.join(refused)}: images, buckets and notifications cannot follow it; use aws:profile or the "
+            f"{', '.join(refused)}: not supported for images, buckets and notifications; use aws:profile or the "
             "environment's credentials"
         )
     settings = {key: value for key in SETTINGS if (value := get(f"aws:{key}"))}
@@ -43,8 +43,8 @@ def configured_session(get: Callable[[str], str | None]) -> "AwsSession":
 class AwsSession:
     """Clients with the credentials, roles and region that the stack configures for the aws provider.
 
-    What the configuration leaves out comes from the environment, as boto3 documents it; `AWS_REGION`, which boto3 does
-    not know and the provider does, comes before `AWS_DEFAULT_REGION`.
+    What the configuration leaves out comes from the environment, as for boto3. `AWS_REGION`, which the provider reads
+    and boto3 does not, comes before `AWS_DEFAULT_REGION`.
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
@@ -54,24 +54,24 @@ class AwsSession:
 
     @property
     def region(self) -> str | None:
-        """The configured region; None where nothing says one."""
+        """The configured region, or None."""
         region: str | None = self.boto_session.region_name
         return region
 
     @cached_property
     def account(self) -> str:
-        """Number of the account that the credentials belong to. Raises RunError when the configuration forbids it."""
+        """Number of the credentials' account. Raises RunError if the configuration does not allow it."""
         account = str(self.client("sts").get_caller_identity()["Account"])
         allowed = json.loads(self._settings.get("allowedAccountIds", "[]"))
         if allowed and account not in allowed:
             import pulumi  # noqa: PLC0415 - as above
 
-            raise pulumi.RunError(f"account {account}: it is not in aws:allowedAccountIds; use other credentials")
+            raise pulumi.RunError(f"account {account}: is not in aws:allowedAccountIds; use other credentials")
         return account
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the client of a service, made once per service and region."""
-        from botocore.config import Config  # noqa: PLC0415 - who calls no AWS needs no SDK, which takes a while
+        from botocore.config import Config  # noqa: PLC0415 - slow to import, and not always needed
 
         with self._lock:
             region = region or self.region
@@ -82,7 +82,7 @@ class AwsSession:
 
     @cached_property
     def boto_session(self) -> Any:
-        """The session as boto3 knows it, for clients with settings of their own."""
+        """The boto3 session, for clients with settings of their own."""
         import boto3  # noqa: PLC0415 - as above
 
         settings = self._settings
@@ -99,7 +99,7 @@ class AwsSession:
 
 
 def error_code(error: "botocore.exceptions.ClientError") -> str:
-    """Return AWS's code of an error, such as `NoSuchBucket`."""
+    """Return the code of an AWS error, such as `NoSuchBucket`."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 

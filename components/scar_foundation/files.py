@@ -1,4 +1,4 @@
-"""Small files that several processes and threads write and read at the same time, and that a kill leaves whole."""
+"""Files that several processes write and read at the same time, and that stay complete if a process is killed."""
 
 import os
 import tempfile
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 UNFINISHED = ".new-"
-"""What the names of files begin with that are not whole yet, or that a kill has left so."""
+"""Prefix of the names of incomplete files."""
 
 
 @contextmanager
 def written(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write, for its owner only, that replaces `path` complete or not at all."""
+    """Open a new file, for its owner only, that replaces `path` at the end; after an error `path` is unchanged."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
     temporary = Path(name)
     try:
@@ -27,13 +27,13 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Replace a file by one for its owner only; text is UTF-8."""
+    """Replace a file with a new one for its owner only; text is UTF-8."""
     with written(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_first(path: Path, content: str) -> None:
-    """Make a file for its owner only, unless it is there: of several processes, the first one's stays."""
+    """Create a file for its owner only unless it exists; of several processes the first one wins."""
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from urllib3.exceptions import (
 )
 
 from scar_foundation.errors import ScarError
-from scar_foundation.loopback import is_loopback
+from scar_foundation.loopback import is_loopback_url
 
 CONNECT_SECONDS = 10.0
 USER_AGENT = "scar-pulumi"
@@ -186,9 +186,9 @@ def _origin(url: str) -> str:
 
 
 def _proxy(url: str) -> str | None:
-    parts = urlsplit(url)
-    if is_loopback(parts.hostname or ""):
+    if is_loopback_url(url):
         return None
+    parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     return None if proxy is None or urllib.request.proxy_bypass(parts.netloc) else proxy
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 from scar_foundation.errors import ScarError
-from scar_foundation.loopback import is_loopback
+from scar_foundation.loopback import is_loopback_url
 
 
 class ImageError(ScarError):
@@ -173,7 +172,7 @@ def parse_repository_url(url: str) -> tuple[str, str]:
 
 def is_on_loopback(registry: str) -> bool:
     """Whether a registry, `host:port`, is on this machine; only there plain HTTP is used."""
-    return is_loopback(urlsplit(f"//{registry}").hostname or "")
+    return is_loopback_url(f"//{registry}")
 
 
 def _split_registry(text: str) -> tuple[str, str]:

@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from scar_foundation.http import HttpClient, NoAnswer
 from scar_foundation.limits import MIB
-from scar_foundation.loopback import is_loopback
+from scar_foundation.loopback import is_loopback_url
 
 # The DER prefixes of RFC 8017, section 9.2, note 1.
 _HASHES = {
@@ -166,7 +165,7 @@ def _fetch(issuer: str) -> list[Any]:
 
 
 def _get(url: str) -> Any:
-    if not is_loopback(urlsplit(url).hostname or ""):
+    if not is_loopback_url(url):
         raise ValueError(
             f"{url} is on another machine, which the local cloud never asks; put the keys into token-keys.json"
         )

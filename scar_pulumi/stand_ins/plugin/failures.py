@@ -3,14 +3,13 @@
 import traceback
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from scar_foundation.errors import LocalCloudError
-from scar_foundation.loopback import is_loopback
+from scar_foundation.loopback import is_loopback_url
 from scar_pulumi.stand_ins.plugin.values import conceal, from_struct, secrets, texts, to_struct
 
 
@@ -33,7 +32,7 @@ class IncompleteError(ProviderError):
 
 def require_loopback(url: str, refusal: str) -> None:
     """Raise UnservedError, with `refusal` to say what to do, for a URL that leads off this machine."""
-    if not is_loopback(urlsplit(url).hostname or ""):
+    if not is_loopback_url(url):
         raise UnservedError(f"endpoint {url}: {refusal}")
 
 
