@@ -121,12 +121,8 @@ def _scalar(value: Any, property_: Property, path: str, failures: list[tuple[str
     if property_.one_of and converted not in property_.one_of:
         near = did_you_mean(str(converted), map(str, property_.one_of))
         failures.append((path, f"must be one of {', '.join(map(str, property_.one_of))}{near}"))
-    if (
-        property_.between
-        and isinstance(converted, int)
-        and not property_.between[0] <= converted <= property_.between[1]
-    ):
-        failures.append((path, f"is {converted}; AWS takes {property_.between[0]} to {property_.between[1]}"))
+    if property_.between and isinstance(converted, int) and converted not in property_.between:
+        failures.append((path, f"is {converted}; AWS takes {property_.between}"))
     return converted
 
 

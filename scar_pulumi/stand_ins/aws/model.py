@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from scar_foundation.limits import Range
 from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, has_unknown
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Property:
     part: str | None = None
     """A regular expression whose group is the value in what AWS returns."""
     one_of: tuple[Any, ...] = ()
-    between: tuple[int, int] | None = None
+    between: Range | None = None
 
 
 def _property(kind: Kind, at: str | tuple[str, ...] = (), /, **details: Any) -> Property:

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from scar_foundation.limits import HTTP_API_TIMEOUT, Range
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -60,7 +61,7 @@ API = _resource(
                 "allowMethods": _words(),
                 "allowOrigins": _words(),
                 "exposeHeaders": _words(),
-                "maxAge": integer(between=(-1, 86400)),
+                "maxAge": integer(between=Range(-1, 86400)),
             }
         ),
         "disableExecuteApiEndpoint": boolean(default=False),
@@ -93,7 +94,7 @@ INTEGRATION = _resource(
         "description": string(),
         "payloadFormatVersion": string(default="1.0", one_of=("1.0", "2.0")),
         "requestParameters": mapping(),
-        "timeoutMilliseconds": integer("TimeoutInMillis", computed=True, between=(50, 30000)),
+        "timeoutMilliseconds": integer("TimeoutInMillis", computed=True, between=Range(50, HTTP_API_TIMEOUT * 1000)),
         "integrationId": output(),
     },
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scar_foundation.limits import BATCH_ATTEMPTS, BATCH_TIMEOUT, Range
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -199,7 +200,7 @@ JOB_QUEUE = ResourceType(
     name=AutoName("name", 128),
     properties={
         "name": string("jobQueueName", computed=True, replace=True),
-        "priority": integer(required=True, between=(0, 1000)),
+        "priority": integer(required=True, between=Range(0, 1000)),
         "state": string(required=True, one_of=_STATES),
         "computeEnvironmentOrders": nested(
             {"order": integer(required=True), "computeEnvironment": string(required=True)},
@@ -291,10 +292,10 @@ JOB_DEFINITION = ResourceType(
         "platformCapabilities": strings(replace=True, computed=True),
         "propagateTags": boolean(default=False),
         "retryStrategy": nested(
-            {"attempts": integer(between=(1, 10)), "evaluateOnExits": nested(_EXIT, "evaluateOnExit", many=True)}
+            {"attempts": integer(between=BATCH_ATTEMPTS), "evaluateOnExits": nested(_EXIT, "evaluateOnExit", many=True)}
         ),
         "schedulingPriority": integer(),
-        "timeout": nested({"attemptDurationSeconds": integer(between=(60, 2**31 - 1))}),
+        "timeout": nested({"attemptDurationSeconds": integer(between=BATCH_TIMEOUT)}),
         "deregisterOnNewRevision": boolean(local=True, default=True),
         "arn": output("jobDefinitionArn", volatile="always"),
         "arnPrefix": output(template="arn:{partition}:batch:{region}:{account}:job-definition/{name}"),

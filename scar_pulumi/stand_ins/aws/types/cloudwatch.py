@@ -1,5 +1,6 @@
 """CloudWatch Logs: log groups."""
 
+from scar_foundation.limits import LOG_RETENTION_CHOICES
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -11,8 +12,6 @@ from scar_pulumi.stand_ins.aws.model import (
     output,
     string,
 )
-
-_DAYS = (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 LOG_GROUP = ResourceType(
     "aws:cloudwatch/logGroup:LogGroup",
@@ -26,7 +25,7 @@ LOG_GROUP = ResourceType(
         "namePrefix": string(local=True, computed=True, replace=True),
         "kmsKeyId": string(),
         "logGroupClass": string(computed=True, replace=True, one_of=("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")),
-        "retentionInDays": integer(default=0, one_of=_DAYS),
+        "retentionInDays": integer(default=0, one_of=(0, *LOG_RETENTION_CHOICES)),
         "skipDestroy": boolean(local=True, default=False),
         "arn": output(template="arn:{partition}:logs:{region}:{account}:log-group:{name}"),
     },

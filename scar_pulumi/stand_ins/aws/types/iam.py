@@ -1,5 +1,6 @@
 """Identity and Access Management: roles and what they may do."""
 
+from scar_foundation.limits import IAM_ROLE_NAME_CHARACTERS, Range
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -32,14 +33,14 @@ ROLE = ResourceType(
     regional=False,
     documentation="https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html",
     identity="{name}",
-    name=AutoName("name", 64, prefix="namePrefix"),
+    name=AutoName("name", IAM_ROLE_NAME_CHARACTERS, prefix="namePrefix"),
     properties={
         "name": string("RoleName", computed=True, replace=True),
         "namePrefix": string(local=True, computed=True, replace=True),
         "path": string(default="/", replace=True),
         "assumeRolePolicy": json_text(("AssumeRolePolicyDocument", "PolicyDocument"), required=True),
         "description": string(),
-        "maxSessionDuration": integer(default=3600, between=(3600, 43200)),
+        "maxSessionDuration": integer(default=3600, between=Range(3600, 43200)),
         "permissionsBoundary": string(("PermissionsBoundary", "PermissionsBoundary.PermissionsBoundaryArn")),
         "forceDetachPolicies": boolean(local=True, default=False),
         "arn": output(template="arn:{partition}:iam::{account}:role{path}{name}"),

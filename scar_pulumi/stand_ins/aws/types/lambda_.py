@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+from scar_foundation import limits
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -61,7 +62,7 @@ FUNCTION = ResourceType(
     service="lambda",
     documentation="https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html",
     identity="{name}",
-    name=AutoName("name", 64),
+    name=AutoName("name", limits.LAMBDA_NAME_CHARACTERS),
     properties={
         "name": string("FunctionName", computed=True, replace=True),
         "role": string(required=True),
@@ -78,9 +79,9 @@ FUNCTION = ResourceType(
         "runtime": string(),
         "architectures": strings(computed=True),
         "description": string(),
-        "memorySize": integer(default=128, between=(128, 10240)),
-        "timeout": integer(default=3, between=(1, 900)),
-        "ephemeralStorage": nested({"size": integer(between=(512, 10240))}, computed=True),
+        "memorySize": integer(default=128, between=limits.LAMBDA_MEMORY),
+        "timeout": integer(default=3, between=limits.LAMBDA_TIMEOUT),
+        "ephemeralStorage": nested({"size": integer(between=limits.LAMBDA_EPHEMERAL_STORAGE)}, computed=True),
         "environment": nested({"variables": mapping()}),
         "loggingConfig": nested(
             {
@@ -200,8 +201,8 @@ EVENT_INVOKE_CONFIG = ResourceType(
     properties={
         "functionName": string("FunctionName", required=True, replace=True),
         "qualifier": string(replace=True),
-        "maximumRetryAttempts": integer(default=2, between=(0, 2)),
-        "maximumEventAgeInSeconds": integer(computed=True, between=(60, 21600)),
+        "maximumRetryAttempts": integer(default=2, between=limits.LAMBDA_RETRY_ATTEMPTS),
+        "maximumEventAgeInSeconds": integer(computed=True, between=limits.LAMBDA_EVENT_AGE),
         "destinationConfig": nested(
             {
                 "onFailure": nested({"destination": string(required=True)}),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from scar_foundation.limits import S3_KEY_BYTES
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -281,7 +282,7 @@ OBJECT = ResourceType(
     service="s3",
     documentation="https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html",
     identity="{bucket}/{key}",
-    name=AutoName("key", 1024, bare=True),
+    name=AutoName("key", S3_KEY_BYTES, bare=True),
     properties={
         "bucket": string(required=True, replace=True),
         "key": string(computed=True, replace=True),

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from scar_foundation.limits import Range
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -27,11 +28,13 @@ QUEUE = ResourceType(
     properties={
         "name": string("QueueName", computed=True, replace=True),
         "namePrefix": string(local=True, computed=True, replace=True),
-        "delaySeconds": _number("Attributes.DelaySeconds", default=0, between=(0, 900)),
-        "maxMessageSize": _number("Attributes.MaximumMessageSize", computed=True, between=(1024, 1048576)),
-        "messageRetentionSeconds": _number("Attributes.MessageRetentionPeriod", default=345600, between=(60, 1209600)),
-        "receiveWaitTimeSeconds": _number("Attributes.ReceiveMessageWaitTimeSeconds", default=0, between=(0, 20)),
-        "visibilityTimeoutSeconds": _number("Attributes.VisibilityTimeout", default=30, between=(0, 43200)),
+        "delaySeconds": _number("Attributes.DelaySeconds", default=0, between=Range(0, 900)),
+        "maxMessageSize": _number("Attributes.MaximumMessageSize", computed=True, between=Range(1024, 1048576)),
+        "messageRetentionSeconds": _number(
+            "Attributes.MessageRetentionPeriod", default=345600, between=Range(60, 1209600)
+        ),
+        "receiveWaitTimeSeconds": _number("Attributes.ReceiveMessageWaitTimeSeconds", default=0, between=Range(0, 20)),
+        "visibilityTimeoutSeconds": _number("Attributes.VisibilityTimeout", default=30, between=Range(0, 43200)),
         "fifoQueue": _switch("Attributes.FifoQueue", replace=True),
         "contentBasedDeduplication": _switch("Attributes.ContentBasedDeduplication"),
         "policy": json_text("Attributes.Policy", computed=True),
