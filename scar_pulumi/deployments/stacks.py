@@ -74,11 +74,11 @@ def account_of(stack: str) -> AwsSession:
 
 
 def _configuration(stack: str) -> Mapping[str, Any]:
-    from scar_pulumi.engine.project import find_target  # noqa: PLC0415 - reads YAML
+    from scar_pulumi.engine.project import find_stack  # noqa: PLC0415 - reads YAML
 
     for file in [None, *files_of(stack)]:
         try:
-            return find_target(file, stack, {}, Path.cwd()).config()
+            return find_stack(file, stack, {}, Path.cwd()).config()
         except InputError:  # this directory is in no project, or the file is gone
             continue
     return {}

@@ -137,7 +137,7 @@ def is_interrupted(deployment: Mapping[str, Any]) -> bool:
     return bool(deployment.get("pending_operations"))
 
 
-def settle(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def settle_pending(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the deployment without pending operations, and the URNs that must be refreshed before it can be trusted.
 
     Interrupted updates and deletions are simply done again. A creation whose id follows from its inputs becomes a

@@ -10,7 +10,7 @@ from typing import Self, TextIO
 from pulumi.automation import EngineEvent
 from pulumi.automation.events import StepEventMetadata
 
-from scar_pulumi.engine.events import clean, name_of
+from scar_pulumi.engine.events import clean_message, name_of
 
 # operation of the engine: (sign, while it runs, when it is done)
 _WORDS = {
@@ -78,9 +78,9 @@ class Display:
             self._fail(event.res_op_failed_event.metadata)
         elif diagnostic := event.diagnostic_event:
             if diagnostic.ephemeral:
-                self._waiting[diagnostic.urn or ""] = clean(diagnostic.message)
+                self._waiting[diagnostic.urn or ""] = clean_message(diagnostic.message)
                 return
-            self._diagnose(diagnostic.severity, diagnostic.urn or "", clean(diagnostic.message))
+            self._diagnose(diagnostic.severity, diagnostic.urn or "", clean_message(diagnostic.message))
 
     def _begin(self, step: StepEventMetadata, *, planning: bool) -> None:
         operation = step.op.value

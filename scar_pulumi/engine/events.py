@@ -25,7 +25,7 @@ _NOISE = (
 )
 
 
-def clean(message: str) -> str:
+def clean_message(message: str) -> str:
     """Return the message without markup; "" when it tells the user nothing."""
     text = _ESCAPE.sub("", _COLOUR.sub("", message)).strip().removeprefix("error: ").removeprefix("warning: ")
     text = text.removeprefix(_UNHANDLED)
@@ -104,7 +104,7 @@ class Result:
     """What took how long, in order: engine, local cloud, stack, and the operation itself."""
 
 
-def count(resource_changes: Mapping[str, int]) -> Changes:
+def count_changes(resource_changes: Mapping[str, int]) -> Changes:
     """Return the changes from the engine's summary, whose keys are its step names."""
     return Changes(
         create=resource_changes.get("create", 0) + resource_changes.get("import", 0),
@@ -127,7 +127,7 @@ _PROVIDERS = "pulumi:providers:"
 _PARTS_OF_REPLACEMENT = {"create-replacement", "delete-replaced"}
 
 
-class Record:
+class Report:
     """The story of one operation."""
 
     def __init__(self) -> None:
@@ -147,9 +147,9 @@ class Record:
         elif event.res_outputs_event:
             self._add(event.res_outputs_event.metadata)
         elif event.summary_event:
-            self.changes = count({str(key): n for key, n in event.summary_event.resource_changes.items()})
+            self.changes = count_changes({str(key): n for key, n in event.summary_event.resource_changes.items()})
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self._add_error(event.diagnostic_event.urn or "", clean(event.diagnostic_event.message))
+            self._add_error(event.diagnostic_event.urn or "", clean_message(event.diagnostic_event.message))
 
     def _add(self, step: StepEventMetadata) -> None:
         if step.type.startswith(_PROVIDERS) or step.op.value in _PARTS_OF_REPLACEMENT:

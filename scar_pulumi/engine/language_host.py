@@ -129,7 +129,7 @@ def _ask(interpreter: Interpreter, script: str) -> list:  # type: ignore[type-ar
 _GRACE_SECONDS = 5.0
 
 
-class Children:
+class ChildProcesses:
     """All programs and plugins that run now."""
 
     def __init__(self) -> None:
@@ -204,7 +204,7 @@ _OPTIONS = [("grpc.max_receive_message_length", 400 * 1024 * 1024)]
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Runs Python programs and plugins for one engine."""
 
-    def __init__(self, engine_address: str, children: Children) -> None:
+    def __init__(self, engine_address: str, children: ChildProcesses) -> None:
         self._engine_address = engine_address
         self._children = children
 
@@ -224,7 +224,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetRequiredPackages(self, request: Any, context: grpc.ServicerContext) -> Any:
         interpreter = _interpreter(request.info, context)
         # The engine asks in order to download them, and `pulumi package` and `install` do so even when they must not.
-        plugins = [] if _truthy("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION") else required_plugins(interpreter)
+        plugins = [] if _is_set("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION") else required_plugins(interpreter)
         return language.GetRequiredPackagesResponse(
             packages=[
                 plugin_pb2.PackageDependency(
@@ -326,7 +326,7 @@ def _interpreter(info: Any, context: grpc.ServicerContext) -> Interpreter:
         raise
 
 
-def _truthy(variable: str) -> bool:
+def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in {"1", "true"}
 
 
@@ -343,7 +343,7 @@ def _runner() -> str:
 
 def main(arguments: list[str]) -> None:
     """Serve until the engine ends this process or has ended itself."""
-    children = Children()
+    children = ChildProcesses()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), options=_OPTIONS)
     address = next((argument for argument in arguments if not argument.startswith("-")), "")
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(address, children), server)

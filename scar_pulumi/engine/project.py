@@ -57,7 +57,7 @@ def find_project(fdl_path: Path | None, directory: Path) -> Project | None:
                 if not settings.get("name"):
                     raise InputError(f"{folder / name}: it has no `name`; add the project's name")
                 return Project(str(settings["name"]), folder, settings)
-    return Project(_legal_name(fdl_path.stem), start) if fdl_path else None
+    return Project(_valid_project_name(fdl_path.stem), start) if fdl_path else None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content or {}
 
 
-def generate(project: Project, stack: str, config: Mapping[str, Any]) -> Path:
+def generate_project(project: Project, stack: str, config: Mapping[str, Any]) -> Path:
     """Write a project directory of our own for one stack and return it; the user's files are only read.
 
     `config` holds full keys (`scar:fdl`) and wins over the user's file of that stack.
@@ -79,11 +79,11 @@ def generate(project: Project, stack: str, config: Mapping[str, Any]) -> Path:
     directory = project_directory(project.name)
     _write(directory / "Pulumi.yaml", {**_settings(project), "name": project.name, "runtime": "python"})
     path = directory / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
-    _write(path, merge(project, stack, config, path))
+    _write(path, merge_stack_file(project, stack, config, path))
     return directory
 
 
-def merge(project: Project, stack: str, config: Mapping[str, Any], generated: Path) -> dict[str, Any]:
+def merge_stack_file(project: Project, stack: str, config: Mapping[str, Any], generated: Path) -> dict[str, Any]:
     """Return the content of a generated stack file: the user's, `config` over it, the salt of encrypted values."""
     source = project.stack_file(stack)
     theirs = read_yaml(source) if source.is_file() else {}
@@ -115,7 +115,7 @@ def _has_secrets(value: object) -> bool:
     return isinstance(value, list) and any(_has_secrets(item) for item in value)
 
 
-def _legal_name(stem: str) -> str:
+def _valid_project_name(stem: str) -> str:
     # https://www.pulumi.com/docs/iac/concepts/projects/project-file/: letters, digits, - _ . and at most 100
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")[:100] or "functions"
 
@@ -128,7 +128,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True)
-class Target:
+class StackDefinition:
     """One stack of a project, with the configuration given for this operation."""
 
     project: Project
@@ -188,16 +188,16 @@ class Target:
 
     def _generated(self) -> Path:
         reference = {"scar:fdl": str(self.fdl_path)} if self.fdl_path else {}
-        return generate(self.project, self.stack, {**reference, **self.given})
+        return generate_project(self.project, self.stack, {**reference, **self.given})
 
 
-def find_target(
+def find_stack(
     fdl_path: str | Path | None,
     stack: str,
     given: Mapping[str, Any],
     directory: Path,
     overrides: Mapping[str, Any] | None = None,
-) -> Target:
+) -> StackDefinition:
     """Return the stack of an FDL file, of the project of `directory`, or the only local one of that name.
 
     Raises InputError when there is no such file, or when what is meant is not clear.
@@ -206,7 +206,7 @@ def find_target(
     if path and not path.is_file():
         raise InputError(f"{fdl_path}: there is no such file; check its name")
     project = find_project(path, directory) or _only_project_with(stack, directory)
-    return Target(project, stack, path, dict(given), dict(overrides or {}))
+    return StackDefinition(project, stack, path, dict(given), dict(overrides or {}))
 
 
 def _only_project_with(stack: str, directory: Path) -> Project:

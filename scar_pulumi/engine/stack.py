@@ -19,9 +19,9 @@ from scar_foundation.locks import exclusive
 from scar_pulumi.engine.backend import is_interrupted, release_dead_locks, stack_outputs
 from scar_pulumi.engine.display import Display
 from scar_pulumi.engine.environment import Cloud, base_environment, local_cloud, stack_environment
-from scar_pulumi.engine.events import Record, Result
-from scar_pulumi.engine.find import find_engine
-from scar_pulumi.engine.project import Target, find_target
+from scar_pulumi.engine.events import Report, Result
+from scar_pulumi.engine.find import Engine, find_engine
+from scar_pulumi.engine.project import find_stack
 from scar_pulumi.engine.workspace import Command, QuietStack, Workspace
 
 
@@ -82,7 +82,7 @@ class Stack:
     ) -> None:
         self.name = name
         self.seconds = Phases()
-        self._target: Target = find_target(fdl_path, name, config or {}, Path(directory or Path.cwd()), overrides)
+        self._definition = find_stack(fdl_path, name, config or {}, Path(directory or Path.cwd()), overrides)
         self._program = program
         self._cloud = cloud
         self._stream = stream or sys.stderr
@@ -93,12 +93,12 @@ class Stack:
     @property
     def project(self) -> str:
         """Name of the Pulumi project."""
-        return self._target.project.name
+        return self._definition.project.name
 
     @property
     def is_local(self) -> bool:
         """Whether the stack lives on the local cloud."""
-        return self._target.backend is not None
+        return self._definition.backend is not None
 
     def create(self) -> None:
         """Make the stack, empty, if it does not exist."""
@@ -125,13 +125,13 @@ class Stack:
 
         Raises InputError when there is no such stack.
         """
-        if (backend := self._target.backend) and not show_secrets:
+        if (backend := self._definition.backend) and not show_secrets:
             if not backend.exists():
                 raise self._missing()
             return stack_outputs(backend.deployment())
         text = self._open(create=False).workspace.pulumi_command.run(
             ["stack", "output", "--json", *(["--show-secrets"] if show_secrets else []), "--stack", self.name],
-            str(self._target.work_directory()),
+            str(self._definition.work_directory()),
             {},
         )
         return dict(json.loads(text.stdout))
@@ -141,7 +141,7 @@ class Stack:
 
         Raises EngineError when the operation still runs on this machine.
         """
-        if backend := self._target.backend:
+        if backend := self._definition.backend:
             release_dead_locks(backend, self._progress, limit=0)
         else:
             self._open(create=False).cancel()
@@ -149,15 +149,15 @@ class Stack:
     def _operate(self, verb: str, operation: _Operation) -> Result:
         declares = verb in {"preview", "up"}
         if declares and self._program is None:
-            self._program = self._target.program()
+            self._program = self._definition.program()
             _import_early()
-        with self._alone(verb):
+        with self._exclusively(verb):
             return self._run(verb, operation, self._open(create=declares))
 
     @contextmanager
-    def _alone(self, verb: str) -> Iterator[None]:
+    def _exclusively(self, verb: str) -> Iterator[None]:
         """Wait for other operations on this local stack: the engine itself would fail, and both could begin at once."""
-        backend = self._target.backend
+        backend = self._definition.backend
         if backend is None or verb == "preview":
             yield
             return
@@ -169,22 +169,22 @@ class Stack:
             yield
 
     def _run(self, verb: str, operation: _Operation, stack: QuietStack) -> Result:
-        record = Record()
+        report = Report()
         with (
             self.seconds.timed(verb),
             Display(_ACTIVITIES[verb], self._stream) as display,
-            self._explained(verb, record),
+            self._translating_errors(verb, report),
         ):
 
             def show(event: automation.EngineEvent) -> None:
-                record.take(event)
+                report.take(event)
                 display.show(event)
 
             if verb != "preview":
-                self._put_right(stack, display.say, always=verb == "refresh")
-            operation(stack, {"on_event": show, "color": "never", **self._target.options()})
+                self._recover(stack, display.say, always=verb == "refresh")
+            operation(stack, {"on_event": show, "color": "never", **self._definition.options()})
         outputs = {} if verb in {"destroy", "preview"} else self.outputs()
-        return Result(record.changes, record.steps, outputs, dict(self.seconds))
+        return Result(report.changes, report.steps, outputs, dict(self.seconds))
 
     def _open(self, *, create: bool) -> QuietStack:
         if self._opened is None:
@@ -192,31 +192,37 @@ class Stack:
                 engine = find_engine(self._progress)
             cloud = self._started_cloud()
             with self.seconds.timed("stack"):
-                overrides = stack_environment(self.name, cloud, engine)
-                environment = base_environment(local=self.is_local) | {"PULUMI_PYTHON_CMD": sys.executable} | overrides
-                environment["SCAR_DELETE_BUCKETS"] = str(self._target.config().get("scar:deleteBuckets", False)).lower()
-                self._command = Command(engine, environment, self._progress)
+                self._command = Command(engine, self._environment(engine, cloud), self._progress)
                 self._opened = self._select(self._command, create=create)
         return self._opened
 
+    def _environment(self, engine: Engine, cloud: Cloud | None) -> dict[str, str]:
+        deletes_buckets = str(self._definition.config().get("scar:deleteBuckets", False)).lower()
+        return {
+            **base_environment(local=self.is_local),
+            "PULUMI_PYTHON_CMD": sys.executable,
+            **stack_environment(self.name, cloud, engine),
+            "SCAR_DELETE_BUCKETS": deletes_buckets,
+        }
+
     def _select(self, command: Command, *, create: bool) -> QuietStack:
-        target = self._target
-        workspace = Workspace(target.work_directory(), command, target.backend, self._declare)
+        definition = self._definition
+        workspace = Workspace(definition.work_directory(), command, definition.backend, self._declare)
         try:
             workspace.open_stack(self.name, create=create)
         except StackNotFoundError:
             raise self._missing() from None
         except CommandError:
-            raise EngineError(f"stack {self.name}: {command.complaint()}") from None
+            raise EngineError(f"stack {self.name}: {command.error_lines()}") from None
         return QuietStack(self.name, workspace)
 
     def _declare(self) -> None:
         assert self._program is not None
         self._program()
 
-    def _put_right(self, stack: QuietStack, tell: Callable[[str], None], *, always: bool) -> None:
+    def _recover(self, stack: QuietStack, tell: Callable[[str], None], *, always: bool) -> None:
         """Clean up after a killed operation; in a backend of the user's, only when a refresh was asked for."""
-        if backend := self._target.backend:
+        if backend := self._definition.backend:
             release_dead_locks(backend, tell)
             if not is_interrupted(backend.deployment()):
                 return
@@ -226,7 +232,7 @@ class Stack:
             stack.settle(Path(folder) / "state.json", tell)
 
     @contextmanager
-    def _explained(self, verb: str, record: Record) -> Iterator[None]:
+    def _translating_errors(self, verb: str, report: Report) -> Iterator[None]:
         """Turn the Automation API's errors into ours."""
         command = self._command
         assert command is not None
@@ -234,7 +240,7 @@ class Stack:
             yield
         except (CommandError, RuntimeError) as error:
             if not command.interruptions:
-                reasons = "\n".join(record.errors) or command.complaint() or str(error)
+                reasons = "\n".join(report.errors) or command.error_lines() or str(error)
                 raise OperationFailedError(f"{verb} of stack {self.name} failed: {reasons}") from None
             self._release_own_lock()
             raise OperationCancelledError(
@@ -242,9 +248,9 @@ class Stack:
             ) from None
 
     def _release_own_lock(self) -> None:
-        if self._target.backend:
+        if self._definition.backend:
             with suppress(EngineError):
-                release_dead_locks(self._target.backend, self._progress, limit=0)
+                release_dead_locks(self._definition.backend, self._progress, limit=0)
 
     def _started_cloud(self) -> Cloud | None:
         if not self.is_local:

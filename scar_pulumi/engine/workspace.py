@@ -18,8 +18,8 @@ from pulumi.automation import CommandResult, OnOutput, PulumiCommand
 from pulumi.automation.errors import StackNotFoundError, create_command_error
 from semver import VersionInfo
 
-from scar_pulumi.engine.backend import FileBackend, is_interrupted, settle
-from scar_pulumi.engine.events import clean
+from scar_pulumi.engine.backend import FileBackend, is_interrupted, settle_pending
+from scar_pulumi.engine.events import clean_message
 from scar_pulumi.engine.find import Engine
 from scar_pulumi.engine.processes import kill_tree
 
@@ -34,7 +34,7 @@ class Command(PulumiCommand):
         self.command = str(engine.command)
         self.version = VersionInfo.parse(engine.version)
         self.interruptions = 0
-        self._said: list[str] = []
+        self._printed: list[str] = []
         self._environment = environment
         self._tell = tell
 
@@ -63,14 +63,14 @@ class Command(PulumiCommand):
                     kill_tree(process.pid)
                     process.wait()
             result = CommandResult(_text(output, on_output), _text(errors, on_error), process.returncode)
-        self._said = f"{result.stderr}\n{result.stdout}".splitlines()
+        self._printed = f"{result.stderr}\n{result.stdout}".splitlines()
         if result.code:
             raise create_command_error(result)
         return result
 
-    def complaint(self) -> str:
+    def error_lines(self) -> str:
         """Return the error lines that the last command printed."""
-        return "; ".join(clean(line) for line in self._said if line.startswith("error: "))
+        return "; ".join(clean_message(line) for line in self._printed if line.startswith("error: "))
 
     @contextmanager
     def _passing_signals_to(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
@@ -167,7 +167,7 @@ class QuietStack(automation.Stack):
         if not is_interrupted(document["deployment"]):
             return
         tell("the last operation was killed: checking what it had begun")
-        document["deployment"], found = settle(document["deployment"])
+        document["deployment"], found = settle_pending(document["deployment"])
         file.write_text(json.dumps(document))
         self._call("import", "--file", str(file))
         if found:

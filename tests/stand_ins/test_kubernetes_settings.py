@@ -11,8 +11,8 @@ import yaml
 
 from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Connection, read_configuration
 from scar_pulumi.stand_ins.kubernetes.diff import changed_paths, drifted, replacing_fields
-from scar_pulumi.stand_ins.kubernetes.objects import check, foreseen, hide, manifest_of
-from scar_pulumi.stand_ins.kubernetes.readiness import FailedError, unready
+from scar_pulumi.stand_ins.kubernetes.objects import check, foresee, hide, manifest_of
+from scar_pulumi.stand_ins.kubernetes.readiness import FailedError, why_unready
 from scar_pulumi.stand_ins.plugin.failures import UnservedError
 from scar_pulumi.stand_ins.plugin.provider import Naming, Resource
 from scar_pulumi.stand_ins.plugin.values import as_secret, is_within
@@ -125,7 +125,7 @@ def test_a_preview_keeps_what_the_server_added_and_drops_what_is_declared_no_lon
     olds = {"data": {"a": "1", "gone": "secret"}, "metadata": {"name": "x", "uid": "u"}, "status": {}}
     old_inputs = {"data": {"a": "1", "gone": "secret"}, "metadata": {"name": "x"}}
     news = {"data": {"a": "2"}, "metadata": {"name": "x"}}
-    assert foreseen(olds, old_inputs, news) == {**olds, "data": {"a": "2"}}
+    assert foresee(olds, old_inputs, news) == {**olds, "data": {"a": "2"}}
 
 
 def test_objects_are_ready_when_they_do_their_job() -> None:
@@ -136,15 +136,15 @@ def test_objects_are_ready_when_they_do_their_job() -> None:
         "spec": {"replicas": 2},
         "status": {"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 1},
     }
-    assert unready(deployment) == "1 of its 2 pods are available, 2 of them up to date"
+    assert why_unready(deployment) == "1 of its 2 pods are available, 2 of them up to date"
     deployment["status"]["availableReplicas"] = 2
-    assert unready(deployment) is None
+    assert why_unready(deployment) is None
     failed = {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}
     job = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}, "status": failed}
     with pytest.raises(FailedError, match="BackoffLimitExceeded"):
-        unready(job)
-    assert unready({"apiVersion": "v1", "kind": "Service", "spec": {"type": "ClusterIP"}}) is None
-    assert unready({"apiVersion": "example.org/v1", "kind": "Thing"}) is None
+        why_unready(job)
+    assert why_unready({"apiVersion": "v1", "kind": "Service", "spec": {"type": "ClusterIP"}}) is None
+    assert why_unready({"apiVersion": "example.org/v1", "kind": "Thing"}) is None
 
 
 def test_the_plugin_starts_without_the_rest_of_the_sdk() -> None:

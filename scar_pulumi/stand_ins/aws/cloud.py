@@ -115,7 +115,7 @@ class Cloud:
         except ClientError as error:
             raise _call_error(operation, error.response) from None
         except BotoCoreError as error:
-            raise ProviderError(f"{_spoken(operation)}: {' '.join(str(error).split())}") from None
+            raise ProviderError(f"{_api_name(operation)}: {' '.join(str(error).split())}") from None
         return answer
 
     def members(self, service: str, operation: str) -> frozenset[str]:
@@ -184,8 +184,8 @@ def _call_error(operation: str, response: Properties) -> CallError:
     code = str(error.get("Code") or "UnknownError")
     message = " ".join(str(error.get("Message") or "").split()).rstrip(".")
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
-    return CallError(f"{_spoken(operation)}: {message} ({code})", code, status)
+    return CallError(f"{_api_name(operation)}: {message} ({code})", code, status)
 
 
-def _spoken(operation: str) -> str:
+def _api_name(operation: str) -> str:
     return re.sub(r"(?:^|_)(\w)", lambda letter: letter[1].upper(), operation)

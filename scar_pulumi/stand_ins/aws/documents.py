@@ -11,7 +11,7 @@ from scar_pulumi.stand_ins.plugin.values import Properties
 
 def places(type_: ResourceType, name: str, property_: Property) -> tuple[str, ...]:
     """Return where AWS's documents may have a property."""
-    return property_.at or (_mechanical(name, camel=type_.camel),)
+    return property_.at or (_default_place(name, camel=type_.camel),)
 
 
 def place_in(type_: ResourceType, name: str, members: Iterable[str]) -> str | None:
@@ -100,7 +100,7 @@ def put(document: Properties, path: str, value: Any) -> None:
         put(document.setdefault(head, {}), rest, value)
 
 
-def _mechanical(name: str, *, camel: bool) -> str:
+def _default_place(name: str, *, camel: bool) -> str:
     return name if camel else name[0].upper() + name[1:]
 
 
@@ -108,14 +108,14 @@ def _object(value: Mapping[str, Any], property_: Property, *, camel: bool) -> Pr
     document: Properties = {}
     for name, field in property_.fields.items():
         if value.get(name) is not None and not field.output:
-            place = (field.at or (_mechanical(name, camel=camel),))[0]
+            place = (field.at or (_default_place(name, camel=camel),))[0]
             put(document, place, to_aws(value[name], field, camel=camel))
     return document
 
 
 def _fields(document: Any, property_: Property, *, camel: bool) -> Properties:
     found = {
-        name: _read(document, field.at or (_mechanical(name, camel=camel),), field, camel)
+        name: _read(document, field.at or (_default_place(name, camel=camel),), field, camel)
         for name, field in property_.fields.items()
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -8,7 +8,7 @@ from typing import Any
 
 from scar_pulumi.stand_ins.aws.model import AutoName, Property, ResourceType
 from scar_pulumi.stand_ins.plugin.provider import Checked, Difference
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, has_unknown, is_asset, joined
+from scar_pulumi.stand_ins.plugin.values import UNKNOWN, has_unknown, is_asset, join_path
 
 _DIGITS = 7
 _PREFIX_DIGITS = 26
@@ -116,7 +116,7 @@ def _object(value: Any, property_: Property, path: str, failures: list[tuple[str
 def _scalar(value: Any, property_: Property, path: str, failures: list[tuple[str, str]]) -> Any:
     converted = _CONVERT.get(property_.kind, lambda _: None)(value)
     if converted is None:
-        failures.append((path, f"must be {_SPOKEN[property_.kind]}"))
+        failures.append((path, f"must be {_KIND_NAMES[property_.kind]}"))
         return value
     if property_.one_of and converted not in property_.one_of:
         near = did_you_mean(str(converted), map(str, property_.one_of))
@@ -149,7 +149,7 @@ def _boolean(value: Any) -> bool | None:
 
 
 _CONVERT = {"string": _text, "integer": _integer, "boolean": _boolean}
-_SPOKEN = {
+_KIND_NAMES = {
     "string": "text",
     "integer": "a whole number",
     "boolean": "true or false",
@@ -165,7 +165,7 @@ def difference(type_: ResourceType, olds: Mapping[str, Any], news: Mapping[str, 
     """Compare checked inputs. Leaving out what AWS chooses itself is no change; nor is another spelling of the same."""
     found, replacing = Difference(), []
     for name, property_ in type_.properties.items():
-        old, new = (_settled(values.get(name), property_) for values in (olds, news))
+        old, new = (_normalized(values.get(name), property_) for values in (olds, news))
         if property_.output or (new is None and property_.computed):
             continue
         paths = dict(_compare(name, old, new, property_))
@@ -182,12 +182,12 @@ def baseline(type_: ResourceType, olds: Mapping[str, Any], old_inputs: Mapping[s
     return {**computed, **(old_inputs or olds)}
 
 
-def same(old: Any, new: Any, property_: Property) -> bool:
+def means_same(old: Any, new: Any, property_: Property) -> bool:
     """Return whether two values of a property mean the same."""
-    return not any(_compare("", _settled(old, property_), _settled(new, property_), property_))
+    return not any(_compare("", _normalized(old, property_), _normalized(new, property_), property_))
 
 
-def _settled(value: Any, property_: Property) -> Any:
+def _normalized(value: Any, property_: Property) -> Any:
     """Return `value` without what has no meaning: empty structures, and defaults that were left out."""
     if value is None:
         return property_.default
@@ -196,17 +196,17 @@ def _settled(value: Any, property_: Property) -> Any:
     if is_asset(value):
         return value.get("hash") or value
     if property_.fields:
-        items = [_settled_fields(item, property_) for item in (value if isinstance(value, list) else [value])]
+        items = [_normalized_fields(item, property_) for item in (value if isinstance(value, list) else [value])]
         return (items if isinstance(value, list) else items[0]) or None
     if property_.unordered and isinstance(value, list):
         return sorted(value, key=str) or None
     return None if value in ({}, [], "") else value
 
 
-def _settled_fields(value: Any, property_: Property) -> Any:
+def _normalized_fields(value: Any, property_: Property) -> Any:
     if not isinstance(value, dict):
         return value
-    inner = {name: _settled(value.get(name), field) for name, field in property_.fields.items() if not field.output}
+    inner = {name: _normalized(value.get(name), field) for name, field in property_.fields.items() if not field.output}
     return {name: item for name, item in inner.items() if item is not None}
 
 
@@ -224,7 +224,7 @@ def _compare(path: str, old: Any, new: Any, property_: Property) -> Iterator[tup
         for key in sorted(old.keys() | new.keys()):
             inner = property_.fields.get(key)
             if inner is None or not (inner.computed and new.get(key) is None):
-                yield from _compare(joined(path, key), old.get(key), new.get(key), inner or property_)
+                yield from _compare(join_path(path, key), old.get(key), new.get(key), inner or property_)
     elif isinstance(old, list) and isinstance(new, list) and not property_.unordered:
         for place in range(max(len(old), len(new))):
             before, after = (items[place] if place < len(items) else None for items in (old, new))

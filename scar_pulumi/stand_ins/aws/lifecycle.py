@@ -72,15 +72,15 @@ class AwsLifecycle(Lifecycle):
         mine = self._begin(type_, resource, inputs, values)
         timeout = timeout or _DEFAULT_TIMEOUT
         try:
-            if type_.idempotent and mine and (live := self._left_behind(type_, values, mine)):
+            if type_.idempotent and mine and (live := self._left_by_interrupted_create(type_, values, mine)):
                 return self._take_over(type_, live, inputs, timeout)
             return self._create(type_, values, inputs, timeout)
         except CallError as error:
-            if error.taken and mine and (live := self._left_behind(type_, values, mine)):
+            if error.taken and mine and (live := self._left_by_interrupted_create(type_, values, mine)):
                 return self._take_over(type_, live, inputs, timeout)
             if mine is None:
                 self._journal.forget(resource.urn)
-            raise _with_way_out(error, type_, resource, values) if error.taken else error from None
+            raise _with_import_hint(error, type_, resource, values) if error.taken else error from None
 
     def read(self, resource: Resource, state: Properties, inputs: Properties) -> Live | None:
         """Return the live resource, or None when it does not exist."""
@@ -150,7 +150,7 @@ class AwsLifecycle(Lifecycle):
         begun = self._journal.begun(resource.urn)
         if begun and begun.key == key:
             return begun
-        self._look_first(type_, resource, values)
+        self._refuse_existing(type_, resource, values)
         chosen = type_.name.property if type_.name else ""
         names = {chosen: inputs[chosen]} if chosen in inputs.get(DEFAULTS, []) else {}
         self._journal.begin(resource.urn, key, names)
@@ -176,16 +176,16 @@ class AwsLifecycle(Lifecycle):
             raise IncompleteError(str(error), id_, foreseen) from None
         return id_, reading.compose(self._cloud, type_, inputs, document, foreseen)
 
-    def _look_first(self, type_: ResourceType, resource: Resource, values: Properties) -> None:
+    def _refuse_existing(self, type_: ResourceType, resource: Resource, values: Properties) -> None:
         """Look before the journal has a note: with one, a resource of somebody else's would pass for ours."""
         if type_.idempotent and fetch(self._cloud, type_, values) is not None:
             error = CallError(f"{fill(type_.key, values)} exists already", "AlreadyExists")
-            raise _with_way_out(error, type_, resource, values)
+            raise _with_import_hint(error, type_, resource, values)
 
     def _take_over(self, type_: ResourceType, live: Live, inputs: Properties, timeout: float) -> tuple[str, Properties]:
         return live.id, update(self._cloud, type_, live.outputs, live.inputs, inputs, timeout=timeout)
 
-    def _left_behind(self, type_: ResourceType, values: Properties, begun: Begun) -> Live | None:
+    def _left_by_interrupted_create(self, type_: ResourceType, values: Properties, begun: Begun) -> Live | None:
         """Return the resource that the interrupted create made; one that is older is somebody else's."""
         id_ = str(fill(type_.lookup or type_.identity, values))
         live = read(self._cloud, type_, id_, values, {})
@@ -212,7 +212,7 @@ def _seconds(value: Any) -> float | None:
     return None if value is None else float(value) / (1000 if float(value) > 1e11 else 1)
 
 
-def _with_way_out(error: CallError, type_: ResourceType, resource: Resource, values: Properties) -> CallError:
+def _with_import_hint(error: CallError, type_: ResourceType, resource: Resource, values: Properties) -> CallError:
     id_ = fill(type_.lookup or type_.identity, values)
     command = f"pulumi import {type_.token} {resource.name} {id_!r}"
     way_out = f"to manage it from here run: {command}, or choose another name"
@@ -227,7 +227,7 @@ def update(
     values = {**reading.facts(cloud, olds.get("region")), **_identity(type_, olds), **_cleared(type_, changed, news)}
     values |= {name: value for name, value in news.items() if value is not None and _may_send(type_, name)}
     document: Properties = {}
-    for operation in _due(cloud, type_, changed):
+    for operation in _operations_for(cloud, type_, changed):
         document = perform(cloud, type_, Call(operation, type_.create.result), values)
         if type_.await_change:
             document = type_.await_change(cloud, values, timeout) or document
@@ -254,7 +254,7 @@ def apply_settings(
                 raise
 
 
-def _due(cloud: Cloud, type_: ResourceType, changed: Set[str]) -> list[str]:
+def _operations_for(cloud: Cloud, type_: ResourceType, changed: Set[str]) -> list[str]:
     if type_.rewrite:
         return [type_.create.operation] if changed - {"tags"} else []
     return [
@@ -277,10 +277,10 @@ def _identity(type_: ResourceType, olds: Mapping[str, Any]) -> Properties:
 def _cleared(type_: ResourceType, changed: Set[str], news: Mapping[str, Any]) -> Properties:
     """Return empty values for removed properties: AWS's operations keep whatever they are not told."""
     gone = [name for name in changed if name in type_.properties and news.get(name) is None]
-    return {name: _nothing(type_, name, type_.properties[name]) for name in gone}
+    return {name: _empty_value(type_, name, type_.properties[name]) for name in gone}
 
 
-def _nothing(type_: ResourceType, name: str, property_: Property) -> Any:
+def _empty_value(type_: ResourceType, name: str, property_: Property) -> Any:
     if property_.kind == "object":
         in_list = any(step.isdigit() for place in places(type_, name, property_) for step in place.split("."))
         inner = {key: _EMPTY[field.kind] for key, field in property_.fields.items() if field.kind in _EMPTY}

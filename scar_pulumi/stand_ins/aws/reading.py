@@ -6,7 +6,7 @@ from typing import Any
 
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
 from scar_pulumi.stand_ins.aws.documents import dig, properties
-from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, same
+from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, means_same
 from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fill, parse
 from scar_pulumi.stand_ins.aws.operations import all_tags, ask, read_tags
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
@@ -20,12 +20,12 @@ def compose(
     """Return the outputs after a create or update: inputs first, then AWS's answer, then what was known before."""
     found = {**olds, **properties(type_, document)}
     chosen = {name: value for name, value in found.items() if _chosen_by_aws(type_, name)}
-    return _derived(cloud, type_, {**chosen, **_plain(inputs), **_objects(type_, inputs, found)})
+    return _derived(cloud, type_, {**chosen, **_visible(inputs), **_objects(type_, inputs, found)})
 
 
 def foresee_create(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any]) -> Properties:
     """Return the outputs of a create as far as a preview can tell."""
-    outputs = _derived(cloud, type_, {**_plain(inputs), **_objects(type_, inputs, {}, UNKNOWN)})
+    outputs = _derived(cloud, type_, {**_visible(inputs), **_objects(type_, inputs, {}, UNKNOWN)})
     for name, property_ in type_.properties.items():
         if property_.output or (property_.computed and not property_.local):
             outputs.setdefault(name, UNKNOWN)
@@ -35,7 +35,7 @@ def foresee_create(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any])
 def foresee_update(cloud: Cloud, type_: ResourceType, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> Properties:
     """Return the outputs of an update as far as a preview can tell."""
     kept = {name: value for name, value in olds.items() if _chosen_by_aws(type_, name)}
-    outputs = _derived(cloud, type_, {**kept, **_plain(inputs), **_objects(type_, inputs, olds)})
+    outputs = _derived(cloud, type_, {**kept, **_visible(inputs), **_objects(type_, inputs, olds)})
     outputs |= {name: UNKNOWN for name, property_ in type_.properties.items() if _may_change(property_, inputs)}
     return outputs
 
@@ -72,9 +72,9 @@ def _objects(
     whole: Properties = {}
     for name, property_ in type_.properties.items():
         given, known = inputs.get(name), found.get(name) or {}
-        told = {key: known.get(key, missing) for key, field in property_.fields.items() if field.output}
-        if told and isinstance(given, dict):
-            whole[name] = {**{key: value for key, value in told.items() if value is not None}, **given}
+        outputs = {key: known.get(key, missing) for key, field in property_.fields.items() if field.output}
+        if outputs and isinstance(given, dict):
+            whole[name] = {**{key: value for key, value in outputs.items() if value is not None}, **given}
     return whole
 
 
@@ -82,7 +82,7 @@ def _may_change(property_: Property, inputs: Mapping[str, Any]) -> bool:
     return property_.volatile is not None and bool(property_.volatile == "always" or inputs.get(property_.volatile))
 
 
-def _plain(inputs: Mapping[str, Any]) -> Properties:
+def _visible(inputs: Mapping[str, Any]) -> Properties:
     return {name: value for name, value in inputs.items() if not name.startswith("__")}
 
 
@@ -101,13 +101,13 @@ def read(cloud: Cloud, type_: ResourceType, id_: str, state: Properties, inputs:
     if document is None:
         return None
     found = {**properties(type_, document), **_settings(cloud, type_, values)}
-    kept = {name: value for name, value in values.items() if _stays(type_, name)}
-    told = compose(cloud, type_, {**found, **kept}, {}, values)
+    kept = {name: value for name, value in values.items() if _is_kept(type_, name)}
+    outputs = compose(cloud, type_, {**found, **kept}, {}, values)
     if type_.tags:
-        live = read_tags(cloud, type_, document, told)
-        told |= {"tags": _own_tags(cloud, live, inputs.get("tags") or {}), "tagsAll": live}
-    wished = _wished(type_, told, inputs)
-    return Live(str(fill(type_.identity, told)), told, wished, document)
+        live = read_tags(cloud, type_, document, outputs)
+        outputs |= {"tags": _own_tags(cloud, live, inputs.get("tags") or {}), "tagsAll": live}
+    wished = _inferred_inputs(type_, outputs, inputs)
+    return Live(str(fill(type_.identity, outputs)), outputs, wished, document)
 
 
 def fetch(cloud: Cloud, type_: ResourceType, values: Mapping[str, Any]) -> Properties | None:
@@ -149,10 +149,10 @@ def _from_id(type_: ResourceType, id_: str) -> Properties:
     return dict(values)
 
 
-def _stays(type_: ResourceType, name: str) -> bool:
+def _is_kept(type_: ResourceType, name: str) -> bool:
     property_ = type_.properties.get(name)
-    told_only_here = property_ is not None and name != "tags" and (property_.local or property_.unread)
-    return told_only_here or name in type_.keys
+    only_in_state = property_ is not None and name != "tags" and (property_.local or property_.unread)
+    return only_in_state or name in type_.keys
 
 
 def _own_tags(cloud: Cloud, live: Mapping[str, str], wished: Mapping[str, str]) -> dict[str, str]:
@@ -160,19 +160,19 @@ def _own_tags(cloud: Cloud, live: Mapping[str, str], wished: Mapping[str, str]) 
     return {key: value for key, value in live.items() if key in wished or default.get(key) != value}
 
 
-def _wished(type_: ResourceType, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> Properties:
+def _inferred_inputs(type_: ResourceType, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> Properties:
     """Return the inputs for what exists, in the program's own spelling where it means the same."""
     wished: Properties = {}
     for name, property_ in type_.properties.items():
         live, old = outputs.get(name), inputs.get(name)
         if property_.output:
             continue
-        if old is not None and same(old, live, property_):
+        if old is not None and means_same(old, live, property_):
             wished[name] = old
         elif live is None:
             continue
-        elif name in inputs or not inputs or not (property_.computed or same(None, live, property_)):
+        elif name in inputs or not inputs or not (property_.computed or means_same(None, live, property_)):
             wished[name] = live
     if not inputs:
-        return {name: value for name, value in wished.items() if not same(None, value, type_.properties[name])}
+        return {name: value for name, value in wished.items() if not means_same(None, value, type_.properties[name])}
     return {**wished, DEFAULTS: inputs.get(DEFAULTS, [])}

@@ -6,7 +6,7 @@ from typing import Any
 from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Object
 from scar_pulumi.stand_ins.kubernetes.objects import decoded, is_autonamed
 from scar_pulumi.stand_ins.plugin.provider import Difference
-from scar_pulumi.stand_ins.plugin.values import joined
+from scar_pulumi.stand_ins.plugin.values import join_path
 
 
 def changed_paths(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -16,7 +16,7 @@ def changed_paths(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             if not key.startswith("__"):
-                yield from changed_paths(old.get(key), new.get(key), joined(path, key))
+                yield from changed_paths(old.get(key), new.get(key), join_path(path, key))
     elif isinstance(old, list) and isinstance(new, list):
         for place in range(max(len(old), len(new))):
             before, after = (items[place] if place < len(items) else None for items in (old, new))

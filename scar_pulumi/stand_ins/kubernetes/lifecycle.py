@@ -18,7 +18,7 @@ from scar_pulumi.stand_ins.kubernetes.objects import (
     annotation,
     check,
     declarable,
-    foreseen,
+    foresee,
     hide,
     identity,
     is_managed_by,
@@ -88,7 +88,7 @@ class KubernetesLifecycle(Lifecycle):
     def foresee_create(self, resource: Resource, inputs: Properties) -> Properties:
         """Return the outputs of a create as far as a preview can tell; fail where the API server would refuse it."""
         if not has_unknown(inputs):
-            self._try_out(manifest_of(inputs), manager_of(resource.urn))
+            self._dry_run(manifest_of(inputs), manager_of(resource.urn))
         return {**inputs, "status": UNKNOWN}
 
     def create(self, resource: Resource, inputs: Properties, timeout: float) -> tuple[str, Properties]:
@@ -102,7 +102,7 @@ class KubernetesLifecycle(Lifecycle):
             self._refuse_taken(live, manifest, manager)
         live = self._apply(path, manifest, manager)
         id_ = identity(live, namespaced=self._kind(manifest).namespaced)
-        return id_, self._settled(path, live, inputs, manager, timeout)
+        return id_, self._await_ready(path, live, inputs, manager, timeout)
 
     def read(self, resource: Resource, state: Properties, inputs: Properties) -> Found | None:
         """Return the live object, or None when it does not exist.
@@ -129,7 +129,7 @@ class KubernetesLifecycle(Lifecycle):
         news: Properties,
     ) -> Properties:
         """Return the outputs of an update as far as a preview can tell."""
-        return foreseen(olds, old_inputs, news)
+        return foresee(olds, old_inputs, news)
 
     def update(
         self,
@@ -142,7 +142,7 @@ class KubernetesLifecycle(Lifecycle):
         """Change the object in place."""
         manifest, manager = manifest_of(news), str(olds[MANAGER])
         path = self._path(manifest)
-        return self._settled(path, self._apply(path, manifest, manager), news, manager, timeout)
+        return self._await_ready(path, self._apply(path, manifest, manager), news, manager, timeout)
 
     def delete(self, resource: Resource, state: Properties, timeout: float) -> None:
         """Delete the object and wait until it is gone; one that is gone already is fine."""
@@ -169,7 +169,7 @@ class KubernetesLifecycle(Lifecycle):
         except ApiError as error:
             raise _named(manifest, error) from None
 
-    def _settled(self, path: str, live: Object, inputs: Properties, manager: str, timeout: float) -> Properties:
+    def _await_ready(self, path: str, live: Object, inputs: Properties, manager: str, timeout: float) -> Properties:
         try:
             return outputs(until_ready(self._api, path, live, timeout or DEFAULT_TIMEOUT), inputs, manager)
         except (TooLongError, FailedError) as error:
@@ -189,7 +189,7 @@ class KubernetesLifecycle(Lifecycle):
             found["stringData"] = inputs["stringData"] if same else drifted_strings(inputs["stringData"], live)
         return found
 
-    def _try_out(self, manifest: Object, manager: str) -> None:
+    def _dry_run(self, manifest: Object, manager: str) -> None:
         try:
             path = self._path(manifest)
             live = self._api.get(path)

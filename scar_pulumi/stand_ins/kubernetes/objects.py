@@ -34,7 +34,7 @@ def annotation(manifest: Mapping[str, Any], name: str) -> str | None:
 def manifest_of(inputs: Mapping[str, Any]) -> Object:
     """Return what is applied: a resource's inputs without Pulumi's own properties and without empty values."""
     manifest = {
-        name: _something(value) for name, value in inputs.items() if not name.startswith("__") and value is not None
+        name: _without_nulls(value) for name, value in inputs.items() if not name.startswith("__") and value is not None
     }
     if manifest["kind"] == "Secret" and (written := manifest.pop("stringData", None)):
         # Server-side apply loses track of stringData, which the API server turns into data.
@@ -56,10 +56,10 @@ def outputs(live: Object, inputs: Mapping[str, Any], manager: str) -> Object:
     return {**live, **written, "metadata": metadata, MANAGER: manager}
 
 
-def foreseen(olds: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any]) -> Object:
+def foresee(olds: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any]) -> Object:
     """Return the outputs of an update in a preview: what is declared, over what the API server has added."""
     added = {name: value for name, value in olds.items() if name in news or name not in old_inputs}
-    declared = {name: _over(olds.get(name), old_inputs.get(name), value) for name, value in news.items()}
+    declared = {name: _merged(olds.get(name), old_inputs.get(name), value) for name, value in news.items()}
     return {**added, **declared}
 
 
@@ -80,16 +80,16 @@ def decoded(data: object) -> str:
     return base64.b64decode(str(data)).decode(errors="replace")
 
 
-def _over(old: Any, old_input: Any, new: Any) -> Any:
+def _merged(old: Any, old_input: Any, new: Any) -> Any:
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
-    return foreseen(old, old_input if isinstance(old_input, dict) else {}, new)
+    return foresee(old, old_input if isinstance(old_input, dict) else {}, new)
 
 
-def _something(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _something(item) for name, item in value.items() if item is not None}
-    return [_something(item) for item in value] if isinstance(value, list) else value
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 _AUTONAMED = "pulumi.com/autonamed"

@@ -16,7 +16,7 @@ class FailedError(ProviderError):
     """An object that will never do its job, whatever one waits."""
 
 
-def unready(live: Object) -> Reason:
+def why_unready(live: Object) -> Reason:
     """Return why an object is not ready, or None when it is. Raises FailedError when it never will be."""
     group = str(live.get("apiVersion")).rpartition("/")[0]
     rule = _RULES.get((group, str(live.get("kind"))))
@@ -129,14 +129,14 @@ class TooLongError(ProviderError):
 
 def until_ready(api: Api, path: str, applied: Object, timeout: float) -> Object:
     """Return the object once it is ready. Raises TooLongError, or FailedError when it never will be."""
-    if annotation(applied, "skipAwait") == "true" or unready(applied) is None or _waits_for_use(api, applied):
+    if annotation(applied, "skipAwait") == "true" or why_unready(applied) is None or _waits_for_use(api, applied):
         return applied
 
     def look() -> tuple[Object | None, str]:
         live = api.get(path)
         if live is None:
             raise ProviderError("it was deleted by somebody else before it was ready")
-        reason = unready(live)
+        reason = why_unready(live)
         return (None, reason) if reason else (live, "")
 
     return _until(look, timeout)

@@ -29,7 +29,7 @@ from scar_pulumi.stand_ins.plugin.values import (
     is_within,
     reveal,
     to_struct,
-    top,
+    top_level,
 )
 
 _KINDS = {
@@ -94,7 +94,7 @@ class Difference:
     @property
     def changed(self) -> frozenset[str]:
         """The top-level properties that changed."""
-        return frozenset(map(top, self.paths))
+        return frozenset(map(top_level, self.paths))
 
     @property
     def replaced(self) -> list[str]:
@@ -376,7 +376,7 @@ def _diff_response(found: Difference) -> Any:
     replaced = found.replaced
     detailed = {
         path: provider_pb2.PropertyDiff(
-            kind=(_REPLACE_KINDS if path in replaced else _KINDS)[kind], inputDiff=top(path) not in found.outputs
+            kind=(_REPLACE_KINDS if path in replaced else _KINDS)[kind], inputDiff=top_level(path) not in found.outputs
         )
         for path, kind in found.paths.items()
     }

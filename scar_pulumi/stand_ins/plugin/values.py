@@ -117,14 +117,14 @@ def _python(value: Value) -> Any:
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
-def joined(path: str, key: str) -> str:
+def join_path(path: str, key: str) -> str:
     """Return a path with a map's key added."""
     if not key or not _PLAIN.issuperset(key):
         return f"{path}[{json.dumps(key)}]"
     return f"{path}.{key}" if path else key
 
 
-def top(path: str) -> str:
+def top_level(path: str) -> str:
     """Return the top-level property of a path."""
     return path.partition(".")[0].partition("[")[0]
 

@@ -31,7 +31,7 @@ _DISABLING = 300.0
 
 
 @dataclass(frozen=True)
-class Waited:
+class SlowResource:
     """A kind of resource of Batch that changes slowly: how it is looked at and told to take no more work.
 
     https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeEnvironmentDetail.html
@@ -92,14 +92,14 @@ _IN_PLACE_ON_FARGATE = _IN_PLACE | {"subnets", "securityGroupIds"}
 _CHANGEABLE = ("BEST_FIT_PROGRESSIVE", "SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED")
 _SERVICE_LINKED = ":role/aws-service-role/batch.amazonaws.com/"
 
-_ENVIRONMENT = Waited(
+_ENVIRONMENT = SlowResource(
     "compute environment",
     describe="describe_compute_environments",
     result="computeEnvironments",
     update="update_compute_environment",
     key="computeEnvironment",
 )
-_QUEUE = Waited(
+_QUEUE = SlowResource(
     "job queue", describe="describe_job_queues", result="jobQueues", update="update_job_queue", key="jobQueue"
 )
 
