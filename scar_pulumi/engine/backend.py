@@ -14,9 +14,8 @@ from typing import Any
 
 from scar_foundation.errors import EngineError
 from scar_pulumi.engine.processes import is_running
+from scar_pulumi.stand_ins.plugin.values import is_secret
 
-_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - marks wrapped values in a checkpoint, not a secret itself
-_SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - likewise
 MASKED = "[secret]"
 
 
@@ -87,7 +86,7 @@ def stack_outputs(deployment: dict[str, Any]) -> dict[str, Any]:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        if value.get(_SECRET) == _SECRET_SIGNATURE:
+        if is_secret(value):
             return MASKED
         return {key: _masked(item) for key, item in value.items()}
     return [_masked(item) for item in value] if isinstance(value, list) else value

@@ -4,7 +4,6 @@ The cache is shared by virtual environments, so each interpreter has its own dir
 because it warns about plugins that it finds on PATH but not beside itself.
 """
 
-import contextlib
 import hashlib
 import os
 import re
@@ -13,13 +12,13 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from scar_foundation.directories import backend_directory, engine_directory, passphrase_file
 from scar_foundation.errors import InputError
-from scar_foundation.files import write_first
+from scar_foundation.files import write_first, written
 from scar_pulumi.cloud import is_local_stack
 from scar_pulumi.engine.find import Engine, find_engine
 from scar_pulumi.engine.go_build import BUILT_VERSION, DYNAMIC_PROVIDER, PROGRAM_RUNNER, SDK_FILES
@@ -74,11 +73,13 @@ def _interpreter_key() -> str:
 def _link(source: Path, target: Path) -> None:
     if target.exists() and (target.samefile(source) or _is_copy(source, target)):
         return
-    with _replacing(target) as temporary:
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        temporary = Path(scratch) / target.name
         try:
             temporary.hardlink_to(source)
         except OSError:
             shutil.copy2(source, temporary)
+        temporary.replace(target)
 
 
 def _is_copy(source: Path, target: Path) -> bool:
@@ -89,16 +90,9 @@ def _is_copy(source: Path, target: Path) -> bool:
 def _write_script(path: Path, text: str) -> None:
     if path.exists() and path.read_text() == text and os.access(path, os.X_OK):
         return
-    with _replacing(path) as temporary:
-        temporary.write_text(text)
-        temporary.chmod(0o755)
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        yield (temporary := Path(scratch) / path.name)
-        temporary.replace(path)
+    with written(path) as file:
+        file.write(text.encode())
+        os.fchmod(file.fileno(), 0o755)
 
 
 # They lead elsewhere, or win over what is set for a local stack.

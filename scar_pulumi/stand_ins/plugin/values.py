@@ -6,9 +6,10 @@ Paths: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/prope
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from google.protobuf.struct_pb2 import Struct, Value
+if TYPE_CHECKING:
+    from google.protobuf.struct_pb2 import Struct, Value
 
 Properties: TypeAlias = dict[str, Any]
 
@@ -18,13 +19,15 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature, not a 
 _ASSETS = ("c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7")
 
 
-def from_struct(struct: Struct) -> Properties:
+def from_struct(struct: "Struct") -> Properties:
     """Return the properties of a request, with secrets still marked; whole numbers become `int`."""
     return {name: _python(value) for name, value in struct.fields.items()}
 
 
-def to_struct(properties: Mapping[str, Any]) -> Struct:
+def to_struct(properties: Mapping[str, Any]) -> "Struct":
     """Return the properties for an answer; leave out `None`, as the genuine provider does."""
+    from google.protobuf.struct_pb2 import Struct  # noqa: PLC0415 - the engine reads states without it
+
     struct = Struct()
     struct.update({name: value for name, value in properties.items() if value is not None})
     return struct
@@ -102,7 +105,7 @@ def is_asset(value: Any) -> bool:
     return isinstance(value, dict) and value.get(_SIGNATURE) in _ASSETS
 
 
-def _python(value: Value) -> Any:
+def _python(value: "Value") -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         return from_struct(value.struct_value)
