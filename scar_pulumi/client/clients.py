@@ -79,13 +79,18 @@ class Clients:
             raise botocore.exceptions.NoCredentialsError
         return found.get_frozen_credentials()
 
-    def http(self, seconds: float, *, verify: bool = True) -> HttpClient:
+    def http(self, seconds: float) -> HttpClient:
         """Return a client for plain requests, which trusts the authorities that AWS clients trust.
 
-        `seconds` is how long a response may take; without `verify` any certificate is accepted.
+        `seconds` is how long a response may take.
         """
-        authorities = self._open()._session.get_config_variable("ca_bundle")
-        return HttpClient(seconds=seconds, tls=Tls(verify=verify, authority_file=authorities))
+        return HttpClient(seconds=seconds, tls=Tls(authority_file=self.authority_file))
+
+    @property
+    def authority_file(self) -> str | None:
+        """PEM file of the authorities that AWS clients trust; None for the system's."""
+        found: str | None = self._open()._session.get_config_variable("ca_bundle")
+        return found
 
     def _open(self) -> Any:
         if self._session is None:

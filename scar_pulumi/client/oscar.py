@@ -5,19 +5,18 @@ import datetime
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
+from scar_components.oscar_api import OscarAccess, OscarApi, OscarError, OscarResponse
 from scar_foundation.errors import InputError, ScarError
-from scar_foundation.http import NoAnswer, basic_authorization
 from scar_pulumi.client.call import Body, Call
 from scar_pulumi.client.invocation import CallFailed, Invocation
 from scar_pulumi.client.logs import LogLine
 from scar_pulumi.client.outputs import DeployedCluster, DeployedService
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse
-
     from scar_pulumi.client.clients import Clients
 
 _SECONDS = 60.0
@@ -29,7 +28,7 @@ _SHORTEST_PLAIN_BASE64 = 16
 
 
 class ClusterClient:
-    """Talks to a cluster, as its user or with the token of a service."""
+    """The services of a deployed cluster. Its errors say what to do with the stack."""
 
     def __init__(self, cluster: DeployedCluster, clients: "Clients") -> None:
         self.cluster = cluster
@@ -37,62 +36,54 @@ class ClusterClient:
 
     def token(self, service: str) -> str:
         """Return the token of a service. Raises ScarError."""
-        return str(self._document(f"/system/services/{quote(service)}", service)["token"])
+        with self._explained(service):
+            found = self._api.find(service)
+        if found is None:
+            raise self._unknown(service)
+        return str(found["token"])
 
     def jobs(self, service: str) -> dict[str, Mapping[str, Any]]:
-        """Return the jobs of a service by name, from all pages. Raises ScarError."""
-        found: dict[str, Mapping[str, Any]] = {}
-        page = ""
-        while True:
-            query = f"?page={quote(page)}" if page else ""
-            document = self._document(f"/system/logs/{quote(service)}{query}", service)
-            # Up to 4.0 the document is the jobs themselves.
-            found |= document["jobs"] or {} if "jobs" in document else document
-            following = document.get("next_page") if "jobs" in document else ""
-            if not following or following == page:
-                return found
-            page = str(following)
+        """Return the jobs of a service by name. Raises ScarError."""
+        with self._explained(service):
+            return self._api.jobs(service)
 
     def log(self, service: str, job: str) -> str | None:
-        """Return what a job has printed, each line with its time; None where the job is unknown."""
-        response = self._get(f"/system/logs/{quote(service)}/{quote(job)}?timestamps=true")
-        return response.data.decode("utf-8", "replace") if response.status == 200 else None
+        """Return what a job has printed, each line with its time; None where the job is unknown. Raises ScarError."""
+        with self._explained(service):
+            return self._api.job_log(service, job)
 
     def storage(self) -> dict[str, Any]:
         """Return the settings of the cluster's own storage. Raises ScarError."""
-        found: dict[str, Any] = self._document("/system/config", self.cluster.name)["minio_provider"]
+        with self._explained(self.cluster.name):
+            found: dict[str, Any] = self._api.settings()["minio_provider"]
         return found
 
-    def send(self, url: str, body: bytes, token: str, seconds: float) -> "BaseHTTPResponse":
+    def send(self, url: str, event: bytes, token: str) -> OscarResponse:
         """Send an event to a service. Raises ScarError when the cluster cannot be reached."""
-        return self._send("POST", url, {"Authorization": f"Bearer {token}"}, body, seconds)
+        with self._explained(self.cluster.name):
+            return self._api.call(url, event, token, _LONGEST_CALL_SECONDS)
 
-    def _document(self, path: str, subject: str) -> Any:
-        response = self._get(path)
-        if response.status in (401, 403):
-            raise ScarError(
-                f"cluster {self.cluster.name}: rejects its user and password; "
-                "run `scar-pulumi up FILE` with the right ones"
-            )
-        if response.status != 200:
-            raise ScarError(f"{subject}: is not known on cluster {self.cluster.name}; `scar-pulumi up FILE` deploys it")
-        return response.json()
+    @cached_property
+    def _api(self) -> OscarApi:
+        known = self.cluster
+        access = OscarAccess(known.endpoint, known.user, known.password, known.verify, self._clients.authority_file)
+        return OscarApi(access, seconds=_SECONDS)
 
-    def _get(self, path: str) -> "BaseHTTPResponse":
-        headers = basic_authorization(self.cluster.user, self.cluster.password)
-        return self._send("GET", f"{self.cluster.endpoint}{path}", headers, None, _SECONDS)
-
-    def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
-    ) -> "BaseHTTPResponse":
+    @contextmanager
+    def _explained(self, subject: str) -> Iterator[None]:
         try:
-            with self._clients.http(seconds, verify=self.cluster.verify) as client:
-                return client.request(method, url, headers=headers, body=body)
-        except NoAnswer as error:
-            raise ScarError(
-                f"cluster {self.cluster.name}: {self.cluster.endpoint} cannot be reached ({error.reason}); "
-                "check that it runs"
-            ) from None
+            yield
+        except OscarError as error:
+            if error.status in (401, 403):
+                raise ScarError(
+                    f"cluster {self.cluster.name}: rejects its user and password; "
+                    "run `scar-pulumi up FILE` with the right ones"
+                ) from None
+            unreachable = ScarError(f"cluster {self.cluster.name}: {error}")
+            raise (self._unknown(subject) if error.status else unreachable) from None
+
+    def _unknown(self, subject: str) -> ScarError:
+        return ScarError(f"{subject}: is not known on cluster {self.cluster.name}; `scar-pulumi up FILE` deploys it")
 
 
 _REASONS: Mapping[int, str] = {
@@ -127,17 +118,17 @@ def call_service(
     client: ClusterClient, service: DeployedService, call: Call, token: str, *, is_file: bool = False
 ) -> Invocation:
     """Call a service and wait for its answer; a failed call is returned, not raised. `is_file`: see `decoded`."""
-    response = client.send(service.run_url, service_event(call), token, _LONGEST_CALL_SECONDS)
-    body = decoded(response.data, is_file=is_file) if response.status == 200 else response.data
+    response = client.send(service.run_url, service_event(call), token)
+    body = decoded(response.body, is_file=is_file) if response.status == 200 else response.body
     return Invocation(service.name, response.status, "", "", body=body)
 
 
 def begin_job(client: ClusterClient, service: DeployedService, call: Call, token: str) -> Invocation:
     """Run a call as a job; its name, which OSCAR does not return, is found among the service's jobs."""
     before = set(client.jobs(service.name))
-    response = client.send(service.job_url, service_event(call), token, _LONGEST_CALL_SECONDS)
+    response = client.send(service.job_url, service_event(call), token)
     name = _new_job(client, service, before) if response.status == 201 else ""
-    return Invocation(service.name, response.status, name, "", body=response.data)
+    return Invocation(service.name, response.status, name, "", body=response.body)
 
 
 def _new_job(client: ClusterClient, service: DeployedService, before: set[str]) -> str:
