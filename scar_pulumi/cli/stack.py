@@ -1,11 +1,12 @@
 """`up`, `preview`, `refresh`, `destroy` and `outputs`: the stack of an FDL file.
 
-On a terminal, `destroy`, and any change of a stack that is not local, shows the changes and asks. In a script, stacks
-that are not local need `--yes`. On a local stack `up` never asks, unless functions of another file would be deleted.
+What deletes stacks or files shows what it deletes and asks, whatever the stack; without a terminal it needs `--yes`.
+So does any change of a stack that is not local. On a local stack `up` asks only if it would delete buckets, or
+functions of another file.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from scar_pulumi.cli.console import Console
 from scar_pulumi.cli.options import (
     FILE,
     Document,
+    at_most_one,
     config_option,
     json_option,
     set_option,
@@ -27,9 +29,12 @@ from scar_pulumi.cli.options import (
 )
 from scar_pulumi.client.outputs import StackOutputs
 from scar_pulumi.deployments import Deployments, source_files, stack_hint
+from scar_pulumi.deployments.names import holders
+from scar_pulumi.deployments.stacks import open_project, outputs_of, projects_deployed
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Stack
+    from scar_pulumi.fdl import Fdl
 
 _FILE_ARGUMENT = click.argument(
     "file",
@@ -49,17 +54,27 @@ class ChosenStack:
     overrides: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
     yes: bool = False
+    project: str | None = None
 
     def open(self) -> "Stack":
         """Return the stack, ready for operations."""
-        return engine.Stack(
-            self.file,
-            self.name,
-            config=self.config,
-            overrides=self.overrides,
-            progress=self.console.note,
-            stream=self.console.stderr,
-        )
+        shown: dict[str, Any] = {"progress": self.console.note, "stream": self.console.stderr}
+        if self.project is not None:
+            return open_project(self.project, self.name, config=self.config, **shown)
+        self._must_exist()
+        return engine.Stack(self.file, self.name, config=self.config, overrides=self.overrides, **shown)
+
+    def _must_exist(self) -> None:
+        """Refuse a file that is gone; the stacks that it once deployed are still found by their project.
+
+        Raises:
+            InputError: It is gone.
+        """
+        if self.file is None or self.file.is_file():
+            return
+        deployed = [project for project, stack in source_files.stacks_from(self.file) if stack == self.name]
+        hint = f"; its stack is that of --project {deployed[0]}" if deployed else "; check its name"
+        raise InputError(f"{self.file}: there is no such file{hint}")
 
     def must_agree(self, verb: str, stack: "Stack") -> None:
         """Ask, after showing what `up` would change, unless `--yes` was given.
@@ -67,7 +82,7 @@ class ChosenStack:
         Raises:
             ScarError: The answer is no.
         """
-        question = f"{verb.capitalize()} stack {stack.name} of project {stack.project}?"
+        question = f"{verb.capitalize()} {_described(stack)}?"
         if verb == "up" and self.console.interactive and not self.yes:
             planned = output.to_do(stack.preview().changes)
             if not planned:
@@ -82,9 +97,15 @@ def _on_stack(command: Callable[..., Document]) -> Callable[..., Document]:
 
     @functools.wraps(command)
     def run(console: Console, /, *, file: Path | None, stack: str, **options: Any) -> Document:
+        at_most_one({"FILE": file, "--project": options.get("project")})
         return command(ChosenStack(console, file, stack, **options))
 
     return _FILE_ARGUMENT(stack_option(click.pass_obj(run)))
+
+
+_PROJECT_OPTION = click.option(
+    "--project", metavar="NAME", help="The Pulumi project that was deployed, in place of FILE, which may be gone."
+)
 
 
 @click.command
@@ -95,12 +116,13 @@ def _on_stack(command: Callable[..., Document]) -> Callable[..., Document]:
 @json_option
 def up(chosen: ChosenStack) -> Document:
     """Deploy an FDL file: create or update its stack."""
-    functions = _checked(chosen)
+    fdl = _checked(chosen)
     stack = chosen.open()
-    lost = _functions_lost(chosen, stack, functions)
-    if lost:
-        chosen.console.warn(lost)
-    if lost or not stack.is_local:
+    _names_must_be_free(fdl, stack)
+    losses = list(_losses(chosen, stack, fdl))
+    for loss in losses:
+        chosen.console.warn(loss)
+    if losses or not stack.is_local:
         chosen.must_agree("up", stack)
     if chosen.file is not None:
         source_files.record(stack.project, stack.name, chosen.file.resolve())
@@ -120,8 +142,10 @@ def up(chosen: ChosenStack) -> Document:
 @json_option
 def preview(chosen: ChosenStack) -> Document:
     """Show what `up` would change."""
-    _checked(chosen)
-    result = chosen.open().preview()
+    fdl = _checked(chosen)
+    stack = chosen.open()
+    _names_must_be_free(fdl, stack)
+    result = stack.preview()
     chosen.console.say(output.to_do(result.changes) or "no changes")
     return {
         "changes": output.changes_document(result.changes),
@@ -132,13 +156,15 @@ def preview(chosen: ChosenStack) -> Document:
 
 @click.command
 @_on_stack
+@_PROJECT_OPTION
 @yes_option
 @config_option
 @json_option
 def refresh(chosen: ChosenStack) -> Document:
     """Update the stack's state to match the cloud."""
     stack = chosen.open()
-    _deployed_outputs(chosen, stack)
+    if _outputs_or_none(stack) is None:  # one whose first `up` has failed has no outputs, but may have resources
+        raise _not_deployed(chosen, stack)
     if not stack.is_local:
         chosen.must_agree("refresh", stack)
     result = stack.refresh()
@@ -148,6 +174,7 @@ def refresh(chosen: ChosenStack) -> Document:
 
 @click.command
 @_on_stack
+@_PROJECT_OPTION
 @yes_option
 @config_option
 @json_option
@@ -159,10 +186,13 @@ def destroy(chosen: ChosenStack) -> Document:
     stack = chosen.open()
     outputs = _outputs_or_none(stack)
     if outputs is None:
-        chosen.console.say(f"stack {stack.name} of project {stack.project}: nothing is deployed")
+        chosen.console.say(f"{_described(stack)}: nothing is deployed{_deployed_instead(chosen)}")
         return {"changes": output.NO_CHANGES, "remaining": [], "seconds": {}}
-    if chosen.console.interactive or not stack.is_local:
-        chosen.must_agree("destroy", stack)
+    if other := _other_file(chosen, stack):
+        chosen.console.warn(f"{_described(stack)} was deployed from {other}, not from {chosen.file}")
+    for line in _destroyed(stack, StackOutputs.read_any(outputs)):
+        chosen.console.note(line)
+    chosen.must_agree("destroy", stack)
     result = stack.destroy()
     source_files.forget(stack.project, stack.name)
     chosen.console.note(f"destroy: {output.done(result.changes)} ({output.durations(result.seconds)})", "green")
@@ -175,6 +205,7 @@ def destroy(chosen: ChosenStack) -> Document:
 
 @click.command
 @_on_stack
+@_PROJECT_OPTION
 @json_option
 def outputs(chosen: ChosenStack) -> Document:
     """Show the stack's functions, services and buckets."""
@@ -183,10 +214,10 @@ def outputs(chosen: ChosenStack) -> Document:
     return found
 
 
-def _checked(chosen: ChosenStack) -> frozenset[str]:
-    """Check the FDL file before anything else happens, and return the names of its functions."""
+def _checked(chosen: ChosenStack) -> "Fdl | None":
+    """Check the FDL file before anything else happens, and return it; None where the project configures one."""
     if chosen.file is None:
-        return frozenset()
+        return None
     from scar_pulumi.deploy.deployable import undeployable  # noqa: PLC0415 - help and other verbs read no FDL
     from scar_pulumi.fdl import FdlError, load  # noqa: PLC0415 - likewise
 
@@ -195,22 +226,69 @@ def _checked(chosen: ChosenStack) -> frozenset[str]:
         chosen.console.note(str(warning), "yellow")
     if problems := undeployable(fdl, chosen.name):
         raise FdlError(problems)
-    return frozenset(function.name for function in fdl.functions)
+    return fdl
 
 
-def _functions_lost(chosen: ChosenStack, stack: "Stack", functions: frozenset[str]) -> str:
-    """Return which functions another file deployed and this one would delete; empty when there are none."""
-    previous = chosen.file and source_files.other_file(stack.project, stack.name, chosen.file)
-    if not previous:
-        return ""
-    lost = sorted(set((_outputs_or_none(stack) or {}).get("functions") or {}) - functions)
-    if not lost:
-        return ""
-    return (
-        f"stack {stack.name} of project {stack.project} was deployed from {previous}; "
-        f"functions that {chosen.file} does not have will be deleted: {', '.join(lost)} "
-        f"(another stack, such as --stack {stack.name}-2, keeps both)"
-    )
+def _names_must_be_free(fdl: "Fdl | None", stack: "Stack") -> None:
+    """Check that no other stack on the local cloud has a function of the same name.
+
+    Raises:
+        InputError: One has.
+    """
+    if fdl is None or not stack.is_local:
+        return
+    regions = {function.name: function.region or stack.region for function in fdl.functions}
+    taken = [
+        f"function {name}: the name is taken by {holder}; an account and region has each name once; destroy that stack "
+        f"(`scar-pulumi destroy --project {holder.project}{stack_hint(holder.stack)}`), or choose another name: "
+        f"--set functions.{name}.lambda.name={name}-{stack.name}"
+        for name, holder in holders(regions, stack.project, stack.name)
+    ]
+    if taken:
+        raise InputError("\n".join(taken))
+
+
+def _losses(chosen: ChosenStack, stack: "Stack", fdl: "Fdl | None") -> Iterator[str]:
+    """Yield what an `up` would delete that is not to be had again, or that another file has deployed."""
+    if fdl is None:
+        return
+    before = StackOutputs.read_any(_outputs_or_none(stack) or {})
+    lost = sorted(set(before.functions) - {function.name for function in fdl.functions})
+    if lost and (other := _other_file(chosen, stack)):
+        yield (
+            f"{_described(stack)} was deployed from {other}; functions that {chosen.file} does not have will be "
+            f"deleted: {', '.join(lost)} (another stack, such as --stack {stack.name}-2, keeps both)"
+        )
+    paths = [path for function in fdl.functions for path in (*function.input, *function.output)]
+    unused = sorted({one.name for one in before.buckets if one.managed} - {path.bucket for path in paths})
+    if unused and stack.deletes_buckets:
+        yield f"buckets will be deleted with all their files: {', '.join(unused)} (scar:deleteBuckets)"
+
+
+def _other_file(chosen: ChosenStack, stack: "Stack") -> Path | None:
+    """Return the file that the stack was deployed from, if it is known and is not the chosen one."""
+    return source_files.other_file(stack.project, stack.name, chosen.file) if chosen.file else None
+
+
+def _described(stack: "Stack") -> str:
+    return f"stack {stack.name} of project {stack.project}"
+
+
+def _destroyed(stack: "Stack", outputs: StackOutputs) -> Iterator[str]:
+    """Yield what a `destroy` deletes and what it leaves."""
+    called = [f"function {name}" for name in outputs.functions]
+    called += [f"service {output.label(service)}" for service in outputs.services()]
+    gone = [bucket for bucket in outputs.buckets if bucket.managed and stack.deletes_buckets]
+    named = [*called, *(f"bucket {bucket.name} with all its files" for bucket in gone)]
+    yield f"to be deleted: {', '.join(named) or 'all resources of the stack'}"
+    if staying := [bucket for bucket in outputs.buckets if bucket not in gone]:
+        yield f"stays with its files: {', '.join(f'bucket {bucket.name}' for bucket in staying)}"
+
+
+def _deployed_instead(chosen: ChosenStack) -> str:
+    """Return which projects have a stack of the name, for whoever has renamed or moved a file."""
+    known = [f"{name} (from {file})" if file else name for name, file in projects_deployed(chosen.name).items()]
+    return f"; projects with a stack {chosen.name}: {', '.join(known)}; --project NAME chooses one" if known else ""
 
 
 def _show_outputs(chosen: ChosenStack, outputs: Mapping[str, Any]) -> None:
@@ -233,13 +311,17 @@ def _remaining_buckets(chosen: ChosenStack, outputs: Mapping[str, Any]) -> list[
 def _deployed_outputs(chosen: ChosenStack, stack: "Stack") -> Mapping[str, Any]:
     found = _outputs_or_none(stack)
     if not found:
-        command = f"scar-pulumi up {chosen.file or ''}".rstrip() + stack_hint(chosen.name)
-        raise ScarError(f"stack {stack.name} of project {stack.project}: not deployed; `{command}` deploys it")
+        raise _not_deployed(chosen, stack)
     return found
+
+
+def _not_deployed(chosen: ChosenStack, stack: "Stack") -> ScarError:
+    command = f"scar-pulumi up {chosen.file or 'FILE'}{stack_hint(chosen.name)}"
+    return ScarError(f"{_described(stack)}: not deployed; `{command}` deploys it{_deployed_instead(chosen)}")
 
 
 def _outputs_or_none(stack: "Stack") -> Mapping[str, Any] | None:
     try:
-        return stack.outputs()
+        return outputs_of(stack)
     except InputError:  # there is no such stack
         return None

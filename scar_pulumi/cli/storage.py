@@ -114,7 +114,7 @@ def rm(console: Console, deployments: Deployments, place: str, recursive: bool, 
     s3 = deployments.storage(location)
     user = None if location.key else deployments.stack_using(location)
     removal = _Removal(console, location, s3, recursive, user)
-    removal.check(yes=yes or (deployments.is_local and not console.interactive))
+    removal.check(yes=yes)
     removed = removal.run()
     removal.report(removed)
     return {
@@ -146,14 +146,12 @@ class _Removal:
         return str(self.location) if self.location.key else f"bucket {self.location.container}"
 
     def check(self, *, yes: bool) -> None:
-        """Refuse a probable mistake, and ask before more than one named object is removed."""
+        """Refuse a probable mistake, and ask before anything is removed."""
         if self.user and not self.recursive:
             advice = "destroy that first, or empty the bucket with --recursive"
             raise InputError(f"{self.subject}: {_described(self.user)} uses it; {advice}")
-        if self.location.key and not self.recursive:
-            if self._is_folder():
-                raise InputError(f"{self.location}: is a folder; --recursive removes everything in it")
-            return
+        if self.location.key and not self.recursive and self._is_folder():
+            raise InputError(f"{self.location}: is a folder; --recursive removes everything in it")
         what = f"everything in {self.location}" if self.recursive else self.subject
         if not self.console.must_confirm(f"Remove {what} for good?", yes=yes):
             raise ScarError(f"{self.subject}: not confirmed; nothing was removed")

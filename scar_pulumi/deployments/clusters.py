@@ -15,7 +15,7 @@ from scar_pulumi.client.outputs import MASKED, DeployedCluster, read_clusters
 from scar_pulumi.cloud import LocalCloud, is_local_stack
 from scar_pulumi.cloud.oscar import address
 from scar_pulumi.deployments.source_files import files_of
-from scar_pulumi.deployments.stacks import DeployedStack
+from scar_pulumi.deployments.stacks import DeployedStack, revealed_outputs
 
 _S3_COMPATIBLE = ("minio", "s3")
 
@@ -108,7 +108,7 @@ def _revealed(stack: DeployedStack) -> dict[str, DeployedCluster]:
         try:
             found = engine.Stack(file, stack.name)
             if found.project == stack.project:
-                return read_clusters(found.outputs(show_secrets=True).get("oscar"))
+                return read_clusters(revealed_outputs(found).get("oscar"))
         except InputError:  # this directory is in no project, or the file is gone
             continue
     raise ScarError(

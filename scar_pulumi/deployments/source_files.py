@@ -29,6 +29,18 @@ def files_of(stack: str) -> Iterator[Path]:
             yield fdl
 
 
+def recorded_projects(stack: str) -> list[str]:
+    """Return the projects of which a stack of this name was deployed from this machine, sorted."""
+    return sorted(unquote(file.parent.name) for file in deployed_directory().glob(f"*/{quote(stack, safe='')}.json"))
+
+
+def stacks_from(fdl: Path) -> Iterator[tuple[str, str]]:
+    """Return the project and the name of each stack that was last deployed from a file, which may be gone."""
+    for file in sorted(deployed_directory().glob("*/*.json")):
+        if _read(file) == fdl.absolute():
+            yield unquote(file.parent.name), unquote(file.stem)
+
+
 def other_file(project: str, stack: str, fdl: Path) -> Path | None:
     """Return the file that a stack was last deployed from, if it is known and is not `fdl`."""
     previous = file_of(project, stack)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scar_foundation.aws_session import AwsSession, configured_session
 from scar_foundation.directories import backend_directory
@@ -12,7 +12,11 @@ from scar_foundation.errors import InputError, ScarError
 from scar_pulumi import engine
 from scar_pulumi.client.outputs import DeployedFunction, DeployedService, StackOutputs
 from scar_pulumi.cloud import is_local_stack
-from scar_pulumi.deployments.source_files import files_of
+from scar_pulumi.deployments.resources import completed, exports_functions
+from scar_pulumi.deployments.source_files import file_of, files_of, recorded_projects
+
+if TYPE_CHECKING:
+    from scar_pulumi.engine import Stack
 
 DEFAULT_STACK = "local"
 
@@ -45,7 +49,42 @@ def deployed_stacks(stack: str, project: str | None = None) -> list[DeployedStac
 def no_such_stack(stack: str, project: str | None = None) -> ScarError:
     """Return the error about a stack that is not deployed."""
     where = f"stack {stack} of project {project}: not deployed" if project else f"stack {stack}: nothing is deployed"
-    return ScarError(f"{where}; `scar-pulumi up FILE{stack_hint(stack)}` deploys it")
+    elsewhere = "" if is_local_stack(stack) else "; a stack of your own program is found in its project's directory"
+    return ScarError(f"{where}; `scar-pulumi up FILE{stack_hint(stack)}` deploys it{elsewhere}")
+
+
+def open_project(project: str, stack: str, **options: Any) -> "Stack":
+    """Return a stack by its project's name, whatever has become of its FDL file.
+
+    The directory that it was deployed from is used where it is still there: it may have the stack's configuration.
+    """
+    file = file_of(project, stack)
+    directory = file.parent if file and file.parent.is_dir() else Path.cwd()
+    return engine.Stack(None, stack, project=project, directory=directory, **options)
+
+
+def outputs_of(stack: "Stack") -> Mapping[str, Any]:
+    """Return the outputs of a stack, completed from its resources where its program exports none of its functions.
+
+    Raises:
+        InputError: There is no such stack.
+    """
+    outputs = stack.outputs()
+    return outputs if exports_functions(outputs) else completed(outputs, stack.deployment())
+
+
+def revealed_outputs(stack: "Stack") -> Mapping[str, Any]:
+    """Return the outputs of a stack, completed likewise, with their secrets."""
+    outputs = stack.outputs(show_secrets=True)
+    return outputs if exports_functions(outputs) else completed(outputs, stack.deployment(show_secrets=True))
+
+
+def projects_deployed(stack: str) -> dict[str, Path | None]:
+    """Return the projects that have a stack of this name, as far as this machine knows, and where each came from."""
+    from scar_pulumi.engine.project import projects_with  # noqa: PLC0415 - reads YAML
+
+    names = projects_with(stack) if is_local_stack(stack) else recorded_projects(stack)
+    return {name: file_of(name, stack) for name in names}
 
 
 def project_of_file(fdl: Path) -> str | None:
@@ -96,13 +135,14 @@ def _near_project() -> str | None:
 
 
 def _local_stacks(stack: str, project: str | None) -> Iterator[DeployedStack]:
-    from scar_pulumi.engine.backend import FileBackend, stack_outputs  # noqa: PLC0415 - help needs no engine
+    from scar_pulumi.engine.backend import FileBackend, readable, stack_outputs  # noqa: PLC0415 - help needs no engine
     from scar_pulumi.engine.project import projects_with  # noqa: PLC0415 - likewise
 
     root, near = backend_directory(), _near_project()
     for name in [project] if project else projects_with(stack):
-        outputs = stack_outputs(FileBackend(root, name, stack).deployment())
-        if "functions" in outputs:
+        deployment = readable(FileBackend(root, name, stack).deployment())
+        outputs = completed(stack_outputs(deployment), deployment)
+        if exports_functions(outputs):
             yield DeployedStack(name, stack, StackOutputs.read(outputs), name == near)
 
 
@@ -115,9 +155,9 @@ def _remote_stacks(stack: str, project: str | None) -> Iterator[DeployedStack]:
             found = engine.Stack(file, stack)
             if found.project in seen or project not in (None, found.project):
                 continue
-            outputs = found.outputs()
+            outputs = outputs_of(found)
         except InputError:  # the file is gone, or the stack is
             continue
-        if "functions" in outputs:
+        if exports_functions(outputs):
             seen.add(found.project)
             yield DeployedStack(found.project, stack, StackOutputs.read(outputs), found.project == near)

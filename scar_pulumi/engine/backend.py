@@ -80,16 +80,17 @@ def stack_outputs(deployment: dict[str, Any]) -> dict[str, Any]:
     """Return the outputs of the stack in a deployment, with secrets masked."""
     for resource in deployment.get("resources") or ():
         if resource.get("type") == "pulumi:pulumi:Stack":
-            return {name: _masked(value) for name, value in (resource.get("outputs") or {}).items()}
+            return dict(readable(resource.get("outputs") or {}))
     return {}
 
 
-def _masked(value: Any) -> Any:
+def readable(value: Any) -> Any:
+    """Return a part of a deployment without the wrapping of secrets: those that it has only encrypted are masked."""
     if isinstance(value, dict):
         if is_secret(value):
-            return MASKED
-        return {key: _masked(item) for key, item in value.items()}
-    return [_masked(item) for item in value] if isinstance(value, list) else value
+            return json.loads(value["plaintext"]) if "plaintext" in value else MASKED
+        return {key: readable(item) for key, item in value.items()}
+    return [readable(item) for item in value] if isinstance(value, list) else value
 
 
 _LOCK_WAIT = 600.0

@@ -197,16 +197,26 @@ def find_stack(
     given: Mapping[str, Any],
     directory: Path,
     overrides: Mapping[str, Any] | None = None,
+    *,
+    project: str | None = None,
 ) -> StackDefinition:
-    """Return the stack of an FDL file, of the project of `directory`, or the only local one of that name.
+    """Return the stack of an FDL file, of a project, of that of `directory`, or the only local one of that name.
 
     Raises InputError when there is no such file, or when what is meant is not clear.
     """
     path = Path(fdl_path).absolute() if fdl_path else None
     if path and not path.is_file():
         raise InputError(f"{fdl_path}: there is no such file; check its name")
-    project = find_project(path, directory) or _only_project_with(stack, directory)
-    return StackDefinition(project, stack, path, dict(given), dict(overrides or {}))
+    found = _named_project(project, directory) if project else find_project(path, directory)
+    return StackDefinition(
+        found or _only_project_with(stack, directory), stack, path, dict(given), dict(overrides or {})
+    )
+
+
+def _named_project(name: str, directory: Path) -> Project:
+    """Return the project of a name: that of `directory`, or what earlier operations have left of it."""
+    near = find_project(None, directory)
+    return near if near and near.name == name else Project(name, project_directory(name))
 
 
 def _only_project_with(stack: str, directory: Path) -> Project:
@@ -215,7 +225,8 @@ def _only_project_with(stack: str, directory: Path) -> Project:
         return Project(names[0], project_directory(names[0]))
     if names:
         raise InputError(
-            f"stack {stack}: several projects have one of that name ({', '.join(names)}); name the FDL file"
+            f"stack {stack}: several projects have one of that name ({', '.join(names)}); "
+            "name the FDL file, or the project with --project"
         )
     raise InputError(
         f"stack {stack}: {directory} is not in a project, and no stack of that name was deployed; name the FDL file"

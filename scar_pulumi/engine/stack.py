@@ -16,7 +16,7 @@ from pulumi.automation.errors import CommandError, StackNotFoundError
 
 from scar_foundation.errors import EngineError, InputError
 from scar_foundation.locks import exclusive
-from scar_pulumi.engine.backend import is_interrupted, release_dead_locks, stack_outputs
+from scar_pulumi.engine.backend import is_interrupted, readable, release_dead_locks, stack_outputs
 from scar_pulumi.engine.display import Display
 from scar_pulumi.engine.environment import Cloud, base_environment, local_cloud, stack_environment
 from scar_pulumi.engine.events import Report, Result
@@ -59,7 +59,8 @@ _ACTIVITIES = {
 class Stack:
     """One stack, for any number of operations.
 
-    `fdl_path` names the FDL file; without it the project of `directory` (default: the current one) decides. A stack
+    `fdl_path` names the FDL file; without it `project` names the project that was deployed, and without either the
+    project of `directory` (default: the current one) decides. A stack
     named `local` or `local-…` lives on the local cloud, which is started first. `config` holds values by full key
     (`scar:deleteBuckets`) that win over those of the project's stack file; `overrides` are values of the FDL file, as
     `--set` gives them, and are kept nowhere: they may be secrets. `program` is run instead of the FDL file's
@@ -75,6 +76,7 @@ class Stack:
         config: Mapping[str, Any] | None = None,
         overrides: Mapping[str, Any] | None = None,
         directory: str | Path | None = None,
+        project: str | None = None,
         program: Callable[[], None] | None = None,
         cloud: Cloud | None = None,
         progress: Callable[[str], None] | None = None,
@@ -82,7 +84,9 @@ class Stack:
     ) -> None:
         self.name = name
         self.seconds = Phases()
-        self._definition = find_stack(fdl_path, name, config or {}, Path(directory or Path.cwd()), overrides)
+        self._definition = find_stack(
+            fdl_path, name, config or {}, Path(directory or Path.cwd()), overrides, project=project
+        )
         self._program = program
         self._cloud = cloud
         self._stream = stream or sys.stderr
@@ -99,6 +103,16 @@ class Stack:
     def is_local(self) -> bool:
         """Whether the stack lives on the local cloud."""
         return self._definition.backend is not None
+
+    @property
+    def region(self) -> str:
+        """Region that the stack's configuration sets; empty where it sets none."""
+        return str(self._definition.config().get("aws:region") or "")
+
+    @property
+    def deletes_buckets(self) -> bool:
+        """Whether the stack's configuration says that the buckets it created go with it."""
+        return str(self._definition.config().get("scar:deleteBuckets", False)).lower() == "true"
 
     def create(self) -> None:
         """Make the stack, empty, if it does not exist."""
@@ -129,12 +143,25 @@ class Stack:
             if not backend.exists():
                 raise self._missing()
             return stack_outputs(backend.deployment())
-        text = self._open(create=False).workspace.pulumi_command.run(
-            ["stack", "output", "--json", *(["--show-secrets"] if show_secrets else []), "--stack", self.name],
-            str(self._definition.work_directory()),
-            {},
-        )
-        return dict(json.loads(text.stdout))
+        return dict(json.loads(self._ask("output", "--json", show_secrets=show_secrets)))
+
+    def deployment(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """Return the stack's resources as Pulumi keeps them, with secrets masked unless `show_secrets`.
+
+        Raises InputError when there is no such stack.
+        """
+        if (backend := self._definition.backend) and not show_secrets:
+            if not backend.exists():
+                raise self._missing()
+            return dict(readable(backend.deployment()))
+        return dict(readable(json.loads(self._ask("export", show_secrets=show_secrets)).get("deployment") or {}))
+
+    def _ask(self, *question: str, show_secrets: bool) -> str:
+        """Return what `pulumi stack` answers."""
+        secrets = ["--show-secrets"] if show_secrets else []
+        command = self._open(create=False).workspace.pulumi_command
+        directory = str(self._definition.work_directory())
+        return str(command.run(["stack", *question, *secrets, "--stack", self.name], directory, {}).stdout)
 
     def cancel(self) -> None:
         """Release the stack from an operation that was killed.
@@ -197,12 +224,11 @@ class Stack:
         return self._opened
 
     def _environment(self, engine: Engine, cloud: Cloud | None) -> dict[str, str]:
-        deletes_buckets = str(self._definition.config().get("scar:deleteBuckets", False)).lower()
         return {
             **base_environment(local=self.is_local),
             "PULUMI_PYTHON_CMD": sys.executable,
             **stack_environment(self.name, cloud, engine),
-            "SCAR_DELETE_BUCKETS": deletes_buckets,
+            "SCAR_DELETE_BUCKETS": str(self.deletes_buckets).lower(),
         }
 
     def _select(self, command: Command, *, create: bool) -> QuietStack:

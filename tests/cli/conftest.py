@@ -57,6 +57,8 @@ class FakeEngine:
     steps: tuple[Step, ...] = ()
     config: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
+    directory: Path | None = None
+    resources: list[Mapping[str, Any]] = field(default_factory=list)
 
 
 class FakeStack:
@@ -73,15 +75,23 @@ class FakeStack:
         overrides: Mapping[str, str] | None = None,
         progress: Callable[[str], None] | None = None,
         stream: TextIO | None = None,
+        project: str | None = None,
+        directory: Path | None = None,
     ) -> None:
+        self.engine.directory = directory
         self.engine.config, self.engine.overrides = config or {}, overrides or {}
-        self.name, self.project = name, fdl.stem if fdl else "project"
+        self.name, self.project = name, project or (fdl.stem if fdl else "project")
         self.is_local = name.startswith("local")
+        self.region = self.engine.config.get("aws:region", "")
+        self.deletes_buckets = self.engine.config.get("scar:deleteBuckets") == "true"
 
     def outputs(self) -> Mapping[str, Any]:
         if self.engine.outputs is None:
             raise InputError("no such stack")
         return self.engine.outputs
+
+    def deployment(self) -> Mapping[str, Any]:
+        return {"resources": self.engine.resources}
 
     def _operate(self, verb: str) -> Result:
         self.engine.asked.append(verb)

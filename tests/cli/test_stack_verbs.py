@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from scar_pulumi.cli.console import Console
-from scar_pulumi.deployments import Deployments
+from scar_pulumi.deployments import Deployments, source_files
 from scar_pulumi.engine import Changes, Step
+from tests.world.deployed import resource
 
-from .conftest import OUTPUTS, FakeEngine, Scar, write_fdl
+from .conftest import FUNCTION, OUTPUTS, FakeEngine, Scar, write_fdl, write_state
 
 SAME = {"create": 0, "update": 0, "replace": 0, "delete": 0, "same": 0}
 
@@ -91,7 +92,7 @@ def test_in_a_script_other_stacks_than_local_ones_need_yes(
     assert engine.asked == [verb]
 
 
-@pytest.mark.parametrize("verb", ["up", "destroy", "refresh"])
+@pytest.mark.parametrize("verb", ["up", "refresh"])
 def test_in_a_script_local_stacks_need_no_yes(verb: str, scar: Scar, engine: FakeEngine, fdl: Path) -> None:
     assert scar(verb, fdl, "--stack", "local-2").status == 0
     assert engine.asked == [verb]
@@ -110,13 +111,96 @@ def test_at_a_terminal_up_shows_the_changes_and_asks(
     assert engine.asked == ["preview", "preview", "up"]
 
 
-def test_at_a_terminal_destroy_asks_even_on_a_local_stack(
-    scar: Scar, engine: FakeEngine, fdl: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stack", ["local", "local-2", "prod"])
+def test_destroy_says_what_goes_and_asks_whatever_the_stack(
+    stack: str, scar: Scar, engine: FakeEngine, fdl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    unasked = scar("destroy", fdl, "--stack", stack)
+    assert unasked.status == 2
+    assert "to be deleted: function upper\nstays with its files: bucket pictures\n" in unasked.stderr
+    assert (
+        f"Destroy stack {stack} of project video? There is no terminal to ask on; confirm with --yes" in unasked.stderr
+    )
     questions = at_a_terminal(monkeypatch, answer=False)
+    assert scar("destroy", fdl, "--stack", stack).status == 1
+    assert (engine.asked, questions) == ([], [f"Destroy stack {stack} of project video?"])
+    at_a_terminal(monkeypatch, answer=True)
+    assert scar("destroy", fdl, "--stack", stack).status == 0
+    assert engine.asked == ["destroy"]
+
+
+def test_destroy_names_the_buckets_that_go_with_their_files(scar: Scar, engine: FakeEngine, fdl: Path) -> None:
+    answer = scar("destroy", fdl, "--config", "scar:deleteBuckets=true")
+    assert "to be deleted: function upper, bucket pictures with all its files\n" in answer.stderr
+    assert engine.asked == []
+
+
+def test_up_deletes_no_bucket_with_its_files_unasked(scar: Scar, engine: FakeEngine, fdl: Path) -> None:
+    answer = scar("up", fdl, "--config", "scar:deleteBuckets=true")
+    assert answer.status == 2
+    assert "buckets will be deleted with all their files: pictures (scar:deleteBuckets)" in answer.stderr
+    assert engine.asked == []
     assert scar("up", fdl).status == 0
-    assert scar("destroy", fdl).status == 1
-    assert (engine.asked, len(questions)) == (["up"], 1)
+
+
+def test_a_stack_is_reached_by_its_project_when_its_file_is_gone(scar: Scar, engine: FakeEngine, fdl: Path) -> None:
+    assert scar("up", fdl).status == 0
+    renamed = fdl.rename(fdl.with_name("film.yaml"))
+    gone = scar("destroy", fdl, "--yes")
+    assert gone.status == 2
+    assert f"{fdl}: there is no such file; its stack is that of --project video" in gone.stderr
+    for verb in ("outputs", "refresh", "destroy"):
+        assert scar(verb, "--project", "video", *(["--yes"] if verb == "destroy" else [])).status == 0
+    assert engine.asked == ["up", "refresh", "destroy"]
+    assert engine.directory == fdl.parent.resolve()
+    assert "--project: not allowed with FILE" in scar("destroy", renamed, "--project", "video").stderr
+
+
+def test_a_renamed_file_is_told_under_which_project_it_was_deployed(
+    scar: Scar, engine: FakeEngine, fdl: Path, directories: Path
+) -> None:
+    write_state(directories / "state", "video", OUTPUTS)
+    source_files.record("video", "local", fdl)
+    engine.outputs = None
+    told = scar("destroy", fdl.rename(fdl.with_name("film.yaml"))).stdout
+    assert told == (
+        "stack local of project film: nothing is deployed; "
+        f"projects with a stack local: video (from {fdl}); --project NAME chooses one\n"
+    )
+
+
+def test_destroy_warns_of_what_another_file_has_deployed(
+    scar: Scar, engine: FakeEngine, fdl: Path, directories: Path
+) -> None:
+    (directories / "other").mkdir()
+    other = write_fdl(directories / "other" / "video.yaml", "lower")
+    assert scar("up", fdl).status == 0
+    answer = scar("destroy", other)
+    assert answer.status == 2
+    assert f"warning: stack local of project video was deployed from {fdl}, not from {other}" in answer.stderr
+    assert engine.asked == ["up"]
+
+
+@pytest.mark.parametrize("verb", ["up", "preview"])
+def test_a_name_that_is_taken_is_told_with_its_project_file_and_stack(
+    verb: str, scar: Scar, engine: FakeEngine, fdl: Path, directories: Path
+) -> None:
+    write_state(directories / "state", "clips", {}, "local-2", [resource("aws:lambda/function:Function", FUNCTION)])
+    source_files.record("clips", "local-2", directories / "clips.yaml")
+    answer = scar(verb, fdl)
+    assert answer.status == 2
+    holder = f"stack local-2 of project clips, deployed from {directories}/clips.yaml"
+    assert f"function upper: the name is taken by {holder}; an account" in answer.stderr
+    assert "`scar-pulumi destroy --project clips --stack local-2`" in answer.stderr
+    assert "--set functions.upper.lambda.name=upper-local" in answer.stderr
+    assert engine.asked == []
+    assert scar(verb, fdl, "--config", "aws:region=eu-west-1").status == 0
+
+
+def test_a_stack_whose_first_deployment_failed_can_be_refreshed(scar: Scar, engine: FakeEngine, fdl: Path) -> None:
+    engine.outputs = {}
+    assert scar("refresh", fdl).status == 0
+    assert engine.asked == ["refresh"]
 
 
 def test_another_file_does_not_silently_delete_what_the_first_one_deployed(
@@ -145,15 +229,16 @@ def test_a_renamed_file_with_the_same_functions_is_no_matter(
 
 def test_destroy_says_which_buckets_remain_and_how_to_remove_them(scar: Scar, engine: FakeEngine, fdl: Path) -> None:
     engine.changes = Changes(delete=9)
-    assert "`scar-pulumi rm pictures --recursive` removes it" in scar("destroy", fdl).stdout
-    document = scar("destroy", fdl, "--stack", "local-2", "--json").json
+    assert "`scar-pulumi rm pictures --recursive` removes it" in scar("destroy", fdl, "--yes").stdout
+    document = scar("destroy", fdl, "--stack", "local-2", "--yes", "--json").json
     assert document["changes"] == {**SAME, "delete": 9}
     command = "scar-pulumi rm pictures --recursive --stack local-2"
     assert document["remaining"] == [{"name": "pictures", "managed": True, "command": command}]
 
 
 def test_configuration_for_this_once_reaches_the_engine(scar: Scar, engine: FakeEngine, fdl: Path) -> None:
-    assert scar("destroy", fdl, "-c", "scar:deleteBuckets=true", "--config", "aws:region=eu-west-1").status == 0
+    given = ("-c", "scar:deleteBuckets=true", "--config", "aws:region=eu-west-1")
+    assert scar("destroy", fdl, "--yes", *given).status == 0
     assert engine.config == {"scar:deleteBuckets": "true", "aws:region": "eu-west-1"}
 
 

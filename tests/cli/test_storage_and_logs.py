@@ -42,8 +42,8 @@ def test_files_go_up_are_listed_come_back_and_are_removed(scar: Scar, bucket: st
     got = scar("get", f"{bucket}/in", tmp_path / "back", "--json").json
     assert [entry["outcome"] for entry in got["files"]] == ["downloaded", "downloaded"]
     assert (tmp_path / "back" / "deep" / "a +%.txt").read_text() == "odd"
-    assert scar("rm", f"{bucket}/in/b.txt", "--json").json["objects"] == 1
-    assert scar("rm", bucket, "--recursive").stdout == f"removed bucket {bucket} with 1 object\n"
+    assert scar("rm", f"{bucket}/in/b.txt", "--yes", "--json").json["objects"] == 1
+    assert scar("rm", bucket, "--recursive", "--yes").stdout == f"removed bucket {bucket} with 1 object\n"
     assert scar("ls", bucket).status == 1
 
 
@@ -70,8 +70,8 @@ def test_a_differing_file_is_an_error_that_says_how_to_replace_it(
         ("ls", "{0}/in"),
         ("get", "{0}/in", "there"),
         ("put", "{0}/in", __file__),
-        ("rm", "{0}", "-r"),
-        ("rm", "{0}/x"),
+        ("rm", "{0}", "-r", "-y"),
+        ("rm", "{0}/x", "-y"),
     ],
 )
 def test_a_missing_bucket_is_told_in_a_sentence(scar: Scar, arguments: tuple[str, ...]) -> None:
@@ -86,7 +86,7 @@ def test_a_missing_bucket_is_told_in_a_sentence(scar: Scar, arguments: tuple[str
 
 def test_a_bucket_with_objects_is_not_removed_without_recursive(scar: Scar, bucket: str, s3: Any) -> None:
     s3.put_object(Bucket=bucket, Key="a", Body=b"")
-    answer = scar("rm", bucket)
+    answer = scar("rm", bucket, "--yes")
     assert answer.status == 1
     assert "--recursive also removes what is in it" in answer.stderr
     assert scar("ls", bucket, "--json").json["objects"][0]["key"] == "a"
@@ -94,11 +94,11 @@ def test_a_bucket_with_objects_is_not_removed_without_recursive(scar: Scar, buck
 
 def test_a_folder_is_not_removed_without_recursive(scar: Scar, bucket: str, s3: Any) -> None:
     s3.put_object(Bucket=bucket, Key="in/a", Body=b"")
-    assert "bucket" in scar("rm", f"{bucket}/i").stderr
+    assert "bucket" in scar("rm", f"{bucket}/i", "--yes").stderr
     refused = scar("rm", f"{bucket}/in")
     assert (refused.status, "is a folder; --recursive" in refused.stderr) == (2, True)
-    assert scar("rm", f"{bucket}/in", "-r").status == 0
-    assert scar("rm", f"{bucket}/in", "-r").status == 1
+    assert scar("rm", f"{bucket}/in", "-r", "-y").status == 0
+    assert scar("rm", f"{bucket}/in", "-r", "-y").status == 1
 
 
 def test_a_bucket_of_a_deployed_stack_is_emptied_and_stays(scar: Scar, bucket: str, s3: Any, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_bucket_of_a_deployed_stack_is_emptied_and_stays(scar: Scar, bucket: s
     deploy(tmp_path, "video", "upper", bucket)
     refused = scar("rm", bucket)
     assert (refused.status, "project video uses it" in refused.stderr) == (2, True)
-    assert scar("rm", bucket, "--recursive", "--json").json == {
+    assert scar("rm", bucket, "--recursive", "--yes", "--json").json == {
         "bucket": bucket,
         "prefix": "",
         "objects": 1,
@@ -115,12 +115,17 @@ def test_a_bucket_of_a_deployed_stack_is_emptied_and_stays(scar: Scar, bucket: s
     assert scar("ls", bucket, "--json").json["objects"] == []
 
 
-def test_in_the_cloud_a_script_removes_nothing_unasked(scar: Scar, bucket: str, s3: Any) -> None:
-    s3.put_object(Bucket=bucket, Key="a", Body=b"")
-    answer = scar("rm", bucket, "--recursive", "--stack", "prod")
-    assert answer.status == 2
-    assert "--yes" in answer.stderr
-    assert scar("rm", bucket, "--recursive", "--stack", "prod", "--yes").status == 0
+@pytest.mark.parametrize("stack", ["local", "local-2", "prod"])
+@pytest.mark.parametrize("arguments", [("{0}", "--recursive"), ("{0}/in", "-r"), ("{0}/in/a",)])
+def test_without_a_terminal_nothing_is_removed_unasked(
+    arguments: tuple[str, ...], stack: str, scar: Scar, bucket: str, s3: Any
+) -> None:
+    s3.put_object(Bucket=bucket, Key="in/a", Body=b"")
+    given = ["rm", *(argument.format(bucket) for argument in arguments), "--stack", stack]
+    answer = scar(*given)
+    assert (answer.status, "confirm with --yes" in answer.stderr) == (2, True)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+    assert scar(*given, "--yes").status == 0
 
 
 def test_the_overview_shows_what_is_deployed_and_what_destroyed_stacks_have_left(

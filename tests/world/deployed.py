@@ -1,7 +1,7 @@
 """Outputs of a deployed stack, and the state that the engine leaves of a local one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,22 @@ FUNCTION = {
 OUTPUTS = {"functions": {"upper": FUNCTION}, "buckets": [{"name": "pictures", "managed": True}]}
 
 
-def write_state(state: Path, project: str, outputs: Mapping[str, Any], stack: str = "local") -> None:
+def resource(kind: str, outputs: Mapping[str, Any], name: str = "it", parent: str = "", **more: Any) -> dict[str, Any]:
+    """Return a resource as a stack's state has it; `parent` is the URN of its component."""
+    urn = f"urn:pulumi:local::project::{kind}::{name}"
+    return {"urn": urn, "type": kind, "outputs": outputs, "parent": parent, **more}
+
+
+def write_state(
+    state: Path,
+    project: str,
+    outputs: Mapping[str, Any],
+    stack: str = "local",
+    resources: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """Write the state of a local stack into a state directory."""
-    checkpoint = {"checkpoint": {"latest": {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": outputs}]}}}
+    whole = resource("pulumi:pulumi:Stack", outputs)
+    checkpoint = {"checkpoint": {"latest": {"resources": [whole, *resources]}}}
     file = state / "pulumi" / ".pulumi" / "stacks" / project / f"{stack}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(checkpoint))
