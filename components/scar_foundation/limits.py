@@ -70,6 +70,11 @@ HTTP_API_PATH = "{proxy+}"
 # AWS Batch: https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 BATCH_REQUEST_BYTES = 30 * KIB
 """A SubmitJob request."""
+BATCH_DEFINITION_BYTES = 24 * KIB
+"""A RegisterJobDefinition request."""
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+BATCH_OVERRIDES_CHARACTERS = 8192
+"""All overrides of a job together, as JSON and with Batch's own. ECS fails the job after Batch has accepted it."""
 BATCH_ARRAY_SIZE = Range(2, 10_000)
 BATCH_DEPENDENCIES = 20
 """Jobs that one job waits for."""

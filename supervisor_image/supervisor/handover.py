@@ -4,6 +4,8 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from supervisor import aws, response
@@ -12,10 +14,10 @@ from supervisor.errors import ConfigurationInvalid, DelegationFailed, EventNotQu
 from supervisor.events.http import QUEUED
 from supervisor.files import TMP
 from supervisor.function import Context, Function
-from supervisor.limits import BATCH_REQUEST_BYTES, LAMBDA_ASYNC_PAYLOAD_BYTES
+from supervisor.limits import BATCH_OVERRIDES_CHARACTERS, LAMBDA_ASYNC_PAYLOAD_BYTES
 from supervisor.log import Log
 
-_LARGEST_JOB = BATCH_REQUEST_BYTES - 6 * 1024  # names and signatures are a part of the request
+_LARGEST_OVERRIDES = BATCH_OVERRIDES_CHARACTERS // 2  # Batch adds its variables, with names of queues, and resources
 _ATTEMPTS = 6
 _LONGEST_NAME = 128
 
@@ -49,14 +51,32 @@ def _job(function: Function, name: str, event: Any, context: Context, done: tupl
     batch, text = function.configuration.batch, json.dumps(event)
     variables = {EVENT: text, "AWS_LAMBDA_REQUEST_ID": context.request_id}
     if done:
-        variables[DONE] = ",".join(map(str, done))
+        variables[DONE] = as_ranges(done)
     job = {"jobName": name, "jobQueue": batch.job_queue, "jobDefinition": batch.job_definition}
-    request = {**job, **_overrides(variables, multi_node=batch.multi_node)}
-    if len(json.dumps(request)) <= _LARGEST_JOB:
-        return request
+    overrides = _overrides(variables, multi_node=batch.multi_node)
+    if len(json.dumps(overrides)) <= _LARGEST_OVERRIDES:
+        return {**job, **overrides}
     del variables[EVENT]
     variables[EVENT_PLACE] = _event_in_bucket(function, name, text)
     return {**job, **_overrides(variables, multi_node=batch.multi_node)}
+
+
+def as_ranges(numbers: Iterable[int]) -> str:
+    """Return numbers as text: `0-57,60`."""
+    ordered = sorted(set(numbers))
+    # Numbers that follow one another have the same distance from their places.
+    runs = [[number for _, number in run] for _, run in groupby(enumerate(ordered), lambda pair: pair[1] - pair[0])]
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def from_ranges(text: str) -> tuple[int, ...]:
+    """Return the numbers that `as_ranges` has written; leave out what is none."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if first.isdecimal() and (last or first).isdecimal():
+            found.extend(range(int(first), int(last or first) + 1))
+    return tuple(found)
 
 
 def _overrides(variables: dict[str, str], *, multi_node: bool) -> dict[str, Any]:
@@ -71,8 +91,8 @@ def _event_in_bucket(function: Function, name: str, text: str) -> str:
     bucket, _, folder = function.configuration.batch.event_path.partition("/")
     if not bucket:
         raise DelegationFailed(
-            f"the event has {len(text)} characters, more than a job takes ({_LARGEST_JOB}), and there is no bucket to "
-            "store it in; set the event path of the function's batch settings"
+            f"the event has {len(text)} characters, more than a job takes (about {_LARGEST_OVERRIDES}), and there is "
+            "no bucket to store it in; set the event path of the function's batch settings"
         )
     key = f"{folder}/{name}.json".lstrip("/")
     path = f"{TMP}/scar-event-{os.urandom(8).hex()}"

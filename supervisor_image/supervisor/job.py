@@ -14,6 +14,7 @@ from supervisor.configuration import ANSWER_FILE, DONE, EVENT, EVENT_FILE, EVENT
 from supervisor.errors import EventInvalid, OutOfDisk, ScriptFailed, ScriptTimedOut, SupervisorError
 from supervisor.events import Data, Item
 from supervisor.function import Context, Function
+from supervisor.handover import from_ranges
 from supervisor.log import Log
 from supervisor.runs import RunOptions, run_event
 
@@ -63,7 +64,7 @@ def _options(
     environment: Mapping[str, str], *, in_batch: bool, collect: Callable[[Item, str], None] | None
 ) -> RunOptions:
     node, main = (environment.get(f"AWS_BATCH_JOB_{name}_INDEX", "0") for name in ("NODE", "MAIN_NODE"))
-    done = tuple(int(number) for number in environment.get(DONE, "").split(",") if number.isdecimal())
+    done = from_ranges(environment.get(DONE, ""))
     # A job's log takes all that the program prints; elsewhere standard output is kept for the result.
     passed_to = (1, 2) if in_batch else (2, 2)
     return RunOptions(passed_to=passed_to, done=done, helper=in_batch and node != main, collect=collect)

@@ -15,6 +15,6 @@ HTTP_API_TIMEOUT = 30
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 REST_API_TIMEOUT = 29
 """How long a REST API waits for its integration, unless the account has a higher quota."""
-# https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
-BATCH_REQUEST_BYTES = 30 * 1024
-"""A SubmitJob request."""
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+BATCH_OVERRIDES_CHARACTERS = 8192
+"""All overrides of a job together, as JSON and with Batch's own. ECS fails the job after Batch has accepted it."""

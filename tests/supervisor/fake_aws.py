@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from scar_foundation.limits import BATCH_REQUEST_BYTES
+from scar_foundation.limits import BATCH_OVERRIDES_CHARACTERS
 from tests.world.loopback_server import QuietHandler, serving
 
 
@@ -59,7 +59,7 @@ class _BatchHandler(_Handler):
         if fails and batch.chance.random() < 0.5:
             self.reply(503, {"message": "slow down"})
             return
-        status, answer = self._carried_out(json.loads(body), len(body))
+        status, answer = self._carried_out(json.loads(body))
         lost = status == 200 and self.path.endswith("submitjob") and batch.lose_answers > 0
         batch.lose_answers -= lost
         if fails or lost:
@@ -67,7 +67,7 @@ class _BatchHandler(_Handler):
             return
         self.reply(status, answer)
 
-    def _carried_out(self, document: dict[str, Any], size: int) -> tuple[int, dict[str, Any]]:
+    def _carried_out(self, document: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         batch = self.batch
         if self.path == "/v1/listjobs":
             if batch.no_listing:
@@ -77,8 +77,10 @@ class _BatchHandler(_Handler):
             found = [job for job in batch.jobs if job["jobName"].lower() == wanted["values"][0].lower()]
             return 200, {"jobSummaryList": [{"jobId": job["id"], "jobName": job["jobName"]} for job in found]}
         assert self.path == "/v1/submitjob"
-        if size > BATCH_REQUEST_BYTES:
-            return 400, {"__type": "ClientException", "message": "too large"}
+        overrides = {key: value for key, value in document.items() if key.endswith("Overrides")}
+        # Batch adds up to 256 characters of names, and as much around them. What ECS refuses fails the job later.
+        if len(json.dumps(overrides)) > BATCH_OVERRIDES_CHARACTERS - 1024:
+            return 400, {"__type": "ClientException", "message": "ECS would refuse it"}
         batch.jobs.append({**document, "id": f"job-{len(batch.jobs)}"})
         return 200, {"jobId": batch.jobs[-1]["id"], "jobName": document["jobName"]}
 

@@ -1,11 +1,12 @@
 """Events that become jobs of AWS Batch or wait in the function's queue: one of each event, whatever goes wrong."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from supervisor.handover import as_ranges, from_ranges
 from tests.supervisor.conftest import Launch
 from tests.supervisor.container import Container, encoded, printed, s3_event
 from tests.supervisor.fake_aws import Batch, Queue, batch_service, lambda_service
@@ -120,10 +121,11 @@ def test_a_role_that_may_not_list_jobs_still_submits(launch: Launch, batch: Batc
     assert "let the role call batch:ListJobs" in container.log
 
 
+@pytest.mark.parametrize("text", ["ä" * 100_000, "x" * 7000, '"' * 3000], ids=["huge", "for-ecs", "many-quotes"])
 def test_a_large_event_travels_through_the_bucket(
-    launch: Launch, batch: Batch, s3: Any, credentials: dict[str, str]
+    launch: Launch, batch: Batch, s3: Any, credentials: dict[str, str], text: str
 ) -> None:
-    name, event = bucket(s3, "large-events"), {"long": "ä" * 100_000}
+    name, event = bucket(s3, f"large-events-{len(text)}"), {"long": text}
     configuration = mode("batch", batch={"event_path": f"{name}/events"}, **to(f"{name}/out"))
     environment = reaching(batch, credentials)
     assert not launch(configuration=configuration, environment=environment).invoke(event).failed
@@ -134,6 +136,15 @@ def test_a_large_event_travels_through_the_bucket(
     script = "cat $INPUT_FILE_PATH >$TMP_OUTPUT_DIR/event"
     assert launch(script=script, configuration=configuration, environment=job).process.wait(30) == 0
     assert json.loads(body(s3, name, "out/event")) == event
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [((), ""), ((0,), "0"), ((0, 1, 2), "0-2"), ((5, 0, 1, 7, 8), "0-1,5,7-8"), (range(10_000), "0-9999")],
+)
+def test_finished_inputs_are_told_in_few_characters(numbers: Sequence[int], text: str) -> None:
+    assert as_ranges(numbers) == text
+    assert from_ranges(text) == tuple(sorted(numbers))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,20 @@
 https://docs.aws.amazon.com/batch/latest/userguide/job_definition_parameters.html
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scar_foundation.limits import BATCH_ATTEMPTS, BATCH_EXIT_CONDITIONS, BATCH_NODES, BATCH_TIMEOUT
+from scar_foundation.limits import (
+    BATCH_ATTEMPTS,
+    BATCH_DEFINITION_BYTES,
+    BATCH_EXIT_CONDITIONS,
+    BATCH_NODES,
+    BATCH_TIMEOUT,
+    KIB,
+)
 from scar_pulumi.cloud.batch.requests import ClientError
 from scar_pulumi.cloud.batch.resources import DEFINITION, arn_of, check_name, page
 from scar_pulumi.cloud.batch.store import BatchStore
@@ -91,7 +99,7 @@ def specification(definition: Document, request: Document) -> dict[str, Any]:
 def _containers(definition: Document, request: Document, parameters: Mapping[str, str]) -> dict[str, Any]:
     if definition["type"] == "container":
         container = overridden(definition["containerProperties"], request.get("containerOverrides") or {})
-        return {"container": _substituted(container, parameters)}
+        return {"container": substituted(container, parameters)}
     nodes = definition["nodeProperties"]
     containers = node_containers(nodes, request.get("nodeOverrides") or {})
     if not 0 <= nodes["mainNode"] < len(containers):
@@ -99,7 +107,7 @@ def _containers(definition: Document, request: Document, parameters: Mapping[str
     return {
         "nodeProperties": {**nodes, "numNodes": len(containers)},
         "mainNode": nodes["mainNode"],
-        "nodes": [_substituted(container, parameters) for container in containers],
+        "nodes": [substituted(container, parameters) for container in containers],
     }
 
 
@@ -149,7 +157,8 @@ def _targets(text: str, count: int) -> range:
     return range(max(0, start), min(end, count - 1) + 1)
 
 
-def _substituted(container: Document, parameters: Mapping[str, str]) -> dict[str, Any]:
+def substituted(container: Document, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return a container with the parameters in its command."""
     command: Sequence[str] = container.get("command") or ()
     return {**container, "command": [_replaced(word, parameters) for word in command]}
 
@@ -176,6 +185,8 @@ class JobDefinitions:
         name = document["jobDefinitionName"]
         check_name(name, "jobDefinitionName")
         _check(document)
+        if len(json.dumps(document)) > BATCH_DEFINITION_BYTES:
+            raise ClientError(f"Job definition size must be less than {BATCH_DEFINITION_BYTES // KIB} KiB")
         known = self._store.resources(DEFINITION, caller, name)
         revision = max((item["revision"] for item in known), default=0) + 1
         arn = arn_of(DEFINITION, caller, f"{name}:{revision}")

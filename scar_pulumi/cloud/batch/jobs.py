@@ -7,14 +7,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from scar_foundation.limits import BATCH_ARRAY_SIZE, BATCH_DEPENDENCIES, BATCH_PAGE, BATCH_REQUEST_BYTES
+from scar_foundation.limits import (
+    BATCH_ARRAY_SIZE,
+    BATCH_DEPENDENCIES,
+    BATCH_OVERRIDES_CHARACTERS,
+    BATCH_PAGE,
+    BATCH_REQUEST_BYTES,
+)
 from scar_pulumi.cloud.batch.job_definitions import JobDefinitions, check_container, required, specification
 from scar_pulumi.cloud.batch.outcomes import Outcomes
+from scar_pulumi.cloud.batch.overrides import longest_overrides
 from scar_pulumi.cloud.batch.requests import ClientError
 from scar_pulumi.cloud.batch.resources import QUEUE, arn_of, bounds, caller_of_arn, check_name, full_arn, page_of
 from scar_pulumi.cloud.batch.store import ENDED, STATUSES, BatchJob, BatchStore, JobFilter, milliseconds
 from scar_pulumi.cloud.signature import Caller
 
+_TOO_LONG = f"Container Overrides length must be at most {BATCH_OVERRIDES_CHARACTERS}"
 _WAITING = ("SUBMITTED", "PENDING", "RUNNABLE")
 _OF_CONTAINERS = ("exitCode", "reason", "logStreamName", "taskArn", "containerInstanceArn")
 _SHOWN = ("jobDefinition", "retryStrategy", "dependsOn", "parameters", "timeout", "platformCapabilities",
@@ -31,9 +39,10 @@ _FILTERS = {
 class Submission:
     """Accepts jobs."""
 
-    def __init__(self, store: BatchStore, definitions: JobDefinitions) -> None:
+    def __init__(self, store: BatchStore, definitions: JobDefinitions, outcomes: Outcomes) -> None:
         self._store = store
         self._definitions = definitions
+        self._outcomes = outcomes
 
     def submit(self, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
         """SubmitJob: store the job, with its children or nodes and what they wait for. Raises ClientError."""
@@ -54,6 +63,8 @@ class Submission:
         with self._store.transaction():
             self._store.add([job, *parts])
             self._store.add_waits(waits)
+        if longest_overrides(definition, document, queue) > BATCH_OVERRIDES_CHARACTERS:
+            self._outcomes.failed(parts if job.kind == "array" else [job], _TOO_LONG)
         return {"jobArn": arn_of("job", caller, job.id), "jobName": name, "jobId": job.id}
 
     def _queue(self, caller: Caller, reference: str) -> Mapping[str, Any]:

@@ -71,7 +71,7 @@ class BatchService(Service):
         control = Control(store, self._outcomes, self._attempts.kill)
         self._environments = ComputeEnvironments(store, self._later)
         self._queues = JobQueues(store, self._later, control.end_queue)
-        self._operations = _operations(store, self._environments, self._queues, control)
+        self._operations = _operations(store, self._outcomes, self._environments, self._queues, control)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -138,7 +138,7 @@ class BatchService(Service):
 
 
 def _operations(
-    store: BatchStore, environments: ComputeEnvironments, queues: JobQueues, control: Control
+    store: BatchStore, outcomes: Outcomes, environments: ComputeEnvironments, queues: JobQueues, control: Control
 ) -> dict[str, Operation]:
     definitions, policies, tags, listing = JobDefinitions(store), SchedulingPolicies(store), Tags(store), Listing(store)
     return {
@@ -158,7 +158,7 @@ def _operations(
         "RegisterJobDefinition": definitions.register,
         "DescribeJobDefinitions": definitions.describe,
         "DeregisterJobDefinition": definitions.deregister,
-        "SubmitJob": Submission(store, definitions).submit,
+        "SubmitJob": Submission(store, definitions, outcomes).submit,
         "DescribeJobs": listing.describe,
         "ListJobs": listing.summaries,
         "CancelJob": control.cancel,

@@ -184,3 +184,40 @@ def test_a_bomb_of_forks_is_contained(batch: Batch, queue: str) -> None:
     job = batch.run(queue, script, timeout={"attemptDurationSeconds": 2})
     assert job["status"] in ENDED
     assert batch.log(batch.run(queue, "echo fine")) == ["fine"]
+
+
+@pytest.mark.parametrize(
+    ("characters", "status"), [(7000, "SUCCEEDED"), (7900, "FAILED"), (12_000, "FAILED")], ids=["fits", "own", "long"]
+)
+def test_overrides_that_ecs_refuses_fail_the_job_after_it_was_accepted(
+    batch: Batch, queue: str, characters: int, status: str
+) -> None:
+    overrides = {"environment": [{"name": "EVENT", "value": "x" * characters}]}
+    job = batch.end(batch.submit(queue, batch.definition("true"), containerOverrides=overrides))
+    assert job["status"] == status
+    refused = job["statusReason"] == "Container Overrides length must be at most 8192"
+    assert refused == (status == "FAILED")
+    assert bool(job["attempts"]) != refused
+
+
+def test_quotes_in_overrides_and_substituted_parameters_count(batch: Batch, queue: str) -> None:
+    overrides = {"environment": [{"name": "EVENT", "value": '"' * 4500}]}
+    quotes = batch.end(batch.submit(queue, batch.definition("true"), containerOverrides=overrides))
+    definition = batch.definition("true Ref::long", parameters={"long": "x"})
+    parameters = batch.end(batch.submit(queue, definition, parameters={"long": "x" * 9000}))
+    for job in (quotes, parameters):
+        assert job["statusReason"] == "Container Overrides length must be at most 8192"
+
+
+def test_every_child_of_an_array_fails_for_its_overrides(batch: Batch, queue: str) -> None:
+    overrides = {"environment": [{"name": "EVENT", "value": "x" * 9000}]}
+    identifier = batch.submit(
+        queue, batch.definition("true"), containerOverrides=overrides, arrayProperties={"size": 3}
+    )
+    array = batch.end(identifier)
+    assert array["arrayProperties"]["statusSummary"]["FAILED"] == 3
+
+
+def test_a_job_definition_has_a_largest_size(batch: Batch) -> None:
+    with pytest.raises(batch.client.exceptions.ClientException, match="24 KiB"):
+        batch.definition("true", environment=[{"name": "A", "value": "x" * 25_000}])
