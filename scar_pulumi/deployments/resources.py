@@ -85,7 +85,7 @@ def _function(resource: Resource, siblings: Iterable[Resource]) -> tuple[str, di
 def _supervisor_settings(resource: Resource) -> Mapping[str, Any]:
     """Return the function's `SCAR_FUNCTION`; empty where the state encrypts all its variables."""
     for properties in (resource.get("inputs") or {}, resource.get("outputs") or {}):
-        text = ((properties.get("environment") or {}).get("variables") or {}).get("SCAR_FUNCTION")
+        text = _mapping(_mapping(properties.get("environment")).get("variables")).get("SCAR_FUNCTION")
         if isinstance(text, str):
             return dict(json.loads(text))
     return {}
@@ -100,9 +100,9 @@ def _endpoints(resources: Iterable[Resource]) -> Iterator[tuple[str, dict[str, A
     for resource in made:
         if _kind(str(resource.get("urn"))) == "ApiGatewayEndpoint":
             outputs = resource.get("outputs") or {}
-            later = outputs.get("async_urls") or outputs.get("asyncUrls") or {}
+            later = _mapping(_value(outputs, "async_urls"))
             routes = [one.get("outputs") or {} for one in made if one["type"] == _ROUTE and _under(one, resource)]
-            for name, url in (outputs.get("function_urls") or outputs.get("functionUrls") or {}).items():
+            for name, url in _mapping(_value(outputs, "function_urls")).items():
                 yield name, {"url": url, "asyncUrl": later.get(name, ""), **_route_of(url, routes)}
 
 
@@ -154,6 +154,11 @@ def _value(outputs: Mapping[str, Any], name: str) -> Any:
     """Return an output of a component by its name in Python, which programs in other languages write in camel case."""
     first, *rest = name.split("_")
     return outputs.get(name, outputs.get(first + "".join(map(str.capitalize, rest))))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping of a state; an empty one for what is missing or masked as a secret."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _kind(urn: str) -> str:

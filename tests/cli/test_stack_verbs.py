@@ -272,3 +272,17 @@ def test_outputs_of_what_is_not_deployed_say_how_to_deploy_it(
 
 def test_outputs_are_the_document(scar: Scar, engine: FakeEngine, fdl: Path) -> None:
     assert scar("outputs", fdl, "--json").json == OUTPUTS
+
+
+@pytest.mark.parametrize("stack", ["local", "prod"])
+def test_the_verbs_find_what_a_program_without_fdl_has_deployed(
+    stack: str, scar: Scar, engine: FakeEngine, directories: Path
+) -> None:
+    (directories / "Pulumi.yaml").write_text("name: project\n")
+    component = "urn:pulumi:local::project::scar:index:LambdaContainerFunction::upper"
+    made = {"arn": FUNCTION["arn"], "name": "upper", "imageUri": FUNCTION["image"]}
+    engine.outputs, engine.resources = {}, [resource("aws:lambda/function:Function", made, parent=component)]
+    write_state(directories / "state", "project", {}, stack, engine.resources)
+    assert scar("outputs", "--stack", stack).stdout == "function upper\n"
+    assert "to be deleted: function upper\n" in scar("destroy", "--stack", stack).stderr
+    assert scar("jobs", "ls", "--stack", stack).stderr == "no function of this stack uses AWS Batch\n"
