@@ -234,7 +234,7 @@ def effective_place(service: OscarService, path: StoragePath, *, local: bool) ->
 def _storage_providers(fdl: Fdl, service: OscarService, *, local: bool) -> dict[str, dict[str, dict[str, Input[Any]]]]:
     """Return the providers that the service uses, and no others: whoever may read its definition sees them."""
     found: dict[str, dict[str, dict[str, Input[Any]]]] = {}
-    for kind, identifier in sorted(set(_used(service))):
+    for kind, identifier in sorted(set(_used(fdl, service))):
         if kind == "minio" and (local or identifier in ("default", service.cluster)):
             continue
         settings = fdl.storage_providers.get(kind, {}).get(identifier)
@@ -245,9 +245,11 @@ def _storage_providers(fdl: Fdl, service: OscarService, *, local: bool) -> dict[
     return found
 
 
-def _used(service: OscarService) -> Iterator[tuple[str, str]]:
+def _used(fdl: Fdl, service: OscarService) -> Iterator[tuple[str, str]]:
     for path in (*service.input, *service.output):
         yield path.provider, path.provider_id
+        if path.provider == "rucio":  # whose files are on WebDAV servers
+            yield from (("webdav", name) for name in fdl.storage_providers.get("webdav", {}))
     if provider := (service.definition.get("mount") or {}).get("storage_provider"):
         kind, _, identifier = str(provider).partition(".")
         yield kind, identifier or "default"

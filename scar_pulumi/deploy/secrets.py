@@ -89,16 +89,25 @@ def declare_storage_providers(fdl: Fdl) -> dict[str, FunctionStorages]:
     made: dict[tuple[str, str | None], aws.ssm.Parameter] = {}
     found: dict[str, FunctionStorages] = {}
     for function in fdl.functions:
-        for name in providers(function):
+        names = providers(fdl, function)
+        for name in names:
             if (name, function.region) not in made:
                 made[name, function.region] = _parameter(fdl, name, function.region)
-        found[function.name] = FunctionStorages({name: made[name, function.region] for name in providers(function)})
+        found[function.name] = FunctionStorages(
+            {name: made[name, function.region] for name in providers(fdl, function)}
+        )
     return found
 
 
-def providers(function: Function) -> list[str]:
-    """Return the providers of a function's inputs and outputs that need settings, such as `minio.mine`."""
-    names = {f"{path.provider}.{path.provider_id}" for path in (*function.input, *function.output)}
+def providers(fdl: Fdl, function: Function) -> list[str]:
+    """Return the providers of a function's inputs and outputs that need settings, such as `minio.mine`.
+
+    Rucio keeps its files on WebDAV servers, which have credentials of their own.
+    """
+    paths = (*function.input, *function.output)
+    names = {f"{path.provider}.{path.provider_id}" for path in paths}
+    if any(path.provider == "rucio" for path in paths):
+        names |= {f"webdav.{name}" for name in fdl.storage_providers.get("webdav", {})}
     return sorted(names - {"s3.default"})
 
 

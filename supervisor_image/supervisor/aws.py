@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ from supervisor.errors import ConfigurationInvalid
 
 _METADATA = "http://169.254.169.254/latest"
 _CONTAINER = "http://169.254.170.2"
-_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}", re.ASCII)
 
 
 class Credentials(NamedTuple):
@@ -49,8 +47,7 @@ def endpoint(service: str, of_region: str = "") -> str:
     if not given:
         place = of_region or region()
         return f"https://{service}.{place}.amazonaws.com" + (".cn" if place.startswith("cn-") else "")
-    parts = urlsplit(given)
-    if parts.scheme != "https" and not _LOOPBACK.fullmatch(parts.hostname or ""):
+    if not http_client.keeps_secrets(given):
         raise ConfigurationInvalid(
             f"AWS_ENDPOINT_URL: {given}: plain http is allowed only for this machine itself; use an https URL"
         )
@@ -66,8 +63,8 @@ def call(
     if not path:
         headers["X-Amz-Target"] = action
     url = endpoint(service) + (path or "/")
-    response = http_client.call(
-        "POST", url, body, signer=lambda: _signed(service, url, body, headers, credentials()), attempts=attempts
+    response = http_client.call_signed(
+        "POST", url, body, lambda: _signed(service, url, body, headers, credentials()), attempts
     )
     if response.status != 200:
         raise _refused(service, action, response)
@@ -81,8 +78,8 @@ def invoke_later(function: str, payload: bytes) -> str:
     """
     headers = {"Content-Type": "application/json", "X-Amz-Invocation-Type": "Event"}
     url = f"{endpoint('lambda')}/2015-03-31/functions/{quote(function)}/invocations"
-    response = http_client.call(
-        "POST", url, payload, signer=lambda: _signed("lambda", url, payload, headers, credentials()), attempts=4
+    response = http_client.call_signed(
+        "POST", url, payload, lambda: _signed("lambda", url, payload, headers, credentials()), attempts=4
     )
     if response.status != 202:
         raise _refused("lambda", "Invoke", response)
@@ -99,10 +96,10 @@ def credentials() -> Credentials:
     token = http_client.call(
         "PUT", f"{_METADATA}/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "300"}
     ).body.decode()
-    headers = {"X-aws-ec2-metadata-token": token}
+    session = http_client.Credentials(_METADATA, {"X-aws-ec2-metadata-token": token})
     roles = f"{_METADATA}/meta-data/iam/security-credentials/"
-    role = http_client.call("GET", roles, headers=headers).body.decode().split()[0]
-    return _credentials(http_client.call("GET", roles + role, headers=headers).body)
+    role = http_client.call("GET", roles, credentials=session).body.decode().split()[0]
+    return _credentials(http_client.call("GET", roles + role, credentials=session).body)
 
 
 def _credentials(body: bytes) -> Credentials:

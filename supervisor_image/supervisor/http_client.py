@@ -3,12 +3,14 @@
 import codecs
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from types import MappingProxyType
+from typing import IO, Any, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
 ATTEMPTS = 7
@@ -18,6 +20,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _LONGEST_PAUSE = 5.0  # seconds
+_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}", re.ASCII)
 OWN_CERTIFICATES = "/opt/scar/lib/cacert.pem"
 # Where images keep theirs; an image that has certificates may have some of its own authorities among them.
 _OF_IMAGES = (
@@ -35,6 +38,20 @@ Headers = Mapping[str, str]
 codecs.register(lambda name: codecs.lookup("ascii") if name == "idna" else None)
 
 
+class Credentials(NamedTuple):
+    """Headers that one server is told, and no other: neither where it redirects to, nor what it names."""
+
+    url: str = ""
+    headers: Headers = MappingProxyType({})
+
+    def of(self, url: str) -> Headers:
+        """Return the headers for a request: none where the URL leads to another server."""
+        return self.headers if origin(url) == origin(self.url) else {}
+
+
+NO_CREDENTIALS = Credentials()
+
+
 class Response(NamedTuple):
     """A server's response; the names of headers are in lower case."""
 
@@ -43,8 +60,34 @@ class Response(NamedTuple):
     body: bytes
 
 
+class _Answered(Protocol):
+    status: int
+
+    def getheader(self, name: str, /) -> str | None: ...
+
+
 class DamagedError(OSError):
     """What arrived is not what the server has."""
+
+
+class RedirectError(OSError):
+    """A server redirects to where no request may go."""
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return what tells servers apart: scheme, host and port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL leads to this machine itself."""
+    return bool(_LOOPBACK.fullmatch(urlsplit(url).hostname or ""))
+
+
+def keeps_secrets(url: str) -> bool:
+    """Return whether secrets can be sent there unseen: over TLS, or within this machine."""
+    return urlsplit(url).scheme == "https" or is_loopback(url)
 
 
 def call(
@@ -53,45 +96,71 @@ def call(
     body: bytes = b"",
     *,
     headers: Headers | None = None,
-    signer: Callable[[], Headers] | None = None,
+    credentials: Credentials = NO_CREDENTIALS,
     verify: bool = True,
     attempts: int = ATTEMPTS,
 ) -> Response:
     """Send a small request, and return the response, whatever its status. Raises OSError without a response."""
-    return _retried(lambda: _small(method, url, body, signer() if signer else headers or {}, verify), attempts)
+    request = _Request(method, headers or {}, credentials, verify)
+    return _retried(lambda: _small(request, url, body), attempts)
 
 
-def upload(url: str, path: str, headers: Headers, *, verify: bool = True) -> Response:
+def call_signed(
+    method: str, url: str, body: bytes, signer: Callable[[], Headers], attempts: int = ATTEMPTS
+) -> Response:
+    """Send a request whose signature, which is for this URL alone, is made anew for each attempt; follow no redirect.
+
+    Raises OSError without a response.
+    """
+    return _retried(lambda: _small(_Request(method, signer(), follow=False), url, body), attempts)
+
+
+def upload(
+    url: str, path: str, headers: Headers, *, credentials: Credentials = NO_CREDENTIALS, verify: bool = True
+) -> Response:
     """Put a file to the URL, and return the response. Raises OSError without a response."""
 
     def put() -> Response:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            return _small("PUT", url, file, {**headers, "Content-Length": str(size)}, verify)
+            request = _Request("PUT", {**headers, "Content-Length": str(size)}, credentials, verify)
+            return _small(request, url, file)
 
     return _retried(put, ATTEMPTS)
 
 
-def download(url: str, path: str, headers: Headers, *, verify: bool = True) -> Response:
+def download(
+    url: str, path: str, headers: Headers, *, credentials: Credentials = NO_CREDENTIALS, verify: bool = True
+) -> Response:
     """Write what the URL holds to a file, resuming where a connection broke; return the response without its body.
 
     Raises OSError without a response, or when what arrived is damaged.
     """
     with open(path, "wb") as file:
-        return _retried(_Download(url, file, headers, verify).resume, ATTEMPTS)
+        return _retried(_Download(url, file, _Request("GET", headers, credentials, verify)).resume, ATTEMPTS)
+
+
+class _Request(NamedTuple):
+    """What is the same for every server that a request is redirected to, but for the credentials."""
+
+    method: str
+    headers: Headers
+    credentials: Credentials = NO_CREDENTIALS
+    verify: bool = True
+    follow: bool = True
 
 
 class _Download:
-    def __init__(self, url: str, file: IO[bytes], headers: Headers, verify: bool) -> None:
-        self._url, self._file, self._headers, self._verify = url, file, headers, verify
+    def __init__(self, url: str, file: IO[bytes], request: _Request) -> None:
+        self._url, self._file, self._request = url, file, request
         self._tag = ""
 
     def resume(self) -> Response:
         done = self._file.tell()
-        headers = {**self._headers, "Accept-Encoding": "identity"}
+        headers = {**self._request.headers, "Accept-Encoding": "identity"}
         if done and self._tag:
             headers |= {"Range": f"bytes={done}-", "If-Range": self._tag}
-        with _response("GET", self._url, b"", headers, self._verify) as response:
+        with _response(self._request._replace(headers=headers), self._url, b"") as response:
             found = Response(response.status, _headers(response), b"")
             if response.status == 206:
                 self._check_range(found.headers, done)
@@ -119,22 +188,22 @@ class _Download:
             raise DamagedError(f"{response.length} bytes are missing")
 
 
-def _small(method: str, url: str, body: bytes | IO[bytes], headers: Headers, verify: bool) -> Response:
-    with _response(method, url, body, headers, verify) as response:
+def _small(request: _Request, url: str, body: bytes | IO[bytes]) -> Response:
+    with _response(request, url, body) as response:
         return Response(response.status, _headers(response), response.read())
 
 
 @contextmanager
-def _response(method: str, url: str, body: bytes | IO[bytes], headers: Headers, verify: bool) -> Iterator[HTTPResponse]:
+def _response(request: _Request, url: str, body: bytes | IO[bytes]) -> Iterator[HTTPResponse]:
     for _ in range(_MOST_REDIRECTS):
-        connection = _connection(url, verify)
+        connection = _connection(url, request.verify)
         try:
-            response = _exchange(connection, method, url, body, headers)
-            target = response.getheader("Location")
-            if response.status not in _REDIRECTS or not target:
+            response = _exchange(connection, request, url, body)
+            target = redirection(response, url)
+            if target is None or not request.follow:
                 yield response
                 return
-            headers, url = _without_secrets(headers, url, urljoin(url, target)), urljoin(url, target)
+            url = target
             if not isinstance(body, bytes):
                 body.seek(0)
         finally:
@@ -142,13 +211,23 @@ def _response(method: str, url: str, body: bytes | IO[bytes], headers: Headers, 
     raise OSError(f"more than {_MOST_REDIRECTS} redirects")
 
 
-def _exchange(
-    connection: HTTPConnection, method: str, url: str, body: bytes | IO[bytes], headers: Headers
-) -> HTTPResponse:
+def redirection(response: _Answered, url: str) -> str | None:
+    """Return the URL that the response redirects to, if it does."""
+    target = response.getheader("Location")
+    if response.status not in _REDIRECTS or not target:
+        return None
+    found = urljoin(url, target)
+    # Behind loopback are the interfaces of this function's own runtime.
+    if urlsplit(found).scheme not in ("http", "https") or (is_loopback(found) and not is_loopback(url)):
+        raise RedirectError(f"the server redirects to {found}, which is not a server of files")
+    return found
+
+
+def _exchange(connection: HTTPConnection, request: _Request, url: str, body: bytes | IO[bytes]) -> HTTPResponse:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request(method, target, body or None, dict(headers))
+        connection.request(request.method, target, body or None, {**request.headers, **request.credentials.of(url)})
     except (BrokenPipeError, ConnectionResetError):
         # A server that refuses the body says so and hangs up; its response can still be read.
         try:
@@ -177,14 +256,6 @@ def _trust(verify: bool) -> Any:
     return context
 
 
-def _without_secrets(headers: Headers, url: str, target: str) -> Headers:
-    """Remove credentials for another server: those it needs are in the URL of the redirection."""
-    before, after = urlsplit(url), urlsplit(target)
-    if (before.scheme, before.netloc) == (after.scheme, after.netloc):
-        return headers
-    return {name: value for name, value in headers.items() if name.lower() not in ("authorization", "x-auth-token")}
-
-
 def _headers(response: HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
 
@@ -208,7 +279,8 @@ def _retried(attempt: Callable[[], Response], attempts: int) -> Response:
 
 def _is_final(error: OSError) -> bool:
     # By name, as the module ssl may not be loaded. A full disk stays full.
-    return type(error).__name__ == "SSLCertVerificationError" or error.errno in (28, 2, 13)
+    final = isinstance(error, RedirectError) or type(error).__name__ == "SSLCertVerificationError"
+    return final or error.errno in (28, 2, 13)
 
 
 def certificate_file() -> str:

@@ -97,3 +97,24 @@ def test_settings_of_storages_are_secret_parameters_that_their_function_alone_ma
     assert [(statement["Sid"], statement["Resource"]) for statement in statements[1:]] == [
         ("ReadParameters", parameters)
     ]
+
+
+@pytest.mark.usefixtures("prepared_images")
+def test_a_function_that_reads_from_rucio_can_sign_in_where_the_copies_are(recorder: Recorder, path: Path) -> None:
+    path.write_text("""\
+functions:
+  aws:
+  - lambda:
+      name: a
+      container: {image: "debian:12"}
+      input: [{storage_provider: rucio.mine, path: scope}]
+  - lambda:
+      name: b
+      container: {image: "debian:12"}
+storage_providers:
+  rucio: {mine: {host: "https://rucio.example", account: a, access_token: t}}
+  webdav: {site: {hostname: dcache.example, login: l, password: p}}
+""")
+    run_program(lambda: deploy(load(path)))
+    told = [json.loads(recorder.inputs(f"{n}-function")["environment"]["variables"]["SCAR_FUNCTION"]) for n in "ab"]
+    assert [sorted(one.get("storage_providers", {})) for one in told] == [["rucio.mine", "webdav.site"], []]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.supervisor.conftest import Launch
 from tests.supervisor.objects import COPY, LARGE, body, bucket, keys, to, with_minio
-from tests.world.file_servers import CdmiServer, Files, PoolServer, RucioServer, WebDavServer, serving
+from tests.world.file_servers import CdmiServer, Files, PoolServer, WebDavServer, serving
 
 
 @pytest.fixture
@@ -123,18 +123,11 @@ def test_wrong_credentials_are_an_error(launch: Launch, webdav: Files) -> None:
     assert "401" in outcome.message
 
 
-def test_a_file_known_to_rucio_comes_from_one_of_its_copies(launch: Launch, webdav: Files) -> None:
-    webdav.files["rucio/a.root"] = b"events"
-    with serving(RucioServer, Files(redirect=webdav.address)) as rucio:
-        settings = {"host": rucio.address, "account": "jdoe", "access_token": "macaroon"}
-        container = launch(
-            script="cat $INPUT_FILE_PATH $RUCIO_SCOPE 2>/dev/null",
-            configuration={"storage_providers": {"rucio.mine": settings}},
-        )
-        event = {"event_type": "transfer-done", "payload": {"scope": "user.jdoe", "name": "a.root"}}
-        outcome = container.invoke(event)
-    assert outcome.failed  # no file is called as the scope is, yet what came is printed
-    assert "events" in outcome.message
+def test_a_file_that_the_server_took_and_does_not_have_is_an_error(launch: Launch, webdav: Files) -> None:
+    webdav.forgetful = True
+    outcome = launch(configuration=with_webdav(webdav)).run("echo a >$TMP_OUTPUT_DIR/a")
+    assert outcome.document["errorType"] == "OutputFailed"
+    assert "home/out/deep/a: the server took it but does not have it" in outcome.message
 
 
 @pytest.mark.parametrize(
@@ -142,6 +135,10 @@ def test_a_file_known_to_rucio_comes_from_one_of_its_copies(launch: Launch, webd
     [
         ({"webdav.dcache": {"hostname": "x", "login": "a"}}, "'webdav.dcache' is incomplete: password missing"),
         ({}, "'webdav.dcache' is incomplete: hostname missing"),
+        (
+            {"webdav.dcache": {"hostname": "http://dav.example", "login": "a", "password": "b"}},
+            "a password or token is not sent over plain http; use an https URL",
+        ),
         ({"webdav.dcache": "ssm:/none"}, "ssm:/none cannot be read"),
         ({"webdav.dcache": "env:NONE"}, "env:NONE does not exist"),
         ({"webdav.dcache": "vault:x"}, "vault: is unknown"),

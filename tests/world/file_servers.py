@@ -22,9 +22,11 @@ class Files:
     files: dict[str, bytes] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     failing: float = 0.0  # this share of requests is answered with 503 or not at all
     break_off: int = 0  # so many downloads end in the middle
     damage: int = 0  # so many downloads have a wrong byte
+    forgetful: bool = False  # uploads are accepted and lost
     redirect: str = ""  # where bodies are, if not here: as dCache's doors send clients to its pools
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 the same failures each time
 
@@ -48,6 +50,7 @@ class _Server(QuietHandler):
         """Whether the request may go on; its body is read in any case."""
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.held.requests.append(f"{self.command} {self.path}")
+        self.held.headers.append(dict(self.headers.items()))
         if self.held.chance.random() < self.held.failing:
             if self.held.chance.random() < 0.5:
                 self.close_connection = True
@@ -134,7 +137,8 @@ class WebDavServer(_Server):
         if "refused" in self.path:
             self.reply(507, b"quota used up")
             return
-        self.held.files[self._path()] = self.body
+        if not self.held.forgetful:
+            self.held.files[self._path()] = self.body
         self.reply(201)
 
 
@@ -175,7 +179,7 @@ class CdmiServer(_Server):
 
 
 class RucioServer(_Server):
-    """Knows one copy of every file: in `redirect`."""
+    """A catalogue: its `files` are what is known of each, as JSON, by scope and name."""
 
     def allowed(self) -> bool:
         return self.headers.get("X-Rucio-Auth-Token") == "macaroon"
@@ -183,9 +187,8 @@ class RucioServer(_Server):
     def do_GET(self) -> None:
         if not self._begin():
             return
-        name = self._path().rpartition("/")[2]
-        copy = f'{{"name": "x", "pfns": {{"root://a/b": {{"rse": "A"}}, "{self.held.redirect}/rucio/{name}": {{}}}}}}'
-        self.reply(200, copy.encode())
+        known = self.held.files.get(self._path().removeprefix("replicas/"))
+        self.reply(404 if known is None else 200, known or b"DataIdentifierNotFound")
 
 
 @contextmanager

@@ -3,11 +3,14 @@
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from supervisor.configuration import STORAGE_KINDS, Configuration, truth
 from supervisor.errors import ConfigurationInvalid
 from supervisor.events.items import Object
+
+if TYPE_CHECKING:
+    from supervisor.storage.webdav import WebDav
 
 
 class Storage(Protocol):
@@ -69,7 +72,18 @@ class Storages:
         settings = Settings(name, resolve_settings(name, given))
         if kind == "s3" and given is None and name != "s3.default":
             raise ConfigurationInvalid(f"storage provider {name!r} is unknown; declare it among the storage providers")
+        if kind == "rucio":
+            from supervisor.storage import rucio
+
+            return rucio.open_storage(settings, self._webdav_servers)
         return _open_kind(kind, settings, own_account=given is None)
+
+    def _webdav_servers(self) -> "list[WebDav]":
+        """Return the WebDAV servers that the function has credentials for."""
+        from supervisor.storage.webdav import WebDav
+
+        names = [name for name in self._configuration.storage_providers if name.partition(".")[0] == "webdav"]
+        return [server for server in map(self.named, names) if isinstance(server, WebDav)]
 
 
 def _open_kind(kind: str, settings: "Settings", *, own_account: bool) -> Storage:
@@ -83,13 +97,9 @@ def _open_kind(kind: str, settings: "Settings", *, own_account: bool) -> Storage
         from supervisor.storage import onedata
 
         return onedata.open_storage(settings)
-    if kind == "webdav":
-        from supervisor.storage import webdav
+    from supervisor.storage import webdav
 
-        return webdav.open_storage(settings)
-    from supervisor.storage import rucio
-
-    return rucio.open_storage(settings)
+    return webdav.open_storage(settings)
 
 
 class Settings(NamedTuple):
@@ -128,6 +138,18 @@ class Settings(NamedTuple):
             raise ConfigurationInvalid(
                 f"storage provider {self.provider!r}: {host!r} is not a server's URL; "
                 "give one such as https://storage.example.org"
+            )
+        return address
+
+    def secret_address(self, host: str) -> str:
+        """Return the URL of a host that is told a password or a token, and so not over plain http."""
+        from supervisor import http_client
+
+        address = self.address(host)
+        if not http_client.keeps_secrets(address):
+            raise ConfigurationInvalid(
+                f"storage provider {self.provider!r}: {host!r}: a password or token is not sent over plain http; "
+                "use an https URL"
             )
         return address
 

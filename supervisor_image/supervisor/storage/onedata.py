@@ -3,6 +3,7 @@
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from supervisor.http_client import Credentials
 from supervisor.storage import Settings
 from supervisor.storage.webdav import WebDav
 
@@ -12,7 +13,7 @@ _FOLDER = {"X-CDMI-Specification-Version": "1.1.1", "Content-Type": "application
 def open_storage(settings: Settings) -> "Onedata":
     """Return the space of these settings: `oneprovider_host`, `token` and `space`."""
     host, token, space = settings.needed("oneprovider_host", "token", "space")
-    return Onedata(settings.address(host), token, space.strip("/"), verify=settings.verify)
+    return Onedata(settings.secret_address(host), token, space.strip("/"), verify=settings.verify)
 
 
 class Onedata(WebDav):
@@ -22,7 +23,7 @@ class Onedata(WebDav):
 
     def __init__(self, address: str, token: str, space: str, *, verify: bool) -> None:
         root = address if urlsplit(address).path.rstrip("/").endswith("/cdmi") else f"{address}/cdmi"
-        super().__init__(root, {"X-Auth-Token": token}, verify=verify)
+        super().__init__(root, Credentials(address, {"X-Auth-Token": token}), verify=verify)
         self._space = space
 
     def _make_folder(self, folder: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 _PART = 8 << 20  # bytes; the 10,000 parts that S3 allows make 80 GB, more than any /tmp holds
 _PARTS_AT_ONCE = 3
 _BLOCK = 1 << 20  # bytes
-# Bytes up to which an object is compared with its entity tag, which is an MD5 sum unless it was uploaded in parts. For
-# larger ones the sum would take longer than the transfer, which has checksums and a length of its own.
+# Bytes up to which an object that came over https is compared with its entity tag, which is an MD5 sum unless it was
+# uploaded in parts: for larger ones the sum would take longer than the transfer, of which TLS checks every byte.
 _SUMMED = 8 << 20
 _DOWNLOADS = 4
 _tags_are_no_sums: set[str] = set()  # buckets
@@ -102,6 +103,7 @@ class _Download:
         self._done = 0
         self._tag: str | None = None
         self._sum = md5(usedforsecurity=False)
+        self._summed = _SUMMED if place.endpoint.startswith("https:") else sys.maxsize
 
     def run(self) -> int:
         """Download all of it, and compare it with its checksum where it has one; return its size."""
@@ -121,7 +123,7 @@ class _Download:
     def _differs(self, size: int) -> bool:
         tag = (self._tag or "").strip('"')
         is_sum = len(tag) == 32 and "-" not in tag and self._container not in _tags_are_no_sums
-        return is_sum and size <= _SUMMED and tag.lower() != self._sum.hexdigest()
+        return is_sum and size <= self._summed and tag.lower() != self._sum.hexdigest()
 
     def _whole(self) -> int:
         from obstore.exceptions import BaseError, PreconditionError
@@ -152,7 +154,7 @@ class _Download:
         self._tag = found.meta["e_tag"]
         for block in found.stream(min_chunk_size=_BLOCK):
             self._file.write(block)
-            if found.meta["size"] <= _SUMMED:
+            if found.meta["size"] <= self._summed:
                 self._sum.update(block)
             self._done += len(block)
         if self._done != found.meta["size"]:

@@ -1,18 +1,15 @@
 """WebDAV servers, such as dCache's doors: https://www.rfc-editor.org/rfc/rfc4918."""
 
 import base64
-import zlib
-from hashlib import md5, sha256
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 from supervisor import http_client
 from supervisor.errors import InputFailed, OutputFailed
-from supervisor.storage import Settings
+from supervisor.http_client import Credentials
+from supervisor.storage import Settings, promises
+from supervisor.storage.promises import WANT_DIGEST
 
-_BLOCK = 1 << 20
-# Digests that dCache and others send if asked: https://www.rfc-editor.org/rfc/rfc3230
-_WANT_DIGEST = {"Want-Digest": "adler32;q=0.5, md5;q=0.8, sha-256"}
 _ATTEMPTS = 3
 
 
@@ -24,32 +21,37 @@ def open_storage(settings: Settings) -> "WebDav":
     else:
         login, password = settings.needed("login", "password")
         authorization = "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
-    return WebDav(settings.address(host), {"Authorization": authorization}, verify=settings.verify)
+    address = settings.secret_address(host)
+    return WebDav(address, Credentials(address, {"Authorization": authorization}), verify=settings.verify)
 
 
 class WebDav:
-    """Files of one server."""
+    """Files of one server, which alone gets the credentials."""
 
     has_containers = False
     _upload_headers: ClassVar[http_client.Headers] = {}
 
-    def __init__(self, address: str, headers: http_client.Headers, *, verify: bool) -> None:
+    def __init__(self, address: str, credentials: Credentials, *, verify: bool) -> None:
         self._address = address
-        self._headers = headers
+        self._credentials = credentials
         self._verify = verify
         self._folders: set[str] = set()
 
     def download(self, container: str, key: str, path: str) -> int:
         """Write the file to a local path, and return its size in bytes. Raises InputFailed."""
         name = self._name(container, key)
+        return self.download_url(self._url(name), name, path)
+
+    def download_url(self, url: str, name: str, path: str) -> int:
+        """Write what a URL holds to a local path, and return its size in bytes. Raises InputFailed."""
         try:
             for attempts_left in reversed(range(_ATTEMPTS)):
                 answer = http_client.download(
-                    self._url(name), path, {**self._headers, **_WANT_DIGEST}, verify=self._verify
+                    url, path, WANT_DIGEST, credentials=self._credentials, verify=self._verify
                 )
                 if answer.status != 200:
                     raise InputFailed(f"{name}: cannot be downloaded: {refusal(answer)}")
-                size, differs = difference(path, answer)
+                size, differs = promises.of_response(answer).difference(path)
                 if not differs:
                     return size
                 if not attempts_left:
@@ -58,20 +60,31 @@ class WebDav:
             raise InputFailed(f"{name}: cannot be downloaded: {error}") from error
         raise AssertionError
 
+    def serves(self, url: str) -> bool:
+        """Return whether a URL leads to this server."""
+        return http_client.origin(url) == http_client.origin(self._address)
+
     def upload(self, path: str, container: str, key: str) -> None:
         """Store the file, and create the folders that are missing. Raises OutputFailed."""
         name = self._name(container, key)
-        headers = {**self._headers, **self._upload_headers}
         try:
             self._make_folders(name)
-            answer = http_client.upload(self._url(name), path, headers, verify=self._verify)
+            answer = http_client.upload(
+                self._url(name), path, self._upload_headers, credentials=self._credentials, verify=self._verify
+            )
             if answer.status not in (200, 201, 202, 204):
                 raise OutputFailed(refusal(answer))
-            found = self._call("HEAD", name, _WANT_DIGEST)
-            if found.status == 200 and (differs := difference(path, found)[1]):
-                raise OutputFailed(f"what was stored differs: {differs}")
+            self._check_stored(name, path)
         except OSError as error:
             raise OutputFailed(str(error) or type(error).__name__) from error
+
+    def _check_stored(self, name: str, path: str) -> None:
+        """Raise OutputFailed unless the server has the file as it is here, as far as the server tells."""
+        found = self._call("HEAD", name, WANT_DIGEST)
+        if found.status in (404, 410):
+            raise OutputFailed("the server took it but does not have it; try again")
+        if found.status == 200 and (differs := promises.of_response(found).difference(path)[1]):
+            raise OutputFailed(f"what was stored differs: {differs}")
 
     def _make_folders(self, name: str) -> None:
         parts = name.split("/")[:-1]
@@ -87,8 +100,8 @@ class WebDav:
         return self._call("MKCOL", folder).status in (200, 201, 405)
 
     def _call(self, method: str, name: str, headers: http_client.Headers | None = None) -> http_client.Response:
-        whole = {**self._headers, **(headers or {})}
-        return http_client.call(method, self._url(name), headers=whole, verify=self._verify)
+        url = self._url(name)
+        return http_client.call(method, url, headers=headers, credentials=self._credentials, verify=self._verify)
 
     def _name(self, container: str, key: str) -> str:
         return f"{container}/{key}".strip("/")
@@ -109,49 +122,3 @@ def refusal(answer: http_client.Response) -> str:
     text = answer.body[:200].decode("utf-8", "replace").strip()
     reason = f"{answer.status} {responses.get(answer.status, '')}".strip()
     return f"{reason}: {text}" if text and not text.startswith("<") else reason
-
-
-def difference(path: str, answer: http_client.Response) -> tuple[int, str]:
-    """Return the file's size, and how it differs from what the server has; "" where it does not."""
-    digests = {name.strip().lower(): value for name, _, value in _pairs(answer.headers.get("digest", ""))}
-    wanted = next((name for name in ("sha-256", "md5", "adler32") if name in digests), "")
-    size, found = _digest(path, wanted)
-    if answer.headers.get("content-length", "").isdecimal() and "content-range" not in answer.headers:
-        length = int(answer.headers["content-length"])
-        if length != size:
-            return size, f"{size} bytes instead of {length}"
-    if wanted and found.lower() != _normal(wanted, digests[wanted]):
-        return size, f"its {wanted} checksum is {found} instead of {digests[wanted]}"
-    return size, ""
-
-
-def _pairs(header: str) -> list[tuple[str, str, str]]:
-    return [part.strip().partition("=") for part in header.split(",")]
-
-
-def _normal(algorithm: str, value: str) -> str:
-    """Return the digest in hexadecimal digits: all but adler32 are sent in base64."""
-    if algorithm == "adler32":
-        return value.lower().rjust(8, "0")
-    try:
-        return base64.b64decode(value, validate=True).hex()
-    except ValueError:
-        return value.lower()
-
-
-def _digest(path: str, algorithm: str) -> tuple[int, str]:
-    size, sum_, hashed = 0, 1, _hash(algorithm)
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            size += len(block)
-            if hashed is not None:
-                hashed.update(block)
-            elif algorithm:
-                sum_ = zlib.adler32(block, sum_)
-    return size, hashed.hexdigest() if hashed is not None else f"{sum_:08x}"
-
-
-def _hash(algorithm: str) -> Any:
-    if algorithm == "sha-256":
-        return sha256()
-    return md5(usedforsecurity=False) if algorithm == "md5" else None
