@@ -9,15 +9,14 @@ from hashlib import sha256
 from threading import Thread
 from typing import NamedTuple
 
+from supervisor import disk
 from supervisor.configuration import StoragePath
-from supervisor.errors import InputFailed, OutOfDisk, OutputFailed
+from supervisor.errors import InputFailed, OutOfDisk, OutputFailed, SupervisorError
 from supervisor.events import Data, Object
 from supervisor.log import Log
 from supervisor.storage import Storage, Storages
 
-TMP = "/tmp"  # noqa: S108 the one place that Lambda lets a function write to
 _LONGEST_NAME = 255  # bytes: NAME_MAX of every file system in use
-_FOLDER_MODE = 0o700
 _UPLOADS_AT_ONCE = 4
 _SMALL = 1 << 20  # bytes: smaller files are stored side by side, larger ones one after the other
 
@@ -28,33 +27,37 @@ class Workspace(NamedTuple):
     root: str
     input: str
     output: str
-
-
-def make_tmp() -> None:
-    """Make /tmp where an image has none: Lambda brings one, job runners do not."""
-    if not os.path.isdir(TMP):
-        with contextlib.suppress(OSError):  # on a read-only root file system: reported when /tmp is needed
-            os.mkdir(TMP)
-            os.chmod(TMP, 0o1777)  # noqa: S103 as every system has it
+    temporary: str
+    """Where the program puts what it needs only for a while: TMPDIR."""
 
 
 @contextlib.contextmanager
 def workspace(log: Log) -> Iterator[Workspace]:
     """Make the folders, and remove them with everything in them, whatever happens in the block."""
-    root = f"{TMP}/scar-{os.urandom(8).hex()}"
-    space = Workspace(root, f"{root}/input", f"{root}/output")
+    root = f"{disk.TMP}/{disk.OWN}{os.urandom(8).hex()}"
+    space = Workspace(root, f"{root}/input", f"{root}/output", f"{root}/temporary")
     try:
         for folder in space:
-            os.mkdir(folder, _FOLDER_MODE)
+            os.mkdir(folder, disk.FOLDER_MODE)
     except OSError as error:
-        raise InputFailed(f"{root}: cannot be made: {error.strerror}; a function needs a writable {TMP}") from error
+        raise _not_made(root, error, log) from error
     try:
         yield space
+    except OutOfDisk:
+        log.warning(disk.usage(root))
+        raise
     finally:
         try:
-            _remove(root)
+            disk.remove(root)
         except (OSError, RecursionError) as error:
             log.warning(f"{root}: cannot be removed: {error}")
+
+
+def _not_made(root: str, error: OSError, log: Log) -> SupervisorError:
+    if _is_out_of_space(error):
+        log.warning(disk.usage(root))
+        return OutOfDisk(f"{root}: cannot be made: {error.strerror}; raise the function's ephemeral_storage")
+    return InputFailed(f"{root}: cannot be made: {error.strerror}; a function needs a writable {disk.TMP}")
 
 
 def stage_input(source: Object | Data, space: Workspace, storages: Storages, log: Log) -> str:
@@ -115,21 +118,6 @@ def _write(path: str, content: bytes) -> None:
 
 def _is_out_of_space(cause: BaseException | None) -> bool:
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _remove(path: str, parent: int | None = None) -> None:
-    """Remove a folder below an open one, whose path may be longer than any path can be; never follow links."""
-    os.chmod(path, _FOLDER_MODE, dir_fd=parent)
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    try:
-        for name in os.listdir(folder):
-            if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                _remove(name, folder)
-            else:
-                os.unlink(name, dir_fd=folder)
-    finally:
-        os.close(folder)
-    os.rmdir(path, dir_fd=parent)
 
 
 class Upload(NamedTuple):

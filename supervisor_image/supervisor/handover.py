@@ -10,9 +10,9 @@ from typing import Any
 
 from supervisor import aws, response
 from supervisor.configuration import DONE, EVENT, EVENT_PLACE
+from supervisor.disk import TMP
 from supervisor.errors import ConfigurationInvalid, DelegationFailed, EventNotQueued, SupervisorError
 from supervisor.events.http import QUEUED
-from supervisor.files import TMP
 from supervisor.function import Context, Function
 from supervisor.limits import BATCH_OVERRIDES_CHARACTERS, LAMBDA_ASYNC_PAYLOAD_BYTES
 from supervisor.log import Log

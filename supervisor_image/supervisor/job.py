@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
-from supervisor import events, files, oscar
+from supervisor import disk, events, files, oscar
 from supervisor.configuration import ANSWER_FILE, DONE, EVENT, EVENT_FILE, EVENT_PLACE, SCRIPT
 from supervisor.errors import EventInvalid, OutOfDisk, ScriptFailed, ScriptTimedOut, SupervisorError
 from supervisor.events import Data, Item
@@ -28,7 +28,7 @@ def run(environment: Mapping[str, str]) -> int:
     log = Log(request_id=_request_id(environment))
     _redirect(environment.get(EVENT_FILE), os.O_RDONLY, 0)
     _redirect(environment.get(ANSWER_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 1)
-    files.make_tmp()
+    disk.make_tmp()
     try:
         environment = oscar.with_configuration(environment)
         function = oscar.with_script(Function.read(environment))
@@ -75,7 +75,7 @@ def _batch_event(function: Function, environment: Mapping[str, str]) -> bytes:
     if not place:
         return os.fsencode(environment.get(EVENT, ""))
     bucket, _, key = place.partition("/")
-    path = f"{files.TMP}/scar-event-{os.urandom(8).hex()}"
+    path = f"{disk.TMP}/scar-event-{os.urandom(8).hex()}"
     function.storages.named("s3.default").download(bucket, key, path)
     try:
         with open(path, "rb") as file:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 
-from supervisor.errors import SupervisorError
+from supervisor import disk
+from supervisor.errors import OutOfDisk, SupervisorError
 from supervisor.function import Context, Function
 from supervisor.limits import LAMBDA_LONGEST_TIMEOUT
 from supervisor.log import Log
@@ -108,23 +109,30 @@ def serve(environment: Mapping[str, str]) -> int:
         Log().failure(str(error))
         api.fail_init(type(error).__name__, str(error))
         return 1
+    disk.clear_own(function.log)
     try:
-        while True:
-            _process_next(api, function, api.next())
+        has_room = disk.clear_leftovers(function.log)
+        while has_room:
+            has_room = _process_next(api, function, api.next())
     except (HTTPException, OSError, RuntimeApiError) as error:
         function.log.failure(f"the Runtime API is gone: {error}")
         return 1
+    function.log.failure(f"{disk.TMP} stays full, so this environment is not used again")
+    return 1
 
 
-def _process_next(api: RuntimeApi, function: Function, invocation: Invocation) -> None:
-    log = function.log.of_request(invocation.request_id)
+def _process_next(api: RuntimeApi, function: Function, invocation: Invocation) -> bool:
+    """Process an event; return whether the environment has room for another one."""
+    log, failure = function.log.of_request(invocation.request_id), None
     try:
-        _process(api, function, invocation, log)
+        failure = _process(api, function, invocation, log)
     except RuntimeApiError as error:  # this event is lost, but the next one is not
         log.failure(f"the Runtime API refused the response: {error}")
+    return disk.clear_leftovers(log, failed=isinstance(failure, OutOfDisk))
 
 
-def _process(api: RuntimeApi, function: Function, invocation: Invocation, log: Log) -> None:
+def _process(api: RuntimeApi, function: Function, invocation: Invocation, log: Log) -> Exception | None:
+    """Respond to an event, and return why it failed, if it did."""
     # Imported when the first event has arrived: everything before it delays the first poll.
     from supervisor.invocation import OneResponse, handle
 
@@ -144,13 +152,15 @@ def _process(api: RuntimeApi, function: Function, invocation: Invocation, log: L
         log.failure(str(error))
         if turn.take():
             api.fail(invocation.request_id, type(error).__name__, str(error))
+        return error
     except Exception as error:  # noqa: BLE001 whatever it is, the next event must be processed
         log.failure(_traceback(error))
         if turn.take():
             api.fail(invocation.request_id, type(error).__name__, f"the supervisor failed: {error}")
-    else:
-        if turn.take():
-            _respond(api, invocation.request_id, response)
+        return error
+    if turn.take():
+        _respond(api, invocation.request_id, response)
+    return None
 
 
 def _context(function: Function, invocation: Invocation, respond_early: Callable[[bytes], None]) -> Context:

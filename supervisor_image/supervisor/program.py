@@ -5,9 +5,9 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from supervisor.configuration import ANSWER_FILE, DONE, EVENT_FILE, EVENT_PLACE, SCRIPT, VARIABLE, Image
+from supervisor.disk import TMP
 from supervisor.errors import ScriptFailed
 from supervisor.events import RunRequest
-from supervisor.files import TMP
 
 _SHELLS = (("/bin/sh",), ("/usr/bin/sh",), ("/bin/bash",), ("/bin/ash",), ("/bin/busybox", "sh"))
 # One string of an environment cannot be longer: MAX_ARG_STRLEN in execve(2).
@@ -139,6 +139,12 @@ def user_environment(
     whole = {**_FALLBACK, **dict(image.environment), **clean, **event}
     too_long = [name for name, value in whole.items() if len(os.fsencode(f"{name}={value}")) >= LONGEST_VARIABLE]
     return {name: value for name, value in whole.items() if name not in too_long}, too_long
+
+
+def temporary_folder(inherited: Mapping[str, str], image: Image, folder: str) -> dict[str, str]:
+    """Return the variable that has programs put temporary files into the event's folder, unless another is chosen."""
+    chosen = inherited.get("TMPDIR") or dict(image.environment).get("TMPDIR") or TMP
+    return {"TMPDIR": folder} if chosen.rstrip("/") == TMP else {}
 
 
 def search_path(inherited: Mapping[str, str], image: Image) -> str:

@@ -77,6 +77,7 @@ class _Runs(NamedTuple):
             return
         with files.workspace(self.log) as space:
             variables = {**item.variables, **self._stage(item, space), **_variables(space, self.context)}
+            variables |= program.temporary_folder(self.function.environment, self.function.image, space.temporary)
             search_path = program.search_path(self.function.environment, self.function.image)
             command = program.choose(self.request, self.function.image, space.root, search_path)
             self._execute(item, command, self._environment(variables), space.output)

@@ -21,7 +21,7 @@ def test_nothing_of_an_event_is_left_for_the_next_one(launch: Launch) -> None:
     second = variables(container, {"b": 2})
     assert first["TMP_OUTPUT_DIR"] != second["TMP_OUTPUT_DIR"]
     assert container.output({}).splitlines()[-1] == "1"  # only the folder of the event itself
-    changing = {"INPUT_FILE_PATH", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR", "AWS_LAMBDA_REQUEST_ID"}
+    changing = {"INPUT_FILE_PATH", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR", "TMPDIR", "AWS_LAMBDA_REQUEST_ID"}
     assert {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)} == changing
 
 

@@ -80,9 +80,9 @@ def test_the_exit_code_of_a_job_is_that_of_its_script(launch: Launch, script: st
 def test_a_job_makes_the_folder_for_its_files_where_the_image_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from supervisor import files
+    from supervisor import disk
 
-    monkeypatch.setattr(files, "TMP", str(tmp_path / "tmp"))
+    monkeypatch.setattr(disk, "TMP", str(tmp_path / "tmp"))
     for _ in range(2):
-        files.make_tmp()
+        disk.make_tmp()
     assert stat.S_IMODE((tmp_path / "tmp").stat().st_mode) == 0o1777

@@ -68,7 +68,7 @@ def test_a_runtime_api_that_goes_away_ends_the_process_with_an_error(launch: Lau
         (["main"], {"main"}),
         (
             ["main", "lambda_mode"],
-            {"configuration", "errors", "events", "events.http", "events.items", "events.storage", "function"}
+            {"configuration", "disk", "errors", "events", "events.http", "events.items", "events.storage", "function"}
             | {"lambda_mode", "limits", "log", "main", "storage"},
         ),
     ],

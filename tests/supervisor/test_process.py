@@ -2,15 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from supervisor import process
 from supervisor.errors import OutOfDisk, OutOfMemory, ScriptFailed
 from tests.supervisor.conftest import Launch
-from tests.supervisor.container import printed, s3_event, with_argument
-from tests.supervisor.objects import bucket
+from tests.supervisor.container import printed, with_argument
 from tests.world.waiting import wait_for
 
 
@@ -115,26 +113,3 @@ def test_the_programs_own_words_decide_the_cause(tmp_path: Path, printed: str, k
 def test_the_output_folder_is_not_blamed_for_another_file_system_that_is_full(tmp_path: Path) -> None:
     _, told = process.failure_cause("sh", 1, "dd: /dev/shm/x: No space left on device", {}, str(tmp_path))
     assert f"if that was in {tmp_path}" in told
-
-
-@pytest.fixture
-def small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers get a /tmp of one megabyte."""
-    from tests.supervisor import container
-
-    world = container._world()
-    at = world.index("--tmpfs")
-    monkeypatch.setattr(container, "_world", lambda: [*world[:at], "--size", str(1 << 20), *world[at:]])
-
-
-@pytest.mark.usefixtures("small_disk")
-def test_a_full_disk_is_reported(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
-    name = bucket(s3, "large-for-disk")
-    s3.put_object(Bucket=name, Key="large", Body=b"x" * (2 << 20))
-    container = launch(environment=credentials)
-    outcome = container.run("seq 1 1000000 >$TMP_OUTPUT_DIR/x || exit 1")
-    assert outcome.document["errorType"] == "OutOfDisk"
-    outcome = container.invoke(s3_event(name, "large"))
-    assert outcome.document["errorType"] == "OutOfDisk"
-    assert "raise the function's ephemeral_storage" in outcome.message
-    assert not container.run("echo x >$TMP_OUTPUT_DIR/x").failed
