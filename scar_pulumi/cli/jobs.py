@@ -1,7 +1,7 @@
 """`jobs`: the jobs that functions have submitted to AWS Batch."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -18,6 +18,7 @@ from scar_pulumi.cli.options import (
     yes_option,
 )
 from scar_pulumi.cli.output import count, moment, show_table
+from scar_pulumi.client.failures import inputs
 from scar_pulumi.client.jobs import ENDED, STATUSES, BatchJob, job_of
 from scar_pulumi.deployments import Deployments
 from scar_pulumi.deployments.jobs import Jobs
@@ -45,13 +46,15 @@ def ls(console: Console, deployments: Deployments, name: str | None, status: str
     functions = found.functions(name)
     listed = [job for job in found.listed(functions) if status in (None, job.status)]
     shown = listed if everything else listed[:_SHOWN]
-    head = ("JOB", "FUNCTION", "STATUS", "CREATED", "RAN", "EXIT", "REASON")
-    show_table(console, head, [_row(job, time.time()) for job in shown])
+    named = found.inputs(shown, functions)
+    head = ("JOB", "FUNCTION", "INPUT", "STATUS", "CREATED", "RAN", "EXIT", "REASON")
+    show_table(console, head, [_row(job, named.get(job.id, ()), time.time()) for job in shown])
     if len(shown) < len(listed):
         console.note(f"{len(listed) - len(shown)} older ones are not shown; --all shows them")
     if not listed:
         console.note("no jobs" if functions else "no function of this stack uses AWS Batch")
-    return {"jobs": [job.document() for job in shown], "count": len(listed)}
+    documents = [{**job.document(), "inputs": list(named.get(job.id, ()))} for job in shown]
+    return {"jobs": documents, "count": len(listed)}
 
 
 @jobs.command
@@ -111,17 +114,19 @@ def cancel(console: Console, deployments: Deployments, targets: tuple[str, ...],
     return {"cancelled": [job.id for job, _ in active], "ended": [job.id for job in ended]}
 
 
-def _row(job: BatchJob, now: float) -> tuple[str, ...]:
+def _row(job: BatchJob, named: Sequence[str], now: float) -> tuple[str, ...]:
     ran = f"{((job.stopped or now * 1000) - job.started) / 1000:.0f} s" if job.started else "-"
     code = "-" if job.exit_code is None else str(job.exit_code)
     reason = job.reason if job.status != ENDED[0] else ""
-    return job.id, job.function, job.status, moment(job.created / 1000), ran, code, reason
+    place = ", ".join(named) or "-"
+    return job.id, job.function, place, job.status, moment(job.created / 1000), ran, code, reason
 
 
 def _facts(job: BatchJob, detail: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = {
         "job": job.id,
         "function": job.function,
+        "input": ", ".join(inputs(detail)),
         "request id": job.request_id,
         "status": job.status,
         "reason": job.reason,
@@ -142,6 +147,7 @@ def _job_document(job: BatchJob, detail: Mapping[str, Any]) -> dict[str, Any]:
     container = {key: value for key, value in (detail.get("container") or {}).items() if key != "environment"}
     return {
         **job.document(),
+        "inputs": inputs(detail),
         "queue": detail["jobQueue"],
         "definition": detail["jobDefinition"],
         "container": container,

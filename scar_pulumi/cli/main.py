@@ -43,6 +43,7 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
         Verb("ls", "List functions, services and buckets, or the objects in a bucket.", "storage"),
         Verb("rm", "Remove objects, or a bucket.", "storage"),
         Verb("logs", "Show the log lines of a function or service.", "logs"),
+        Verb("failures", "List the inputs that functions failed on, and run them again.", "failures"),
         Verb("jobs", "List, show and cancel the jobs of functions in AWS Batch.", "jobs"),
     ),
     "FDL files": (Verb("fdl", "Check, show, convert and draw FDL files.", "fdl"),),

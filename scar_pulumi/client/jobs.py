@@ -77,10 +77,15 @@ def list_jobs(client: Any, function: DeployedFunction) -> list[BatchJob]:
     return sorted((job_of(item, function.name) for item in mine), key=lambda job: (job.created, job.id), reverse=True)
 
 
+def describe(client: Any, identifiers: Sequence[str]) -> list[dict[str, Any]]:
+    """Return jobs as Batch describes them, in any order; those that it no longer knows are left out."""
+    chunks = (identifiers[start : start + _AT_ONCE] for start in range(0, len(identifiers), _AT_ONCE))
+    return [found for chunk in chunks for found in client.describe_jobs(jobs=list(chunk))["jobs"]]
+
+
 def find_job(client: Any, identifier: str) -> dict[str, Any] | None:
     """Return a job as Batch describes it; None when there is none, or no longer."""
-    found = client.describe_jobs(jobs=[identifier])["jobs"]
-    return dict(found[0]) if found else None
+    return next(iter(describe(client, [identifier])), None)
 
 
 def belongs_to(detail: Mapping[str, Any], function: DeployedFunction) -> bool:
@@ -96,8 +101,7 @@ def parts_of(client: Any, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
     nodes = int((detail.get("nodeProperties") or {}).get("numNodes", 0))
     size = int((detail.get("arrayProperties") or {}).get("size", 0)) if not nodes else 0
     names = [f"{detail['jobId']}{'#' if nodes else ':'}{number}" for number in range(nodes or size)]
-    chunks = (names[start : start + _AT_ONCE] for start in range(0, len(names), _AT_ONCE))
-    return [part for chunk in chunks for part in client.describe_jobs(jobs=chunk)["jobs"]]
+    return describe(client, names)
 
 
 def read_lines(logs: Any, details: Iterable[Mapping[str, Any]], start: int = 0) -> list[LogLine]:

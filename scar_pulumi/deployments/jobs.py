@@ -6,10 +6,12 @@ from typing import Any
 
 from scar_foundation.errors import InputError
 from scar_pulumi.client.cloud_errors import about
+from scar_pulumi.client.failures import inputs
 from scar_pulumi.client.jobs import (
     ENDED,
     BatchJob,
     belongs_to,
+    describe,
     find_job,
     job_of,
     list_jobs,
@@ -80,6 +82,20 @@ class Jobs:
                 return job
         of = f" of {function}" if function else ""
         raise InputError(f"{target}: no such job{of}; `scar-pulumi jobs ls` lists those of the last week")
+
+    def described(self, jobs: Sequence[BatchJob], function: DeployedFunction) -> list[dict[str, Any]]:
+        """Return a function's jobs as Batch describes them."""
+        with about(f"jobs of {function.name}"):
+            return describe(self.batch(function.region), [job.id for job in jobs])
+
+    def inputs(self, jobs: Sequence[BatchJob], functions: Sequence[DeployedFunction]) -> dict[str, list[str]]:
+        """Return the objects that the events of jobs are about, by the job's id."""
+        details = [
+            detail
+            for function in functions
+            for detail in self.described([job for job in jobs if job.function == function.name], function)
+        ]
+        return {detail["jobId"]: inputs(detail) for detail in details}
 
     def parts(self, found: FoundJob) -> list[dict[str, Any]]:
         """Return the children or nodes of a job as Batch describes them."""

@@ -53,8 +53,9 @@ class Log:
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
             document = {"timestamp": timestamp, "level": level, "requestId": self._request_id, "message": message}
             return json.dumps(document, ensure_ascii=False)
-        text = message.replace("\n", "\\n").replace("\r", "\\r")
-        return f"{timestamp} {level} {self._request_id} {text}"
+        begin = f"{timestamp} {level} {self._request_id} "
+        # Each line of a long message is a line of the log; those that follow the first are indented.
+        return f"{begin}{f'{chr(10)}{begin}  '.join(message.rstrip().splitlines())}"
 
 
 class Lines:

@@ -44,6 +44,7 @@ def run_event(function: Function, event: Any, context: Context, log: Log, option
         try:
             runs.run(item)
         except SupervisorError as error:
+            _name_input(error, item, log, only=len(request.items) == 1)
             failures[number] = error
             if isinstance(error, ScriptTimedOut):
                 # No time is left for the others.
@@ -152,15 +153,21 @@ def _variables(space: files.Workspace, context: Context) -> dict[str, str]:
     return {**found, "_X_AMZN_TRACE_ID": context.trace_id} if context.trace_id else found
 
 
+def _name_input(error: SupervisorError, item: Item, log: Log, *, only: bool) -> None:
+    """Begin the message with the input that failed; one of several has a line of its own in the log."""
+    if not only or isinstance(item.source, Object):
+        error.args = (f"{item.name}: {error}",)
+    if not only:
+        log.failure(str(error).partition("\n")[0])
+
+
 def _summary(failures: dict[int, SupervisorError], items: tuple[Item, ...]) -> SupervisorError:
     """Return the only failure as it is; of several the timeout, else the first one, with a line about all of them."""
     errors = list(failures.values())
     worst = errors[-1] if isinstance(errors[-1], ScriptTimedOut) else errors[0]
     if len(items) == 1:
         return worst
-    reasons = "; ".join(
-        f"{items[number].name}: {str(error).partition(chr(10))[0]}" for number, error in failures.items()
-    )
+    reasons = "; ".join(str(error).partition("\n")[0] for error in errors)
     _, newline, printed = str(worst).partition("\n")
     worst.args = (f"{len(failures)} of {len(items)} inputs failed: {reasons}{newline}{printed}",)
     return worst

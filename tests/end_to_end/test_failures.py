@@ -162,3 +162,34 @@ def test_a_broken_image_is_told_before_anything_is_made(project: Project, termin
     assert "broken.tar" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert [resource["type"] for resource in _resources(project, terminal)] in ([], ["pulumi:pulumi:Stack"])
+
+
+def test_the_files_that_failed_are_listed_once_each_with_the_reason_and_run_again(
+    project: Project, terminal: Terminal
+) -> None:
+    store = 'cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/$(basename "$INPUT_FILE_PATH")"'
+    project.function("picky", f'grep -q good "$INPUT_FILE_PATH" || {{ echo not good; exit 4; }}\n{store}')
+    project.functions[0]["input"] = [{"storage_provider": "s3", "path": "picky/in"}]
+    project.functions[0]["output"] = [{"storage_provider": "s3", "path": "picky/out"}]
+    terminal.up(project.write())
+    for name, content in (("a b.txt", "good"), ("c+d.txt", "bad")):
+        (project.folder / name).write_text(content)
+        terminal.scar("put", "picky/in", project.folder / name)
+
+    def tried_out() -> Any:
+        found = terminal.scar("failures", "picky", "--json").json["failures"]
+        return found if found and found[0]["tries"] == 3 else None
+
+    (failure,) = wait_for(tried_out, 60, "the last try has failed")
+    assert failure["input"] == "picky/in/c+d.txt"
+    assert "exit code 4" in failure["reason"]
+    assert "picky/in/c+d.txt" in terminal.scar("failures", "picky").stdout
+    log = terminal.scar("logs", "picky").stdout
+    assert " picky/in/c+d.txt: " in next(line for line in log.splitlines() if " ERROR " in line)
+    assert "\\n" not in log
+
+    (project.folder / "picky.sh").write_text(f"#!/bin/sh\nset -eu\n{store}\n")
+    terminal.up(project.fdl)
+    assert "runs again as request" in terminal.scar("failures", "picky", "--again").stdout
+    assert terminal.wait_for_keys("picky/out", 2) == ["out/a b.txt", "out/c+d.txt"]
+    wait_for(lambda: terminal.scar("failures", "picky", "--json").json["failures"] == [], 30, "no failure is left")

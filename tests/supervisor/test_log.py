@@ -22,6 +22,17 @@ def test_lines_may_be_json(launch: Launch) -> None:
     assert all(set(line) == {"timestamp", "level", "requestId", "message"} for line in lines)
 
 
+def test_a_message_of_several_lines_is_several_lines_that_begin_alike(launch: Launch) -> None:
+    container = launch(script="echo last words; exit 1")
+    request_id = container.start({})
+    assert container.finish(request_id).failed
+    container.close()
+    assert "\\n" not in container.log
+    errors = [line.partition(" ERROR ")[2] for line in container.log.splitlines() if " ERROR " in line]
+    assert errors[0].startswith(f"{request_id} ")
+    assert all(line.startswith(f"{request_id}   ") for line in errors[1:])
+
+
 def test_output_is_passed_on_while_the_process_runs(launch: Launch) -> None:
     container, mark = launch(), f"mark-{os.urandom(8).hex()}"
     script = "trap 'exit 0' USR1; echo live; while :; do sleep 0.05; done"

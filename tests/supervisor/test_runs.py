@@ -37,6 +37,14 @@ def test_one_failed_record_fails_the_event_after_the_others_were_run(
     assert keys(s3, target) == ["a", "c"]
 
 
+def test_the_message_of_a_failure_begins_with_the_input(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
+    name = bucket(s3, "records-named")
+    s3.put_object(Bucket=name, Key="in/a b", Body=b"")
+    container = launch(script="exit 3", environment=credentials)
+    assert container.invoke(s3_event(name, "in/a+b")).message.startswith("records-named/in/a b: ")
+    assert " records-named/in/a b: " in next(line for line in container.log.splitlines() if " ERROR " in line)
+
+
 def test_an_object_that_marks_a_folder_is_skipped(launch: Launch, s3: Any, credentials: dict[str, str]) -> None:
     name = bucket(s3, "placeholders")
     s3.put_object(Bucket=name, Key="in/", Body=b"")
