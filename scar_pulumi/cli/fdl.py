@@ -33,12 +33,13 @@ def check(console: Console, file: Path, overrides: Mapping[str, str]) -> Documen
     from scar_pulumi.fdl import load
 
     found = load(file, overrides)
-    _warn(found.warnings, console)
+    warnings = (*found.warnings, *found.elsewhere)
+    _warn(warnings, console)
     parts = [count(len(found.functions), "function")] if found.functions or not found.oscar else []
     parts += [count(len(found.oscar), "service")] if found.oscar else []
     console.say(f"{file}: {', '.join(parts)}, no mistakes")
     names = {"functions": [one.name for one in found.functions], "services": [one.name for one in found.oscar]}
-    return {**names, "warnings": [_document(problem) for problem in found.warnings]}
+    return {**names, "warnings": [_document(problem) for problem in warnings]}
 
 
 @fdl.command

@@ -1,14 +1,10 @@
 """From FDL data to the arguments of components, in AWS's words; nothing is declared here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import pulumi
-
-from scar_components.batch.compute import check_machines
-from scar_components.batch.job_definition import check_job
 from scar_components.lambda_container_function_arguments import (
     FunctionBatch,
     FunctionPage,
@@ -88,20 +84,6 @@ _OF_INSTANCES = ("instance_types", "min_vcpus", "desired_vcpus", "instance_role"
 """Settings that FDL always has, and that a compute environment without instances refuses."""
 _SPOT_ATTEMPTS = 5
 """Spot instances are taken away: https://docs.aws.amazon.com/batch/latest/userguide/bestpractice6.html"""
-
-
-def batch_problems(function: Function) -> Iterator[str]:
-    """Find what Batch would refuse of a function."""
-    if function.batch is None:
-        return
-    for check, arguments in (
-        (check_machines, environment_arguments(function)),
-        (check_job, job_arguments(function.batch)),
-    ):
-        try:
-            check(function.name, arguments)
-        except pulumi.RunError as error:
-            yield from (line.partition(": ")[2].removeprefix("batch.") for line in str(error).splitlines())
 
 
 def environment_arguments(function: Function) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from scar_pulumi.deploy.arguments import (
     job_arguments,
 )
 from scar_pulumi.deploy.secrets import with_values
-from scar_pulumi.fdl import Fdl, Function
+from scar_pulumi.fdl import Fdl, Function, StoragePath
 
 
 def declare_buckets(fdl: Fdl) -> dict[str, StorageBucket]:
@@ -59,11 +59,14 @@ def _declare_bucket(fdl: Fdl, name: str) -> StorageBucket:
 
 
 def _region_of_bucket(fdl: Fdl, bucket: str) -> str | None:
-    """Return the region of the functions that read or write a bucket: it has to be the bucket's own."""
-    for function in fdl.functions:
-        if function.region and any(path.bucket == bucket for path in (*function.input, *function.output)):
-            return function.region
-    return None
+    """Return the region of the functions that a bucket starts, which has to be its own; else of the first writer."""
+    readers = [function for function in fdl.functions if _uses(function.input, bucket)]
+    users = readers or [function for function in fdl.functions if _uses(function.output, bucket)]
+    return next((function.region for function in users if function.region), None)
+
+
+def _uses(paths: tuple[StoragePath, ...], bucket: str) -> bool:
+    return any((path.provider, path.provider_id, path.bucket) == ("s3", "default", bucket) for path in paths)
 
 
 def _triggers(fdl: Fdl, bucket: str, functions: Mapping[str, LambdaContainerFunction]) -> list[Trigger]:

@@ -4,6 +4,7 @@ Returned are plain dicts, lists and scalars with defaults filled in. What was wr
 look at several values at once still see the rest.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -14,7 +15,7 @@ from scar_pulumi.fdl.kinds import Anything, Choice, Flag, Items, Key, Kind, Rule
 from scar_pulumi.fdl.problems import Mark, Report, closest, join, plain_word, quoted, shorten
 from scar_pulumi.fdl.references import FORMS, Reference, bad_reference, has_reference, split_references
 from scar_pulumi.fdl.tables import DOCUMENT
-from scar_pulumi.fdl.tree import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_word, plain
+from scar_pulumi.fdl.tree import Entry, ListNode, MapNode, Node, ScalarNode, is_null, kind_word, plain, plain_kind
 
 
 class Missing(Enum):
@@ -49,7 +50,7 @@ class Scalars:
         self.references: list[tuple[str, Reference]] = []
         self._report = report
 
-    def check(self, kind: ScalarKind, node: ScalarNode, path: str, *, secret: bool) -> str | int | Missing:
+    def check(self, kind: ScalarKind, node: ScalarNode, path: str, *, secret: bool) -> str | float | Missing:
         """Return the value of a node, or INVALID after its problem was reported."""
         if isinstance(kind, Text):
             value = self._text(kind, node, path, secret=secret)
@@ -96,7 +97,13 @@ class Scalars:
         self.references += [(path, part) for part in split_references(value) if isinstance(part, Reference)]
         return True
 
-    def _whole(self, kind: Whole, node: ScalarNode, path: str) -> int | Missing:
+    def _whole(self, kind: Whole, node: ScalarNode, path: str) -> float | Missing:
+        if kind.besides and (fraction := _fraction(node)):
+            if fraction in kind.besides:
+                return fraction
+            others = " or ".join(map(str, kind.besides))
+            self._report.error(node.mark, path, f"{shorten(node.text)} is not a whole number, {others}")
+            return INVALID
         value = self._integer(node, path)
         if isinstance(value, Missing):
             return value
@@ -151,6 +158,11 @@ def _keeps(rule: Rule, value: str) -> bool:
     if rule.forbid:
         return re.search(rule.pattern, value) is None
     return re.fullmatch(rule.pattern, value) is not None
+
+
+def _fraction(node: ScalarNode) -> float:
+    written = node.kind != "text" and re.fullmatch(r"[0-9]{0,3}\.[0-9]{1,9}", node.text)
+    return float(node.text) if written else 0.0
 
 
 def _not_an_integer(node: ScalarNode) -> tuple[str, str]:
@@ -244,8 +256,10 @@ class Checker:
         if key.required:
             self._report.error(mark, path, "has no value")
             return INVALID
-        if key.note is None:
+        if key.note is None and _has_default(key):
             self._report.warning(mark, path, "has no value, so the default applies", "remove it")
+        elif key.note is None:
+            self._report.warning(mark, path, "has no value, as if it were not there", "give it one, or remove it")
         return ABSENT
 
     def _note(self, key: Key, entry: Entry, path: str) -> None:
@@ -278,7 +292,7 @@ class Checker:
         if kind.single and not isinstance(node, ListNode):
             node = ListNode(node.mark, [node])
         if not isinstance(node, ListNode):
-            text = f"write [{node.text}]" if isinstance(node, ScalarNode) and not secret else "put '- ' before it"
+            text = f"write [{_in_list(node)}]" if isinstance(node, ScalarNode) and not secret else "put '- ' before it"
             return self._wrong(node, path, "a list", text, secret=secret)
         if len(node.items) < kind.least:
             self._report.error(node.mark, path, "is an empty list", f"give at least {kind.least}")
@@ -332,6 +346,13 @@ class Checker:
         return INVALID
 
 
+def _in_list(node: ScalarNode) -> str:
+    """Return a value as an entry of a list in brackets: in quotes, unless it is the same without."""
+    if re.fullmatch(r"[\w/.-]+", node.text) and (node.kind != "text" or plain_kind(node.text) == "text"):
+        return node.text
+    return json.dumps(node.text, ensure_ascii=False)
+
+
 def _default(key: Key) -> Any:
     if isinstance(key.kind, Section) and not key.required and key.note is None:
         if key.kind.only_if_given:
@@ -339,6 +360,10 @@ def _default(key: Key) -> Any:
         inner = {name: value for name, below in key.kind.keys.items() if (value := _default(below)) is not None}
         return inner or None
     return list(key.default) if isinstance(key.default, tuple) else key.default
+
+
+def _has_default(key: Key) -> bool:
+    return key.default_doc is not None or _default(key) is not None
 
 
 def _is_reserved(name: str, reserved: frozenset[str]) -> bool:

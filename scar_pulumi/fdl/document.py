@@ -152,6 +152,11 @@ class FunctionValues(Owner):
         return self.settings.get("execution_mode") in ("batch", "lambda-batch")
 
 
+def is_serverless(batch: dict[str, Any]) -> bool:
+    """Return whether a section `batch` asks for Fargate."""
+    return str(batch.get("compute_resources", {}).get("type")).startswith("FARGATE")
+
+
 @dataclass(frozen=True)
 class ServiceValues(Owner):
     """A service on an OSCAR cluster."""
@@ -212,6 +217,11 @@ class Document:
         yield from self.functions()
         yield from self.services()
 
+    def links(self) -> Iterator[Link]:
+        """Return all inputs and outputs that name a place."""
+        yield from self.inputs
+        yield from self.outputs
+
     @cached_property
     def clusters(self) -> frozenset[str]:
         """Ids of all clusters that the file mentions."""
@@ -228,6 +238,10 @@ class Document:
     def warning(self, path: str, message: str, hint: str | None = None) -> None:
         """Report a warning at the value with this path."""
         self.report.warning(self._mark(path), path, message, hint)
+
+    def elsewhere(self, path: str, message: str, hint: str | None = None) -> None:
+        """Report what only local stacks accept at the value with this path."""
+        self.report.elsewhere(self._mark(path), path, message, hint)
 
     def given(self, path: str) -> bool:
         """Return whether a value was given at this path: defaults are not."""

@@ -173,7 +173,8 @@ def _either(letter: str) -> str:
 
 
 def _whole(kind: Whole, *, secret: bool) -> _Schema:  # noqa: ARG001 - one shape for all
-    return {"type": "integer", "minimum": kind.minimum, "maximum": kind.maximum}
+    whole = {"type": "integer", "minimum": kind.minimum, "maximum": kind.maximum}
+    return {"anyOf": [whole, {"enum": list(kind.besides)}]} if kind.besides else whole
 
 
 _MAKERS: dict[type, Callable[..., _Schema]] = {

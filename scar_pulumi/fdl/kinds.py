@@ -48,12 +48,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """A whole number with limits, and who sets them: "Lambda's minimum of 128 (MB)"."""
+    """A whole number with limits, and who sets them: "Lambda's minimum of 128 (MB)".
+
+    Attributes:
+        besides: Fractions that are accepted as well.
+    """
 
     minimum: int
     maximum: int
     unit: str = ""
     whose: str = "the"
+    besides: tuple[float, ...] = ()
 
     @classmethod
     def within(cls, limits: Range, *, unit: str = "", whose: str = "the") -> "Whole":

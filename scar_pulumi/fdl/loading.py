@@ -6,8 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scar_foundation.limits import BATCH_FARGATE_MEMORY, BATCH_MEMORY
 from scar_pulumi.fdl.checker import Checker, Missing
-from scar_pulumi.fdl.document import Document, FunctionValues, ServiceValues, storage_path
+from scar_pulumi.fdl.document import Document, FunctionValues, ServiceValues, is_serverless, storage_path
 from scar_pulumi.fdl.format_2019 import from_2019, is_2019_format
 from scar_pulumi.fdl.kinds import Items, Kind, Section, Text
 from scar_pulumi.fdl.layers import read_defaults, read_overrides, service_names, with_defaults, with_overrides
@@ -54,11 +55,20 @@ def resolve(path: str | Path, overrides: Mapping[str, Any] | None = None, *, ove
 
 
 def _fill_in(document: Document) -> None:
-    """Fill in the one default that depends on another value."""
+    """Fill in the defaults that depend on another value."""
     for function in document.functions():
-        timeout = function.settings.get("timeout")
+        timeout, batch = function.settings.get("timeout"), function.values.get("batch")
         if timeout is not None and function.container:
             function.container.setdefault("timeout_threshold", min(_THRESHOLD, timeout // 2))
+        if batch is not None and not document.given(f"{function.path}.batch.memory"):
+            batch["memory"] = _job_memory(batch)
+
+
+def _job_memory(batch: dict[str, Any]) -> int:
+    """Return the memory of a job that asks for none: Batch's default, or the least that Fargate has instead."""
+    fitting = BATCH_FARGATE_MEMORY.get(batch.get("vcpus", 1), ()) if is_serverless(batch) else ()
+    least = BATCH_MEMORY.default or 0
+    return fitting[0] if fitting and least not in fitting else least
 
 
 def _check(root: MapNode, path: Path, report: Report) -> Document:
@@ -79,6 +89,7 @@ def build(document: Document) -> Fdl:
         functions=tuple(_function(document, function) for function in document.functions()),
         storage_providers=document.values.get("storage_providers", {}),
         warnings=document.report.problems(),
+        elsewhere=document.report.problems_elsewhere(),
         oscar=tuple(_service(document, service) for service in document.services()),
         clusters=document.values.get("clusters", {}),
         places=document.places,

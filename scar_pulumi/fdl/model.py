@@ -154,7 +154,7 @@ class Batch:
         service_role: ARN of the service's role; None is AWS's own.
     """
 
-    vcpus: int
+    vcpus: float
     memory: int
     enable_gpu: bool
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -253,6 +253,7 @@ class Fdl:
         functions: In the order of the file.
         storage_providers: Type, then id, then settings; may hold secrets, so it is left out of `repr`.
         warnings: What is accepted but has no effect here, or is likely to surprise.
+        elsewhere: What is accepted on local stacks only.
         oscar: Services on OSCAR clusters, in the order of the file.
         clusters: How OSCAR clusters are reached, by id; may hold secrets.
         places: Where the value at each path stands; defaults stand nowhere.
@@ -262,6 +263,7 @@ class Fdl:
     functions: tuple[Function, ...]
     storage_providers: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(repr=False)
     warnings: tuple[Problem, ...] = ()
+    elsewhere: tuple[Problem, ...] = ()
     oscar: tuple[OscarService, ...] = ()
     clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     places: Mapping[str, Mark] = field(default_factory=dict, repr=False)

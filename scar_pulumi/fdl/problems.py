@@ -1,7 +1,7 @@
 """Mistakes in an FDL file: one `Problem` each, gathered by a `Report`, thrown together as one `FdlError`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -65,6 +65,7 @@ class Report:
 
     def __init__(self) -> None:
         self._problems: dict[tuple[Mark, str], Problem] = {}
+        self._elsewhere: dict[tuple[Mark, str], Problem] = {}
 
     @property
     def full(self) -> bool:
@@ -78,24 +79,46 @@ class Report:
 
     def error(self, mark: Mark, path: str, message: str, hint: str | None = None) -> None:
         """Add a mistake: the file is refused."""
-        self._add(mark, path, message, hint, "error")
+        self._add(mark, path, message, hint, severity="error")
 
     def warning(self, mark: Mark, path: str, message: str, hint: str | None = None) -> None:
         """Add a note: the file is accepted."""
-        self._add(mark, path, message, hint, "warning")
+        self._add(mark, path, message, hint)
+
+    def elsewhere(self, mark: Mark, path: str, message: str, hint: str | None = None) -> None:
+        """Add what only local stacks accept: others refuse it."""
+        self._add(mark, path, message, hint, elsewhere=True)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Return everything so far, by position."""
-        files = dict.fromkeys(problem.file for problem in self._problems.values())
-        order = {file: index for index, file in enumerate(files)}
-        return tuple(sorted(self._problems.values(), key=lambda p: (order[p.file], p.line, p.column)))
+        """Return all mistakes and notes so far, by position."""
+        return _by_position(self._problems.values())
 
-    def _add(self, mark: Mark, path: str, message: str, hint: str | None, severity: Severity) -> None:
+    def problems_elsewhere(self) -> tuple[Problem, ...]:
+        """Return what only local stacks accept, by position."""
+        return _by_position(self._elsewhere.values())
+
+    def _add(
+        self,
+        mark: Mark,
+        path: str,
+        message: str,
+        hint: str | None,
+        *,
+        severity: Severity = "warning",
+        elsewhere: bool = False,
+    ) -> None:
         # An error must never be lost to a flood of warnings.
         if not self.full or (severity == "error" and not self.failed):
             file, line, column = mark
             said = _printable(file), line, column, _printable(path), _printable(message), hint and _printable(hint)
-            self._problems.setdefault((mark, message), Problem(*said, severity))
+            found = self._elsewhere if elsewhere else self._problems
+            found.setdefault((mark, message), Problem(*said, severity))
+
+
+def _by_position(problems: Collection[Problem]) -> tuple[Problem, ...]:
+    files = dict.fromkeys(problem.file for problem in problems)
+    order = {file: index for index, file in enumerate(files)}
+    return tuple(sorted(problems, key=lambda problem: (order[problem.file], problem.line, problem.column)))
 
 
 def _printable(text: str) -> str:

@@ -147,7 +147,8 @@ def _noun(kind: Text) -> str:
 
 
 def _whole(kind: Whole) -> str:
-    return f"whole number, {kind.minimum} to {kind.maximum}{f' {kind.unit}' if kind.unit else ''}"
+    besides = f" or {', '.join(map(str, kind.besides))}" if kind.besides else ""
+    return f"whole number, {kind.minimum} to {kind.maximum}{f' {kind.unit}' if kind.unit else ''}{besides}"
 
 
 def _choice(kind: Choice) -> str:

@@ -50,11 +50,17 @@ def test_network_file_system_and_references_reach_the_function(recorder: Recorde
     ]
 
 
-def test_what_has_no_component_is_refused_with_its_place(recorder: Recorder, path: Path) -> None:
-    path.write_text(f"{FILE}    api_gateway: {{name: a, method: {{authorizationType: CUSTOM}}}}\n")
+def test_what_only_local_stacks_accept_is_refused_with_its_place(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text("functions: {oscar: [{c: {name: a, image_file: .}}]}\n")
+    (path.parent / "index.json").touch()
     fdl = load(path)
-    with pytest.raises(pulumi.RunError, match=r"video\.yaml:12:56 .*'CUSTOM' needs an authorizer"):
+    monkeypatch.setattr("pulumi.get_stack", lambda: "prod")
+    with pytest.raises(pulumi.RunError) as error:
         deploy(fdl)
+    assert ":1:25 functions.oscar[0].c: 'script' is missing, which OSCAR needs" in str(error.value)
+    assert "functions.oscar[0].c.image_file: works on local stacks only" in str(error.value)
     assert recorder.resources == {}
 
 
@@ -118,3 +124,15 @@ storage_providers:
     run_program(lambda: deploy(load(path)))
     told = [json.loads(recorder.inputs(f"{n}-function")["environment"]["variables"]["SCAR_FUNCTION"]) for n in "ab"]
     assert [sorted(one.get("storage_providers", {})) for one in told] == [["rucio.mine", "webdav.site"], []]
+
+
+@pytest.mark.usefixtures("prepared_images")
+def test_a_bucket_is_in_the_region_of_the_functions_that_it_starts(recorder: Recorder, path: Path) -> None:
+    path.write_text(
+        "functions:\n  aws:\n"
+        "  - lambda: {name: a, region: us-east-1, container: {image: x}, output: [{path: shared/in}, {path: own}]}\n"
+        "  - lambda: {name: b, region: eu-west-1, container: {image: debian}, input: [{path: shared/in}]}\n"
+    )
+    run_program(lambda: deploy(load(path)))
+    regions = {name: recorder.inputs(name)["region"] for name in ("shared", "own")}
+    assert regions == {"shared": "eu-west-1", "own": "us-east-1"}

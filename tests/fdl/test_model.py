@@ -29,8 +29,8 @@ class Place(NamedTuple):
 TAKEN_APART = {"storage_provider", "path"}
 # What does not come from a key.
 OWN = {"path", "cluster", "definition", "provider", "provider_id", "bucket"}
-# `loading` fills in a default that depends on the timeout, and leaves out endpoints without a name and unused Batch.
-ALWAYS = {"function.lambda.container.timeout_threshold", "function.api_gateway.name"}
+# `loading` fills in the defaults that depend on other values, and leaves out endpoints without a name and unused Batch.
+ALWAYS = {"function.lambda.container.timeout_threshold", "function.api_gateway.name", "function.batch.memory"}
 NOT_ALWAYS = {"function.api_gateway", "function.batch"}
 
 
@@ -111,4 +111,8 @@ def _type(kind: Kind, hint: Any) -> Any:
         return _type(kind.of, hint) if kind.most == 1 else tuple[_type(kind.of, None), ...]  # type: ignore[misc] # made here
     if isinstance(kind, Table):
         return Mapping[str, _type(kind.of, None)]  # type: ignore[misc] # likewise
-    return kind.makes if isinstance(kind, Section) else {Whole: int, Flag: bool}[type(kind)]
+    return kind.makes if isinstance(kind, Section) else _number(kind)
+
+
+def _number(kind: Kind) -> type:
+    return float if isinstance(kind, Whole) and kind.besides else {Whole: int, Flag: bool}[type(kind)]

@@ -153,10 +153,19 @@ def test_what_cannot_be_an_image_is_told_before_anything_is_deployed(mistakes: M
     assert folder.startswith(f"{place} 'folder' is not an image: it has none of manifest.json, index.json, Dockerfile")
 
 
-def test_a_script_with_windows_line_ends_is_warned_about(load_lambda: Load, tmp_path: Path) -> None:
-    (tmp_path / "script.sh").write_bytes(b"#!/bin/sh\r\necho\r\n")
+@pytest.mark.parametrize("first", ["#!/bin/sh", "#!/usr/bin/env bash", "# no interpreter"])
+def test_a_shell_script_with_windows_line_ends_is_warned_about(load_lambda: Load, tmp_path: Path, first: str) -> None:
+    (tmp_path / "script.sh").write_bytes(f"{first}\r\necho\r\n".encode())
     (warning,) = load_lambda("init_script: script.sh").warnings
     assert "Windows line endings" in warning.message
+
+
+@pytest.mark.parametrize("text", [b"#!/usr/bin/env python3\r\nprint()\r\n", b"#!/bin/sh\necho\n", b""])
+def test_line_ends_that_the_interpreter_takes_are_not_warned_about(
+    load_lambda: Load, tmp_path: Path, text: bytes
+) -> None:
+    (tmp_path / "script.py").write_bytes(text)
+    assert load_lambda("init_script: script.py").warnings == ()
 
 
 def test_role_region_retention_architecture_and_tags_are_taken_over(load_text: Load) -> None:

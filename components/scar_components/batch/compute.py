@@ -13,73 +13,17 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import Input, Output
 
-ON_INSTANCES = ("EC2", "SPOT")
-SERVERLESS = ("FARGATE", "FARGATE_SPOT")
-ALLOCATION_STRATEGIES = {
-    # Those that let AWS change an environment in place.
-    # https://docs.aws.amazon.com/batch/latest/userguide/infrastructure-updates.html
-    "EC2": ("BEST_FIT_PROGRESSIVE", "BEST_FIT"),
-    "SPOT": ("SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED", "BEST_FIT_PROGRESSIVE", "BEST_FIT"),
-}
-"""The allocation strategies of each type; the first one is the default."""
+from scar_foundation.batch_rules import ON_INSTANCES, environment_refusals
+
 GPU_FAMILY = re.compile(r"(?:p|g|gr)[0-9]")
 _GPU_WITHOUT_NVIDIA = re.compile(r"g4ad\b")
-_GPU_ON_GRAVITON = re.compile(r"g5g\b")
 _BEFORE_AL2023 = re.compile(r"(?:p2|p3|g3|g3s|a1)\b")
-_ONLY_ON_INSTANCES = (
-    *("instance_types", "instance_role", "disk_size", "user_data", "image_id", "min_vcpus", "desired_vcpus"),
-    *("allocation_strategy", "spot_fleet_role_arn", "bid_percentage"),
-)
 
 
 def check_machines(name: str, args: Mapping[str, Any]) -> None:
     """Raise RunError with every combination of a compute environment's arguments that Batch refuses."""
-    found = [*_of_type(args), *_of_counts(args), *_of_instances(args)]
-    if found:
-        raise pulumi.RunError("\n".join(f"{name}: {problem}" for problem in found))
-
-
-def _of_type(args: Mapping[str, Any]) -> list[str]:
-    kind = args.get("type", "EC2")
-    if kind not in ON_INSTANCES + SERVERLESS:
-        return [f"type: {kind!r} is unknown; use one of {', '.join(ON_INSTANCES + SERVERLESS)}"]
-    if args.get("management", "MANAGED") not in ("MANAGED", "UNMANAGED"):
-        return [f"management: {args['management']!r} is unknown; use MANAGED or UNMANAGED"]
-    if kind in ON_INSTANCES:
-        return []
-    given = [key for key in _ONLY_ON_INSTANCES if args.get(key) not in (None, 0)]
-    return [f"{key}: {kind} has no instances; remove it, or use EC2 or SPOT, which also have GPUs" for key in given]
-
-
-def _of_counts(args: Mapping[str, Any]) -> list[str]:
-    least, wanted, most = (args.get(key) for key in ("min_vcpus", "desired_vcpus", "max_vcpus"))
-    if isinstance(most, int) and most < 1:
-        return [f"max_vcpus: {most} lets no job start; use 1 or more"]
-    if isinstance(least, int) and isinstance(most, int) and least > most:
-        return [f"min_vcpus: {least} is more than max_vcpus, {most}; raise max_vcpus"]
-    if isinstance(wanted, int) and isinstance(most, int) and not (_number(least) <= wanted <= most):
-        return [f"desired_vcpus: {wanted} is not between min_vcpus and max_vcpus; remove it, and Batch chooses a value"]
-    return []
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _of_instances(args: Mapping[str, Any]) -> list[str]:
-    kind, strategy = args.get("type", "EC2"), args.get("allocation_strategy")
-    problems = []
-    known = ALLOCATION_STRATEGIES.get(kind, ())
-    if strategy and known and strategy not in known:
-        problems.append(f"allocation_strategy: {strategy!r} is not available for {kind}; use one of {', '.join(known)}")
-    if kind == "SPOT" and strategy == "BEST_FIT" and not args.get("spot_fleet_role_arn"):
-        problems.append("allocation_strategy: BEST_FIT needs a spot fleet role; give spot_fleet_role_arn")
-    if "instance_types" in args and not args["instance_types"]:
-        problems.append("instance_types: an empty list lets no job start; name a type, such as g4dn.xlarge")
-    without = [one for one in args.get("instance_types", ()) if _GPU_ON_GRAVITON.match(one)]
-    if without and not args.get("image_id"):
-        problems.append(f"instance_types: AWS has no machine image with GPUs for {', '.join(without)}; give image_id")
-    return problems
+    if found := list(environment_refusals(args)):
+        raise pulumi.RunError("\n".join(f"{name}: {refusal}" for refusal in found))
 
 
 def changes_in_place(args: Mapping[str, Any]) -> bool:

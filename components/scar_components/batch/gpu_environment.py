@@ -9,8 +9,6 @@ import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from scar_components.batch.compute import (
-    ALLOCATION_STRATEGIES,
-    ON_INSTANCES,
     Network,
     changes_in_place,
     check_machines,
@@ -19,6 +17,7 @@ from scar_components.batch.compute import (
 )
 from scar_components.iam_policies import INSTANCE_ASSUME_ROLE
 from scar_components.naming import role_name, stack_identity
+from scar_foundation.batch_rules import ALLOCATION_STRATEGIES, ON_INSTANCES
 
 
 class BatchGpuEnvironmentArgs(TypedDict):

@@ -9,74 +9,14 @@ from typing import Any, Optional
 
 import pulumi
 
-from scar_foundation.limits import (
-    BATCH_ATTEMPTS,
-    BATCH_EPHEMERAL_STORAGE,
-    BATCH_FARGATE_DEFAULT_MEMORY,
-    BATCH_FARGATE_MEMORY,
-    BATCH_MEMORY,
-    BATCH_NODES,
-    BATCH_TIMEOUT,
-    BATCH_VCPUS,
-)
-
-_ONLY_ON_INSTANCES = ("gpus", "shared_memory", "number_nodes")
-_ONLY_ON_FARGATE = ("ephemeral_storage", "assign_public_ip")
-_RANGES = {
-    "attempts": BATCH_ATTEMPTS,
-    "timeout": BATCH_TIMEOUT,
-    "memory": BATCH_MEMORY,
-    "ephemeral_storage": BATCH_EPHEMERAL_STORAGE,
-    "number_nodes": BATCH_NODES,
-}
+from scar_foundation.batch_rules import job_refusals
+from scar_foundation.limits import BATCH_FARGATE_DEFAULT_MEMORY, BATCH_MEMORY, BATCH_VCPUS
 
 
 def check_job(name: str, batch: Mapping[str, Any]) -> None:
     """Raise RunError with everything in a job's arguments that Batch refuses."""
-    platform = batch.get("platform", "EC2")
-    if platform not in ("EC2", "FARGATE"):
-        raise pulumi.RunError(f"{name}: batch.platform: {platform!r} is unknown; use EC2 or FARGATE")
-    problems = [*_of_ranges(batch), *_of_nodes(batch)]
-    problems += _of_fargate(batch) if platform == "FARGATE" else _of_instances(batch)
-    if problems:
-        raise pulumi.RunError("\n".join(f"{name}: batch.{problem}" for problem in problems))
-
-
-def _of_ranges(batch: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{key}: {batch[key]} is out of Batch's range; use {allowed}"
-        for key, allowed in _RANGES.items()
-        if isinstance(batch.get(key), int) and batch[key] not in allowed
-    ]
-
-
-def _of_nodes(batch: Mapping[str, Any]) -> list[str]:
-    count, main = batch.get("number_nodes"), batch.get("main_node_index", 0)
-    if count is None or main < count:
-        return []
-    return [f"main_node_index: {main} is out of range; use 0 to {count - 1}"]
-
-
-def _of_instances(batch: Mapping[str, Any]) -> list[str]:
-    problems = [f"{key}: is for FARGATE only; remove it" for key in _ONLY_ON_FARGATE if batch.get(key)]
-    vcpus = batch.get("vcpus", BATCH_VCPUS.default)
-    if isinstance(vcpus, int | float) and (vcpus < 1 or vcpus != int(vcpus)):
-        problems.append(f"vcpus: {vcpus:g} is not possible on instances; use a whole number, 1 or more")
-    return problems
-
-
-def _of_fargate(batch: Mapping[str, Any]) -> list[str]:
-    problems = [f"{key}: is not available on FARGATE; use EC2" for key in _ONLY_ON_INSTANCES if batch.get(key)]
-    vcpus, memory = batch.get("vcpus", BATCH_VCPUS.default), batch.get("memory", BATCH_FARGATE_DEFAULT_MEMORY)
-    if isinstance(vcpus, int | float) and vcpus not in BATCH_FARGATE_MEMORY:
-        known = ", ".join(f"{one:g}" for one in BATCH_FARGATE_MEMORY)
-        problems.append(f"vcpus: {vcpus:g} is not available on FARGATE; use one of {known}")
-    elif isinstance(vcpus, int | float) and isinstance(memory, int) and memory not in BATCH_FARGATE_MEMORY[vcpus]:
-        fitting = BATCH_FARGATE_MEMORY[vcpus]
-        problems.append(
-            f"memory: {memory} MB does not fit {vcpus:g} vCPUs on FARGATE; use {fitting[0]} to {fitting[-1]}"
-        )
-    return problems
+    if found := list(job_refusals(batch)):
+        raise pulumi.RunError("\n".join(f"{name}: batch.{refusal}" for refusal in found))
 
 
 def container_properties(batch: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

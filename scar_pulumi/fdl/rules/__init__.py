@@ -3,8 +3,13 @@
 from collections.abc import Callable
 
 from scar_pulumi.fdl.document import Document
-from scar_pulumi.fdl.rules.endpoints import costs_are_meant, endpoints_agree, pages_can_be_opened
-from scar_pulumi.fdl.rules.events import no_event_loops, notifications_are_accepted, results_are_kept
+from scar_pulumi.fdl.rules.endpoints import callers_can_be_told, costs_are_meant, endpoints_agree, pages_can_be_opened
+from scar_pulumi.fdl.rules.events import (
+    buckets_have_one_region,
+    no_event_loops,
+    notifications_are_accepted,
+    results_are_kept,
+)
 from scar_pulumi.fdl.rules.functions import batch_can_run, environment_fits, names_are_unique, settings_agree
 from scar_pulumi.fdl.rules.oscar import buckets_start_one_service, services_fit
 from scar_pulumi.fdl.rules.storage import files_exist, providers_are_complete, references_exist, storage_is_known
@@ -15,10 +20,12 @@ RULES: tuple[Callable[[Document], None], ...] = (
     settings_agree,
     batch_can_run,
     services_fit,
+    callers_can_be_told,
     pages_can_be_opened,
     files_exist,
     storage_is_known,
     providers_are_complete,
+    buckets_have_one_region,
     notifications_are_accepted,
     no_event_loops,
     environment_fits,

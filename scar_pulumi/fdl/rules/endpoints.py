@@ -87,6 +87,16 @@ _WITHOUT_PAGE = {
 }
 
 
+def callers_can_be_told(document: Document) -> None:
+    """Check that an endpoint's authorization is one that the file can describe."""
+    for function in document.functions():
+        api = function.values.get("api_gateway", {})
+        if api.get("name") and api.get("method", {}).get("authorizationType") == "CUSTOM":
+            path = f"{function.path}.api_gateway.method.authorizationType"
+            message = "'CUSTOM' needs an authorizer function, which FDL cannot name"
+            document.error(path, message, "use JWT or AWS_IAM")
+
+
 def pages_can_be_opened(document: Document) -> None:
     """Check that a browser can get a function's page and call the function from it."""
     for function in document.functions():

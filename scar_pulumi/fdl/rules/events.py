@@ -8,7 +8,32 @@ from typing import NamedTuple
 
 from scar_foundation.limits import S3_NOTIFICATIONS
 from scar_foundation.notification_filters import Filter
-from scar_pulumi.fdl.document import Document, Link
+from scar_pulumi.fdl.document import Document, FunctionValues, Link
+
+_OWN = ("s3", "default")
+
+
+def buckets_have_one_region(document: Document) -> None:
+    """Check that all functions that a bucket starts are in one region, its own; functions elsewhere may write to it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
+    """
+    readers: dict[str, Link] = {}
+    for link in document.inputs:
+        if not isinstance(link.owner, FunctionValues) or (link.place.provider, link.place.provider_id) != _OWN:
+            continue
+        first = readers.setdefault(link.place.bucket, link)
+        region, other = (one.owner.settings.get("region") for one in (link, first))
+        if region == other:
+            continue
+        message = f"'{link.place.bucket}' also starts '{first.owner.name}' ({document.line(first.path)})"
+        if region and other:
+            message += f" in {other}, and a bucket starts functions in its own region only"
+            hint = f"give '{link.owner.name}' a bucket of its own, or both functions one region"
+            document.error(f"{link.path}.path", message, hint)
+        else:
+            message += f", and both start only if the stack's region is {region or other}"
+            document.warning(f"{link.path}.path", message, "give both functions a region, or none")
 
 
 class _Watch(NamedTuple):

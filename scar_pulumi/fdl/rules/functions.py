@@ -4,8 +4,9 @@ import json
 import re
 from typing import Any
 
+from scar_foundation.batch_rules import environment_refusals, job_refusals
 from scar_foundation.limits import GPU_INSTANCE_TYPE_PATTERN, LAMBDA_ENVIRONMENT_BYTES
-from scar_pulumi.fdl.document import Document, FunctionValues, Link
+from scar_pulumi.fdl.document import Document, FunctionValues, Link, is_serverless
 from scar_pulumi.fdl.kinds import Rule
 from scar_pulumi.fdl.problems import quoted
 from scar_pulumi.fdl.tables.names import BATCH_ROLE, INSTANCE_ROLE, SECURITY_GROUP, SUBNET
@@ -146,8 +147,9 @@ def batch_can_run(document: Document) -> None:
     for function in document.functions():
         batch = function.values.get("batch", {})
         path = f"{function.path}.batch"
-        _batch_numbers(document, path, batch)
         if function.uses_batch:
+            _batch_accepts(document, path, batch)
+            _serverless_has_no_instances(document, path, batch)
             _batch_names(document, path, batch)
             _batch_machines(document, path, batch)
             _batch_nodes(document, path, batch)
@@ -156,20 +158,65 @@ def batch_can_run(document: Document) -> None:
             document.warning(path, f"has no effect: the function's execution_mode is '{mode}'")
 
 
-def _batch_numbers(document: Document, path: str, batch: dict[str, Any]) -> None:
+_PLACES = {
+    **{f"{name}_vcpus": f"compute_resources.{name}_v_cpus" for name in ("min", "desired", "max")},
+    "type": "compute_resources.type",
+    "instance_types": "compute_resources.instance_types",
+    "management": "type",
+    "gpus": "enable_gpu",
+    "number_nodes": "multi_node_parallel.number_nodes",
+    "main_node_index": "multi_node_parallel.main_node_index",
+}
+"""Arguments of components that have another name below `batch`."""
+_FDL_WORDS = {argument: place.rpartition(".")[2] for argument, place in _PLACES.items() if "vcpus" in argument}
+
+
+def _batch_accepts(document: Document, path: str, batch: dict[str, Any]) -> None:
+    """Report what Batch refuses of the environment and the job, in FDL's words."""
+    for refusal in (*environment_refusals(_environment(batch)), *job_refusals(_job(batch))):
+        message, hint = (_in_fdl(text) for text in (refusal.message, refusal.hint))
+        document.error(f"{path}.{_PLACES.get(refusal.key, refusal.key)}", message, hint)
+
+
+def _in_fdl(text: str) -> str:
+    return re.sub(r"\b\w+_vcpus\b", lambda found: _FDL_WORDS.get(found[0], found[0]), text)
+
+
+def _environment(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the compute environment; on Fargate without those that have no effect."""
     resources = batch.get("compute_resources", {})
-    least, wanted, most = (resources.get(f"{name}_v_cpus") for name in ("min", "desired", "max"))
-    where = f"{path}.compute_resources"
-    if least is not None and most is not None and least > most:
-        document.error(f"{where}.min_v_cpus", f"{least} is more than max_v_cpus, {most}", "raise max_v_cpus")
-    elif wanted and most is not None and least is not None and not least <= wanted <= most:
-        message = f"{wanted} is not between min_v_cpus, {least}, and max_v_cpus, {most}"
-        document.error(f"{where}.desired_v_cpus", message, "leave it out: Batch chooses it")
+    arguments = {"type": resources.get("type", "EC2"), "max_vcpus": resources.get("max_v_cpus")}
+    if not is_serverless(batch):
+        arguments |= {
+            "min_vcpus": resources.get("min_v_cpus"),
+            "desired_vcpus": resources.get("desired_v_cpus") or None,
+            "instance_types": resources.get("instance_types"),
+        }
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _job(batch: dict[str, Any]) -> dict[str, Any]:
     nodes = batch.get("multi_node_parallel", {})
-    count, main = nodes.get("number_nodes"), nodes.get("main_node_index")
-    if nodes.get("enabled") and count is not None and main is not None and main >= count:
-        message = f"{main} is not one of the nodes 0 to {count - 1}"
-        document.error(f"{path}.multi_node_parallel.main_node_index", message)
+    arguments = {
+        "platform": "FARGATE" if is_serverless(batch) else "EC2",
+        "vcpus": batch.get("vcpus"),
+        "memory": batch.get("memory"),
+        "gpus": 1 if batch.get("enable_gpu") else None,
+        "number_nodes": nodes.get("number_nodes") if nodes.get("enabled") else None,
+        "main_node_index": nodes.get("main_node_index"),
+    }
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+_OF_INSTANCES = ("instance_types", "min_v_cpus", "desired_v_cpus", "instance_role")
+
+
+def _serverless_has_no_instances(document: Document, path: str, batch: dict[str, Any]) -> None:
+    resources = batch.get("compute_resources", {})
+    for key in _OF_INSTANCES if is_serverless(batch) else ():
+        where = f"{path}.compute_resources.{key}"
+        if document.given(where) and document.is_own(where) and resources.get(key):
+            document.warning(where, f"has no effect: {resources['type']} has no instances")
 
 
 def _batch_names(document: Document, path: str, batch: dict[str, Any]) -> None:
@@ -194,12 +241,12 @@ def _batch_machines(document: Document, path: str, batch: dict[str, Any]) -> Non
     if wanted is not None and most is not None and wanted > most:
         message = f"{wanted} is more than max_v_cpus of the compute environment, {most}: no job could ever start"
         document.error(f"{path}.vcpus", message, "raise compute_resources.max_v_cpus")
+    if is_serverless(batch):
+        return
     types = resources.get("instance_types", [])
     if batch.get("enable_gpu") and types and not any(re.fullmatch(GPU_INSTANCE_TYPE_PATTERN, one) for one in types):
         message = f"none of {', '.join(types)} has a GPU: no job could ever start"
         document.error(f"{where}.instance_types", message, "use one that has, such as g4dn.xlarge")
-    if batch.get("enable_gpu") and str(resources.get("type", "")).startswith("FARGATE"):
-        document.error(f"{where}.type", f"{resources['type']} has no GPUs", "use EC2 or SPOT")
     if resources.get("min_v_cpus"):
         message = f"costs money all the time: {resources['min_v_cpus']} vCPUs run even without jobs"
         document.warning(f"{where}.min_v_cpus", message, "use 0, and instances end with the last job")
@@ -212,11 +259,13 @@ def _batch_nodes(document: Document, path: str, batch: dict[str, Any]) -> None:
     if not nodes.get("enabled") or count is None:
         return
     kind = resources.get("type", "EC2")
-    if kind != "EC2":
+    if kind == "SPOT":
         message = f"{kind} cannot run jobs on several nodes"
         document.error(f"{path}.compute_resources.type", message, "use EC2")
     if batch.get("type") == "UNMANAGED":
         document.error(f"{path}.type", "UNMANAGED environments cannot run jobs on several nodes", "use MANAGED")
+    if is_serverless(batch):
+        return
     each = batch.get("vcpus") or 1
     wanted, where = count * each, f"{path}.compute_resources.max_v_cpus"
     if most is not None and each <= most < wanted and document.given(where):

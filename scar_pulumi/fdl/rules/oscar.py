@@ -17,10 +17,22 @@ def services_fit(document: Document) -> None:
             document.error(path, message, "give each service its own name")
         for section in ("expose", "synchronous"):
             _scale(document, f"{service.path}.{section}", service.values.get(section, {}))
+        _needs_a_cluster_has(document, service)
         _volume(document, service)
         _members(document, service)
         if service.values.get("visibility") == "restricted" and not service.values.get("allowed_users"):
             document.warning(f"{service.path}.visibility", "nobody can use the service", "list 'allowed_users'")
+
+
+def _needs_a_cluster_has(document: Document, service: ServiceValues) -> None:
+    """Report what the local cloud does without: it reads images from files, and runs what an image itself starts."""
+    if service.values.get("image_file") and not service.values.get("image"):
+        message = "works on local stacks only: a cluster pulls its images from a registry"
+        hint = "push the image, and give its reference as 'image' beside it"
+        document.elsewhere(f"{service.path}.image_file", message, hint)
+    if not service.values.get("script") and not document.given(f"{service.path}.script"):
+        hint = "name the script that runs for each event; only local stacks need none"
+        document.elsewhere(service.path, "'script' is missing, which OSCAR needs", hint)
 
 
 def buckets_start_one_service(document: Document) -> None:

@@ -1,7 +1,9 @@
 """Rules about files and storage: files on this machine exist, providers are known and complete, paths name buckets."""
 
 import os
+import re
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +51,20 @@ def _check_script(document: Document, path: str, text: str) -> None:
         return
     try:
         with file.open("rb") as stream:
-            first = stream.readline(1024)
+            start = stream.read(4096)
     except OSError as error:
         document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
         return
-    if first.startswith(b"#!") and first.endswith(b"\r\n"):
-        message = f"{quoted_path(text)} has Windows line endings, so its first line names no interpreter that exists"
+    # For services, the line ends are corrected on the way.
+    if b"\r\n" in start and _shell_runs(start) and path.startswith("functions.aws"):
+        message = f"{quoted_path(text)} has Windows line endings, which a shell takes for a part of each command"
         document.warning(path, message, "convert it, for example with dos2unix")
+
+
+def _shell_runs(script: bytes) -> bool:
+    """Return whether a shell runs a script, as it does without a first line that names an interpreter."""
+    line = script.splitlines()[0]
+    return not line.startswith(b"#!") or re.search(rb"\b(?:a|ba|da|k|z)?sh\b", line) is not None
 
 
 def _check_image(document: Document, path: str, text: str) -> None:
@@ -220,33 +229,61 @@ _NEEDED = {
     "webdav": ("hostname", "login", "password"),
     "rucio": ("host", "account", "access_token"),
 }
+# Its own supervisor gets an access token with a refresh token.
+_NEEDED_ON_CLUSTERS = {**_NEEDED, "rucio": ("host", "account")}
 
 
 def providers_are_complete(document: Document) -> None:
-    """Check that a function can sign in to all storage that it uses, and can write to its outputs."""
+    """Check that functions and services can sign in to all storage that they use, and can write to their outputs."""
+    used = [(link.owner, Provider(link.place.provider, link.place.provider_id), link.path) for link in document.links()]
     reported: set[str] = set()
-    for link in (*document.inputs, *document.outputs):
-        if isinstance(link.owner, FunctionValues):
-            _check_settings(document, link, reported)
+    for owner, provider, path in (*used, *_mounts(document)):
+        if isinstance(owner, FunctionValues):
+            _knows_the_cluster(document, provider, path)
+        if not (isinstance(owner, ServiceValues) and provider in (_CLUSTERS_OWN, Provider("minio", owner.cluster))):
+            _check_settings(document, owner, provider, reported)
     for link in document.outputs:
         if isinstance(link.owner, FunctionValues) and link.place.provider == "rucio":
             hint = "use the WebDAV address of its storage"
             document.error(f"{link.path}.storage_provider", "functions can read from Rucio but not write to it", hint)
 
 
-def _check_settings(document: Document, link: Link, reported: set[str]) -> None:
-    kind, name = link.place.provider, link.place.provider_id
-    settings = document.values.get("storage_providers", {}).get(kind, {}).get(name)
-    path = join(f"storage_providers.{kind}", name)
+def _mounts(document: Document) -> Iterator[tuple[Owner, Provider, str]]:
+    """Return what services mount, of those providers that exist; report the others."""
+    for service in document.services():
+        text, path = service.values.get("mount", {}).get("storage_provider"), f"{service.path}.mount"
+        if not text:
+            continue
+        provider = split_provider(text)
+        problem = _unknown(document, service, text, provider)
+        if problem is None:
+            yield service, provider, path
+        else:
+            document.error(f"{path}.storage_provider", *problem)
+
+
+def _knows_the_cluster(document: Document, provider: Provider, path: str) -> None:
+    """Report uses of a cluster's MinIO: only its operator knows the address where functions on AWS reach it."""
+    declared = document.values.get("storage_providers", {}).get(provider.type, {})
+    if provider != _OWN and provider.id not in declared:
+        message = f"functions on AWS do not know where the MinIO of the cluster '{provider.id}' is"
+        hint = f"declare its endpoint and keys below storage_providers.{provider.type}.{provider.id}"
+        document.elsewhere(f"{path}.storage_provider", message, hint)
+
+
+def _check_settings(document: Document, owner: Owner, provider: Provider, reported: set[str]) -> None:
+    settings = document.values.get("storage_providers", {}).get(provider.type, {}).get(provider.id)
+    path = join(f"storage_providers.{provider.type}", provider.id)
     if settings is None or path in reported:
         return
     reported.add(path)
-    missing = [key for key in _NEEDED[kind] if not document.given(join(path, key)) or settings.get(key) == ""]
+    needed = (_NEEDED_ON_CLUSTERS if isinstance(owner, ServiceValues) else _NEEDED)[provider.type]
+    missing = [key for key in needed if not document.given(join(path, key)) or settings.get(key) == ""]
     if missing:
         what = ", ".join(f"'{key}'" for key in missing)
         are = "is" if len(missing) == 1 else "are"
-        message = f"{what} {are} missing, and '{link.owner.name}' uses this storage"
-        document.error(path, message, "functions need it to sign in")
+        hint = "without them nobody can sign in" if len(missing) > 1 else "without it nobody can sign in"
+        document.error(path, f"{what} {are} missing, and '{owner.name}' uses this storage", hint)
 
 
 def references_exist(document: Document) -> None:

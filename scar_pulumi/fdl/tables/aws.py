@@ -1,5 +1,7 @@
 """One entry of `functions.aws`: its sections `lambda`, `batch`, `iam`, `cloudwatch` and `ecr`."""
 
+from dataclasses import replace
+
 from scar_foundation import limits
 from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Rule, Section, Table, Text, Whole
 from scar_pulumi.fdl.model import Batch, ComputeResources, FileSystem, Function, MultiNodeParallel, Vpc
@@ -296,11 +298,23 @@ _MULTI_NODE_PARALLEL = Section(
     },
 )
 
+_PARTS_OF_A_VCPU = tuple(size for size in limits.BATCH_FARGATE_MEMORY if size < 1)
+
 _BATCH = Section(
     makes=Batch,
     keys={
-        "vcpus": _number("vCPUs of a job.", limits.BATCH_VCPUS, whose="Batch's", link=_JOB),
-        "memory": _number("Memory of a job in MB.", limits.BATCH_MEMORY, "MB", whose="Batch's", link=_JOB),
+        "vcpus": Key(
+            "vCPUs of a job; parts of one on Fargate.",
+            replace(Whole.within(limits.BATCH_VCPUS, whose="Batch's"), besides=_PARTS_OF_A_VCPU),
+            default=limits.BATCH_VCPUS.default,
+            link=_JOB,
+        ),
+        "memory": Key(
+            "Memory of a job in MB; on Fargate one of the sizes that it has for the vCPUs.",
+            Whole.within(limits.BATCH_MEMORY, unit="MB", whose="Batch's"),
+            default_doc=f"`{limits.BATCH_MEMORY.default}`, or the least that Fargate has",
+            link=_JOB,
+        ),
         "enable_gpu": Key("Whether a job gets a GPU.", Flag(), default=False),
         "environment": _environment("Variables of the job; those of the container win over them."),
         "multi_node_parallel": Key("Jobs on several nodes.", _MULTI_NODE_PARALLEL, link=_NODES),

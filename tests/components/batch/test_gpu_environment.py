@@ -143,7 +143,10 @@ def test_instances_start_from_the_image_for_their_type(types: list[str], images:
         ({"type": "SPOT", "allocation_strategy": "BEST_FIT"}, "give spot_fleet_role_arn"),
         ({"allocation_strategy": "CHEAPEST"}, "allocation_strategy: 'CHEAPEST' is not available for EC2"),
         ({"instance_types": []}, "instance_types: an empty list"),
-        ({"instance_types": ["g5g.xlarge"]}, "no machine image with GPUs for g5g.xlarge; give image_id"),
+        (
+            {"instance_types": ["g5g.xlarge"]},
+            "no machine image with GPUs for g5g.xlarge; use another type, or give the component image_id",
+        ),
     ],
 )
 def test_a_combination_that_batch_refuses_is_told_before_anything_is_made(

@@ -23,7 +23,10 @@ from tests.world.pulumi_mocks import Recorder, run_program
         ({"ephemeral_storage": 30}, "batch.ephemeral_storage: is for FARGATE only"),
         ({"attempts": 11}, "batch.attempts: 11 is out of Batch's range; use 1 to 10"),
         ({"timeout": 5}, "batch.timeout: 5 is out of Batch's range; use 60 or more"),
-        ({"number_nodes": 2, "main_node_index": 2}, "batch.main_node_index: 2 is out of range; use 0 to 1"),
+        (
+            {"number_nodes": 2, "main_node_index": 2},
+            "batch.main_node_index: 2 is not one of the nodes 0 to 1; raise number_nodes",
+        ),
     ],
 )
 def test_a_job_that_batch_refuses_is_told_before_anything_is_made(
