@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from pulumi import ComponentResource, Input, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from scar_components.dynamic import AwsResourceProvider, configured_region
+from scar_components.dynamic import AwsResourceProvider, ProviderInForce
 from scar_components.naming import digest, stack_identity
 from scar_foundation.aws_session import error_code
 from scar_foundation.notification_filters import Filter, decoded_filter, encoded_filter
@@ -137,10 +137,12 @@ class BucketNotification(Resource, module="scar", name="BucketNotification"):
             {"function_arn": rule["function_arn"], "prefix": rule.get("prefix", ""), "suffix": rule.get("suffix", "")}
             for rule in args["rules"]
         ]
+        provider = ProviderInForce(opts)
         properties = {
             "bucket": args["bucket"],
             "rules": rules,
-            "region": args.get("region") or configured_region(opts),
+            "region": args.get("region") or provider.region,
+            "aws": provider.settings,
             "mark": f"scar-{digest(stack_identity())}-",
         }
         super().__init__(BucketNotificationProvider(), name, properties, opts)
@@ -156,7 +158,7 @@ class BucketNotificationProvider(AwsResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Replace the resource for another bucket; change rules in place."""
         replaces = ["bucket"] if _olds.get("bucket") != _news.get("bucket") else []
-        changes = bool(replaces) or any(_olds.get(key) != _news.get(key) for key in ("rules", "mark"))
+        changes = bool(replaces) or any(_olds.get(key) != _news.get(key) for key in ("rules", "mark", "aws"))
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -203,7 +205,7 @@ class BucketNotificationProvider(AwsResourceProvider):
         if merged == present:
             return
         try:
-            self.session.client("s3", props.get("region")).put_bucket_notification_configuration(
+            self.session_of(props).client("s3", props.get("region")).put_bucket_notification_configuration(
                 Bucket=bucket,
                 NotificationConfiguration=merged,
                 # S3 checks all destinations, also those of others; removing rules must not fail because of them.
@@ -218,7 +220,7 @@ class BucketNotificationProvider(AwsResourceProvider):
             ) from None
 
     def _configuration(self, props: dict[str, Any]) -> dict[str, Any]:
-        s3 = self.session.client("s3", props.get("region"))
+        s3 = self.session_of(props).client("s3", props.get("region"))
         answer: dict[str, Any] = s3.get_bucket_notification_configuration(Bucket=props["bucket"])
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 

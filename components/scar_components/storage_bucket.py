@@ -7,7 +7,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from scar_components.dynamic import AwsResourceProvider, configured_region
+from scar_components.dynamic import AwsResourceProvider, ProviderInForce
 from scar_components.naming import stack_identity
 from scar_foundation.aws_session import error_code
 
@@ -32,7 +32,9 @@ class StorageBucketProvider(AwsResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Replace the bucket for a new name and change tags in place; the region of a bucket cannot change."""
         replaces = ["bucket"] if _olds.get("bucket") != _news.get("bucket") else []
-        changes = bool(replaces) or any((_olds.get(key) or {}) != (_news.get(key) or {}) for key in ("tags", "owner"))
+        changes = bool(replaces) or any(
+            (_olds.get(key) or {}) != (_news.get(key) or {}) for key in ("tags", "owner", "aws")
+        )
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -74,7 +76,7 @@ class StorageBucketProvider(AwsResourceProvider):
         s3.delete_bucket(Bucket=_id)
 
     def _s3(self, props: dict[str, Any]) -> Any:
-        return self.session.client("s3", props.get("region"))
+        return self.session_of(props).client("s3", props.get("region"))
 
     def _is_ours(self, props: dict[str, Any]) -> bool:
         try:
@@ -88,7 +90,7 @@ class StorageBucketProvider(AwsResourceProvider):
         try:
             # A bucket that was deleted and created by somebody else would receive the account's results.
             answer: dict[str, Any] = self._s3(props).head_bucket(
-                Bucket=bucket, ExpectedBucketOwner=self.session.account
+                Bucket=bucket, ExpectedBucketOwner=self.session_of(props).account
             )
         except botocore.exceptions.ClientError as error:
             if error_code(error) in {"404", "NoSuchBucket"}:
@@ -114,10 +116,12 @@ class StorageBucket(Resource, module="scar", name="StorageBucket"):
 
     def __init__(self, name: str, args: StorageBucketArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Declare the bucket."""
+        provider = ProviderInForce(opts)
         properties = {
             "bucket": args["bucket"],
-            "tags": args.get("tags") or {},
-            "region": args.get("region") or configured_region(opts),
+            "tags": provider.tags(args.get("tags")),
+            "region": args.get("region") or provider.region,
+            "aws": provider.settings,
             "owner": stack_identity(),
             "managed": None,
         }

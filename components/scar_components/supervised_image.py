@@ -6,7 +6,7 @@ import pulumi
 import pulumi.dynamic
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
-from scar_components.dynamic import AwsResourceProvider
+from scar_components.dynamic import AwsResourceProvider, ProviderInForce
 from scar_components.images import ImageError, plan_image, save_plan
 from scar_components.images.image import ImagePlan
 from scar_components.images.plan import load_plan
@@ -14,7 +14,7 @@ from scar_components.images.push import is_pushed, push
 from scar_foundation.aws_session import configured_session
 
 _COMPARED = ("repository_url", "digest")
-_KEPT = (*_COMPARED, "image_uri")
+_KEPT = (*_COMPARED, "image_uri", "aws")
 
 
 class BaseImageArgs(TypedDict):
@@ -61,6 +61,7 @@ class SupervisedImage(pulumi.dynamic.Resource, module="scar", name="SupervisedIm
             "repository_url": repository_url,
             "digest": digest,
             "image_uri": pulumi.Output.concat(repository_url, "@", digest),
+            "aws": ProviderInForce(opts).settings,
         }
         super().__init__(SupervisedImageProvider(), name, properties, opts)
 
@@ -93,7 +94,7 @@ class SupervisedImageProvider(AwsResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare digest and repository."""
-        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in _COMPARED))
+        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in (*_COMPARED, "aws")))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Push the image."""
@@ -107,7 +108,7 @@ class SupervisedImageProvider(AwsResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Check that the repository still has the image; if not, the next update pushes it again."""
-        pushed = is_pushed(props["repository_url"], props["digest"], self.session)
+        pushed = is_pushed(props["repository_url"], props["digest"], self.session_of(props))
         return ReadResult(id_ if pushed else "", _outputs(props))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
@@ -115,8 +116,8 @@ class SupervisedImageProvider(AwsResourceProvider):
 
     def _push(self, props: dict[str, Any]) -> None:
         plan: ImagePlan = load_plan(props["digest"])
-        push(plan, props["repository_url"], self.session)
+        push(plan, props["repository_url"], self.session_of(props))
 
 
 def _outputs(props: dict[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in _KEPT}
+    return {key: props.get(key) for key in _KEPT}

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     import botocore.exceptions
 
 # https://www.pulumi.com/registry/packages/aws/installation-configuration/
-SETTINGS = ("accessKey", "secretKey", "token", "profile", "region", "assumeRoles", "allowedAccountIds")
+SETTINGS = (
+    *("accessKey", "secretKey", "token", "profile", "region", "assumeRoles", "allowedAccountIds"),
+    *("forbiddenAccountIds", "endpoints", "s3UsePathStyle"),
+)
 """Keys of the aws provider's configuration that are supported here."""
-REFUSED = ("assumeRoleWithWebIdentity", "forbiddenAccountIds", "sharedConfigFiles", "sharedCredentialsFiles")
+REFUSED = ("assumeRoleWithWebIdentity", "sharedConfigFiles", "sharedCredentialsFiles")
 """Unsupported keys, with which the provider could use another account than these clients."""
 
 _lock = threading.Lock()
@@ -62,11 +65,12 @@ class AwsSession:
     def account(self) -> str:
         """Number of the credentials' account. Raises RunError if the configuration does not allow it."""
         account = str(self.client("sts").get_caller_identity()["Account"])
-        allowed = json.loads(self._settings.get("allowedAccountIds", "[]"))
-        if allowed and account not in allowed:
+        allowed, forbidden = self._listed("allowedAccountIds"), self._listed("forbiddenAccountIds")
+        if (allowed and account not in allowed) or account in forbidden:
             import pulumi  # noqa: PLC0415 - as above
 
-            raise pulumi.RunError(f"account {account}: is not in aws:allowedAccountIds; use other credentials")
+            rule = "is in aws:forbiddenAccountIds" if account in forbidden else "is not in aws:allowedAccountIds"
+            raise pulumi.RunError(f"account {account}: {rule}; use other credentials")
         return account
 
     def client(self, service: str, region: str | None = None) -> Any:
@@ -76,9 +80,24 @@ class AwsSession:
         with self._lock:
             region = region or self.region
             if (service, region) not in self._clients:
-                retries = Config(retries={"mode": "standard", "max_attempts": 8})
-                self._clients[service, region] = self.boto_session.client(service, region_name=region, config=retries)
+                addressing = (
+                    {"s3": {"addressing_style": "path"}} if self._settings.get("s3UsePathStyle") == "true" else {}
+                )
+                self._clients[service, region] = self.boto_session.client(
+                    service,
+                    region_name=region,
+                    endpoint_url=self._endpoint(service),
+                    config=Config(retries={"mode": "standard", "max_attempts": 8}, **addressing),
+                )
             return self._clients[service, region]
+
+    def _endpoint(self, service: str) -> str | None:
+        urls = [entry[service] for entry in self._listed("endpoints") if entry.get(service)]
+        return str(urls[-1]) if urls else None
+
+    def _listed(self, key: str) -> list[Any]:
+        listed: list[Any] = json.loads(self._settings.get(key, "[]"))
+        return listed
 
     @cached_property
     def boto_session(self) -> Any:
@@ -93,8 +112,8 @@ class AwsSession:
             profile_name=settings.get("profile"),
             region_name=settings.get("region") or os.environ.get("AWS_REGION"),
         )
-        for role in json.loads(settings.get("assumeRoles", "[]")):
-            session = _assume(session, role)
+        for role in self._listed("assumeRoles"):
+            session = _assume(session, role, self._endpoint("sts"))
         return session
 
 
@@ -103,11 +122,11 @@ def error_code(error: "botocore.exceptions.ClientError") -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _assume(session: Any, role: Mapping[str, Any]) -> Any:
+def _assume(session: Any, role: Mapping[str, Any], endpoint: str | None) -> Any:
     import boto3  # noqa: PLC0415 - as above
 
     options = {name: role[key] for key, name in _ASSUME_OPTIONS.items() if role.get(key)}
-    credentials = session.client("sts").assume_role(
+    credentials = session.client("sts", endpoint_url=endpoint).assume_role(
         RoleArn=role["roleArn"], RoleSessionName=role.get("sessionName", "scar-pulumi"), **options
     )["Credentials"]
     return boto3.Session(
