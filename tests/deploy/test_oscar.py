@@ -11,7 +11,7 @@ from scar_pulumi.cloud.oscar import address
 from scar_pulumi.deploy import deploy
 from scar_pulumi.deploy.oscar import creation_order
 from scar_pulumi.fdl import load
-from tests.world.pulumi_mocks import Recorder, run_program
+from tests.world.pulumi_mocks import Recorder, run_program, use_mocks
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 FILE = """\
@@ -134,7 +134,7 @@ def test_on_local_stacks_every_cluster_is_the_local_clouds(
     path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     mocks = Recorder()
-    pulumi.runtime.set_mocks(mocks, project="photos", stack="local", preview=False)
+    use_mocks(mocks, "local")
     (tmp_path / "state" / "local").mkdir(parents=True)
     (tmp_path / "state" / "local" / "port").write_text("4567")
     exported = outputs(monkeypatch, path)

@@ -1,7 +1,9 @@
 """Pulumi's mocks: every resource is recorded, and ids and the outputs that a provider would compute are made up."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -83,8 +85,22 @@ def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
 def recorder() -> Recorder:
     """Run the test's program under mocks, in stack `dev` of project `photos`."""
     mocks = Recorder()
-    pulumi.runtime.set_mocks(mocks, project="photos", stack="dev", preview=False)
+    use_mocks(mocks, "dev")
     return mocks
+
+
+def use_mocks(mocks: Recorder, stack: str) -> None:
+    """Run the programs that follow under mocks, in a stack of project `photos`.
+
+    They get an event loop, which the SDK expects and which `asyncio.run` of an earlier test has taken away.
+    """
+    asyncio.set_event_loop(_event_loop())
+    pulumi.runtime.set_mocks(mocks, project="photos", stack=stack, preview=False)
+
+
+@cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
 
 
 def run_program(program: Callable[[], Any]) -> None:
