@@ -25,18 +25,28 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from scar_foundation.errors import InputError
+
 CacheKind = Literal["builds", "documents", "holders", "layers", "packages", "plans", "supervisor"]
 """What is cached of images: archives built from Dockerfiles, documents from registries, which repository holds a blob,
 compressed layers, Python packages of the supervisor, plans on their way to the provider, supervisor layers."""
 
 
 def cache_directory() -> Path:
-    """Return the directory of everything that can be made again; it may be deleted at any time."""
+    """Return the directory of everything that can be made again; it may be deleted at any time.
+
+    Raises:
+        InputError: It cannot be made.
+    """
     return _base("SCAR_CACHE_DIR", "XDG_CACHE_HOME", Path.home() / ".cache")
 
 
 def state_directory() -> Path:
-    """Return the directory of what must last."""
+    """Return the directory of what must last.
+
+    Raises:
+        InputError: It cannot be made.
+    """
     return _base("SCAR_STATE_DIR", "XDG_STATE_HOME", Path.home() / ".local" / "state")
 
 
@@ -105,7 +115,12 @@ def _base(own: str, xdg: str, fallback: Path) -> Path:
         path = Path(explicit).absolute()
     else:
         path = Path(os.environ.get(xdg) or fallback).absolute() / "scar-pulumi"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: the folder cannot be made ({error.strerror}); set {own} to one that you may write to"
+        ) from None
     return path
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -19,6 +20,7 @@ _PATIENCE_SECONDS = 2.0
 _TERMINAL_SECONDS = 0.2
 _FILE_SECONDS = 10.0
 _BAR_COLUMNS = 24
+_TICKING = re.compile(r"(?P<label>.+): \d+ s(?:, .+)?")
 
 
 class Console:
@@ -32,8 +34,11 @@ class Console:
         self.json = json
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
+        self.follows = False
+        """Whether what runs goes on until Ctrl-C, which is then no error."""
         self._lock = threading.Lock()
         self._status = ""
+        self._told: set[str] = set()
 
     @property
     def interactive(self) -> bool:
@@ -52,6 +57,21 @@ class Console:
     def note(self, text: str, colour: str = "") -> None:
         """Print a line that is not part of the result."""
         self._line(self.stderr, click.style(text, fg=colour) if colour and is_coloured(self.stderr) else text)
+
+    def tell(self, text: str) -> None:
+        """Print what takes long once, however often the seconds are told that it has taken: `LABEL: 12 s`.
+
+        A live terminal shows the seconds in a line that the next one replaces.
+        """
+        ticking = _TICKING.fullmatch(text)
+        label = ticking["label"] if ticking else text
+        if label not in self._told:
+            self._told.add(label)
+            self.note(label)
+        elif not ticking:
+            self.note(text)
+        if ticking and is_live(self.stderr):
+            self.status(text)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
@@ -111,7 +131,7 @@ class Console:
 
     def status(self, text: str) -> None:
         """Show a line that the next one replaces; on a file it is a line like others."""
-        if not self.stderr.isatty():
+        if not is_live(self.stderr):
             self._line(self.stderr, text)
             return
         with self._lock:
@@ -162,7 +182,7 @@ class Progress:
         self._console.settle()
 
     def _show(self) -> None:
-        live = self._console.stderr.isatty()
+        live = is_live(self._console.stderr)
         pause = _PATIENCE_SECONDS
         while not self._done.wait(pause):
             pause = _TERMINAL_SECONDS if live else _FILE_SECONDS
@@ -190,9 +210,14 @@ class Progress:
         return captured.get().partition("\n")[0]
 
 
+def is_live(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal that can rewrite a line: one with TERM=dumb cannot."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def is_coloured(stream: TextIO) -> bool:
     """Return whether a stream takes colours: a terminal, unless NO_COLOR is set (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR")
+    return is_live(stream) and not os.environ.get("NO_COLOR")
 
 
 def printable(text: str) -> str:

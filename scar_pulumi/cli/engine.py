@@ -15,7 +15,7 @@ def engine(console: Console) -> Document:
 
     Preparing takes some minutes, once. Shows the engine's version, where it comes from, and its command.
     """
-    found = pulumi.find_engine(console.note)
+    found = pulumi.find_engine(console.tell)
     document = {"version": found.version, "origin": found.origin, "command": str(found.command)}
     for name, value in document.items():
         console.say(f"{name:<9}{value}")

@@ -17,8 +17,17 @@ from scar_foundation.errors import ScarError
 from scar_pulumi.cli.output import count
 from scar_pulumi.client.cloud_errors import translated
 
+_NOT_WRITABLE = "choose another place, or let this user write there (SCAR_STATE_DIR, SCAR_CACHE_DIR)"
+_FULL = "make room, or choose another disk (SCAR_STATE_DIR, SCAR_CACHE_DIR)"
 # Full disks and folders without permission are nobody's bug.
-_OF_THE_MACHINE = {errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENOSPC, errno.EPERM, errno.EROFS}
+_ADVICE: Mapping[int, str] = {
+    errno.EACCES: _NOT_WRITABLE,
+    errno.EDQUOT: _FULL,
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENOSPC: _FULL,
+    errno.EPERM: _NOT_WRITABLE,
+    errno.EROFS: _NOT_WRITABLE,
+}
 
 
 @dataclass(frozen=True)
@@ -29,10 +38,14 @@ class Failure:
     exit_code: int
     problems: tuple[Any, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    shown: str = ""
+    """What is left to say on a terminal that has shown the reasons as they came; empty for the whole message."""
 
     @property
     def text(self) -> str:
         """The message for a terminal; mistakes in a file have lines of their own, as compilers write them."""
+        if self.shown:
+            return f"error: {self.shown}"
         if not self.problems:
             return f"error: {self.message}"
         errors = sum(getattr(problem, "severity", "error") == "error" for problem in self.problems)
@@ -53,9 +66,11 @@ def describe(error: Exception) -> Failure:
     error = translated(error) or error
     if isinstance(error, ScarError):
         details = error.document() if hasattr(error, "document") else {}
-        return Failure(str(error), error.exit_code, tuple(getattr(error, "problems", ())), details)
-    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
-        return Failure(f"{error.filename or 'this machine'}: {error.strerror}", 1)
+        return Failure(
+            str(error), error.exit_code, tuple(getattr(error, "problems", ())), details, getattr(error, "shown", "")
+        )
+    if isinstance(error, OSError) and (advice := _ADVICE.get(error.errno or 0)):
+        return Failure(f"{error.filename or 'this machine'}: {error.strerror}; {advice}", 1)
     return Failure(f"{_summary(error)}; this is a bug in scar-pulumi, its traceback is in {_saved(error)}", 1)
 
 

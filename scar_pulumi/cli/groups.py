@@ -7,6 +7,27 @@ from typing import Any
 
 import click
 
+# What SCAR, Pulumi, Terraform, AWS and shells call them.
+_ELSEWHERE: Mapping[str, str] = {
+    "apply": "up",
+    "call": "invoke",
+    "cp": "put",
+    "create": "up",
+    "delete": "destroy",
+    "deploy": "up",
+    "download": "get",
+    "init": "up",
+    "list": "ls",
+    "log": "logs",
+    "plan": "preview",
+    "run": "invoke",
+    "update": "up",
+    "upload": "put",
+}
+_DELETING = frozenset({"cancel", "destroy", "reset", "rm"})
+_CERTAIN = 0.8
+"""How alike a name and a command are that deletes, in difflib's ratio."""
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -66,12 +87,24 @@ class Group(click.Group):
         """Find the command; a name that does not exist may resemble one that does."""
         name, known = args[0], self.list_commands(ctx)
         if name not in known and not ctx.resilient_parsing and not name.startswith("-"):
-            from difflib import get_close_matches  # noqa: PLC0415 - help needs none of it
-
-            close = get_close_matches(name, known, n=1)
-            meant = f"; did you mean {close[0]}?" if close else ""
+            close = _meant(name, known)
+            meant = f"; did you mean {close}?" if close else ""
             raise click.UsageError(f"{name}: no such {self.noun}{meant} (there are: {', '.join(known)})", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """Return the command that a name stands for elsewhere, or is a misspelling of; empty for none.
+
+    What deletes is proposed only for its own misspellings: `deploy` resembles `destroy`.
+    """
+    if (same := _ELSEWHERE.get(name, "")) in known:
+        return same
+    from difflib import get_close_matches  # noqa: PLC0415 - help needs none of it
+
+    close = get_close_matches(name, [one for one in known if one not in _DELETING], n=1)
+    certain = get_close_matches(name, known, n=1, cutoff=_CERTAIN)
+    return next(iter([*certain, *close]), "")
 
 
 class VerbGroup(Group):

@@ -1,11 +1,11 @@
 """`local`: the local cloud on this machine."""
 
 import dataclasses
-import json
 import shlex
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,7 +35,7 @@ local = Group(name="local", help="Start, stop and use the local cloud.")
 @click.pass_obj
 def start(console: Console) -> Document:
     """Start it, if it is not running; any verb on a local stack does that."""
-    status = cloud.LocalCloud().start(console.note)
+    status = cloud.LocalCloud().start(console.tell)
     console.say(f"running at {status.endpoint} (process {status.pid})")
     return _status_document(status)
 
@@ -63,9 +63,24 @@ def status(console: Console) -> Document:
         console.say("not running; any verb on a local stack starts it")
         return {"running": False}
     console.say(f"running at {found.endpoint} (process {found.pid}, since {moment(found.started)})")
-    for name, value in found.details.items():
-        console.say(f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+    for line in _detail_lines(found.details):
+        console.say(line)
     return _status_document(found)
+
+
+def _detail_lines(details: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Write details for people: one a line, those inside others indented."""
+    for name, value in details.items():
+        label = f"{indent}{name.replace('_', ' ')}:"
+        if isinstance(value, Mapping) and any(isinstance(one, Mapping | list) for one in value.values()):
+            yield label
+            yield from _detail_lines(value, f"{indent}  ")
+        elif isinstance(value, Mapping):
+            yield f"{label} {', '.join(f'{key} {one}' for key, one in value.items()) or 'none'}"
+        elif isinstance(value, list):
+            yield f"{label} {', '.join(map(str, value)) or 'none'}"
+        else:
+            yield f"{label} {value}"
 
 
 @local.command
@@ -75,6 +90,7 @@ def status(console: Console) -> Document:
 def logs(console: Console, follow: bool) -> Document | None:
     """Show the log of the local cloud itself."""
     lines = []
+    console.follows = follow
     for line in cloud.LocalCloud().logs(follow=follow):
         text = line.rstrip("\n")
         if console.json and follow:
@@ -133,7 +149,7 @@ def run(console: Console, file: Path, function: str, input_file: Path | None, fo
 @click.pass_obj
 def env(console: Console, stack: str) -> Document:
     """Print what `eval "$(scar-pulumi local env)"` sets, so that plain `pulumi up` works on a local stack."""
-    found = local_environment(stack, console.note, console.stderr)
+    found = local_environment(stack, console.tell, console.stderr)
     for name in found.unset:
         console.say(f"unset {name}")
     for name, value in found.environment.items():

@@ -32,6 +32,7 @@ class LinePrinter:
     def show(self, lines: Iterable[LogLine]) -> list[Document] | None:
         """Print lines and return them as documents; None when they were followed."""
         shown: list[Document] = []
+        self.console.follows = self.follow
         for line in lines:
             if self.follow and self.console.json:
                 self.console.json_line(line.document())

@@ -97,6 +97,8 @@ def _run(arguments: list[str], console: Console) -> int:
     except _Terminated:
         return _report(console, Failure("terminated", _TERMINATED))
     except KeyboardInterrupt:
+        if console.follows:
+            return _INTERRUPTED
         return _report(console, Failure("interrupted", _INTERRUPTED))
     except BrokenPipeError:
         raise

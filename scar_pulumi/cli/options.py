@@ -71,7 +71,7 @@ def deployments_options(*, search: bool) -> Callable[[Decorated], Decorated]:
             console: Console, /, *, stack: str, fdl: Path | None = None, project: str | None = None, **options: Any
         ) -> Any:
             at_most_one({"--fdl": fdl, "--project": project})
-            deployments = Deployments.find(stack, project=project, fdl=fdl, progress=console.note)
+            deployments = Deployments.find(stack, project=project, fdl=fdl, progress=console.tell)
             return command(console, deployments, **options)
 
         decorated: Any = click.pass_obj(run)

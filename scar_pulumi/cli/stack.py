@@ -58,7 +58,7 @@ class ChosenStack:
 
     def open(self) -> "Stack":
         """Return the stack, ready for operations."""
-        shown: dict[str, Any] = {"progress": self.console.note, "stream": self.console.stderr}
+        shown: dict[str, Any] = {"progress": self.console.tell, "stream": self.console.stderr}
         if self.project is not None:
             return open_project(self.project, self.name, config=self.config, **shown)
         self._must_exist()
@@ -222,8 +222,6 @@ def _checked(chosen: ChosenStack) -> "Fdl | None":
     from scar_pulumi.fdl import FdlError, load  # noqa: PLC0415 - likewise
 
     fdl = load(chosen.file, chosen.overrides)
-    for warning in fdl.warnings:
-        chosen.console.note(str(warning), "yellow")
     if problems := undeployable(fdl, chosen.name):
         raise FdlError(problems)
     return fdl
@@ -298,7 +296,7 @@ def _show_outputs(chosen: ChosenStack, outputs: Mapping[str, Any]) -> None:
 
 def _remaining_buckets(chosen: ChosenStack, outputs: Mapping[str, Any]) -> list[Document]:
     """Show which buckets remain, and the command that removes each."""
-    deployments = Deployments.find(chosen.name, progress=chosen.console.note)
+    deployments = Deployments.find(chosen.name, progress=chosen.console.tell)
     documents: list[Document] = []
     for bucket in deployments.remaining_buckets(StackOutputs.read_any(outputs)):
         command = f"scar-pulumi rm {bucket.name} --recursive{stack_hint(chosen.name)}"

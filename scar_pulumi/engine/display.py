@@ -1,5 +1,6 @@
 """Shows an operation live: one line per finished resource, what runs now and for how long, and the diagnostics."""
 
+import os
 import shutil
 import sys
 import threading
@@ -33,16 +34,17 @@ _INTERNAL = ("pulumi:pulumi:", "pulumi:providers:")
 class Display:
     """Renders the engine's events on a stream, as a live last line where that is a terminal.
 
+    `told` are diagnostics that were shown before, which are not shown again; those shown here are added.
     Elsewhere a line says what runs whenever nothing was written for two seconds, then four, up to sixteen.
     """
 
-    def __init__(self, activity: str, stream: TextIO | None = None) -> None:
+    def __init__(self, activity: str, stream: TextIO | None = None, told: set[tuple[str, str]] | None = None) -> None:
         self._stream = stream or sys.stderr
         self._activity = activity
-        self._live = self._stream.isatty()
+        self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._running: dict[str, tuple[str, float]] = {}
         self._waiting: dict[str, str] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._told = set() if told is None else told
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._started = self._written = time.monotonic()

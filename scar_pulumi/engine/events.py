@@ -13,6 +13,10 @@ _COLOUR = re.compile(r"<\{%.*?%\}>")
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _TRACEBACK = "Traceback (most recent call last):"
 _UNHANDLED = "an unhandled error occurred: "
+_CALLING = "Exception calling application: "
+_OF_PROGRAMS = ("Program failed with an unhandled exception", "python inline source runtime error")
+# A function of a provider that failed says so twice: `invoke of T failed: invocation of T returned an error: …`.
+_INVOKE = re.compile(r"invoke of (\S+) failed: invocation of \S+ returned an error: ")
 
 # `package.module.SomeError: text`: the class only says what the text says better.
 _OWN_ERROR = re.compile(r"^(?:scar_components|scar_foundation|scar_pulumi|pulumi)(?:\.\w+)*\.\w+: (?=.)", re.DOTALL)
@@ -28,10 +32,10 @@ _NOISE = (
 def clean_message(message: str) -> str:
     """Return the message without markup; "" when it tells the user nothing."""
     text = _ESCAPE.sub("", _COLOUR.sub("", message)).strip().removeprefix("error: ").removeprefix("warning: ")
-    text = text.removeprefix(_UNHANDLED)
+    text = text.removeprefix(_UNHANDLED).removeprefix(_CALLING)
     if any(pattern.match(text) for pattern in _NOISE):
         return ""
-    return text if os.environ.get("SCAR_DEBUG") else _without_traceback(text)
+    return text if os.environ.get("SCAR_DEBUG") else _INVOKE.sub(r"\1: ", _without_traceback(text))
 
 
 def _without_traceback(text: str) -> str:
@@ -39,12 +43,13 @@ def _without_traceback(text: str) -> str:
     if _TRACEBACK not in text or _is_of_the_program(text):
         return text
     raised = _raised(text.rpartition(_TRACEBACK)[2])
-    return _OWN_ERROR.sub("", raised) if raised else text
+    return _OWN_ERROR.sub("", raised).removeprefix("Exception: ") if raised else text
 
 
 def _is_of_the_program(text: str) -> bool:
-    # A mistake in somebody's own program is found by its traceback.
-    return text.startswith(("Program failed with an unhandled exception", "python inline source runtime error"))
+    # A mistake in somebody's own program is found by its traceback; what the SDK raises last is the engine's answer.
+    last = text.rpartition('  File "')[2].partition('"')[0]
+    return text.startswith(_OF_PROGRAMS) and "/site-packages/pulumi/" not in last
 
 
 def _raised(traceback: str) -> str:

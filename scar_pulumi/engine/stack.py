@@ -43,7 +43,14 @@ class OperationCancelledError(EngineError):
 
 
 class OperationFailedError(EngineError):
-    """The engine ended an operation with errors; they were shown as they happened, and are in the message."""
+    """The engine ended an operation with errors, which are in the message.
+
+    `shown` is what is left to say where they were shown as they happened; empty where they were not.
+    """
+
+    def __init__(self, message: str, shown: str = "") -> None:
+        self.shown = shown
+        super().__init__(message)
 
 
 _Operation = Callable[[QuietStack, dict[str, Any]], object]
@@ -90,6 +97,7 @@ class Stack:
         self._program = program
         self._cloud = cloud
         self._stream = stream or sys.stderr
+        self._told: set[tuple[str, str]] = set()
         self._progress = progress or self._write
         self._command: Command | None = None
         self._opened: QuietStack | None = None
@@ -199,7 +207,7 @@ class Stack:
         report = Report()
         with (
             self.seconds.timed(verb),
-            Display(_ACTIVITIES[verb], self._stream) as display,
+            Display(_ACTIVITIES[verb], self._stream, self._told) as display,
             self._translating_errors(verb, report),
         ):
 
@@ -267,7 +275,9 @@ class Stack:
         except (CommandError, RuntimeError) as error:
             if not command.interruptions:
                 reasons = "\n".join(report.errors) or command.error_lines() or str(error)
-                raise OperationFailedError(f"{verb} of stack {self.name} failed: {reasons}") from None
+                failed = f"{verb} of stack {self.name} failed"
+                shown = f"{failed}; the reasons are above" if report.errors else ""
+                raise OperationFailedError(f"{failed}: {reasons}", shown) from None
             self._release_own_lock()
             raise OperationCancelledError(
                 f"{verb} of stack {self.name} was cancelled; `scar-pulumi {verb}` continues from here"

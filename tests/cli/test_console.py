@@ -42,6 +42,30 @@ def test_a_table_on_a_terminal_shows_text_as_it_is(monkeypatch: pytest.MonkeyPat
     assert lines == [["NAME", "PROJECT"], ["[red]x[/red]", r"\x1b[2J\x1b[31m", ":smile:", "https://x"], ["b", "-"]]
 
 
+def test_a_dumb_terminal_gets_no_colours_and_no_rewritten_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    stdout, stderr = Terminal(), Terminal()
+    console = Console(stdout=stdout, stderr=stderr)
+    console.warn("careful")
+    console.status("working")
+    console.status("still working")
+    show_table(console, ("NAME",), [("b",)])
+    assert stderr.getvalue() == "warning: careful\nworking\nstill working\n"
+    assert "\x1b" not in stdout.getvalue()
+
+
+def test_what_takes_long_is_told_once_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    label = "building the engine (once, about four minutes)"
+    for stderr, rewritten in ((io.StringIO(), 0), (Terminal(), 2)):
+        console = Console(stdout=io.StringIO(), stderr=stderr)
+        for line in (f"{label}: 2 s, 5 of 900 packages", f"{label}: 4 s", "starting"):
+            console.tell(line)
+        lines = stderr.getvalue().replace("\r\x1b[K", "\n").splitlines()
+        assert [line for line in lines if line in (label, "starting")] == [label, "starting"]
+        assert len([line for line in lines if " s" in line.removeprefix(label)]) == rewritten
+
+
 def test_a_table_in_a_file_is_plain_columns() -> None:
     stdout = io.StringIO()
     show_table(Console(stdout=stdout, stderr=io.StringIO()), ("NAME", "PROJECT"), [(ODD, "p"), ("b", "")])

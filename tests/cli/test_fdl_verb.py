@@ -70,7 +70,7 @@ functions:
 """)
     answer = scar("up", path, "--yes")
     assert answer.status == 2
-    said = f"{path}:4:12 functions.aws[0].batch: memory: 1024 MB does not fit 1 vCPUs on FARGATE; use 2048 to 8192"
+    said = f"{path}:4:21 functions.aws[0].batch.memory: 1024 MB does not fit 1 vCPUs on FARGATE; use 2048 to 8192"
     assert said in answer.stderr
     assert engine.asked == []
 

@@ -43,6 +43,24 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> type[FakeCloud]:
     return FakeCloud
 
 
+def test_details_of_the_local_cloud_are_short_lines(
+    scar: Scar, cloud: type[FakeCloud], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = {"executor": "bubblewrap", "containers": [], "events": {"background": {"running": 0, "waiting": 2}}}
+    details = {"journal_bytes": 7, "jobs": {"succeeded": 1, "failed": 0}, "requests": {}, "runner": runner}
+    cloud.running = Status(1, 2, "http://127.0.0.1:2", 0.0, "1", details)
+    assert scar("local", "status").stdout.splitlines()[1:] == [
+        "journal bytes: 7",
+        "jobs: succeeded 1, failed 0",
+        "requests: none",
+        "runner:",
+        "  executor: bubblewrap",
+        "  containers: none",
+        "  events:",
+        "    background: running 0, waiting 2",
+    ]
+
+
 def test_the_local_cloud_starts_tells_about_itself_and_stops(scar: Scar) -> None:
     assert scar("local", "status", "--json").json == {"running": False}
     started = scar("local", "start", "--json")

@@ -14,6 +14,7 @@ from scar_foundation.errors import ScarError
 from scar_pulumi.cli.main import GROUPS
 from scar_pulumi.cli.stack import ChosenStack
 from scar_pulumi.client.cloud_errors import about, translated
+from scar_pulumi.engine import OperationFailedError
 from tests.world.waiting import wait_for
 
 from .conftest import Scar
@@ -67,6 +68,11 @@ def test_help_imports_nothing_that_takes_long(arguments: list[str]) -> None:
         (["invoke", "f", "--data", "x", "--file", "y"], "--file: not allowed with --data; leave out one of the two"),
         (["local"], "no action is given (there are: start, stop, status, logs, reset, run, env)"),
         (["put", "bucket"], "Missing argument 'FILE...'"),
+        (["deploy", "x.yaml"], "deploy: no such verb; did you mean up? (there are:"),
+        (["delete"], "did you mean destroy?"),
+        (["destory"], "did you mean destroy?"),
+        (["destiny"], "destiny: no such verb (there are:"),
+        (["jobs", "list"], "did you mean ls?"),
         (["local", "strat"], "strat: no such action; did you mean start?"),
         (["jobs", "ls", "--status", "lost"], "'lost' is not one of"),
         (["ls", "--fdl", "a.yaml", "--project", "b"], "--project: not allowed with --fdl"),
@@ -125,6 +131,37 @@ def test_a_bug_is_one_line_and_its_traceback_a_private_file(
     assert str(saved) in answer.stderr
     assert "Traceback" in saved.read_text()
     assert saved.stat().st_mode & 0o777 == 0o600
+
+
+def test_folders_that_cannot_be_made_are_told_with_the_variable_that_chooses_others(
+    scar: Scar, monkeypatch: pytest.MonkeyPatch, directories: Path
+) -> None:
+    (directories / "home").write_text("a file")
+    for name in ("SCAR_STATE_DIR", "SCAR_CACHE_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(directories / "home"))
+    answer = scar("ls")
+    assert answer.status == 2
+    assert answer.stderr == (
+        f"error: {directories}/home/.local/state/scar-pulumi: the folder cannot be made (Not a directory); "
+        "set SCAR_STATE_DIR to one that you may write to\n"
+    )
+    assert "set SCAR_CACHE_DIR" in scar("engine").stderr
+
+
+def test_a_place_without_permission_is_told_with_what_to_do(scar: Scar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ChosenStack, "open", failing(PermissionError(13, "Permission denied", "/x")))
+    assert scar("outputs").stderr.startswith("error: /x: Permission denied; choose another place, or let this user")
+
+
+def test_reasons_that_were_shown_as_they_came_are_in_the_document_and_not_shown_again(
+    scar: Scar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OperationFailedError("up of stack local failed: f: no", "up of stack local failed; the reasons are above")
+    monkeypatch.setattr(ChosenStack, "open", failing(error))
+    answer = scar("outputs", "--json")
+    assert answer.stderr == "error: up of stack local failed; the reasons are above\n"
+    assert answer.json["error"]["message"] == "up of stack local failed: f: no"
 
 
 def test_mistakes_in_a_file_are_all_told_and_listed_in_the_document(scar: Scar, directories: Path) -> None:
@@ -187,3 +224,18 @@ def test_errors_of_the_cloud_are_sentences() -> None:
     assert translated(ValueError()) is None
     with pytest.raises(ValueError, match="not the cloud's"), about("bucket b"):
         raise ValueError("not the cloud's")
+
+
+def test_ctrl_c_ends_what_is_followed_without_an_error(directories: Path) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\nimport scar_pulumi.cloud\n"
+        "from scar_pulumi.cli.main import main\n"
+        "class Cloud:\n    def logs(self, follow):\n        yield 'one'\n        Path('ready').touch()\n"
+        "        time.sleep(60)\n"
+        "scar_pulumi.cloud.LocalCloud = Cloud\nsys.exit(main(['local', 'logs', '-f']))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for((directories / "ready").exists, 30, "the log is followed")
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout, stderr) == (130, b"one\n", b"")

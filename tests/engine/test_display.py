@@ -14,6 +14,18 @@ def event(number: int, **details: object) -> EngineEvent:
     return EngineEvent.from_json({"sequence": number, "timestamp": 1, **details})
 
 
+def test_what_was_told_in_a_preview_is_not_told_again() -> None:
+    told: set[tuple[str, str]] = set()
+    shown = []
+    for _ in range(2):
+        stream = io.StringIO()
+        with Display("working", stream, told) as display:
+            warning = {"urn": "", "message": "it may cost money", "color": "never", "severity": "warning"}
+            display.show(event(1, diagnosticEvent=warning))
+        shown.append(stream.getvalue().count("it may cost money"))
+    assert shown == [1, 0]
+
+
 def test_what_a_resource_waits_for_is_shown_beside_it() -> None:
     stream = io.StringIO()
     step = {"op": "delete", "urn": QUEUE, "type": "aws:batch/jobQueue:JobQueue", "provider": ""}

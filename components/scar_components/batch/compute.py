@@ -70,7 +70,7 @@ class Network:
         if security_group_ids:
             self.security_group_ids = list(security_group_ids)
         else:
-            self.security_group_ids = [self._default_group(vpc or self._vpc_of(subnet_ids))]
+            self.security_group_ids = [self._default_group(vpc or self._vpc_of(name, subnet_ids))]
 
     def _default_vpc(self, name: str) -> Output[str]:
         filters: Any = [{"name": "is-default", "values": ["true"]}]
@@ -82,10 +82,18 @@ class Network:
         found: Any = aws.ec2.get_subnets_output(filters=filters, region=self._region, opts=self._invoke)
         return Output.from_input(found.ids).apply(lambda ids: sorted(ids) if ids else [_first(name, ids)])
 
-    def _vpc_of(self, subnet_ids: Optional[Sequence[Input[str]]]) -> Output[str]:
-        first = (subnet_ids or [""])[0]
-        found: Any = aws.ec2.get_subnet_output(id=first, region=self._region, opts=self._invoke)
-        return Output.from_input(found.vpc_id)
+    def _vpc_of(self, name: str, subnet_ids: Optional[Sequence[Input[str]]]) -> Output[str]:
+        def look_up(subnet: str, region: Optional[str]) -> str:
+            options = pulumi.InvokeOptions(parent=self._invoke.parent, provider=self._invoke.provider)
+            try:
+                return str(aws.ec2.get_subnet(id=subnet, region=region, opts=options).vpc_id)
+            except Exception as error:  # noqa: BLE001 - the SDK raises nothing more precise
+                raise pulumi.RunError(
+                    f"{name}: subnet_ids: {subnet} is not found ({str(error).rpartition(': ')[2]}); correct the id "
+                    "(in FDL, compute_resources.subnets), or give security_group_ids as well"
+                ) from None
+
+        return Output.all((subnet_ids or [""])[0], self._region).apply(lambda given: look_up(*given))
 
     def _default_group(self, vpc: Output[str]) -> Output[str]:
         found: Any = aws.ec2.get_security_group_output(
