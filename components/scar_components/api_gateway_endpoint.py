@@ -12,7 +12,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from scar_components.naming import access_log_name, stack_identity
+from scar_components.naming import access_log_name, stack_identity, statement_id
 from scar_foundation.limits import HTTP_API_TIMEOUT, LOG_RETENTION_DAYS
 
 
@@ -297,7 +297,7 @@ class ApiGatewayEndpoint(ComponentResource):
             )
         aws.lambda_.Permission(
             f"{name}-permission",
-            statement_id=f"{name}-endpoint",
+            statement_id=statement_id(f"{name}-endpoint"),
             action="lambda:InvokeFunction",
             function=function["function_arn"],
             principal="apigateway.amazonaws.com",

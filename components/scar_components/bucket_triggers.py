@@ -11,7 +11,7 @@ from pulumi import ComponentResource, Input, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from scar_components.dynamic import AwsResourceProvider, ProviderInForce
-from scar_components.naming import digest, stack_identity
+from scar_components.naming import digest, stack_identity, statement_id
 from scar_foundation.aws_session import error_code
 from scar_foundation.notification_filters import Filter, decoded_filter, encoded_filter
 
@@ -84,7 +84,7 @@ class BucketTriggers(ComponentResource):
         return [
             aws.lambda_.Permission(
                 f"{name}-{function_name}-permission",
-                statement_id=_statement_id(args["bucket"]),
+                statement_id=statement_id(f"bucket-{args['bucket']}"),
                 action="lambda:InvokeFunction",
                 function=function_arn,
                 principal="s3.amazonaws.com",
@@ -99,11 +99,6 @@ class BucketTriggers(ComponentResource):
 
 def _trigger_order(trigger: Trigger) -> tuple[str, str, str]:
     return trigger["function_name"], trigger.get("prefix", ""), trigger.get("suffix", "")
-
-
-def _statement_id(bucket: str) -> str:
-    # Letters, digits, '-' and '_' only: https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
-    return "bucket-" + bucket.replace(".", "_")
 
 
 class NotificationRule(TypedDict):

@@ -5,7 +5,17 @@ import re
 
 import pulumi
 
-from scar_foundation.limits import IAM_ROLE_NAME_CHARACTERS
+from scar_foundation.limits import (
+    ECR_REPOSITORY_CHARACTERS,
+    IAM_ROLE_NAME_CHARACTERS,
+    LAMBDA_STATEMENT_ID_CHARACTERS,
+    S3_BUCKET_PREFIX_CHARACTERS,
+)
+
+LOWER_CASE = "a-z0-9"
+"""What names of buckets and repositories may have beside hyphens."""
+WORD = "A-Za-z0-9_"
+"""What most other names may have beside hyphens."""
 
 
 def stack_identity() -> str:
@@ -19,7 +29,7 @@ def stack_identity() -> str:
 def role_name(function_name: str, identity: str) -> str:
     """Return the name of a function's role. Role names are unique in an account, so it has a digest of the stack."""
     suffix = f"-role-{digest(identity, function_name)}"
-    return function_name[: IAM_ROLE_NAME_CHARACTERS - len(suffix)] + suffix
+    return _cleaned(function_name, WORD)[: IAM_ROLE_NAME_CHARACTERS - len(suffix)] + suffix
 
 
 def repository_name(function_name: str) -> str:
@@ -29,10 +39,36 @@ def repository_name(function_name: str) -> str:
     be changed for that, a digest of it is appended, so that two functions never share a repository.
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
     """
-    legal = re.sub(r"[^a-z0-9]+", "-", function_name.lower()).strip("-") or "function"
-    if legal == function_name and len(legal) > 1:
+    if len(function_name) < ECR_REPOSITORY_CHARACTERS.least:
+        return f"{_cleaned(function_name, LOWER_CASE)}-{digest(function_name)}"
+    return legal_name(function_name, ECR_REPOSITORY_CHARACTERS.most, LOWER_CASE)
+
+
+def bucket_prefix(name: str) -> str:
+    """Return what the name of a generated bucket starts with, for the aws provider to append digits to."""
+    return legal_name(name, S3_BUCKET_PREFIX_CHARACTERS - 1, LOWER_CASE) + "-"
+
+
+def statement_id(text: str) -> str:
+    """Return the id of a statement in a function's resource policy."""
+    return legal_name(text, LAMBDA_STATEMENT_ID_CHARACTERS, WORD)
+
+
+def legal_name(text: str, most: int, characters: str) -> str:
+    """Return a name of at most `most` of the characters and hyphens.
+
+    Where the text has to be changed, a digest of it is appended, so that two texts never get the same name.
+    """
+    legal = _cleaned(text, characters)
+    if legal == text and len(legal) <= most:
         return legal
-    return f"{legal}-{digest(function_name)}"
+    ending = f"-{digest(text)}"
+    return legal[: most - len(ending)].rstrip("-") + ending
+
+
+def _cleaned(text: str, characters: str) -> str:
+    plain = text.lower() if characters == LOWER_CASE else text
+    return re.sub(rf"[^{characters}]+", "-", plain).strip("-") or "function"
 
 
 def digest(*parts: str) -> str:

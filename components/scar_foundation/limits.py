@@ -41,6 +41,11 @@ LAMBDA_ASYNC_PAYLOAD_BYTES = 1 * MIB
 """Input of an asynchronous invocation."""
 LAMBDA_IMAGE_BYTES = 10 * GIB
 """An image with all layers uncompressed."""
+LAMBDA_POLICY_BYTES = 20 * KIB
+"""All permissions of a function together: who may invoke it."""
+# https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
+LAMBDA_STATEMENT_ID_CHARACTERS = 100
+LAMBDA_STATEMENT_ID_PATTERN = r"[a-zA-Z0-9_-]+"
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 LAMBDA_NAME_CHARACTERS = 64
 LAMBDA_NAME_PATTERN = r"[a-zA-Z0-9_-]+"
@@ -118,6 +123,9 @@ GPU_INSTANCE_TYPE_PATTERN = r"(?:p|g|gr)[0-9][a-z0-9-]*(?:\.[a-z0-9-]+)?"
 
 # CloudWatch Logs: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 LOG_BATCH_EVENTS = 10_000
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+LOG_GROUP_CHARACTERS = 512
+LOG_GROUP_PATTERN = r"[A-Za-z0-9._\-/#]+"
 LOG_RETENTION_DAYS = 30
 """Default of this project; CloudWatch Logs itself keeps logs for ever."""
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -129,6 +137,10 @@ LOG_RETENTION_CHOICES = (
 
 # S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 S3_KEY_BYTES = 1024
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+S3_BUCKET_CHARACTERS = 63
+S3_BUCKET_PREFIX_CHARACTERS = 37
+"""What the aws provider takes before its 26 digits: https://www.pulumi.com/registry/packages/aws/api-docs/s3/bucket/"""
 # https://docs.aws.amazon.com/general/latest/gr/s3.html
 S3_NOTIFICATIONS = 100
 """Entries in the notification configuration of one bucket."""
@@ -138,6 +150,27 @@ S3_FILTER_CHARACTERS = 1024
 
 # IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 IAM_ROLE_NAME_CHARACTERS = 64
+IAM_NAME_PATTERN = r"[A-Za-z0-9_+=,.@-]+"
+"""Names of roles, policies and instance profiles."""
+IAM_ROLE_POLICY_CHARACTERS = 10_240
+"""All policies in a role together, without white space."""
+IAM_MANAGED_POLICY_CHARACTERS = 6144
+"""A policy of its own, without white space."""
+IAM_TRUST_POLICY_CHARACTERS = 2048
+"""Who may assume a role; an account can have the quota raised."""
+
+# Systems Manager's parameters: https://docs.aws.amazon.com/general/latest/gr/ssm.html
+SSM_STANDARD_BYTES = 4 * KIB
+SSM_ADVANCED_BYTES = 8 * KIB
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+SSM_NAME_CHARACTERS = 1011
+SSM_NAME_PATTERN = r"/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*"
+SSM_LEVELS = 15
+"""Parts of a name between its slashes."""
+
+# ECR: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
+ECR_REPOSITORY_CHARACTERS = Range(2, 256)
+ECR_REPOSITORY_PATTERN = r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*"
 
 # Registries: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html and
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests

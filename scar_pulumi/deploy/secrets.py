@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/systems-manager/latest/userguide/systems-manager-par
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,7 @@ import pulumi
 from pulumi import Input, Output
 
 from scar_components.lambda_container_function_arguments import LambdaContainerFunctionArgs
-from scar_components.naming import digest, stack_identity
+from scar_components.naming import legal_name, stack_identity
 from scar_foundation.errors import InputError
 from scar_pulumi.fdl import Fdl, Function, Reference, split_references
 
@@ -56,7 +55,7 @@ def _value_of(reference: Reference) -> Input[str]:
 VERSIONS = "SCAR_STORAGE_VERSIONS"
 """Variable that changes with the settings, so that warm containers with the old ones are replaced."""
 
-_FORBIDDEN = re.compile(r"[^a-zA-Z0-9_.-]")
+_NAME_CHARACTERS, _LONGEST_NAME = "a-zA-Z0-9_.", 128  # of a provider in the parameter's name
 
 
 class FunctionStorages(NamedTuple):
@@ -113,8 +112,7 @@ def providers(fdl: Fdl, function: Function) -> list[str]:
 
 def parameter_name(provider: str) -> str:
     """Return the name of the parameter that holds a provider's settings; it starts with the stack's."""
-    legal = _FORBIDDEN.sub("-", provider)
-    return f"/scar-pulumi/{stack_identity()}/{legal if legal == provider else f'{legal}-{digest(provider)}'}"
+    return f"/scar-pulumi/{stack_identity()}/{legal_name(provider, _LONGEST_NAME, _NAME_CHARACTERS)}"
 
 
 def _parameter(fdl: Fdl, provider: str, region: str | None) -> "aws.ssm.Parameter":

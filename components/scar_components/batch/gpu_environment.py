@@ -16,7 +16,7 @@ from scar_components.batch.compute import (
     image_types,
 )
 from scar_components.iam_policies import INSTANCE_ASSUME_ROLE
-from scar_components.naming import role_name, stack_identity
+from scar_components.naming import bucket_prefix, role_name, stack_identity
 from scar_foundation.batch_rules import ALLOCATION_STRATEGIES, ON_INSTANCES
 
 
@@ -229,10 +229,13 @@ class BatchGpuEnvironment(ComponentResource):
         args = self._args
         bucket = aws.s3.Bucket(
             f"{self._name}-events",
+            # The environment's name may have what a bucket's cannot have, and more of it.
+            bucket_prefix=bucket_prefix(f"{self._name}-events"),
             force_destroy=True,
             region=args.get("region"),
             tags=args.get("tags"),
-            opts=self._child(),
+            # A renamed environment keeps its bucket, and so the events of the jobs in its queue.
+            opts=self._child(ignore_changes=["bucketPrefix"]),
         )
         aws.s3.BucketLifecycleConfiguration(
             f"{self._name}-events-lifecycle",

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode
 from scar_pulumi.cloud import asgi
 from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Request, Response, Scope, Send, find_header
 from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
+from scar_pulumi.cloud.ministack import quotas
 from scar_pulumi.cloud.ministack.journal import Journal
 from scar_pulumi.cloud.signature import Caller, authorization, caller_of
 
@@ -71,12 +72,19 @@ class Upstream:
         return count
 
     async def _forward(self, service: str, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        if refused := await quotas.refusal(service, action_of(request), request, self._ask):
+            await refused(scope, receive, send)
+            return
+
         async def journal_then_send(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 300:
                 await self._record(service, request)
             await send(message)
 
         await self._application(scope, receive, journal_then_send)
+
+    async def _ask(self, request: Request) -> Response:
+        return await self.request(request, lasting=False)
 
     async def _record(self, service: str, request: Request) -> None:
         if is_journaled(service, request):

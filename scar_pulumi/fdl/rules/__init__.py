@@ -12,6 +12,7 @@ from scar_pulumi.fdl.rules.events import (
 )
 from scar_pulumi.fdl.rules.functions import batch_can_run, environment_fits, names_are_unique, settings_agree
 from scar_pulumi.fdl.rules.oscar import buckets_start_one_service, services_fit
+from scar_pulumi.fdl.rules.quotas import quotas_are_kept
 from scar_pulumi.fdl.rules.storage import files_exist, providers_are_complete, references_exist, storage_is_known
 
 # In this order: storage_is_known finds the links that the next ones read.
@@ -29,6 +30,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     notifications_are_accepted,
     no_event_loops,
     environment_fits,
+    quotas_are_kept,
     endpoints_agree,
     references_exist,
     buckets_start_one_service,

@@ -58,6 +58,7 @@ def test_left_to_itself_it_has_gpus_in_the_default_network_and_costs_nothing_whe
     queue = recorder.inputs("yolo-queue")
     assert (queue["computeEnvironmentOrders"], queue["priority"], queue["state"]) == (order, 1, "ENABLED")
     assert recorder.inputs("yolo-events-lifecycle")["rules"][0]["expiration"] == {"days": 30}
+    assert recorder.inputs("yolo-events")["bucketPrefix"] == "yolo-events-"
 
 
 def test_what_is_given_is_used_and_nothing_is_made_for_it(recorder: Recorder) -> None:
