@@ -3,17 +3,20 @@
 Bucket names are unique across accounts, so `pictures` of MinIO cannot have the same name as `pictures` of AWS.
 """
 
-import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
-from xml.sax.saxutils import escape, unescape
+from xml.etree.ElementTree import ParseError
+from xml.sax.saxutils import escape
 
 from scar_pulumi.cloud.asgi import RawHeaders, Request, Response, Scope, raw_path
 from scar_pulumi.cloud.layout import DEFAULT_ACCOUNT, DEFAULT_REGION
 from scar_pulumi.cloud.ministack.upstream import Upstream, rest_request
 from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION
 from scar_pulumi.cloud.oscar.definitions import OWN_STORAGE, DefinitionError, buckets
+from scar_pulumi.cloud.s3.documents import parsed, serialized, texts
+from scar_pulumi.cloud.service import ServiceError
 from scar_pulumi.cloud.signature import authorization
 
 MINIO_ACCOUNT = "000000000900"
@@ -21,11 +24,8 @@ BUCKET_PREFIX = "minio--"
 LONGEST_BUCKET_NAME = 63 - len(BUCKET_PREFIX)
 _OF_SIGNATURES = ("x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders")
 _SIGNATURES = (*_OF_SIGNATURES, "x-amz-signature", "x-amz-security-token")
-_NAMES = re.compile(rb"(<(?:Name|Bucket|BucketName)>)" + BUCKET_PREFIX.encode())
-_PATHS = re.compile(rb"(<(?:Location|Resource)>[^<]*?/)" + BUCKET_PREFIX.encode())
-_KEY = re.compile(r"<Key>([^<]*)</Key>")
-_NAME = re.compile(rf"<Name>{BUCKET_PREFIX}([^<]*)</Name>")
-_TAG = re.compile(r"<Tag>\s*<Key>([^<]*)</Key>\s*<Value>([^<]*)</Value>")
+_NAMES = ("Name", "Bucket", "BucketName")
+_PLACES = ("Location", "Resource")
 _TAGGING = {"tagging": ""}
 
 
@@ -72,7 +72,17 @@ def _source(name: bytes, value: bytes) -> bytes:
 
 def as_minio_document(document: bytes) -> bytes:
     """Return a document of the local cloud's S3 as MinIO would have written it."""
-    return _PATHS.sub(rb"\1", _NAMES.sub(rb"\1", document))
+    try:
+        root = parsed(document)
+    except ParseError:
+        return document
+    for element in root.iter():
+        name, text = element.tag.rpartition("}")[2], element.text or ""
+        if name in _NAMES:
+            element.text = text.removeprefix(BUCKET_PREFIX)
+        elif name in _PLACES:
+            element.text = text.replace(f"/{BUCKET_PREFIX}", "/", 1)
+    return serialized(root)
 
 
 def own_buckets(definition: Mapping[str, Any]) -> list[str]:
@@ -100,7 +110,9 @@ class Buckets:
 
     async def all(self) -> list[str]:
         """Return the names of MinIO's buckets."""
-        return _NAME.findall((await self._ask("GET", "", MINIO_ACCOUNT)).body.decode())
+        answer = await self._ask("GET", "", MINIO_ACCOUNT)
+        names = texts(answer.body, ".//{*}Bucket/{*}Name") if answer.succeeded else []
+        return [name.removeprefix(BUCKET_PREFIX) for name in names if name.startswith(BUCKET_PREFIX)]
 
     async def owner(self, bucket: str) -> tuple[str, str] | None:
         """Return the cluster and service that a bucket was made for, empty if for none; None if there is no bucket."""
@@ -111,12 +123,27 @@ class Buckets:
         return tags.get("cluster", ""), tags.get("from_service", "")
 
     async def wipe(self, bucket: str) -> None:
-        """Delete a bucket of MinIO with everything in it."""
+        """Delete a bucket of MinIO with everything in it. Raises ServiceError when something cannot be deleted."""
         path = f"{BUCKET_PREFIX}{bucket}"
-        while keys := _KEY.findall((await self._ask("GET", path, MINIO_ACCOUNT)).body.decode()):
-            for key in keys:
-                await self._ask("DELETE", f"{path}/{quote(unescape(key))}", MINIO_ACCOUNT)
-        await self._ask("DELETE", path, MINIO_ACCOUNT)
+        while found := await self._versions(path):
+            answers = {
+                key: await self._ask("DELETE", f"{path}/{quote(key)}", MINIO_ACCOUNT, query={"versionId": version})
+                for key, version in found
+            }
+            # What is refused would be listed again, and again.
+            if refused := [key for key, answer in answers.items() if not answer.succeeded]:
+                raise _not_deleted(bucket, f"{len(refused)} of its files, such as {refused[0]!r}", answers[refused[0]])
+        answer = await self._ask("DELETE", path, MINIO_ACCOUNT)
+        if not answer.succeeded and answer.status_code != HTTPStatus.NOT_FOUND:
+            raise _not_deleted(bucket, "it", answer)
+
+    async def _versions(self, path: str) -> list[tuple[str, str]]:
+        """Return keys and versions of the next objects, deleted ones too; without versions, there is one, `null`."""
+        answer = await self._ask("GET", path, MINIO_ACCOUNT, query={"versions": ""})
+        elements = parsed(answer.body) if answer.succeeded else ()
+        kinds = ("Version", "DeleteMarker")
+        listed = [element for element in elements if element.tag.rpartition("}")[2] in kinds]
+        return [(one.findtext("{*}Key", ""), one.findtext("{*}VersionId", "null")) for one in listed]
 
     async def _make(self, bucket: str, account: str) -> bool:
         if (await self._ask("HEAD", bucket, account)).succeeded:
@@ -141,5 +168,11 @@ class Buckets:
         return await self._upstream.request(request)
 
 
+def _not_deleted(bucket: str, what: str, answer: Response) -> ServiceError:
+    reason = answer.body[:300].decode(errors="replace")
+    message = f"bucket {bucket}: {what} could not be deleted; delete it yourself. The reason: {reason}"
+    return ServiceError(HTTPStatus.CONFLICT, "BucketNotEmpty", message)
+
+
 def _tags(document: bytes) -> dict[str, str]:
-    return {unescape(key): unescape(value) for key, value in _TAG.findall(document.decode())}
+    return {tag.findtext("{*}Key", ""): tag.findtext("{*}Value", "") for tag in parsed(document).iterfind(".//{*}Tag")}

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, ParseError
 
 from scar_foundation.limits import S3_FILTER_CHARACTERS, S3_NOTIFICATIONS
 from scar_foundation.notification_filters import Filter, decoded_filter, encoded_filter
 from scar_pulumi.cloud.asgi import ASGIApp, Request
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path
+from scar_pulumi.cloud.s3.documents import parsed, serialized
 from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
 
 _NEVER = "\ue000"
 """Marks a filter that matches no key: a character for private use, which no key starts or ends with."""
-_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _METHODS = frozenset({"GET", "PUT"})
 
 
@@ -51,8 +51,8 @@ class NotificationConfigurations(Service):
 def stored_document(document: bytes) -> bytes:
     """Return what MiniStack is to store; raise ServiceError for what S3 refuses."""
     try:
-        root = ElementTree.fromstring(document)  # noqa: S314 - from a program of this machine's user
-    except ElementTree.ParseError:
+        root = parsed(document)
+    except ParseError:
         raise ServiceError(400, "MalformedXML", "The XML you provided was not well-formed") from None
     for value in root.iterfind(".//{*}FilterRule/{*}Value"):
         text = value.text or ""
@@ -61,16 +61,16 @@ def stored_document(document: bytes) -> bytes:
         is_as_wanted = encoded_filter(decoded_filter(text)) == text
         value.text = decoded_filter(text) if is_as_wanted else f"{_NEVER}{text}{_NEVER}"
     _check(list(_entries(root)))
-    return _text(root)
+    return serialized(root)
 
 
 def shown_document(document: bytes) -> bytes:
     """Return the document as it was written."""
-    root = ElementTree.fromstring(document)  # noqa: S314 - MiniStack's, in this process
+    root = parsed(document)
     for value in root.iterfind(".//{*}FilterRule/{*}Value"):
         text = value.text or ""
         value.text = text.strip(_NEVER) if text.startswith(_NEVER) else encoded_filter(text)
-    return _text(root)
+    return serialized(root)
 
 
 class _Entry(NamedTuple):
@@ -78,7 +78,7 @@ class _Entry(NamedTuple):
     filter: Filter
 
 
-def _entries(root: ElementTree.Element) -> Iterator[_Entry]:
+def _entries(root: Element) -> Iterator[_Entry]:
     for element in root:
         events = tuple(event.text or "" for event in element.iterfind("{*}Event"))
         rules = {
@@ -107,10 +107,6 @@ def _share_an_event(one: _Entry, other: _Entry) -> bool:
 
 def _refused(message: str) -> ServiceError:
     return ServiceError(400, "InvalidArgument", message)
-
-
-def _text(root: ElementTree.Element) -> bytes:
-    return ElementTree.tostring(root, default_namespace=_NAMESPACE if root.tag.startswith("{") else None)
 
 
 def _with_body(request: Request, body: bytes) -> Request:

@@ -12,11 +12,11 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote_plus
-from xml.etree import ElementTree
 
 from scar_foundation.notification_filters import Filter
 from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Scope, Send, find_header
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
+from scar_pulumi.cloud.s3.documents import parsed
 from scar_pulumi.cloud.service import Service, ServiceRequest, s3_error
 from scar_pulumi.cloud.signature import Caller
 
@@ -141,8 +141,7 @@ def upload_event(scope: Scope) -> str:
 
 def notification_rules(document: bytes) -> Iterator[NotificationRule]:
     """Return the rules of a NotificationConfiguration, as MiniStack has it, that call functions."""
-    root = ElementTree.fromstring(document)  # noqa: S314 - MiniStack's, in this process
-    for entry in root.findall("{*}CloudFunctionConfiguration"):
+    for entry in parsed(document).findall("{*}CloudFunctionConfiguration"):
         names = (item.findtext("{*}Name", "").lower() for item in entry.iterfind(".//{*}FilterRule"))
         values = (item.findtext("{*}Value", "") for item in entry.iterfind(".//{*}FilterRule"))
         wanted = dict(zip(names, values, strict=True))

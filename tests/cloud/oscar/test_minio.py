@@ -114,3 +114,30 @@ def test_results_go_to_s3_and_a_failed_job_stores_none(oscar: Oscar) -> None:
     assert sorted(job["status"] for job in jobs.values()) == ["Failed", "Succeeded"]
     wait_for(lambda: keys(s3, "results-of-oscar") == ["out/a"])
     assert s3.get_object(Bucket="results-of-oscar", Key="out/a")["Body"].read() == b"GOOD\n"
+
+
+def test_a_bucket_with_odd_keys_and_versions_is_deleted(oscar: Oscar) -> None:
+    minio, name = oscar.minio(), "odd-keys"
+    minio.create_bucket(Bucket=name)
+    minio.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("a<b>&c", "<Key>x</Key>", "ä ö+%", "twice"):
+        minio.put_object(Bucket=name, Key=key, Body=b"1")
+    minio.put_object(Bucket=name, Key="twice", Body=b"2")
+    minio.delete_object(Bucket=name, Key="twice")
+    assert {one["Key"] for one in minio.list_objects_v2(Bucket=name)["Contents"]} == {"a<b>&c", "<Key>x</Key>", "ä ö+%"}
+    assert oscar.ask("DELETE", f"/system/buckets/{name}")[0] == 204
+    assert oscar.ask("GET", f"/system/buckets/{name}")[0] == 404
+
+
+def test_a_deletion_that_is_refused_ends_with_the_reason(oscar: Oscar) -> None:
+    minio, name = oscar.minio(), "held-files"
+    minio.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    for key in ("free", "held"):
+        minio.put_object(Bucket=name, Key=key, Body=b"x")
+    minio.put_object_legal_hold(Bucket=name, Key="held", LegalHold={"Status": "ON"})
+    status, body = oscar.ask("DELETE", f"/system/buckets/{name}")
+    assert status >= 400
+    assert b"1 of its files, such as 'held' could not be deleted" in body
+    assert [one["Key"] for one in minio.list_objects_v2(Bucket=name)["Contents"]] == ["held"]
+    minio.put_object_legal_hold(Bucket=name, Key="held", LegalHold={"Status": "OFF"})
+    assert oscar.ask("DELETE", f"/system/buckets/{name}")[0] == 204
