@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -47,7 +48,11 @@ def main(arguments: Sequence[str] | None = None, runner: Any = None) -> int:
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
-    listener = _listen(layout.port)
+    try:
+        listener = _listen(layout)
+    except LocalCloudError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     port = listener.getsockname()[1]
     _set_environment(layout, port)
     _raise_file_limit()
@@ -111,18 +116,59 @@ def _identity(layout: Layout, port: int) -> dict[str, Any]:
     }
 
 
-def _listen(port_file: Path) -> socket.socket:
-    """Return a socket on the port of last time if that is free, else on a free one, which is then kept."""
-    wanted = int(port_file.read_text()) if port_file.is_file() else 0
+# Below the ports that Linux gives to outgoing connections, which would take the kept one while nobody listens:
+# https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)
+_PORTS = range(20_000, 30_000)
+_TRIES = 50
+_PATIENCE = 3.0
+"""Seconds for an earlier daemon's connections to end."""
+
+
+def _listen(layout: Layout) -> socket.socket:
+    """Return a socket on the port that the state folder has: addresses of deployed functions contain it.
+
+    The first start chooses it. Raises LocalCloudError when another program has it.
+    """
+    kept = int(layout.port.read_text()) if layout.port.is_file() else 0
+    asked = os.environ.get("SCAR_LOCAL_PORT", "")
+    wanted = int(asked) if asked.isdecimal() and int(asked) else kept
+    listener = _on_port(wanted) if wanted else _on_a_free_port(layout.root)
+    if listener is None:
+        raise LocalCloudError(
+            f"port {wanted} is taken by another program, and the addresses of what is deployed here have it; end that "
+            "program, or start once with SCAR_LOCAL_PORT set to another port; then run `scar-pulumi refresh` for each "
+            "stack, as its HTTP addresses have changed"
+        )
+    listener.listen(4096)
+    write_whole(layout.port, str(listener.getsockname()[1]).encode())
+    return listener
+
+
+def _on_port(port: int) -> socket.socket | None:
+    """Return a socket on a port; None when it is still taken after some seconds."""
+    deadline = time.monotonic() + _PATIENCE
+    while (listener := _bound(port)) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return listener
+
+
+def _on_a_free_port(root: Path) -> socket.socket:
+    """Return a socket on a port of its own for this folder: another cloud of the same user starts with another one."""
+    first = int.from_bytes(hashlib.sha256(os.fsencode(root)).digest()[:4])
+    for number in range(_TRIES):
+        if listener := _bound(_PORTS[(first + number) % len(_PORTS)]):
+            return listener
+    raise LocalCloudError(f"no port from {_PORTS[0]} to {_PORTS[-1]} is free; set SCAR_LOCAL_PORT to one that is")
+
+
+def _bound(port: int) -> socket.socket | None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, wanted))
+        listener.bind((HOST, port))
     except OSError:
-        _log.warning("port %d is taken; using another from now on", wanted)
-        listener.bind((HOST, 0))
-    listener.listen(4096)
-    write_whole(port_file, str(listener.getsockname()[1]).encode())
+        listener.close()
+        return None
     return listener
 
 

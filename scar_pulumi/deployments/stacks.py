@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from scar_foundation.aws_session import AwsSession, configured_session
 from scar_foundation.directories import backend_directory
-from scar_foundation.errors import InputError, ScarError
+from scar_foundation.errors import InputError, LocalCloudError, ScarError
+from scar_foundation.loopback import is_loopback_url
 from scar_pulumi import engine
 from scar_pulumi.client.outputs import DeployedFunction, DeployedService, StackOutputs
-from scar_pulumi.cloud import is_local_stack
+from scar_pulumi.cloud import LocalCloud, is_local_stack
 from scar_pulumi.deployments.resources import completed, exports_functions
 from scar_pulumi.deployments.source_files import file_of, files_of, recorded_projects
 
@@ -143,7 +145,28 @@ def _local_stacks(stack: str, project: str | None) -> Iterator[DeployedStack]:
         deployment = readable(FileBackend(root, name, stack).deployment())
         outputs = completed(stack_outputs(deployment), deployment)
         if exports_functions(outputs):
-            yield DeployedStack(name, stack, StackOutputs.read(outputs), name == near)
+            yield DeployedStack(name, stack, _at_present_address(StackOutputs.read(outputs)), name == near)
+
+
+def _at_present_address(outputs: StackOutputs) -> StackOutputs:
+    """Return outputs with HTTP addresses at the local cloud's port: the one that they have may be another program's."""
+    if not any(function.url for function in outputs.functions.values()):
+        return outputs
+    try:
+        here = urlsplit(LocalCloud().environment()["AWS_ENDPOINT_URL"]).netloc
+    except LocalCloudError:  # it was never started, so nothing can be called
+        here = ""
+
+    def moved(url: str) -> str:
+        if not is_loopback_url(url):
+            return url
+        return urlunsplit(urlsplit(url)._replace(netloc=here)) if here else ""
+
+    functions = {
+        name: replace(one, url=moved(one.url), async_url=moved(one.async_url), page=moved(one.page))
+        for name, one in outputs.functions.items()
+    }
+    return replace(outputs, functions=functions)
 
 
 def _remote_stacks(stack: str, project: str | None) -> Iterator[DeployedStack]:

@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -64,7 +65,9 @@ def test_the_port_and_the_data_survive_a_stop(own_cloud: FakeCloud) -> None:
     assert [bucket["Name"] for bucket in own_cloud.client("s3").list_buckets()["Buckets"]] == ["kept"]
 
 
-def test_another_server_on_its_port_is_not_mistaken_for_it(own_cloud: FakeCloud) -> None:
+def test_another_server_on_its_port_is_not_mistaken_for_it(
+    own_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = own_cloud.start().port
     own_cloud.kill()
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), http.server.BaseHTTPRequestHandler) as other:
@@ -72,10 +75,34 @@ def test_another_server_on_its_port_is_not_mistaken_for_it(own_cloud: FakeCloud)
         thread.start()
         try:
             assert own_cloud.status() is None
-            assert own_cloud.start().port != port
+            with pytest.raises(LocalCloudError, match=f"port {port} is taken by another program"):
+                own_cloud.start()
+            assert int((own_cloud.state / "port").read_text()) == port, "the addresses of what is deployed have it"
+            monkeypatch.setenv("SCAR_LOCAL_PORT", str(_free_port()))
+            assert (moved := own_cloud.start().port) != port
         finally:
             other.shutdown()
             thread.join()
+    monkeypatch.delenv("SCAR_LOCAL_PORT")
+    own_cloud.stop()
+    assert own_cloud.start().port == moved
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def test_each_folder_has_its_own_port_that_no_outgoing_connection_takes(own_cloud: FakeCloud, tmp_path: Path) -> None:
+    first = own_cloud.start().port
+    other = FakeCloud(tmp_path / "another")
+    try:
+        second = other.start().port
+    finally:
+        other.stop()
+    assert first != second
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(first, second) < max(lowest, 30_000)
 
 
 def test_a_stale_process_id_is_never_signalled(own_cloud: FakeCloud) -> None:

@@ -77,3 +77,18 @@ def test_nothing_is_read_before_it_is_needed(directories: Path) -> None:
     deployments = Deployments.find(project="later")
     deploy(directories, "later", "upper")
     assert [stack.project for stack in deployments.stacks] == ["later"]
+
+
+def test_addresses_on_this_machine_have_the_local_cloud_s_present_port(directories: Path) -> None:
+    address = "http://127.0.0.1:{}/_aws/execute-api/a1/scar/upper"
+    found = {
+        "upper": {**FUNCTION, "arn": "arn:upper", "url": address.format(4566), "asyncUrl": address.format(4566) + "/a"},
+        "own": {**FUNCTION, "arn": "arn:own", "url": "https://example.org/own"},
+    }
+    write_state(directories / "state", "video", {"functions": found, "buckets": []})
+    assert Deployments.find().function("upper").url == "", "no local cloud was ever started: it is somebody else's"
+    (directories / "state" / "local").mkdir(exist_ok=True)
+    (directories / "state" / "local" / "port").write_text("23456")
+    upper = Deployments.find().function("upper")
+    assert (upper.url, upper.async_url) == (address.format(23456), address.format(23456) + "/a")
+    assert Deployments.find().function("own").url == "https://example.org/own"
