@@ -1,6 +1,7 @@
 """The local cloud's daemon with a runner that runs nothing: it notes what it is asked and answers as it is told.
 
-What a function does is in its variables: FAILURES (how often each request fails first), SECONDS, and ANSWER. The disk
+What a function does is in its variables: FAILURES (how often each request fails first), SECONDS, and ANSWER or
+ANSWER_BYTES. The disk
 fails to flush from when the state directory has a file `broken-disk`.
 """
 
@@ -61,7 +62,10 @@ class FakeRunner:
         self._note({"done": request_id})
         if self._attempts[request_id] <= int(function.environment.get("FAILURES", "0")):
             return _result(b'{"errorMessage": "told to fail", "errorType": "Told"}', "Unhandled")
-        return _result(function.environment.get("ANSWER", '{"fine": true}').encode(), None)
+        answer = function.environment.get("ANSWER", '{"fine": true}')
+        if size := function.environment.get("ANSWER_BYTES"):
+            answer = '"' + "x" * (int(size) - 2) + '"'
+        return _result(answer.encode(), None)
 
     def expect(self, image: str, architecture: str = "x86_64") -> None:
         self._note({"expect": image, "architecture": architecture})

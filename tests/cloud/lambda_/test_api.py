@@ -78,7 +78,7 @@ def test_payloads_beyond_the_quotas_are_refused(cloud: FakeCloud, kind: str, siz
 
 
 def test_an_answer_beyond_the_quota_is_the_functions_failure(cloud: FakeCloud) -> None:
-    cloud.function("verbose", {"ANSWER": '"' + "x" * 6 * 1024 * 1024 + '"'})
+    cloud.function("verbose", {"ANSWER_BYTES": str(6 * 1024 * 1024 + 1)})
     answer = _invoke(cloud, "verbose", b"{}")
     assert json.loads(answer["Payload"].read())["errorType"] == "Function.ResponseSizeTooLarge"
 
