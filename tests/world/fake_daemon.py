@@ -1,8 +1,7 @@
 """The local cloud's daemon with a runner that runs nothing: it notes what it is asked and answers as it is told.
 
 What a function does is in its variables: FAILURES (how often each request fails first), SECONDS, and ANSWER or
-ANSWER_BYTES. The disk
-fails to flush from when the state directory has a file `broken-disk`.
+ANSWER_BYTES. The disk fails to flush from when the state directory has a file `broken-disk`.
 """
 
 import asyncio
