@@ -1,5 +1,6 @@
 """From FDL data to the arguments of components, in AWS's words; nothing is declared here."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from scar_components.lambda_container_function_arguments import (
     FunctionStorage,
     LambdaContainerFunctionArgs,
 )
+from scar_foundation.directories import cache_directory
+from scar_foundation.files import mark_used, remove_unused, written
 from scar_foundation.limits import HTTP_API_PATH
 from scar_pulumi.deploy.secrets import with_values
 from scar_pulumi.fdl import Function, StoragePath
@@ -41,10 +44,10 @@ def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
     """
     arguments = {
         **_shared(function, LambdaContainerFunctionArgs),
-        "script": _plain(function.init_script),
+        **_image(function),
         "role_arn": function.role,
         # The container's variables win: they are the more specific ones.
-        "environment": with_values({**function.environment, **function.container_environment}),
+        "environment": with_values({**function.environment, **_variables_in_lambda(function)}),
         "inputs": [function_storage(path) for path in function.input],
         "outputs": [function_storage(path) for path in function.output],
         "asynchronous_http": function.api_gateway is not None or None,
@@ -53,6 +56,28 @@ def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
         **(_plain(function.vpc) if function.vpc else {}),
     }
     return cast(LambdaContainerFunctionArgs, _given(arguments))
+
+
+def _variables_in_lambda(function: Function) -> Mapping[str, str]:
+    return {} if function.execution_mode == "batch" else function.container_environment
+
+
+def _image(function: Function) -> dict[str, str | None]:
+    if not function.create_image:
+        return {"image_uri": function.image, "image": None}
+    return {"script": script_file(function.init_script)}
+
+
+def script_file(script: Path | str | None) -> str | None:
+    """Return the path of a script; one that the FDL file holds itself is written to the cache."""
+    if not isinstance(script, str):
+        return None if script is None else str(script)
+    path = cache_directory() / "scripts" / hashlib.sha256(script.encode()).hexdigest()
+    if not mark_used(path):
+        remove_unused(path.parent)
+        with written(path) as file:
+            file.write(script.encode())
+    return str(path)
 
 
 def _shared(data: Any, arguments: type) -> dict[str, Any]:

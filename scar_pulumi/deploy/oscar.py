@@ -18,7 +18,7 @@ from scar_foundation.errors import InputError
 from scar_foundation.loopback import is_loopback
 from scar_pulumi.cloud import LocalCloud, is_local_stack
 from scar_pulumi.cloud.oscar import address
-from scar_pulumi.deploy.arguments import function_storage
+from scar_pulumi.deploy.arguments import function_storage, script_file
 from scar_pulumi.deploy.configuration import check_clusters
 from scar_pulumi.deploy.secrets import filled, with_values
 from scar_pulumi.fdl import Fdl, OscarService, StoragePath
@@ -206,8 +206,8 @@ def service_arguments(
     }
     if access.waits_for:
         arguments["timeout"] = _NEW_CLUSTER
-    if service.script:
-        arguments["script"] = str(service.script)
+    if script := script_file(service.script):
+        arguments["script"] = script
     return arguments
 
 

@@ -52,7 +52,8 @@ def _deploy(fdl: Fdl) -> None:
         pulumi.log.warn(str(warning))
     arguments = {function.name: function_arguments(function) for function in fdl.functions}
     for name, argument in arguments.items():
-        planned_digest(name, base_image(argument))  # report a broken image before anything is made
+        if "image_uri" not in argument:
+            planned_digest(name, base_image(argument))  # report a broken image before anything is made
     services = DeclaredServices(fdl)
     buckets = declare_buckets(fdl)
     storages = declare_storage_providers(with_local_storage(fdl) if is_local_stack(pulumi.get_stack()) else fdl)

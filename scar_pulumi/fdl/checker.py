@@ -11,7 +11,20 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from scar_pulumi.fdl.kinds import Anything, Choice, Flag, Items, Key, Kind, Rule, Section, Table, Text, Whole
+from scar_pulumi.fdl.kinds import (
+    Anything,
+    Choice,
+    Flag,
+    Items,
+    Key,
+    Kind,
+    Rule,
+    Section,
+    Table,
+    Text,
+    Whole,
+    is_reserved,
+)
 from scar_pulumi.fdl.problems import Mark, Report, closest, join, plain_word, quoted, shorten
 from scar_pulumi.fdl.references import FORMS, Reference, bad_reference, has_reference, split_references
 from scar_pulumi.fdl.tables import DOCUMENT
@@ -249,8 +262,18 @@ class Checker:
         hint = f"did you mean '{match}'?" if match else None
         message = f"the key '{shorten(name)}' is not known here, and is passed on to {kind.open_for}"
         self._report.warning(entry.mark, path, message, hint)
-        self.places[path] = entry.value.mark
+        self._note_places(entry.value, path)
         return plain(entry.value)
+
+    def _note_places(self, node: Node, path: str) -> None:
+        """Note where everything in a value that is not checked stands."""
+        self.places[path] = node.mark
+        if isinstance(node, MapNode):
+            for name, entry in node.entries.items():
+                self._note_places(entry.value, join(path, name))
+        elif isinstance(node, ListNode):
+            for index, item in enumerate(node.items):
+                self._note_places(item, f"{path}[{index}]")
 
     def _no_value(self, key: Key, mark: Mark, path: str) -> Any:
         if key.required:
@@ -310,11 +333,15 @@ class Checker:
             return self._wrong(node, path, "a map of names and values", hint, secret=secret)
         if kind.most is not None and len(node.entries) > kind.most:
             self._report.error(node.mark, path, f"has {len(node.entries)} entries", f"AWS accepts at most {kind.most}")
+        if isinstance(kind.of, Section) and _is_itself(node, kind.of):
+            hint = "write it above them, and indent them below it"
+            self._report.error(node.mark, path, f"{kind.names.what} is missing: these keys belong below one", hint)
+            return INVALID
         values = {}
         for name, entry in node.entries.items():
             where = join(path, name)
             fits = self._scalars.text_fits(kind.names, name, entry.mark, where)
-            if _is_reserved(name, kind.reserved):
+            if is_reserved(name, kind.reserved):
                 self._report.error(entry.mark, where, f"is reserved: {kind.reserved_by} sets it", "choose another name")
             value = self.check(kind.of, entry.value, where, secret=secret)
             if fits and value is not INVALID:
@@ -337,6 +364,7 @@ class Checker:
         return ScalarNode(node.mark, f"[{inner.text}]")
 
     def _anything(self, kind: Anything, node: Node, path: str, secret: bool) -> Any:  # noqa: ARG002 - one shape
+        self._note_places(node, path)
         return plain(node)
 
     def _wrong(self, node: Node, path: str, needed: str, hint: str | None = None, *, secret: bool = False) -> Any:
@@ -344,6 +372,11 @@ class Checker:
         shown = f"{quoted(node.text)} " if visible and isinstance(node, ScalarNode) else ""
         self._report.error(node.mark, path, f"{shown}is {kind_word(node)}, not {needed}", hint)
         return INVALID
+
+
+def _is_itself(node: MapNode, of: Section) -> bool:
+    """Return whether a map is one of the entries that it should hold by name."""
+    return any(name in of.keys and not isinstance(one.value, MapNode) for name, one in node.entries.items())
 
 
 def _in_list(node: ScalarNode) -> str:
@@ -364,10 +397,6 @@ def _default(key: Key) -> Any:
 
 def _has_default(key: Key) -> bool:
     return key.default_doc is not None or _default(key) is not None
-
-
-def _is_reserved(name: str, reserved: frozenset[str]) -> bool:
-    return name in reserved or any(r.endswith("*") and name.startswith(r[:-1]) for r in reserved)
 
 
 def unknown_key_hint(name: str, section: Section) -> str | None:

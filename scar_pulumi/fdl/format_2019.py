@@ -13,7 +13,7 @@ from scar_pulumi.fdl.kinds import Key, Kind, Section
 from scar_pulumi.fdl.problems import FdlError, Mark, Problem, Report, closest, join, quoted
 from scar_pulumi.fdl.tables import AWS_FUNCTION, FUNCTIONS
 from scar_pulumi.fdl.tree import Entry, ListNode, MapNode, Node, ScalarNode, is_null
-from scar_pulumi.fdl.yaml_text import Comments, emit, read_text, read_tree
+from scar_pulumi.fdl.yaml_text import Comments, emit, read_text, read_tree, without_scalars
 
 RENAMED = {
     **{name: f"lambda.{name}" for name in ("description", "memory", "execution_mode", "log_level", "init_script")},
@@ -258,8 +258,7 @@ def _batch(entry: Entry) -> Entry:
     return Entry(entry.mark, MapNode(entry.value.mark, batch))
 
 
-# A '#' outside of quotes, at the start of a line or after a space, begins a comment.
-_COMMENT = re.compile(r"""^((?:[^'"#]|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=\S)#|(?<=\S)['"])*?)(?:(?<=\s)|^)(#.*)$""")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 
 
 def convert(path: str | Path) -> tuple[str, tuple[Problem, ...]]:
@@ -290,15 +289,15 @@ class _KeptComments(Comments):
         self._behind: dict[int, str] = {}
         self._before: dict[int, list[str]] = {}
         waiting: list[str] = []
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(without_scalars(text).splitlines(), start=1):
             stripped = line.strip()
             if stripped.startswith("#"):
                 waiting.append(stripped)
                 continue
             if not stripped:
                 continue
-            if (found := _COMMENT.match(line)) is not None:
-                self._behind[number] = found[2].rstrip()
+            if (found := _COMMENT.search(line)) is not None:
+                self._behind[number] = found[0].rstrip()
             self._before[number], waiting = waiting, []
         self._last = waiting
 

@@ -35,6 +35,7 @@ class Text:
         optional: Whether "" means not given.
         bracketed: Whether a list of one word is accepted as text: YAML reads "[your token]" as a list.
         is_file: Whether it is the path of a file, relative to the directory of the FDL file.
+        or_content: Whether text of several lines is the content of that file.
     """
 
     what: str = "text"
@@ -44,6 +45,7 @@ class Text:
     optional: bool = False
     bracketed: bool = False
     is_file: bool = False
+    or_content: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,3 +203,8 @@ class Key:
     note: str | None = None
     quiet: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+
+
+def is_reserved(name: str, reserved: frozenset[str]) -> bool:
+    """Return whether a name is reserved, itself or by its start."""
+    return name in reserved or any(one.endswith("*") and name.startswith(one[:-1]) for one in reserved)

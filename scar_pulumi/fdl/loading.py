@@ -134,7 +134,7 @@ class _Builder:
 
     def _made(self, kind: Kind, value: Any) -> Any:
         if isinstance(kind, Text) and kind.is_file:
-            return self._document.absolute(value)
+            return value if kind.or_content and "\n" in value else self._document.absolute(value)
         if isinstance(kind, Items):
             items = tuple(self._made(kind.of, one) for one in value)
             return items if kind.most != 1 else next(iter(items), None)

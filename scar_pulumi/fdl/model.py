@@ -177,7 +177,7 @@ class Function:
     Attributes:
         path: Place in the document, "functions.aws[1]"; `Fdl.mark` tells line and column.
         image: Registry reference of the base image; None where `image_file` is given.
-        init_script: Script that runs for each event; None runs what the image itself starts.
+        init_script: Script that runs for each event, a file or its content; None runs what the image itself starts.
         environment: Variables of the Lambda function; values may hold references (see `split_references`).
         container_environment: Variables of the user's process, likewise.
         role: ARN of the execution role; None has one generated.
@@ -198,7 +198,8 @@ class Function:
     execution_mode: str
     image: str | None = None
     image_file: Path | None = None
-    init_script: Path | None = None
+    create_image: bool
+    init_script: Path | str | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     container_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout_threshold: int
@@ -233,7 +234,7 @@ class OscarService:
     name: str
     image: str | None = None
     image_file: Path | None = None
-    script: Path | None = None
+    script: Path | str | None = None
     input: tuple[StoragePath, ...]
     output: tuple[StoragePath, ...]
     definition: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -139,6 +139,8 @@ def _type(kind: Kind) -> str:
 
 def _text(kind: Text) -> str:
     limit = f", at most {kind.longest} characters" if kind.longest and not kind.is_file else ""
+    if kind.or_content:
+        return "path of a file, or block text"
     return "path of a file" if kind.is_file else f"{_noun(kind)}{limit}"
 
 

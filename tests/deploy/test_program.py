@@ -136,3 +136,15 @@ def test_a_bucket_is_in_the_region_of_the_functions_that_it_starts(recorder: Rec
     run_program(lambda: deploy(load(path)))
     regions = {name: recorder.inputs(name)["region"] for name in ("shared", "own")}
     assert regions == {"shared": "eu-west-1", "own": "us-east-1"}
+
+
+@pytest.mark.usefixtures("prepared_images")
+def test_an_image_in_ecr_is_taken_as_it_is(recorder: Recorder, path: Path) -> None:
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1"
+    path.write_text(
+        f"functions: {{aws: [{{lambda: {{name: a, container: {{image: '{image}', create_image: false}}}}}}]}}"
+    )
+    run_program(lambda: deploy(load(path)))
+    assert recorder.inputs("a-function")["imageUri"] == image
+    kinds = recorder.types().values()
+    assert not [kind for kind in kinds if "ecr" in kind or "SupervisedImage" in kind]

@@ -118,3 +118,20 @@ def test_what_cannot_be_converted_is_told(tmp_path: Path) -> None:
     path.write_text("functions:\n  a: {image: x, environment: [NOVALUE]}\n")
     with pytest.raises(FdlError, match="NAME=value"):
         convert(path)
+
+
+def test_only_comments_are_taken_for_comments(tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(
+        "functions:\n  a:\n    image: x  # the image\n"
+        "    description: |  # said\n      # not a comment\n      text  # nor this\n    # above\n"
+        "    environment:\n      AA: 'one # two\n\n        # three'\n      BB: plain#text  # behind\n"
+    )
+    text, _ = convert(path)
+    lines = text.splitlines()
+    comments = ("# the image", "# said", "# above", "# behind")
+    assert [sum(comment in line for line in lines) for comment in comments] == [1, 1, 1, 1]
+    assert not [line for line in lines if line.strip().startswith(("# not", "# nor", "# three"))]
+    path.with_name("new.yaml").write_text(text)
+    (old,), (new,) = load(path).functions, load(path.with_name("new.yaml")).functions
+    assert (old.description, old.container_environment) == (new.description, new.container_environment)

@@ -104,7 +104,7 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 def _type(kind: Kind, hint: Any) -> Any:
     """Return the type of a kind's values; where a hint says it more exactly, that."""
     if isinstance(kind, Text):
-        return Path if kind.is_file else str
+        return (Path | str if kind.or_content else Path) if kind.is_file else str
     if isinstance(kind, Choice):
         return Literal[kind.values] if get_origin(hint) is Literal else type(kind.values[0])
     if isinstance(kind, Items):

@@ -116,3 +116,10 @@ def test_the_defaults_file_wins_over_scar_cfg(
     monkeypatch.setenv("SCAR_DEFAULTS", str(defaults))
     (function,) = load(file).functions
     assert (function.memory, function.region) == (256, "eu-west-1")
+
+
+def test_what_is_passed_on_stands_where_the_file_has_it() -> None:
+    origins = show(EVERYTHING).origins
+    passed_on = {path: origin for path, origin in origins.items() if ".something_new" in path}
+    assert len(passed_on) > 1
+    assert all(origin.startswith(f"{EVERYTHING}:") for origin in passed_on.values())

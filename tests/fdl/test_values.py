@@ -29,6 +29,7 @@ def test_a_minimal_function_gets_the_documented_defaults(load_lambda: Load, tmp_
             path="functions.aws[0]",
             image="debian",
             image_file=None,
+            create_image=True,
             init_script=None,
             environment={},
             container_environment={},
@@ -221,3 +222,39 @@ storage_providers:
     assert fdl.storage_providers["s3"]["archive"]["secret_key"] == "hunter2"
     assert "hunter2" not in repr(fdl)
     assert fdl.warnings == ()
+
+
+def test_jobs_take_variables_that_lambda_refuses(load_text: Load, mistakes: Callable[[str], list[str]]) -> None:
+    def text(mode: str) -> str:
+        names = f"{{AWS_ACCESS_KEY_ID: key, A-1: x, LONG: '{'x' * 5000}'}}"
+        container = f"{{image: debian, environment: {{Variables: {names}}}}}"
+        return f"functions: {{aws: [{{lambda: {{name: a, execution_mode: {mode}, container: {container}}}}}]}}\n"
+
+    assert load_text(text("batch")).functions[0].container_environment.keys() == {"AWS_ACCESS_KEY_ID", "A-1", "LONG"}
+    for mode in ("lambda", "lambda-batch"):
+        reserved, name, size = mistakes(text(mode))
+        assert "is reserved: Lambda or the supervisor sets it; choose another name" in reserved + name + size
+        assert "'A-1' is not a name that Lambda accepts" in reserved + name + size
+        assert "Lambda's maximum is 4,096" in reserved + name + size
+
+
+def test_a_script_may_stand_in_the_file_itself(load_text: Load) -> None:
+    fdl = load_text("""\
+functions:
+  aws:
+  - lambda:
+      name: a
+      container: {image: debian}
+      init_script: |
+        #!/bin/sh
+        echo hello
+  oscar:
+  - lab:
+      name: s
+      image: x
+      script: |
+        echo hello
+""")
+    assert fdl.functions[0].init_script == "#!/bin/sh\necho hello\n"
+    assert fdl.oscar[0].script == "echo hello\n"
+    assert fdl.elsewhere == ()

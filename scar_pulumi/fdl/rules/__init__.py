@@ -10,7 +10,14 @@ from scar_pulumi.fdl.rules.events import (
     notifications_are_accepted,
     results_are_kept,
 )
-from scar_pulumi.fdl.rules.functions import batch_can_run, environment_fits, names_are_unique, settings_agree
+from scar_pulumi.fdl.rules.functions import (
+    batch_can_run,
+    environment_fits,
+    names_are_unique,
+    prepared_images_run,
+    settings_agree,
+    variables_have_names,
+)
 from scar_pulumi.fdl.rules.oscar import buckets_start_one_service, services_fit
 from scar_pulumi.fdl.rules.quotas import quotas_are_kept
 from scar_pulumi.fdl.rules.storage import files_exist, providers_are_complete, references_exist, storage_is_known
@@ -19,6 +26,8 @@ from scar_pulumi.fdl.rules.storage import files_exist, providers_are_complete, r
 RULES: tuple[Callable[[Document], None], ...] = (
     names_are_unique,
     settings_agree,
+    prepared_images_run,
+    variables_have_names,
     batch_can_run,
     services_fit,
     callers_can_be_told,

@@ -7,8 +7,9 @@ from typing import Any
 from scar_foundation.batch_rules import environment_refusals, job_refusals
 from scar_foundation.limits import GPU_INSTANCE_TYPE_PATTERN, LAMBDA_ENVIRONMENT_BYTES
 from scar_pulumi.fdl.document import Document, FunctionValues, Link, is_serverless
-from scar_pulumi.fdl.kinds import Rule
-from scar_pulumi.fdl.problems import quoted
+from scar_pulumi.fdl.kinds import Rule, is_reserved
+from scar_pulumi.fdl.problems import join, quoted
+from scar_pulumi.fdl.tables.aws import RESERVED_BY_LAMBDA, VARIABLE_OF_LAMBDA
 from scar_pulumi.fdl.tables.names import BATCH_ROLE, INSTANCE_ROLE, SECURITY_GROUP, SUBNET
 
 _IN_THE_FUNCTIONS_REGION = {"cloudwatch": "logs are", "api_gateway": "the API is", "batch": "Batch is"}
@@ -66,13 +67,57 @@ def environment_fits(document: Document) -> None:
     for function in document.functions():
         configuration = _configuration(function, inputs.get(function.path, []), outputs.get(function.path, []))
         own = _size({"SCAR_FUNCTION": _json(configuration)}) + _size_of_versions(configuration)
-        size = _size({**_variables(function.settings), **_variables(function.container)}) + own
+        inside = {} if _only_in_jobs(function) else _variables(function.container)
+        size = _size({**_variables(function.settings), **inside}) + own
         if size > LAMBDA_ENVIRONMENT_BYTES:
             message = (
                 f"the variables of '{function.name}' take {size:,} bytes, {own:,} of them for the supervisor; "
                 f"Lambda's maximum is {LAMBDA_ENVIRONMENT_BYTES:,}"
             )
             document.error(_largest(function), message, "put large values into a file in the image or in a bucket")
+
+
+def _only_in_jobs(function: FunctionValues) -> bool:
+    """Return whether the container runs in AWS Batch only, so that its variables are not Lambda's."""
+    return function.settings.get("execution_mode") == "batch"
+
+
+def variables_have_names(document: Document) -> None:
+    """Check that Lambda accepts the names of the container's variables, where it gets them."""
+    for function in document.functions():
+        if _only_in_jobs(function):
+            continue
+        for name in _variables(function.container):
+            path = join(f"{function.path}.lambda.container.environment.Variables", name)
+            if is_reserved(name, RESERVED_BY_LAMBDA):
+                message = "is reserved: Lambda or the supervisor sets it"
+                document.error(path, message, "choose another name, or execution_mode: batch")
+            elif not re.fullmatch(VARIABLE_OF_LAMBDA.pattern, name):
+                document.error(path, f"{quoted(name)} {VARIABLE_OF_LAMBDA.says}", VARIABLE_OF_LAMBDA.hint)
+
+
+_ECR_IMAGE = re.compile(r"\d{12}\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\.(?:amazonaws\.com|on\.aws)(?:\.cn)?/.+")
+
+
+def prepared_images_run(document: Document) -> None:
+    """Check that an image that is taken as it is can run: from ECR, and by itself."""
+    for function in document.functions():
+        container = function.container
+        if container.get("create_image", True):
+            continue
+        path = f"{function.path}.lambda.container.create_image"
+        if not _ECR_IMAGE.fullmatch(container.get("image") or ""):
+            # SCAR's own prepared images are in Docker Hub, with a supervisor of its own.
+            container["create_image"] = True
+            message = "has no effect: Lambda takes images as they are from ECR only, so one with the supervisor is made"
+            document.warning(path, message)
+            continue
+        if function.uses_batch:
+            message = "jobs need the supervisor, which is not in an image that is taken as it is"
+            document.error(path, message, "remove it, or use execution_mode: lambda")
+        if function.settings.get("init_script") is not None:
+            message = "does not run in an image that is taken as it is"
+            document.error(f"{function.path}.lambda.init_script", message, "remove it, or create_image: false")
 
 
 def _by_function(links: list[Link]) -> dict[str, list[Link]]:

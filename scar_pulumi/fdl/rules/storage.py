@@ -43,6 +43,8 @@ def files_exist(document: Document) -> None:
 
 
 def _check_script(document: Document, path: str, text: str) -> None:
+    if "\n" in text:  # the script itself
+        return
     file = _find(document, path, text)
     if file is None:
         return
@@ -169,6 +171,11 @@ def _note(document: Document, link: Link, *, is_input: bool) -> None:
     if "*" in link.place.path:
         hint = "use 'prefix' and 'suffix' to choose files"
         document.warning(f"{link.path}.path", "'*' is an ordinary character in paths", hint)
+    for key, names in (("prefix", link.place.prefix), ("suffix", link.place.suffix)):
+        for index, name in enumerate(names):
+            if "*" in name:
+                hint = f"write {quoted(name.replace('*', ''))}"
+                document.warning(f"{link.path}.{key}[{index}]", "'*' is an ordinary character in file names", hint)
     if is_input and link.place.per_request:
         document.warning(f"{link.path}.per_request", "has no effect: only outputs have it")
     if isinstance(link.owner, ServiceValues):

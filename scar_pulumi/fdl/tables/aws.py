@@ -14,6 +14,7 @@ from scar_pulumi.fdl.tables.names import (
     PROFILE,
     REGION,
     ROLE,
+    SCRIPT,
     SECURITY_GROUPS,
     SUBNETS,
 )
@@ -28,36 +29,37 @@ _JOB = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerPrope
 _NODES = "https://docs.aws.amazon.com/batch/latest/APIReference/API_NodeProperties.html"
 _RETENTION = "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"
 
-_VARIABLE_NAME = Text(
-    what="a variable name",
-    rules=(
-        Rule(
-            r"[a-zA-Z][a-zA-Z0-9_]+",
-            "is not a name that Lambda accepts for a variable",
-            "use two or more letters, digits and '_', with a letter first",
-        ),
-    ),
+VARIABLE_OF_LAMBDA = Rule(
+    r"[a-zA-Z][a-zA-Z0-9_]+",
+    "is not a name that Lambda accepts for a variable",
+    "use two or more letters, digits and '_', with a letter first",
 )
+_VARIABLE_OF_PROCESS = Rule(r"[^=\0]+", "is not a name for a variable", "use letters, digits and '_'")
 
-# The last line is what the supervisor sets for each event.
-_RESERVED_VARIABLES = frozenset(
+RESERVED_BY_LAMBDA = frozenset(
     (
         *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_*"),
         *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
         *("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
-        *("SCAR_FUNCTION", "INPUT_FILE_PATH", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR"),
     )
+)
+# Of those of Lambda, the supervisor gives jobs these two.
+_RESERVED_BY_SUPERVISOR = frozenset(
+    ("SCAR_FUNCTION", "INPUT_FILE_PATH", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR", "AWS_LAMBDA_*", "AWS_REGION")
 )
 
 
-def _environment(doc: str, field: str = "environment") -> Key:
-    """Return a section `environment` with `Variables` in it, as Lambda's own API has it."""
+def _environment(doc: str, field: str = "environment", *, of_lambda: bool = False) -> Key:
+    """Return a section `environment` with `Variables` in it, as Lambda's own API has it.
+
+    What Lambda asks of the container's variables depends on the execution mode: see rules/functions.py.
+    """
     variables = Key(
         "Names and values; numbers and true/false are passed on as written.",
         Table(
-            names=_VARIABLE_NAME,
+            names=Text(what="a variable name", rules=(VARIABLE_OF_LAMBDA if of_lambda else _VARIABLE_OF_PROCESS,)),
             of=Text(loose=True),
-            reserved=_RESERVED_VARIABLES,
+            reserved=_RESERVED_BY_SUPERVISOR | (RESERVED_BY_LAMBDA if of_lambda else frozenset()),
             reserved_by="Lambda or the supervisor",
         ),
         field=field,
@@ -110,9 +112,9 @@ _CONTAINER = Section(
             "Whether the image uses musl.", note="the supervisor runs in every Linux image", quiet=("false", "False")
         ),
         "create_image": Key(
-            "Whether SCAR builds an image.",
-            note="SCAR's supervisor in a prepared image is not used; give its script as 'init_script'",
-            quiet=("true", "True"),
+            "Whether an image with the supervisor is made; `false` takes an image in ECR as it is.",
+            Flag(),
+            default=True,
         ),
     },
     exactly_one=("image", "image_file"),
@@ -162,8 +164,12 @@ _LAMBDA = {
     ),
     "log_format": Key("Format of the supervisor's log lines.", Choice(("text", "json"), fold=True), default="text"),
     "file_stage_in": Key("Whether input files stay where they are, for the script to fetch.", Flag(), default=False),
-    "init_script": Key("Script that runs for each event.", FILE, default_doc="what the image itself starts"),
-    "environment": _environment("Variables of the Lambda function."),
+    "init_script": Key(
+        "Script that runs for each event: a file, or the script itself as block text.",
+        SCRIPT,
+        default_doc="what the image itself starts",
+    ),
+    "environment": _environment("Variables of the Lambda function.", of_lambda=True),
     "container": Key("The image and its process.", _CONTAINER, required=True),
     "input": storage_list("Places whose new files start the function."),
     "output": storage_list("Places where result files go."),

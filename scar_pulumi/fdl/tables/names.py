@@ -14,6 +14,12 @@ PROFILE = Key(
     quiet=("default",),
 )
 FILE = Text(what="a path", longest=4096, rules=(Rule(r".+", "is not a path"),), is_file=True)
+SCRIPT = Text(
+    what="a script",
+    rules=(Rule(r".{1,4096}|(?s:.+\n.*)", "is not a path"),),
+    is_file=True,
+    or_content=True,
+)
 
 # https://docs.aws.amazon.com/general/latest/gr/rande.html
 REGION = Text(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from scar_foundation import oscar_limits as limits
 from scar_pulumi.fdl.kinds import Anything, Choice, Flag, Items, Key, Rule, Section, Table, Text, Whole
 from scar_pulumi.fdl.model import OscarService
-from scar_pulumi.fdl.tables.names import FILE
+from scar_pulumi.fdl.tables.names import FILE, SCRIPT
 from scar_pulumi.fdl.tables.storage import storage_list
 
 _DNS_LABEL = Rule(
@@ -152,7 +152,10 @@ SERVICE = Section(
             "Image as an archive or a directory, for local stacks; other stacks use `image`.",
             replace(FILE, rules=(), optional=True),
         ),
-        "script": Key("Script that runs for each event.", replace(FILE, rules=(), optional=True)),
+        "script": Key(
+            "Script that runs for each event: a file, or the script itself as block text.",
+            replace(SCRIPT, rules=(), optional=True),
+        ),
         "memory": Key("Memory of the service's container.", _MEMORY, default=limits.DEFAULT_MEMORY),
         "cpu": Key("CPU of the service's container.", _CPU, default=limits.DEFAULT_CPU),
         "total_memory": Key("Memory of all jobs of the service together.", _MEMORY),
