@@ -132,19 +132,28 @@ class OscarApi:
         """Delete a service with all its MinIO buckets. The response may be an error although the service is gone."""
         return self._patiently(lambda: self._as_user("DELETE", "services", name), again=True)
 
-    def lists_buckets(self) -> bool:
-        """Whether the cluster lists its buckets, which OSCAR before 4.1 does not."""
-        return self._read("buckets").status == 200
+    def buckets(self) -> list[Mapping[str, Any]]:
+        """Return all buckets of the cluster, without their objects: `bucket_name`, `metadata` (tags) and so on."""
+        response = self._checked(self._read("buckets"), "its buckets cannot be listed")
+        return list(response.document() or ())
 
-    def bucket(self, name: str) -> dict[str, Any] | None:
-        """Return a bucket with its objects and tags; None if there is none, or the cluster does not list buckets."""
-        response = self._read("buckets", name)
-        return dict(response.document()) if response.status == 200 else None
+    def bucket(self, name: str, page: str = "") -> dict[str, Any] | None:
+        """Return a bucket with its tags and a page of its objects; None if it does not exist.
+
+        Raises:
+            OscarError: The cluster does not say whether it exists, as while its MinIO restarts.
+        """
+        query = f"?page={quote(page, safe='')}" if page else ""
+        response = self._steadily(lambda: self._as_user("GET", "buckets", name, query=query))
+        if _is_absent(response):
+            return None
+        return dict(self._checked(response, f"bucket {name}: cannot be read").document())
 
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket with everything in it, if it exists."""
-        response = self._patiently(lambda: self._as_user("DELETE", "buckets", name), again=True)
-        self._checked(response, f"bucket {name}: cannot be deleted", 200, 204, 404)
+        response = self._steadily(lambda: self._as_user("DELETE", "buckets", name))
+        if not _is_absent(response):
+            self._checked(response, f"bucket {name}: cannot be deleted", 200, 204)
 
     def jobs(self, service: str) -> dict[str, Mapping[str, Any]]:
         """Return the jobs of a service by name, from all pages of the list."""
@@ -163,7 +172,10 @@ class OscarApi:
     def job_log(self, service: str, job: str) -> str | None:
         """Return what a job has printed, each line with its time; None if OSCAR has no log of it."""
         response = self._read("logs", service, job, query="?timestamps=true")
-        return response.text if response.status == 200 else None
+        # OSCAR answers 500 for a job that it does not know, and for one whose container has not started.
+        if response.status in {404, 500}:
+            return None
+        return self._checked(response, f"job {job}: its log cannot be read").text
 
     def call(self, url: str, event: bytes, token: str, seconds: float) -> OscarResponse:
         """Send an event to a service, once, with the service's token; `seconds` is how long it may take.
@@ -198,11 +210,12 @@ class OscarApi:
         return self._patiently(lambda: self._as_user("GET", *path, query=query), again=True)
 
     def _until_steady(self, method: str, definition: Mapping[str, Any]) -> OscarResponse:
-        def send() -> OscarResponse:
-            return self._as_user(method, "services", body=definition)
+        return self._steadily(lambda: self._as_user(method, "services", body=definition), again=method == "PUT")
 
+    def _steadily(self, send: Callable[[], OscarResponse], *, again: bool = True) -> OscarResponse:
+        """Send, and repeat it while the cluster answers that its MinIO is restarting."""
         for pause in _pauses(self._deadline):
-            response = self._patiently(send, again=method == "PUT")
+            response = self._patiently(send, again=again)
             if response.status != 500 or not any(word in response.text for word in _RESTARTING):
                 return response
             time.sleep(pause)
@@ -251,6 +264,11 @@ class OscarApi:
             f"{self.endpoint}: cannot be reached ({error.reason}); check the address, and that OSCAR runs there",
             may_have_arrived=error.may_have_arrived,
         )
+
+
+def _is_absent(response: OscarResponse) -> bool:
+    """Whether a response says that a bucket does not exist. OSCAR answers 500 then, and to any trouble with MinIO."""
+    return response.status == 404 or (response.status == 500 and "NoSuchBucket" in response.text)
 
 
 def _pauses(deadline: float) -> Iterator[float]:

@@ -25,6 +25,8 @@ from scar_foundation.oscar_limits import (
     SERVICE_NAME_PATTERN,
 )
 
+MINIO = ("minio", "minio.default")
+"""Names of the cluster's own MinIO."""
 HIDDEN = "hidden"
 """What OSCAR returns in place of the credentials of its own MinIO."""
 
@@ -65,7 +67,7 @@ def storage(service: str, place: FunctionStorage) -> dict[str, Any]:
 def is_exposed(definition: Mapping[str, Any]) -> bool:
     """Whether a service has an HTTP interface of its own."""
     expose = definition.get("expose")
-    return isinstance(expose, Mapping) and any(expose.get("api_port") or ())
+    return isinstance(expose, Mapping) and any(_ports_of(expose))
 
 
 def places(definition: Mapping[str, Any], *directions: str) -> list[tuple[str, str]]:
@@ -77,7 +79,7 @@ def places(definition: Mapping[str, Any], *directions: str) -> list[tuple[str, s
 def buckets(definition: Mapping[str, Any], *directions: str) -> list[str]:
     """Return the buckets of the cluster's own MinIO that a service reads or writes, each once."""
     found = places(definition, *(directions or ("input", "output")))
-    return list(dict.fromkeys(path.partition("/")[0] for kind, path in found if kind in ("minio", "minio.default")))
+    return list(dict.fromkeys(path.partition("/")[0] for kind, path in found if kind in MINIO))
 
 
 def _exposed(expose: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,8 +141,8 @@ def numbers(version: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (4, 1)
 
 
-def owns_buckets(version: str) -> bool:
-    """Whether creating a service fails if its buckets exist, as it does since 4.1."""
+def updates_lose_script(version: str) -> bool:
+    """Whether an update empties the script of a service with an HTTP interface, as 4.1.2 does and 4.0.0 does not."""
     return numbers(version) >= (4, 1)
 
 

@@ -1,10 +1,18 @@
 """Create, update and delete a service, and work around what OSCAR does differently from its documentation."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from scar_components.oscar_api import OscarApi, OscarError, OscarUnreachable
-from scar_components.oscar_service.definition import buckets, differences, owns_buckets, places, shaped
+from scar_components.oscar_service.definition import (
+    buckets,
+    differences,
+    is_exposed,
+    places,
+    shaped,
+    updates_lose_script,
+)
+from scar_components.oscar_service.notifications import Notifications, NoWebhook, made_for, watched_paths
 
 MARK = "scar-pulumi/stack"
 """Annotation of a service that names the stack that created it."""
@@ -17,6 +25,8 @@ _READ_ONLY = ("deployment", "namespace", "token", "volume_status", "bucket_list"
 # A creation continues in the server when its client is killed: seven seconds, most of them for MinIO's restart.
 _CREATION_SECONDS = 20.0
 _ATTEMPTS = 3
+_NO_SCRIPT = "#!/bin/sh\n"
+"""What a service that is about to be deleted runs: OSCAR refuses an update without a script."""
 
 
 def sent_form(definition: Mapping[str, Any], version: str, owner: str) -> dict[str, Any]:
@@ -37,55 +47,28 @@ def put(api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], versio
     if response.status not in {200, 204, 500}:
         raise refusal
     seen = api.find(sent["name"])
-    # For the administrator's services OSCAR fails to set the policies of a bucket that is new to the service, after it
+    # For the administrator's services OSCAR fails to set the policies of a bucket that is added or removed, after it
     # has done the rest. Whether it stored a secret cannot be read back.
-    done = response.status != 500 or (seen and "secret" not in response.text and not differences(body, seen, version))
-    if seen is None or not done:
+    if seen is None or (response.status == 500 and "secret" in response.text):
         raise refusal
+    if wrong := differences(body, seen, version):
+        if response.status == 500:
+            raise refusal
+        raise OscarError(
+            f"service {sent['name']}: OSCAR {version} accepted an update and did not apply {', '.join(wrong)}; "
+            "refresh the stack and run up again"
+        )
     return seen
-
-
-def change(api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """Replace the definition of a service so that new files still start it; return it as OSCAR has it afterwards.
-
-    With each update OSCAR gives the service a new token, but it updates MinIO's webhook only for a bucket that is new
-    to the service. The webhook's old token would be refused, so the first input bucket is removed and added again.
-
-    Raises:
-        OscarError: OSCAR refuses the definition, or did not apply it.
-    """
-    seen = put(api, sent, found, version)
-    watched = buckets(sent, "input")
-    # Removing an input would delete the private buckets of single users that belong to it.
-    if not watched or found.get("bucket_list") or seen.get("token") == found.get("token") or _adds_bucket(sent, found):
-        return seen
-    without = {
-        key: [place for place in sent[key] if watched[0] not in buckets({key: [place]})] for key in ("input", "output")
-    }
-    return put(api, sent, put(api, {**sent, **without}, seen, version), version)
-
-
-def _adds_bucket(sent: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Whether an update has a bucket that is new to the service; OSCAR takes those in S3 for new each time."""
-    return not _bucket_names(sent, "minio", "s3") <= _bucket_names(found, "minio")
-
-
-def _bucket_names(definition: Mapping[str, Any], *kinds: str) -> set[str]:
-    found = places(definition, "input", "output")
-    return {path.partition("/")[0] for provider, path in found if provider.partition(".")[0] in kinds}
 
 
 def shared_buckets(api: OscarApi, definition: Mapping[str, Any]) -> list[str]:
     """Return the existing buckets that were not created for the service: they are never deleted with it.
 
-    If the cluster does not say which service a bucket was created for, that is all of them.
+    Raises:
+        OscarError: The cluster does not say whether a bucket exists.
     """
-    names = buckets(definition)
-    if not names or not api.lists_buckets():
-        return names
-    found = {name: api.bucket(name) for name in names}
-    made_for = {name: (bucket.get("metadata") or {}).get("from_service") for name, bucket in found.items() if bucket}
-    return [name for name, service in made_for.items() if service != definition["name"]]
+    found = {name: api.bucket(name) for name in buckets(definition)}
+    return [name for name, bucket in found.items() if bucket is not None and made_for(bucket) != definition["name"]]
 
 
 def blank_secrets(api: OscarApi, sent: Mapping[str, Any], old: Mapping[str, Any], version: str) -> None:
@@ -100,34 +83,70 @@ def blank_secrets(api: OscarApi, sent: Mapping[str, Any], old: Mapping[str, Any]
 def remove(api: OscarApi, definition: Mapping[str, Any], version: str, *, wipe: bool, shared: Collection[str]) -> None:
     """Delete a service. With `wipe`, delete its own buckets too, but never those that it shares with others.
 
-    OSCAR deletes every bucket of a service with it, so the buckets to keep are detached from the service first.
+    OSCAR deletes every bucket of a service with it, so the buckets to keep are detached from the service first. They
+    stop reporting new files: OSCAR leaves that in place, and a later service of the same name would be started.
 
     Raises:
-        OscarError: OSCAR refuses, or would delete files that must stay.
+        OscarError: OSCAR refuses, would delete files that must stay, or does not say what exists.
     """
     name = definition["name"]
     found = api.find(name)
-    if found is None:
-        return
-    wiped = [bucket for bucket in buckets(found) if wipe and bucket not in shared]
-    kept = [place for place in _places(found) if not (wipe and _bucket(place) in wiped)]
-    sent = {key: value for key, value in shaped(definition, version).items() if key not in _READ_ONLY}
-    sent["annotations"] = found.get("annotations") or {}  # keep the mark, in case the deletion fails
-    if kept:
-        _detach(api, sent, found, version, wiped)
-    elif not found.get("owner"):
-        put(api, {**sent, **{key: found.get(key) or [] for key in ("input", "output")}}, found, version)
-    response = api.delete(name)
-    if response.status not in {204, 404} and api.find(name) is not None:
-        raise api.refusal(f"service {name}: cannot be deleted", response)
+    # Also for a service that is gone already: its deletion may have failed halfway.
+    wiped = _own_buckets(api, found or definition, shared) if wipe else []
+    if found is not None:
+        _stop_notifications(api, found, wiped)
+        _delete_service(api, definition, found, version, wiped)
     for bucket in wiped:
-        if response.status != 204 and api.bucket(bucket) is not None:
+        if api.bucket(bucket) is not None:
             api.delete_bucket(bucket)
 
 
-def _detach(
-    api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], version: str, wiped: Collection[str]
+def _own_buckets(api: OscarApi, definition: Mapping[str, Any], shared: Collection[str]) -> list[str]:
+    """Return the buckets to delete with a service: those that OSCAR says were made for it, unless they are shared."""
+    unshared = [name for name in buckets(definition) if name not in shared]
+    found = {name: api.bucket(name) for name in unshared}
+    return [name for name, bucket in found.items() if bucket is not None and made_for(bucket) == definition["name"]]
+
+
+def _stop_notifications(api: OscarApi, found: Mapping[str, Any], wiped: Collection[str]) -> None:
+    """Make the buckets that stay report nothing to the service any more, while MinIO still knows it."""
+    kept = [bucket for bucket in buckets(found, "input") if bucket not in wiped]
+    try:
+        Notifications(api).assign(found["name"], (), kept)
+    except NoWebhook:
+        return  # MinIO refuses any change while a rule names a service that it does not know; this one is gone soon
+
+
+def _delete_service(
+    api: OscarApi, definition: Mapping[str, Any], found: Mapping[str, Any], version: str, wiped: Collection[str]
 ) -> None:
+    name = definition["name"]
+    kept = [place for place in _places(found) if _bucket(place) not in wiped]
+    sent = {key: value for key, value in shaped(definition, version).items() if key not in _READ_ONLY}
+    sent["annotations"] = found.get("annotations") or {}  # keep the mark, in case the deletion fails
+    sent["script"] = sent.get("script") or _NO_SCRIPT
+    if kept:
+        _detach(api, sent, found, wiped)
+    elif not found.get("owner"):
+        _set_places(api, sent, found, {key: found.get(key) or [] for key in ("input", "output")})
+    response = api.delete(name)
+    if response.status not in {204, 404} and api.find(name) is not None:
+        raise api.refusal(f"service {name}: cannot be deleted", response)
+
+
+def _set_places(
+    api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], places_: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give a service that is about to be deleted other places; return it as OSCAR has it then."""
+    response = api.update({**sent, **places_, "owner": found.get("owner") or ADMINISTRATOR})
+    seen = api.find(sent["name"])
+    # OSCAR answers 500 after it has removed a bucket of the administrator; what counts is what it shows then.
+    if response.status not in {200, 204, 500} or seen is None:
+        raise api.refusal(f"service {sent['name']}: cannot be updated", response)
+    return seen
+
+
+def _detach(api: OscarApi, sent: Mapping[str, Any], found: Mapping[str, Any], wiped: Collection[str]) -> None:
     """Remove every input and output from the service, except those in the buckets to wipe."""
     name = sent["name"]
     if str(found.get("isolation_level")).upper() == "USER" and found.get("bucket_list"):
@@ -139,7 +158,7 @@ def _detach(
         key: [place for place in found.get(key) or () if _bucket(place) in wiped and _is_own(place)]
         for key in ("input", "output")
     }
-    seen = put(api, {**sent, **remaining, "owner": found.get("owner") or ADMINISTRATOR}, found, version)
+    seen = _set_places(api, sent, found, remaining)
     attached = [place for place in _places(seen) if _bucket(place) not in wiped]
     if attached:
         paths = ", ".join(place["path"] for place in attached)
@@ -176,30 +195,49 @@ class Creation:
         self.version = version
         self.name: str = definition["name"]
         self.sent = sent_form(definition, version, owner)
+        self.notifications = Notifications(api)
 
     def run(self, *, adopt: bool) -> list[str]:
         """Create the service or take it over; return those of its buckets that must not be deleted with it."""
         for _ in range(_ATTEMPTS):
-            if found := self.api.find(self.name):
-                shared = self._take_over(found, adopt=adopt)
-                if shared is not None:
-                    return shared
-            existing = self._existing_buckets()
-            shared = shared_buckets(self.api, self.definition)
-            try:
-                self.api.create(self._without(existing))
-            except OscarUnreachable:
-                continue  # the response was lost: look at what exists now
-            except OscarError as error:
-                if error.status in {400, 409} and (found := self.api.find(self.name)) and self._is_ours(found):
-                    continue
-                raise
-            if self._without(existing) != self.sent:
-                change(self.api, self.sent, self._found(), self.version)
-            return shared
+            found = self.api.find(self.name)
+            shared = self._take_over(found, adopt=adopt) if found else self._create()
+            if shared is not None and self._is_notified(adopt=adopt):
+                return shared
         raise OscarError(
-            f"service {self.name}: {self.api.endpoint} closed the connection {_ATTEMPTS} times; look at OSCAR's log"
+            f"service {self.name}: {self.api.endpoint} did not create it in {_ATTEMPTS} attempts; look at OSCAR's log"
         )
+
+    def _create(self) -> list[str] | None:
+        """Create the service; return None if it is not certain what exists now."""
+        existing = self._existing_buckets()
+        shared = shared_buckets(self.api, self.definition)
+        first = self._without(existing)
+        self._check_later_places(first)
+        try:
+            self.api.create(first)
+        except OscarUnreachable:
+            return None  # the response was lost
+        except OscarError as error:
+            if error.status in {400, 409} and (found := self.api.find(self.name)) and self._is_ours(found):
+                return None
+            self._mark_buckets(set(buckets(self.definition)) - set(existing))
+            raise
+        if first != self.sent:
+            put(self.api, self.sent, self._found(), self.version)
+        return shared
+
+    def _is_notified(self, *, adopt: bool) -> bool:
+        """Make MinIO report the input's new files; return False after deleting a service that MinIO does not know."""
+        try:
+            self.notifications.assign(self.name, watched_paths(self.definition), buckets(self.definition, "input"))
+        except NoWebhook:
+            found = self._found()
+            if adopt or not self._is_ours(found):
+                raise
+            remove(self.api, found, self.version, wipe=False, shared=())
+            return False
+        return True
 
     def _take_over(self, found: dict[str, Any], *, adopt: bool) -> list[str] | None:
         """Update an existing service; return None after deleting one that has to be created anew."""
@@ -209,25 +247,38 @@ class Creation:
                 f"service {self.name}: already exists on {self.api.endpoint}, and this stack did not create it; "
                 "choose another name, delete the service, or set adopt to take it over"
             )
-        if ours and owns_buckets(self.version) and self.api.lists_buckets():
+        if ours:
             # Until its buckets exist OSCAR may still roll it back.
             self.api.wait_until(lambda: all(self.api.bucket(name) for name in buckets(found)), _CREATION_SECONDS)
-        if places(found, "input") == places(self.sent, "input"):
+            self._mark_buckets(path.partition("/")[0] for path in self._reported(found))
+        is_same = not differences(self.sent, found, self.version)
+        can_be_updated = places(found, "input") == places(self.sent, "input") and not self._loses_script(found)
+        if is_same or can_be_updated:
             shared = shared_buckets(self.api, self.definition) if ours else buckets(self.definition)
-            change(self.api, self.sent, found, self.version)
+            if not is_same or not ours:
+                put(self.api, self.sent, found, self.version)
             return shared
         if not ours:
             raise OscarError(
-                f"service {self.name}: has another input on {self.api.endpoint}, and OSCAR cannot change the input of "
-                "a service; declare the same input, or delete the service"
+                f"service {self.name}: has another input on {self.api.endpoint}, or an HTTP interface of its own, and "
+                "OSCAR cannot change such a service; declare the same input, or delete the service"
             )
+        self._check_later_places(self._without(self._existing_buckets()))
         remove(self.api, found, self.version, wipe=False, shared=())
         return None
 
+    def _reported(self, found: Mapping[str, Any]) -> list[str]:
+        return self.notifications.paths(self.name, buckets(found, "input")) or []
+
+    def _mark_buckets(self, names: Iterable[str]) -> None:
+        """Tag those buckets that a creation which failed or was killed has left without tags."""
+        for name in sorted(set(names)):
+            bucket = self.api.bucket(name) if self.notifications.can_be_read else None
+            if bucket is not None and not bucket.get("metadata"):
+                self.notifications.mark(name, self.name)
+
     def _existing_buckets(self) -> list[str]:
         """Return the buckets that exist: they are attached after the creation. Raises OscarError if that fails."""
-        if not owns_buckets(self.version):
-            return []
         existing = {name: bucket for name in buckets(self.definition) if (bucket := self.api.bucket(name)) is not None}
         for name in buckets(self.definition, "input"):
             if name in existing and not self._watches(name, existing[name]):
@@ -239,17 +290,43 @@ class Creation:
         return list(existing)
 
     def _watches(self, name: str, bucket: Mapping[str, Any]) -> bool:
-        """Whether a bucket still reports new files in the same folders, as one kept from this service does.
+        """Whether a bucket is one that an earlier life of this service has left.
 
-        On servers that report new files in any bucket, as the local cloud does, it always does.
+        Where MinIO can be read its notification is set after the creation. Elsewhere the earlier service must have
+        had the same folders: OSCAR makes an object for each.
         """
-        if bucket.get("reports_new_files"):
+        if self.notifications.are_for_all_buckets:
             return True
-        if (bucket.get("metadata") or {}).get("from_service") != self.name:
+        wanted = [path for path in watched_paths(self.definition) if path.partition("/")[0] == name]
+        if self.notifications.can_be_read and not bucket.get("metadata"):
+            return set(wanted) <= set(self.notifications.paths(self.name, [name]) or ())
+        if made_for(bucket) != self.name:
             return False
-        keys = {entry.get("object_name") for entry in bucket.get("objects") or ()}
-        folders = [path.partition("/")[2] for kind, path in places(self.definition, "input") if _in(kind, path, name)]
-        return all(f"{folder}/" in keys for folder in folders)
+        return self.notifications.can_be_read or self._has_folders(bucket, wanted)
+
+    def _has_folders(self, bucket: Mapping[str, Any], paths: Iterable[str]) -> bool:
+        """Whether a bucket has the objects that stand for folders; OSCAR shows a page of its objects at a time."""
+        missing = {f"{path.partition('/')[2]}/" for path in paths}
+        page: Mapping[str, Any] | None = bucket
+        while page is not None:
+            missing -= {str(entry.get("object_name")) for entry in page.get("objects") or ()}
+            following = str(page.get("next_page") or "")
+            if not missing or not following:
+                break
+            page = self.api.bucket(str(bucket["bucket_name"]), following)
+        return not missing
+
+    def _check_later_places(self, first: Mapping[str, Any]) -> None:
+        if first != self.sent and self._loses_script(self.sent):
+            later = [place["path"] for place in _places(self.sent) if place not in _places(first)]
+            raise OscarError(
+                f"service {self.name}: OSCAR {self.version} cannot add {', '.join(later)} to a service with an HTTP "
+                "interface without losing its script: it adds storage in S3 and existing buckets only with an update; "
+                "choose a bucket that does not exist, delete this one, or leave out expose"
+            )
+
+    def _loses_script(self, definition: Mapping[str, Any]) -> bool:
+        return is_exposed(definition) and updates_lose_script(self.version)
 
     def _without(self, existing: list[str]) -> dict[str, Any]:
         """Return the definition without the places that an update adds: only updates accept existing buckets.
@@ -259,10 +336,9 @@ class Creation:
         """
 
         def kept(direction: str) -> list[dict[str, Any]]:
-            entries = [one for one in self.sent[direction] if not (later and one["storage_provider"].startswith("s3."))]
+            entries = [one for one in self.sent[direction] if not one["storage_provider"].startswith("s3.")]
             return [one for one in entries if not any(_in(one["storage_provider"], one["path"], b) for b in existing)]
 
-        later = owns_buckets(self.version)
         return {**self.sent, "input": kept("input"), "output": kept("output")}
 
     def _is_ours(self, found: Mapping[str, Any]) -> bool:

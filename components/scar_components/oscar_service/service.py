@@ -27,23 +27,24 @@ from scar_components.oscar_service.definition import (
     marked,
     mistakes,
     observed,
-    owns_buckets,
     places,
+    updates_lose_script,
     whole,
 )
 from scar_components.oscar_service.lifecycle import (
     Creation,
     blank_secrets,
-    change,
+    put,
     remove,
     sent_form,
     shared_buckets,
 )
+from scar_components.oscar_service.notifications import Notifications, NoWebhook, watched_paths
 
 _CONNECTION = ("endpoint", "username", "password", "verify_certificate", "timeout")
 _INPUTS = (*_CONNECTION, "definition", "owner", "adopt", "delete_buckets")
 _COMPARED = tuple(key for key in _INPUTS if key != "adopt")
-_OUTPUTS = ("token", "webhook_token", "version", "synchronous", "run_url", "job_url", "exposed_url", "shared")
+_OUTPUTS = ("token", "version", "synchronous", "run_url", "job_url", "exposed_url", "shared", "watched", "reported")
 
 
 class OscarServiceArgs(TypedDict):
@@ -100,7 +101,7 @@ class OscarService(pulumi.ComponentResource):
     endpoint: Output[str]
     """URL of the cluster."""
     token: Output[str]
-    """Token for calling the service, a secret. OSCAR may change it with each update."""
+    """Token for calling the service, a secret."""
     run_url: Output[str]
     """URL for synchronous calls: POST, with the token as bearer token."""
     job_url: Output[str]
@@ -172,7 +173,7 @@ class RegisteredService(Resource, module="scar", name="RegisteredService"):
 
     def __init__(self, name: str, inputs: Mapping[str, Any], opts: Optional[ResourceOptions] = None) -> None:
         """Declare the service; `inputs` are those of its provider."""
-        secret = ResourceOptions(additional_secret_outputs=["token", "webhook_token", "password"])
+        secret = ResourceOptions(additional_secret_outputs=["token", "password"])
         properties = {**dict.fromkeys(_OUTPUTS), **inputs}
         super().__init__(RegisteredServiceProvider(), name, properties, ResourceOptions.merge(opts, secret))
 
@@ -188,20 +189,27 @@ class RegisteredServiceProvider(StatelessProvider):
         self.delete_buckets = deletes_buckets(req)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Replace the service for a new cluster, name or input: OSCAR never updates MinIO's events of the old input."""
-        old, new = whole(_olds["definition"]), whole(_news["definition"])
+        """Replace the service for a new cluster, name or input, and with an HTTP interface for any change.
+
+        OSCAR never updates MinIO's events of the old input. Of a service with an HTTP interface it updates a part.
+        """
+        new = whole(_news["definition"])
         moved = _news["endpoint"] not in (_olds["endpoint"], UNKNOWN)
         replaces = ["endpoint"] if moved else []
-        if _is_known(new) and (old["name"] != new["name"] or places(old, "input") != places(new, "input")):
+        if _is_known(new) and self._is_replaced(_olds, _news):
             if not replaces:
-                self._check_replacement(_olds, old, new)
+                self._check_replacement(_olds, new)
             replaces.append("definition")
-        changes = (
-            bool(replaces)
-            or _is_refused(_olds)
-            or any(whole(_olds.get(key)) != whole(_news.get(key)) for key in _COMPARED)
-        )
-        return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
+        changes = any(whole(_olds.get(key)) != whole(_news.get(key)) for key in _COMPARED)
+        changes = changes or (_is_known(new) and _is_reported_otherwise(_olds, new))
+        return DiffResult(changes=bool(replaces) or changes, replaces=replaces, delete_before_replace=True)
+
+    def _is_replaced(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+        old, new = whole(olds["definition"]), whole(news["definition"])
+        if old["name"] != new["name"] or _watched(olds) != places_listed(new):
+            return True
+        is_changed = old != new or news["owner"] not in (olds["owner"], UNKNOWN)
+        return is_changed and (is_exposed(old) or is_exposed(new))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the service, or take over what an interrupted creation has left."""
@@ -210,7 +218,7 @@ class RegisteredServiceProvider(StatelessProvider):
             information = api.information()
             creation = Creation(api, definition, props["owner"], str(information.get("version", "")))
             shared = creation.run(adopt=bool(props.get("adopt")))
-            return CreateResult(definition["name"], _outputs(api, props, information, shared))
+            return CreateResult(definition["name"], _outputs(api, props, information, shared, creation.notifications))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return the service as it is in the cluster; what OSCAR does not return is taken to be as declared."""
@@ -218,7 +226,12 @@ class RegisteredServiceProvider(StatelessProvider):
         found = api.find(asked["name"])
         if found is None:
             return ReadResult("", props)
-        outputs = {**props, "token": found.get("token"), "definition": observed(asked, found, props["version"])}
+        outputs = {
+            **props,
+            "token": found.get("token"),
+            "definition": observed(asked, found, props["version"]),
+            "reported": Notifications(api).paths(asked["name"], {*buckets(asked, "input"), *buckets(found, "input")}),
+        }
         if outputs["definition"] == asked:
             return ReadResult(id_, {**outputs, "definition": props["definition"]})
         return ReadResult(id_, outputs, {key: outputs[key] for key in _INPUTS if key in outputs})
@@ -230,10 +243,16 @@ class RegisteredServiceProvider(StatelessProvider):
             information = api.information()
             version = str(information.get("version", ""))
             shared = list(_olds.get("shared") or ())
-            if old != new or _olds["owner"] != _news["owner"] or _is_refused(_olds):
+            if old != new or _olds["owner"] != _news["owner"]:
                 shared += [bucket for bucket in shared_buckets(api, new) if bucket not in [*buckets(old), *shared]]
                 _change(api, old, sent_form(new, version, _news["owner"]), version)
-            return UpdateResult(_outputs(api, _news, information, shared))
+            notifications = Notifications(api)
+            try:
+                notifications.assign(new["name"], watched_paths(new), {*buckets(new, "input"), *buckets(old, "input")})
+            except NoWebhook:
+                remove(api, old, version, wipe=False, shared=())
+                shared = Creation(api, new, _news["owner"], version).run(adopt=False)
+            return UpdateResult(_outputs(api, _news, information, shared, notifications))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the service; keep its buckets unless their deletion is wanted and no other service shares them."""
@@ -245,10 +264,18 @@ class RegisteredServiceProvider(StatelessProvider):
         chosen = props.get("delete_buckets")
         return self.delete_buckets if chosen is None else bool(chosen)
 
-    def _check_replacement(self, olds: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    def _check_replacement(self, olds: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         """Raise OscarError, before anything is deleted, if a kept bucket would have to report other folders."""
-        if self._wipes(olds) or not owns_buckets(olds["version"]):
+        old = {**whole(olds["definition"]), "input": _as_input(_watched(olds))}
+        if self._wipes(olds):
             return
+        kept = sorted(set(buckets(new)) & set(buckets(old)))
+        if kept and is_exposed(new) and updates_lose_script(olds["version"]):
+            raise OscarError(
+                f"service {new['name']}: OSCAR {olds['version']} cannot create a service with an HTTP interface on the "
+                f"existing bucket '{kept[0]}', and empties its script when it updates it; choose another bucket, or "
+                "set delete_buckets first, which deletes its files"
+            )
         for bucket in set(buckets(new, "input")) & set(buckets(old)):
             if old["name"] != new["name"] or _folders(old, bucket) != _folders(new, bucket):
                 raise OscarError(
@@ -262,13 +289,17 @@ def _change(api: OscarApi, old: Mapping[str, Any], sent: Mapping[str, Any], vers
     if found is None:
         raise OscarError(f"service {sent['name']}: no longer exists on {api.endpoint}; refresh the stack")
     blank_secrets(api, sent, old, version)
-    change(api, sent, found, version)
+    put(api, sent, found, version)
 
 
 def _outputs(
-    api: OscarApi, props: Mapping[str, Any], information: Mapping[str, Any], shared: list[str]
+    api: OscarApi,
+    props: Mapping[str, Any],
+    information: Mapping[str, Any],
+    shared: list[str],
+    notifications: Notifications,
 ) -> dict[str, Any]:
-    """Return the inputs with what OSCAR adds to them; OSCAR may change the token with each update."""
+    """Return the inputs with what OSCAR adds to them."""
     definition, endpoint = props["definition"], api.endpoint
     name, exposed = definition["name"], is_exposed(definition)
     token = (api.find(name) or {}).get("token")
@@ -276,20 +307,36 @@ def _outputs(
     return {
         **{key: props[key] for key in _INPUTS if key in props},
         "token": token,
-        "webhook_token": token,
         "version": str(information.get("version", "")),
         "synchronous": backend.lower() == "knative" and not exposed,
         "run_url": f"{endpoint}/run/{name}",
         "job_url": f"{endpoint}/job/{name}",
         "exposed_url": f"{endpoint}/system/services/{name}/exposed/" if exposed else "",
         "shared": shared,
+        "watched": places_listed(definition),
+        "reported": notifications.paths(name, buckets(definition, "input")),
     }
 
 
-def _is_refused(olds: Mapping[str, Any]) -> bool:
-    """Whether the service refuses MinIO's events, because an update by somebody else has changed its token."""
-    known = olds.get("webhook_token")
-    return known is not None and known != olds.get("token") and bool(buckets(olds["definition"], "input"))
+def places_listed(definition: Mapping[str, Any]) -> list[list[str]]:
+    """Return provider and path of each input, as they are kept in the state."""
+    return [list(place) for place in places(definition, "input")]
+
+
+def _watched(olds: Mapping[str, Any]) -> list[list[str]]:
+    """Return the inputs that the service was last given; its definition may show what somebody else made of them."""
+    watched: list[list[str]] | None = olds.get("watched")
+    return places_listed(whole(olds["definition"])) if watched is None else [list(place) for place in watched]
+
+
+def _as_input(watched: list[list[str]]) -> list[dict[str, str]]:
+    return [{"storage_provider": provider, "path": path} for provider, path in watched]
+
+
+def _is_reported_otherwise(olds: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether MinIO reports other folders to the service than it should, where that is known."""
+    reported = olds.get("reported")
+    return reported is not None and list(reported) != watched_paths(new)
 
 
 def _folders(definition: Mapping[str, Any], bucket: str) -> set[str]:

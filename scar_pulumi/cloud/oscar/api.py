@@ -74,7 +74,10 @@ def cluster_information() -> dict[str, Any]:
 
 
 def cluster_configuration(endpoint: str, password: str) -> dict[str, Any]:
-    """Return what `/system/config` says to the cluster's user."""
+    """Return what `/system/config` says to the cluster's user.
+
+    `reports_new_files` is ours: a real cluster reports only files in buckets that were made with a service.
+    """
     return {
         "config": {
             "name": "oscar",
@@ -86,6 +89,7 @@ def cluster_configuration(endpoint: str, password: str) -> dict[str, Any]:
         },
         "minio_provider": storage_settings(endpoint, password),
         "allowed_image_repositories": [],
+        "reports_new_files": True,
     }
 
 
@@ -106,13 +110,10 @@ def bucket_names(names: Sequence[str]) -> dict[str, Any]:
 
 
 def bucket_description(name: str, cluster: str, owner: tuple[str, str]) -> dict[str, Any]:
-    """Return what `/system/buckets/NAME` says, without objects; `owner` is the cluster and service it was made for.
-
-    `reports_new_files` is ours: a real cluster reports only files in buckets that were made with a service.
-    """
+    """Return what `/system/buckets/NAME` says, without objects; `owner` is the cluster and service it was made for."""
     service = owner[1] if owner[0] == cluster else "/".join(owner)
     tags = {"from_service": service} if any(owner) else {}
-    return {"bucket_name": name, "visibility": "private", "metadata": tags, "reports_new_files": True}
+    return {"bucket_name": name, "visibility": "private", "metadata": tags}
 
 
 def job_page(jobs: Sequence[OscarJob], page: str) -> dict[str, Any]:

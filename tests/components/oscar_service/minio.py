@@ -4,8 +4,20 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+_XML_RULE = (
+    "<QueueConfiguration><Queue>arn:minio:sqs::{0}:webhook</Queue><Event>s3:ObjectCreated:*</Event><Filter><S3Key>"
+    "<FilterRule><Name>prefix</Name><Value>{1}</Value></FilterRule></S3Key></Filter></QueueConfiguration>"
+)
+_UNKNOWN = "A specified destination ARN does not exist or is not well-formed. Verify the destination ARN."
+
+
+def _texts(body: bytes, name: str) -> list[str]:
+    elements = ElementTree.fromstring(body).iter()  # noqa: S314 - botocore has written it
+    return [element.text or "" for element in elements if element.tag.endswith(f"}}{name}")]
 
 
 class MinioError(Exception):
@@ -32,12 +44,14 @@ class Minio:
         self.refusals = 0
         self.registrations = 0
         self.away_at: set[int] = set()
+        self.is_down = False
+        """Whether it does not answer OSCAR at all."""
         self._lock = threading.Lock()
         self._up_at = 0.0
 
     def check_up(self) -> None:
         """Fail as Go's HTTP client does when nobody listens."""
-        if time.monotonic() < self._up_at or self.registrations in self.away_at:
+        if self.is_down or time.monotonic() < self._up_at or self.registrations in self.away_at:
             self.refusals += 1
             raise MinioError("dial tcp 10.0.0.1:9000: connect: connection refused")
 
@@ -69,6 +83,31 @@ class Minio:
         if not _NAME.fullmatch(bucket):
             raise MinioError(f"error creating bucket {bucket}: InvalidBucketName: The specified bucket is not valid.")
         self.buckets[bucket] = Bucket()
+
+    def s3(self, method: str, bucket: str, query: str, body: bytes) -> tuple[int, str]:
+        """Answer a request in S3's protocol: buckets, notifications and tags."""
+        if not bucket:
+            return 200, "<ListAllMyBucketsResult/>"
+        if bucket not in self.buckets:
+            return 404, "<Error><Code>NoSuchBucket</Code></Error>"
+        if query == "tagging":
+            return self._tag(bucket, _texts(body, "Key"), _texts(body, "Value"))
+        if method == "GET":
+            rules = "".join(_XML_RULE.format(*rule) for rule in sorted(self._known(bucket)))
+            return 200, f"<NotificationConfiguration>{rules}</NotificationConfiguration>"
+        services = [arn.split(":")[4] for arn in _texts(body, "Queue")]
+        if not set(services) <= set(self.webhooks):
+            return 400, f"<Error><Code>InvalidArgument</Code><Message>{_UNKNOWN}</Message></Error>"
+        self.buckets[bucket].notifications = set(zip(services, _texts(body, "Value"), strict=True))
+        return 200, ""
+
+    def _tag(self, bucket: str, keys: list[str], values: list[str]) -> tuple[int, str]:
+        self.buckets[bucket].tags = dict(zip(keys, values, strict=True))
+        return 200, ""
+
+    def _known(self, bucket: str) -> set[tuple[str, str]]:
+        """Return a bucket's rules as MinIO shows them: without those whose service it does not know."""
+        return {rule for rule in self.buckets[bucket].notifications if rule[0] in self.webhooks}
 
     def notified(self, bucket: str, key: str) -> set[str]:
         """Return the services that are told of a new key."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from tests.components.oscar_service.cluster import Cluster
 
@@ -24,6 +25,8 @@ class Server(ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         self.bodies: list[dict[str, Any]] = []
         self.lose_answers = 0
+        self.storage = ""
+        """Where the cluster says that its MinIO is. Default: at this server."""
 
     @property
     def endpoint(self) -> str:
@@ -41,10 +44,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def handle_any(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"null")
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        is_storage = self.path.startswith("/minio")
+        body = None if is_storage else json.loads(self.body or b"null")
         self.server.requests.append((self.command, self.path))
         if body is not None:
             self.server.bodies.append(body)
+        if self.path.startswith("/minio"):
+            self._answer_minio()
+            return
         expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if self.path == "/health":
             self._answer(200, "Ok")
@@ -61,16 +69,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
+    def _answer_minio(self) -> None:
+        parts = urlsplit(self.path)
+        bucket = parts.path.removeprefix("/minio").strip("/")
+        self._answer(*self.server.cluster.minio.s3(self.command, bucket, parts.query, self.body))
+
     def _route(self, body: Any) -> tuple[int, Any]:
         cluster = self.server.cluster
-        parts = self.path.partition("?")[0].strip("/").split("/")
+        address = urlsplit(self.path)
+        parts = address.path.strip("/").split("/")
+        page = parse_qs(address.query).get("page", [""])[0]
         match (self.command, *parts):
             case (method, "system", "services"):
                 return {"POST": cluster.create, "PUT": cluster.update}[method](body)
             case (method, "system", "services", name):
                 return {"GET": cluster.find, "DELETE": cluster.delete}[method](name)
             case (method, "system", "buckets", name):
-                return {"GET": cluster.bucket, "DELETE": cluster.delete_bucket}[method](name)
+                return cluster.bucket(name, page) if method == "GET" else cluster.delete_bucket(name)
+            case ("GET", "system", "config"):
+                return cluster.settings(f"{self.server.storage or self.server.endpoint}/minio")
         lists = {"/system/info": cluster.information, "/system/buckets": cluster.buckets}
         return lists[self.path]() if self.path in lists else (404, None)
 

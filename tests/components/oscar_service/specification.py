@@ -11,7 +11,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("enable_gpu", "enable_sgx", "image_prefetch", "alpine", "file_stage_in"), _FLAG),
     **dict.fromkeys(("input", "output", "allowed_users", "bucket_list", "image_pull_secrets"), _LIST),
     **dict.fromkeys(("synchronous", "expose", "environment", "annotations", "labels", "mount"), _MAP),
-    **dict.fromkeys(("storage_providers", "clusters", "federation"), _MAP),
+    **dict.fromkeys(("storage_providers", "clusters", "federation", "volume"), _MAP),
 }
 EXPOSE: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("min_scale", "max_scale", "cpu_threshold"), _NUMBER),

@@ -28,7 +28,6 @@ def test_a_service_is_created_changed_and_removed_and_its_files_stay(
         "photos/in",
         "photos/out",
         cpu=0.5,
-        expose={"api_port": 8080},
         environment={"variables": {"LEVEL": "1"}, "secrets": {"KEY": "hunter2"}},
         storage_providers={"s3": {"mine": {"access_key": "AK", "secret_key": "swordfish", "region": "eu-west-1"}}},
     )
@@ -39,13 +38,10 @@ def test_a_service_is_created_changed_and_removed_and_its_files_stay(
     assert project.up() == {"create": 1}
     service = cluster.services["plants"]
     assert (service["cpu"], service["annotations"]) == ("0.5", MARK)
-    assert service["expose"]["api_port"] == [8080]
-    assert service["expose"] | {"min_scale": 1, "max_scale": 10, "cpu_threshold": 80} == service["expose"]
     assert cluster.secrets == {"plants": {"KEY": "hunter2"}}
     assert cluster.started("photos", "in/a.jpg") == {"plants"}
     for secret in (PASSWORD, "hunter2", "swordfish", service["token"]):
         assert secret not in project.state()
-    assert project.entries()[0]["outputs"]["exposed_url"] == f"{server.endpoint}/system/services/plants/exposed/"
 
     stored = project.entries()[0]["inputs"]["definition"]
     assert stored["cpu"] == "0.5"  # what is no secret shows in previews and differences
@@ -64,8 +60,8 @@ def test_a_service_is_created_changed_and_removed_and_its_files_stay(
     assert cluster.services["plants"]["owner"] == "cluster_admin"
     assert cluster.services["plants"]["memory"] == "1Gi"
     assert cluster.secrets["plants"] == {"KEY": ""}
-    # The first overwrites the secret that is not wanted any more, the last two tell MinIO of the new token.
-    assert server.changes() == ["PUT"] * 4
+    # The first overwrites the secret that is not wanted any more.
+    assert server.changes() == ["PUT"] * 2
     assert cluster.started("photos", "in/b.jpg") == {"plants"}
 
     project.service("plants", "photos/elsewhere", "photos/out")
@@ -148,5 +144,5 @@ def test_what_a_killed_engine_had_begun_is_taken_over(
     project.service("plants", "photos/in")
     assert project.up() == {"create": 1}
     assert cluster.started("photos", "in/a.jpg") == {"plants"}
-    assert server.changes() == ["POST", "PUT", "PUT", "PUT"]
+    assert server.changes() == ["POST"]
     assert project.preview() == {"same": 3}

@@ -4,6 +4,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,35 +17,53 @@ from tests.components.oscar_service.server import Server, running
 
 @pytest.fixture
 def old_server() -> Iterator[Server]:
-    with running(Cluster("4.0.3", "knative")) as server:
+    with running(Cluster("4.0.0", "knative")) as server:
         yield server
 
 
-def test_version_4_0_has_one_port_replicas_and_buckets_that_exist(
-    provider: RegisteredServiceProvider, old_server: Server
-) -> None:
+SECRET = {"secrets": {"refresh_token": "token"}}
+
+
+def test_version_4_0_has_one_port_and_replicas(provider: RegisteredServiceProvider, old_server: Server) -> None:
     cluster = old_server.cluster
-    cluster.minio.make("photos")
     members = [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]
-    federation = {"members": members, "delegation": "random"}
-    asked = properties(old_server, "plants", "photos/in", expose={"api_port": [8080]}, federation=federation)
-    made = provider.create(asked)
+    more: dict[str, Any] = {"federation": {"members": members, "delegation": "random"}, "environment": SECRET}
+    made = provider.create(properties(old_server, "plants", "photos/in", expose={"api_port": [8080]}, **more))
     service = cluster.services["plants"]
     assert service["expose"]["api_port"] == 8080
     assert (service["replicas"], service["delegation"]) == (members, "random")
     assert cluster.started("photos", "in/a.jpg") == {"plants"}
     outs = made.outs or {}
-    assert (outs["version"], outs["synchronous"]) == ("4.0.3", False)  # it is exposed
+    assert (outs["version"], outs["synchronous"]) == ("4.0.0", False)  # it is exposed
     assert provider.read("plants", outs).inputs is None
     provider.delete("plants", {**outs, "delete_buckets": True})
-    assert "photos" in cluster.minio.buckets  # who made it is not told
-    with pytest.raises(OscarError, match=r"expose\.api_port: OSCAR 4\.0\.3 takes one port"):
+    assert cluster.minio.buckets == {}
+    with pytest.raises(OscarError, match=r"expose\.api_port: OSCAR 4\.0\.0 takes one port"):
         provider.create(properties(old_server, "more", expose={"api_port": [80, 81]}))
+
+
+@pytest.mark.parametrize("version", ["4.0.0", "4.1.2"])
+def test_up_destroy_up_and_two_steps_in_one_bucket_work_on_both_versions(
+    provider: RegisteredServiceProvider, version: str
+) -> None:
+    with running(Cluster(version)) as server:
+        for _ in range(2):
+            reader = provider.create(properties(server, "reader", "photos/middle", "photos/out")).outs or {}
+            writer = provider.create(properties(server, "writer", "inbox/in", "photos/middle")).outs or {}
+            assert server.cluster.started("photos", "middle/a.jpg") == {"reader"}
+            assert server.cluster.started("inbox", "in/a.jpg") == {"writer"}
+            provider.delete("writer", writer)
+            provider.delete("reader", reader)
+            assert set(server.cluster.minio.buckets) == {"photos", "inbox"}
+        server.cluster.minio.make("others")
+        with pytest.raises(OscarError, match=rf"the bucket 'others' already exists, and OSCAR {version} reports"):
+            provider.create(properties(server, "plants", "others/in"))
 
 
 def test_version_4_1_has_federations(provider: RegisteredServiceProvider, server: Server, cluster: Cluster) -> None:
     members = [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]
-    provider.create(properties(server, "plants", "photos/in", replicas=members, rescheduler_threshold=30))
+    more: dict[str, Any] = {"replicas": members, "rescheduler_threshold": 30, "environment": SECRET}
+    provider.create(properties(server, "plants", "photos/in", **more))
     federation = cluster.services["plants"]["federation"]
     expected = {"group_id": "plants", "topology": "star", "members": members, "rescheduler_threshold": 30}
     assert federation == expected
@@ -58,8 +77,16 @@ def test_the_server_is_as_strict_as_the_real_one(cluster: Cluster) -> None:
     assert cluster.create(raw("a", input=[minio("ab/in")]))[0] == 500
     assert cluster.create(raw("a", input=[{"storage_provider": "s3.x", "path": "b/in"}]))[0] == 400
     assert cluster.create(raw("a", output=[{"storage_provider": "s3.x", "path": "bucket/in"}]))[0] == 500
+    assert cluster.create(raw("a", input=[minio("both/in"), minio("both/more")]))[0] == 500
+    assert cluster.create(raw("a", labels={"a": "b c"}))[0] == 500
+    assert cluster.create(raw("a", federation={"members": [{}]}))[0] == 400
     assert cluster.services == {}
+    assert cluster.bucket("absent") == (500, "NoSuchBucket: The specified bucket does not exist")
     assert cluster.create(raw("a")) == (201, None)
+    token = cluster.services["a"]["token"]
+    assert (cluster.update(raw("a", memory="1Gi")), cluster.services["a"]["token"]) == ((204, None), token)
+    assert cluster.update(raw("a", expose={"api_port": [80]})) == (500, 'deployments.apps "a-dpl" not found')
+    assert cluster.update(raw("a", volume={"size": "1Gi"}))[0] == 400
     assert cluster.create(raw("a"))[0] == 400
     assert cluster.update(raw("b")) == (404, None)
 

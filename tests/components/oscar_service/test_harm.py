@@ -1,0 +1,223 @@
+"""What must never happen to services and files: lost buckets, dead services, forgotten inputs."""
+
+from typing import Any
+
+import pytest
+
+from scar_components.oscar_api import OscarError
+from scar_components.oscar_service.service import RegisteredServiceProvider
+from tests.components.oscar_service.asking import minio, properties, raw
+from tests.components.oscar_service.cluster import Cluster
+from tests.components.oscar_service.server import Server
+
+BUSY = (500, "Error: 503 Service Unavailable: Server not initialized")
+
+
+def created(provider: RegisteredServiceProvider, props: dict[str, Any]) -> dict[str, Any]:
+    return dict(provider.create(props).outs or {})
+
+
+@pytest.mark.parametrize("moment", [0, 1, 2, 3])
+def test_an_unclear_answer_never_makes_a_bucket_of_others_the_services_own(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster, moment: int
+) -> None:
+    cluster.minio.make("precious")
+    answers = iter(range(100))
+    asked = cluster.bucket
+    cluster.bucket = lambda *given: BUSY if next(answers) == moment else asked(*given)  # type: ignore[method-assign]
+    props = {**properties(server, "plants", "photos/in", "precious/out"), "delete_buckets": True}
+    with pytest.raises(OscarError, match="answers 500"):
+        provider.create(props)
+    made = created(provider, props)
+    assert made["shared"] == ["precious"]
+    provider.delete("plants", made)
+    assert set(cluster.minio.buckets) == {"precious"}
+
+
+def test_an_unclear_answer_stops_a_deletion_with_its_files(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    made = {**created(provider, properties(server, "plants", "photos/in")), "delete_buckets": True}
+    cluster.odd_answers = [BUSY]
+    with pytest.raises(OscarError, match=r"bucket photos: cannot be read: .* answers 500: Error: 503"):
+        provider.delete("plants", made)
+    assert "plants" in cluster.services
+    provider.delete("plants", made)
+    assert (cluster.services, cluster.minio.buckets) == ({}, {})
+
+
+def test_a_deletion_that_failed_halfway_is_finished_by_the_next_one(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    made = {**created(provider, properties(server, "plants", "photos/in")), "delete_buckets": True}
+    remove = cluster.delete
+
+    def halfway(name: str) -> tuple[int, Any]:
+        cluster.minio.is_down = True
+        return remove(name)
+
+    cluster.delete = halfway  # type: ignore[method-assign]
+    with pytest.raises(OscarError, match="bucket photos: cannot be read"):
+        provider.delete("plants", made)
+    assert (cluster.services, set(cluster.minio.buckets)) == ({}, {"photos"})
+    cluster.minio.is_down = False
+    provider.delete("plants", made)
+    assert cluster.minio.buckets == {}
+
+
+def test_a_bucket_that_others_made_after_the_service_was_gone_is_not_deleted(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    made = {**created(provider, properties(server, "plants", "photos/in")), "delete_buckets": True}
+    cluster.delete("plants")
+    cluster.minio.make("photos")
+    provider.delete("plants", made)
+    assert set(cluster.minio.buckets) == {"photos"}
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+def test_a_kept_bucket_with_more_files_than_a_page_is_recognised(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster, is_reachable: bool
+) -> None:
+    server.storage = "" if is_reachable else "no-url"
+    props = properties(server, "plants", "photos/in", "photos/done")
+    provider.delete("plants", created(provider, props))
+    cluster.minio.buckets["photos"].objects |= {f"done/{number:02}.jpg" for number in range(80)}
+    created(provider, props)
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
+
+
+def test_a_kept_bucket_is_recognised_without_its_input_folder(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    props = properties(server, "plants", "photos/in")
+    provider.delete("plants", created(provider, props))
+    cluster.minio.buckets["photos"].objects.clear()
+    created(provider, props)
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
+
+    server.storage = "no-url"  # then nothing tells whether the bucket reports the folder
+    provider.delete("plants", {**props, "version": "4.1.2"})
+    cluster.minio.buckets["photos"].objects.clear()
+    with pytest.raises(OscarError, match="the bucket 'photos' already exists"):
+        provider.create(props)
+
+
+def test_buckets_of_a_creation_that_was_killed_are_the_services_own(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    props = properties(server, "plants", "photos/in")
+    created(provider, props)
+    cluster.minio.buckets["photos"].tags = {}  # OSCAR tags them at the very end
+    made = created(provider, props)
+    assert (server.changes(), made["shared"]) == (["POST"], [])
+    provider.delete("plants", made)
+    provider.delete("plants", {**created(provider, props), "delete_buckets": True})
+    assert cluster.minio.buckets == {}
+
+
+def test_an_input_that_was_removed_starts_nothing_any_more_and_those_of_others_stay(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    props = properties(server, "plants", "first/in")
+    props["definition"]["input"].append(minio("second/in"))
+    made = created(provider, props)
+    cluster.create(raw("other"))
+    cluster.minio.buckets["first"].notifications.add(("other", "in/"))
+    news = properties(server, "plants", "second/in")
+    assert provider.diff("plants", made, news).replaces == ["definition"]
+    provider.delete("plants", made)
+    made = created(provider, news)
+    assert cluster.started("first", "in/a.jpg") == {"other"}
+    assert cluster.started("second", "in/a.jpg") == {"plants"}
+
+    cluster.minio.buckets["first"].notifications.add(("plants", "in/"))
+    seen = provider.read("plants", made).outs or {}
+    assert seen["reported"] == ["first/in", "second/in"]
+    difference = provider.diff("plants", seen, news)
+    assert (difference.changes, difference.replaces) == (True, [])
+    updated = provider.update("plants", seen, news).outs or {}
+    assert cluster.started("first", "in/a.jpg") == {"other"}
+    assert not provider.diff("plants", updated, news).changes
+
+
+def test_a_creation_that_minio_never_heard_of_is_made_anew(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    props = properties(server, "plants", "photos/in")
+    created(provider, props)
+    cluster.minio.webhooks.clear()
+    cluster.minio.buckets["photos"].notifications.clear()
+    server.changes()
+    created(provider, props)
+    assert server.changes() == ["PUT", "DELETE", "POST", "PUT"]
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
+
+
+def test_a_service_that_minio_has_forgotten_shows_and_is_made_anew(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    props = properties(server, "plants", "photos/in")
+    made = created(provider, props)
+    cluster.minio.webhooks.clear()
+    seen = provider.read("plants", made).outs or {}
+    assert provider.diff("plants", seen, props).changes
+    updated = provider.update("plants", seen, props).outs or {}
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
+    assert updated["token"] == cluster.services["plants"]["token"]
+
+
+def test_an_input_that_others_have_changed_is_put_right(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    props = properties(server, "plants", "photos/in")
+    made = created(provider, props)
+    cluster.update(raw("plants", input=[minio("drift/in")], owner="cluster_admin"))
+    read = provider.read("plants", made)
+    seen = {**(read.outs or {})}
+    assert (read.inputs or {})["definition"]["input"] == [minio("drift/in")]
+    difference = provider.diff("plants", seen, props)
+    assert (difference.changes, difference.replaces) == (True, [])
+    provider.update("plants", seen, props)
+    assert cluster.services["plants"]["input"] == [minio("photos/in")]
+    assert cluster.started("photos", "in/a.jpg") == {"plants"}
+    assert cluster.started("drift", "in/a.jpg") == set()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({"api_port": [80]}, {"api_port": [81]}), ({"api_port": [80]}, None), (None, {"api_port": [80]})],
+)
+def test_a_change_of_a_service_with_an_interface_replaces_it_and_leaves_nothing_behind(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster, before: Any, after: Any
+) -> None:
+    made = created(provider, properties(server, "plants", expose=before))
+    assert made["exposed_url"] == (f"{server.endpoint}/system/services/plants/exposed/" if before else "")
+    news = properties(server, "plants", expose=after)
+    assert provider.diff("plants", made, news).replaces == ["definition"]
+    provider.delete("plants", made)
+    assert cluster.exposed == set()
+    created(provider, news)
+    assert cluster.services["plants"]["script"] == "cat"
+
+
+def test_a_service_with_an_interface_is_deleted_the_first_time_and_keeps_its_files(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    made = created(provider, properties(server, "plants", "photos/in", expose={"api_port": [80]}))
+    cluster.services["plants"]["script"] = ""
+    seen = provider.read("plants", made).outs or {}
+    provider.delete("plants", seen)
+    assert (cluster.services, set(cluster.minio.buckets), cluster.exposed) == ({}, {"photos"}, set())
+    with pytest.raises(OscarError, match=r"cannot add photos/in to a service with an HTTP interface"):
+        provider.create(properties(server, "plants", "photos/in", expose={"api_port": [80]}))
+    assert server.changes()[-1] == "DELETE"
+
+
+def test_a_change_that_oscar_accepts_and_does_not_apply_is_an_error(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    made = created(provider, properties(server, "plants"))
+    cluster.update = lambda body: (204, None)  # type: ignore[method-assign]
+    with pytest.raises(OscarError, match="accepted an update and did not apply memory; refresh"):
+        provider.update("plants", made, properties(server, "plants", memory="1Gi"))
