@@ -136,9 +136,15 @@ class RegistryHttp:
             return f"{self.registry}: refuses {_repository(path)} ({said or response.status}); {self._login_advice()}"
         if response.status == 429:
             return f"{self.registry}: limits its requests (429 {said}); wait, or log in: docker login {self.registry}"
-        name = urlsplit(path).path
-        advice = "check that the repository exists" if response.status == 404 else "try again"
-        return f"{self.registry}: answers {response.status} to {method} {name} ({said or response.reason}); {advice}"
+        if response.status == 404:
+            what = _manifest(path) or f"repository {_repository(path)}"
+            return f"{self.registry}: has no {what} ({said or response.status}); check the name, and that it exists"
+        if response.status >= 500:
+            return f"{self.registry}: is out of order ({response.status} {said or response.reason}); try again later"
+        place = f"{method} {urlsplit(path).path}"
+        return (
+            f"{self.registry}: refuses the request ({response.status} {said or response.reason} to {place}); try again"
+        )
 
     def _login_advice(self) -> str:
         return f"check the name, or log in: docker login {self.registry}"
@@ -150,6 +156,12 @@ def _is_repeatable(body: object) -> bool:
 
 def _repository(path: str) -> str:
     return re.sub(r"^/v2/|/(manifests|blobs)/.*$", "", urlsplit(path).path)
+
+
+def _manifest(path: str) -> str:
+    """Return the image that a path of a manifest names, with its tag or digest; empty for other paths."""
+    name, found, reference = urlsplit(path).path.removeprefix("/v2/").partition("/manifests/")
+    return f"image {name}{'@' if ':' in reference else ':'}{reference}" if found else ""
 
 
 def _said(response: urllib3.BaseHTTPResponse) -> str:
