@@ -1,4 +1,4 @@
-"""Credentials for registries: from Docker's configuration and credential helpers, and from AWS for Amazon ECR."""
+"""Credentials for registries: from logins of Docker and Podman, credential helpers, and from AWS for Amazon ECR."""
 
 import base64
 import json
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,32 @@ class Credentials:
         return f"Basic {base64.b64encode(f'{self.user}:{self.secret}'.encode()).decode()}"
 
 
-def docker_credentials(registry: str) -> Credentials | None:
-    """Return the credentials that `docker login` has stored for a registry, or None."""
-    path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+def stored_credentials(registry: str) -> Credentials | None:
+    """Return the credentials that `docker login` or `podman login` has stored for a registry, or None."""
+    return next((found for path in _files() if (found := _in_file(path, registry))), None)
+
+
+def _files() -> Iterator[Path]:
+    """Return the files that may hold logins, in the order of Docker, then of Podman.
+
+    https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
+    """
+    docker = os.environ.get("DOCKER_CONFIG")
+    if docker:
+        yield Path(docker) / "config.json"
+    if named := os.environ.get("REGISTRY_AUTH_FILE"):
+        yield Path(named)
+    if not docker:
+        yield Path.home() / ".docker" / "config.json"
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        yield Path(runtime) / "containers" / "auth.json"
+    yield Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "containers" / "auth.json"
+
+
+def _in_file(path: Path, registry: str) -> Credentials | None:
     try:
         configuration = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be read ({error}); correct or remove it") from None

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from scar_components.images.credentials import Credentials, docker_credentials, ecr_access, ecr_region
+from scar_components.images.credentials import Credentials, ecr_access, ecr_region, stored_credentials
 from scar_components.images.image import CHUNK, DOCKER_HUB, MANIFEST_TYPE, ImageError, is_on_loopback
 from scar_components.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 from scar_foundation.aws_session import AwsSession
@@ -279,4 +279,4 @@ def open_repository(registry: str, name: str, session: AwsSession | None = None)
         return Repository(RegistryHttp(registry, base, credentials), name)
     host = "registry-1.docker.io" if registry == DOCKER_HUB else registry
     scheme = "http" if is_on_loopback(registry) else "https"
-    return Repository(RegistryHttp(registry, f"{scheme}://{host}", docker_credentials(registry)), name)
+    return Repository(RegistryHttp(registry, f"{scheme}://{host}", stored_credentials(registry)), name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from scar_pulumi.cloud.runner.configuration import PROGRAM_PATH, LogSink
 from scar_pulumi.cloud.runner.executors import OPEN_FILES, Confinement, Executor, Process, Sandbox, Volume
-from scar_pulumi.cloud.runner.image import StoredImage, UnusableImageError, command_line
+from scar_pulumi.cloud.runner.image import StoredImage, UnusableImageError, command_line, text_file
 from scar_pulumi.cloud.runner.log import ContainerLog, setup_failure
 
 # What Docker leaves to a container's root user: https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities
@@ -140,8 +140,20 @@ def _sandbox(run: ContainerRun, image: StoredImage) -> Sandbox:
 
 
 def _user(text: str, image: StoredImage) -> tuple[int, int]:
-    """Return the numbers in `user` or `user:group`; an empty text is root."""
+    """Return the numbers of `user` or `user:group`, which may be names of the image's; an empty text is root."""
     user, _, group = text.partition(":")
-    if (user and not user.isdecimal()) or (group and not group.isdecimal()):
-        raise UnusableImageError(f"image {image.digest}: its user {text} is a name; set a user by number")
-    return int(user or 0), int(group or 0)
+    if not user or user.isdecimal():
+        number, own_group = int(user or 0), 0
+    else:
+        number, own_group = (int(one) for one in _account(image, "etc/passwd", user)[2:4])
+    if not group or group.isdecimal():
+        return number, int(group or own_group)
+    return number, int(_account(image, "etc/group", group)[2])
+
+
+def _account(image: StoredImage, file: str, name: str) -> list[str]:
+    content = text_file(image.layers, file)
+    fields = next((line.split(":") for line in content.splitlines() if line.startswith(f"{name}:")), [])
+    if not all(one.isdecimal() for one in fields[2 : 4 if file == "etc/passwd" else 3]) or len(fields) < 4:
+        raise UnusableImageError(f"image {image.digest}: its user {name} is not in its /{file}; set a user by number")
+    return fields

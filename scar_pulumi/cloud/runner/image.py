@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
+import posixpath
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +123,22 @@ def command_line(
     if not arguments:
         raise UnusableImageError(f"image {image.digest}: has neither Entrypoint nor Cmd; set one in the image")
     return arguments
+
+
+_LARGEST_TEXT = 1 << 20
+"""Bytes of a file that is read from an image."""
+
+
+@lru_cache(maxsize=64)
+def text_file(layers: tuple[StoredLayer, ...], name: str) -> str:
+    """Return a small file of an image as text, "" where no layer has it; the topmost layer with it counts."""
+    for layer in reversed(layers):
+        with tarfile.open(layer.path, "r:*") as archive:
+            for member in archive:
+                if member.isreg() and posixpath.normpath(member.name).lstrip("/") == name:
+                    found = archive.extractfile(member)
+                    return found.read(_LARGEST_TEXT).decode(errors="replace") if found else ""
+    return ""
 
 
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}

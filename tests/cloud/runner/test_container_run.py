@@ -13,7 +13,7 @@ from scar_pulumi.cloud.runner.executors import Confinement, Sandbox, Volume, mou
 from scar_pulumi.cloud.runner.executors.bubblewrap_process import ContainerMounts, arguments, gpu_devices
 from scar_pulumi.cloud.runner.executors.docker import container_options
 from scar_pulumi.cloud.runner.executors.mounts import TemporaryStorage
-from scar_pulumi.cloud.runner.image import StoredImage
+from scar_pulumi.cloud.runner.image import StoredImage, UnusableImageError
 from tests.cloud.runner import images
 from tests.cloud.runner.conftest import Local
 
@@ -69,6 +69,25 @@ def test_the_disk_has_the_size_that_was_asked_for(run: Run) -> None:
 def test_a_read_only_root_leaves_tmp_for_any_user(run: Run) -> None:
     _, printed = run("touch /f 2>/dev/null || echo no; touch /tmp/f && id -u", read_only=True, user="1234")
     assert printed.split() == ["no", "1234"]
+
+
+@pytest.mark.parametrize(
+    ("user", "numbers"), [("worker", "1234 1235"), ("worker:staff", "1234 1300"), ("7:staff", "7 1300"), ("7", "7 0")]
+)
+def test_an_image_s_user_may_be_a_name(local: Local, store: images.Store, base: bytes, user: str, numbers: str) -> None:
+    accounts = [
+        images.Entry("etc/passwd", b"root:x:0:0::/:/bin/sh\nworker:x:1234:1235::/:/bin/sh\n"),
+        images.Entry("etc/group", b"root:x:0:\nstaff:x:1300:worker\n"),
+    ]
+    image = store.add([base, images.layer(accounts)], Env=["PATH=/bin"], User=user)
+    _, printed = _run(local, image, f"echo $(id -u) $(id -g) # {user}")
+    assert printed.strip() == numbers
+
+
+def test_a_user_that_the_image_does_not_know_is_told(local: Local, store: images.Store, base: bytes) -> None:
+    image = store.add([base], Env=["PATH=/bin"], User="nobody-knows")
+    with pytest.raises(UnusableImageError, match="its user nobody-knows is not in its /etc/passwd"):
+        _run(local, image, "echo")
 
 
 def test_cancelled_it_may_tidy_up_and_is_killed_if_it_does_not(local: Local, plain: str, nap: str) -> None:
