@@ -1,7 +1,8 @@
 """Build the supervisor layer: a relocatable CPython with its own loader, and the supervisor, under opt/scar.
 
-It stands alone: `python bundle.py --output FILE.tar.gz` needs only the standard library, and obstore and botocore
-installed beside it. The layer gets the interpreter that runs this; for another architecture, the one of Debian.
+It stands alone. With `--interpreter pinned` the layer is made from pinned parts, with the same bytes on every machine:
+that is what releases carry. Otherwise it gets the interpreter that runs this (for another architecture, the one of
+Debian), with obstore and botocore as they are installed beside it.
 """
 
 import argparse
@@ -18,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 if str(HERE) not in sys.path:  # so that `python -I bundle.py` finds them too
     sys.path.insert(0, str(HERE))
 
-from bundling import BundleError, elf, layer, licences, modules  # noqa: E402
+from bundling import BundleError, elf, layer, licences, modules, pinned  # noqa: E402
 from bundling.interpreter import (  # noqa: E402
     Source,
     debian_interpreter,
@@ -54,7 +55,12 @@ def main() -> int:
     try:
         _check_machine()
         if options.fingerprint:
-            print(fingerprint())  # noqa: T201
+            print(fingerprint() if options.interpreter == "this" else pinned_fingerprint())  # noqa: T201
+        elif options.parts:
+            made = layer.write(tree(pinned.source(options.parts, options.architecture)), Path(options.output))
+            print(_facts(made, pinned_fingerprint()))  # noqa: T201
+        elif options.interpreter == "pinned":
+            print(build_pinned(Path(options.output), options.architecture, options.downloads))  # noqa: T201
         else:
             print(json.dumps(build(Path(options.output), options.architecture, options.downloads)))  # noqa: T201
     except BundleError as error:
@@ -72,6 +78,27 @@ def build(output: Path, architecture: str, downloads: Path | None = None) -> dic
             made = foreign(architecture, Path(folder), downloads or Path(folder))
             written = layer.write(tree(made), output)
     return {**written._asdict(), "entrypoint": list(ENTRYPOINT), "inputs": fingerprint()}
+
+
+def build_pinned(output: Path, architecture: str, downloads: Path | None = None) -> str:
+    """Write the layer from pinned parts to `output`, and return the facts as JSON: the same on every machine."""
+    here = _here()
+    assert here
+    options = ("--architecture", architecture, "--output", str(output.absolute()))
+    with tempfile.TemporaryDirectory(prefix="scar-supervisor-") as folder:
+        command = (str(HERE / "bundle.py"), *options, "--parts", folder)
+        return pinned.run(command, architecture, here, downloads or Path(folder), Path(folder)).strip()
+
+
+def pinned_fingerprint() -> str:
+    """Return a hash of all that a layer from pinned parts depends on, with any Python."""
+    files = sorted([*HERE.rglob("*.py"), PAGE, pinned.PINS])
+    contents = [(str(path.relative_to(HERE)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+    return hashlib.sha256(repr((ENTRYPOINT, contents)).encode()).hexdigest()
+
+
+def _facts(made: layer.Layer, inputs: str) -> str:
+    return json.dumps({**made._asdict(), "entrypoint": list(ENTRYPOINT), "inputs": inputs})
 
 
 def foreign(architecture: str, folder: Path, downloads: Path) -> Source:
@@ -165,6 +192,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--downloads", metavar="FOLDER", type=Path, help="where to keep the packages of another architecture"
     )
+    parser.add_argument(
+        "--interpreter",
+        choices=("this", "pinned"),
+        default="this",
+        help="whose bytes go into the layer: those of the Python that runs this, or the pinned ones",
+    )
+    parser.add_argument("--parts", type=Path, help=argparse.SUPPRESS)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--output", metavar="FILE.tar.gz", help="where to write the layer")
     what.add_argument(

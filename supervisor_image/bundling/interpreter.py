@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import platform
 import re
@@ -163,6 +164,34 @@ def unpack_packages(architecture: str, downloads: Path, root: Path, wanted: Sequ
     return [package.name for package in packages]
 
 
+def fetch_packages(architecture: str, downloads: Path, pins: Mapping[str, str]) -> list[Path]:
+    """Return the files of Debian packages, by name and SHA-256 sum; those that `downloads` has are not fetched again.
+
+    Raises BundleError where a package cannot be had in the pinned version.
+    """
+    folder = downloads / f"pinned-{_DEBIAN_ARCHITECTURES[architecture]}"
+    with _locked(folder):
+        if missing := [name for name in pins if not _is_as_pinned(folder / name, pins[name])]:
+            _fetch(architecture, folder, missing)
+        wrong = [name for name in pins if not _is_as_pinned(folder / name, pins[name])]
+    if wrong:
+        raise BundleError(f"packages differ from bundling/pins.json: {', '.join(wrong)}; remove them from {folder}")
+    return [folder / name for name in pins]
+
+
+def _fetch(architecture: str, folder: Path, names: Sequence[str]) -> None:
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise BundleError("the layer is built from Debian packages, and apt is missing; install a released scar-pulumi")
+    options = _options(_DEBIAN_ARCHITECTURES[architecture], folder)
+    wanted = ["{}={}".format(*name.replace("%3a", ":").split("_")) for name in names]
+    _run(["apt-get", *options, "update"], architecture)
+    _run(["apt-get", *options, "download", *wanted], architecture, folder)
+
+
+def _is_as_pinned(file: Path, digest: str) -> bool:
+    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == digest
+
+
 def _downloaded(architecture: str, folder: Path, wanted: Sequence[str]) -> list[Path]:
     options = _options(_DEBIAN_ARCHITECTURES[architecture], folder)
     download = ["--yes", "--download-only", "--no-install-recommends", "install", *wanted]
@@ -182,23 +211,33 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def install_wheel(name: str, architecture: str, folder: Path) -> metadata.Distribution:
     """Install the wheel of a package into a folder, in the version that is installed beside this interpreter."""
-    version, platform = metadata.version(name), _WHEEL_PLATFORMS[architecture]
-    options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(folder), f"{name}=={version}"]
-    minor = f"3.{sys.version_info.minor}"
+    install_wheels([f"{name}=={metadata.version(name)}"], architecture, folder)
+    (found,) = metadata.distributions(name=name, path=[str(folder)])
+    return found
+
+
+def install_wheels(
+    requirements: Sequence[str], architecture: str, folder: Path, minor: str = f"3.{sys.version_info.minor}"
+) -> None:
+    """Install the wheels of packages into a folder; where the requirements have hashes, only wheels with those."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed, platform = folder / "requirements.txt", _WHEEL_PLATFORMS[architecture]
+    listed.write_text("\n".join(requirements) + "\n")
+    options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(folder), "--requirement", str(listed)]
     if _has_pip():
         command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--root-user-action=ignore"]
         # pip takes each platform literally: a wheel for an older one would not be found.
         options += [part for tag in _MANYLINUX for part in ("--platform", f"{tag}_{platform}")]
         options += ["--python-version", minor]
     else:
-        uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+        # uv tells those whom it starts, such as build backends, where it is.
+        beside = shutil.which("uv", path=str(Path(sys.executable).parent))
+        uv = beside or os.environ.get("UV") or shutil.which("uv")
         if uv is None:
             raise BundleError("pip and uv are missing; install one of them beside this interpreter")
         command = [uv, "pip", "install"]
         options += ["--python-platform", f"{platform}-manylinux_2_28", "--python-version", minor]
     _run([*command, *options], architecture)
-    (found,) = metadata.distributions(name=name, path=[str(folder)])
-    return found
 
 
 def _has_pip() -> bool:
@@ -223,8 +262,8 @@ def _options(architecture: str, folder: Path) -> list[str]:
     return ["-qq", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
 
 
-def _run(command: list[str], architecture: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(command: list[str], architecture: str, folder: Path | None = None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode:
         reason = (done.stderr.strip() or done.stdout.strip()).replace("\n", " ")
         raise BundleError(

@@ -52,6 +52,9 @@ def test_the_wheel_installs_three_packages_and_nothing_beside_them() -> None:
         "scar_pulumi/engine/module/go.mod",
         "scar_pulumi/engine/module/go.sum",
         "scar_components/supervisor_image/bundle.py",
+        "scar_components/supervisor_image/bundling/pins.json",
+        "scar_components/supervisor_image/layers/arm64/layer.tar.gz",
+        "scar_components/supervisor_image/layers/x86_64/layer.json",
         "scar_components/supervisor_image/supervisor/__init__.py",
     ],
 )
