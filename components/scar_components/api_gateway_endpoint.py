@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
+from scar_components.arguments import check_arguments
 from scar_components.naming import access_log_name, stack_identity, statement_id
 from scar_foundation.limits import HTTP_API_TIMEOUT, LOG_RETENTION_DAYS
 
@@ -110,7 +111,7 @@ class ApiGatewayEndpointArgs(TypedDict):
     """Days for which the access log is kept. Default: 30."""
     region: NotRequired[Input[str]]
     """Region of the API and of its functions. Default: the aws provider's."""
-    tags: NotRequired[dict[str, Input[str]]]
+    tags: NotRequired[Input[Mapping[str, Input[str]]]]
     """Tags of all resources that can have tags. Default: none."""
 
 
@@ -170,6 +171,7 @@ class ApiGatewayEndpoint(ComponentResource):
 
     def __init__(self, name: str, args: ApiGatewayEndpointArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Declare the API, its stage with the access log, and the routes and the permission of each function."""
+        check_arguments(name, args, ApiGatewayEndpointArgs)
         super().__init__("scar:index:ApiGatewayEndpoint", name, None, opts)
         self._name = name
         self._args = args

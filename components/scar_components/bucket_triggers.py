@@ -7,9 +7,10 @@ from typing import Any, NotRequired, Optional, TypedDict
 import botocore.exceptions
 import pulumi
 import pulumi_aws as aws
-from pulumi import ComponentResource, Input, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from scar_components.arguments import check_arguments
 from scar_components.dynamic import AwsResourceProvider, ProviderInForce
 from scar_components.naming import digest, stack_identity, statement_id
 from scar_foundation.aws_session import error_code
@@ -35,7 +36,7 @@ class Trigger(TypedDict):
 class BucketTriggersArgs(TypedDict):
     """Arguments of BucketTriggers."""
 
-    bucket: str
+    bucket: Input[str]
     """Name of the bucket."""
     triggers: Sequence[Trigger]
     """The functions, and which keys start them."""
@@ -50,11 +51,12 @@ class BucketTriggers(ComponentResource):
     configuration. Entries of others in it are kept; if they overlap with the triggers, the deployment fails.
     """
 
-    bucket: pulumi.Output[str]
+    bucket: Output[str]
     """Name of the bucket, known once the triggers are active."""
 
     def __init__(self, name: str, args: BucketTriggersArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Allow the bucket to invoke each function, then declare the notifications."""
+        check_arguments(name, args, BucketTriggersArgs)
         super().__init__("scar:index:BucketTriggers", name, None, opts)
         permissions = self._permissions(name, args)
         rules: list[NotificationRule] = [
@@ -71,7 +73,7 @@ class BucketTriggers(ComponentResource):
             {"bucket": args["bucket"], "rules": rules, "region": args.get("region")},
             ResourceOptions(parent=self, depends_on=permissions),
         )
-        self.bucket = notification.id.apply(lambda _: args["bucket"])
+        self.bucket = notification.id.apply(lambda _: Output.from_input(args["bucket"]))
         self.register_outputs({"bucket": self.bucket})
 
     def _permissions(self, name: str, args: BucketTriggersArgs) -> list[aws.lambda_.Permission]:
@@ -84,11 +86,11 @@ class BucketTriggers(ComponentResource):
         return [
             aws.lambda_.Permission(
                 f"{name}-{function_name}-permission",
-                statement_id=statement_id(f"bucket-{args['bucket']}"),
+                statement_id=Output.concat("bucket-", args["bucket"]).apply(statement_id),
                 action="lambda:InvokeFunction",
                 function=function_arn,
                 principal="s3.amazonaws.com",
-                source_arn=pulumi.Output.concat("arn:", partition, ":s3:::", args["bucket"]),
+                source_arn=Output.concat("arn:", partition, ":s3:::", args["bucket"]),
                 source_account=account,
                 region=args.get("region"),
                 opts=ResourceOptions(parent=self),
@@ -115,7 +117,7 @@ class NotificationRule(TypedDict):
 class BucketNotificationArgs(TypedDict):
     """Arguments of a BucketNotification."""
 
-    bucket: str
+    bucket: Input[str]
     """Name of the bucket."""
     rules: Sequence[NotificationRule]
     """The rules of this stack."""
@@ -128,6 +130,7 @@ class BucketNotification(Resource, module="scar", name="BucketNotification"):
 
     def __init__(self, name: str, args: BucketNotificationArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Declare the rules."""
+        check_arguments(name, args, BucketNotificationArgs)
         rules = [
             {"function_arn": rule["function_arn"], "prefix": rule.get("prefix", ""), "suffix": rule.get("suffix", "")}
             for rule in args["rules"]

@@ -5,7 +5,9 @@ component's errors in a traceback: https://github.com/pulumi/pulumi/issues/18526
 """
 
 import importlib.metadata
+import re
 import sys
+from functools import cached_property
 from typing import Any
 
 import pulumi
@@ -17,8 +19,10 @@ from pulumi.provider.provider import ConstructResult
 from pulumi.provider.server import ComponentInitError
 
 from scar_components.api_gateway_endpoint import ApiGatewayEndpoint
+from scar_components.arguments import unknown_key
 from scar_components.batch.gpu_environment import BatchGpuEnvironment
 from scar_components.bucket_triggers import BucketTriggers
+from scar_components.hosted import StorageBucket, SupervisedImage
 from scar_components.lambda_container_function import LambdaContainerFunction
 from scar_components.oscar_cluster.cluster import OscarCluster
 from scar_components.oscar_service.service import OscarService
@@ -31,6 +35,8 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     LambdaContainerFunction,
     OscarCluster,
     OscarService,
+    StorageBucket,
+    SupervisedImage,
 ]
 
 
@@ -49,8 +55,18 @@ class Host(ComponentProvider):
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
             if isinstance(error.inner, pulumi.RunError | ScarError):
-                raise InputPropertyError(name, str(error.inner)) from None
+                raise InputPropertyError(name, self._in_schema_spelling(str(error.inner))) from None
             raise
+
+    def _in_schema_spelling(self, message: str) -> str:
+        return re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda word: self._spellings.get(word[0], word[0]), message)
+
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        """The schema's name of each argument, by its Python name: `image_file` is `imageFile` in YAML."""
+        mappings = [one.inputs_mapping for one in self._component_defs.values()]
+        mappings += [one.properties_mapping for one in self._type_defs.values()]
+        return {python: schema for mapping in mappings for schema, python in mapping.items()}
 
     def map_input_properties(
         self,
@@ -62,6 +78,9 @@ class Host(ComponentProvider):
     ) -> pulumi.Inputs:
         """Map property names from the schema's to Python's, also inside outputs."""
         given = dict(inputs) if isinstance(inputs, dict) else {}
+        for key in given.keys() - properties.keys():
+            place = f"{property_path}.{key}" if property_path else key
+            raise InputPropertyError(place, unknown_key(key, properties))
         later = {key: value for key, value in given.items() if isinstance(value, pulumi.Output)}
         now = {key: value for key, value in given.items() if key not in later}
         needed_now = {key: definition for key, definition in properties.items() if key not in later}

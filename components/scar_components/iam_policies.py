@@ -242,4 +242,4 @@ def _owned(account: str) -> dict[str, Any]:
 
 def s3_paths(entries: Sequence[FunctionStorage]) -> list[str]:
     """Return the paths that need rights of the role; other providers are opened with keys of their own."""
-    return [entry["path"] for entry in entries if entry["provider"] in {"s3", "s3.default"}]
+    return [str(entry["path"]) for entry in entries if entry["provider"] in {"s3", "s3.default"}]

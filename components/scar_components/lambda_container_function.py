@@ -8,12 +8,14 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
+from scar_components.arguments import check_arguments
 from scar_components.batch.function_job import FunctionJob, checked_execution_mode, required_rights
 from scar_components.batch.job_definition import check_job
 from scar_components.iam_policies import LAMBDA_ASSUME_ROLE, execution_policy, s3_paths
 from scar_components.lambda_container_function_arguments import (
     LambdaContainerFunctionArgs,
     base_image,
+    known_arguments,
     supervisor_configuration,
 )
 from scar_components.naming import repository_name, role_name, stack_identity
@@ -64,6 +66,7 @@ class LambdaContainerFunction(ComponentResource):
 
     def __init__(self, name: str, args: LambdaContainerFunctionArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Declare the log group, the role, the image and the function."""
+        check_arguments(name, args, LambdaContainerFunctionArgs)
         self._execution_mode = checked_execution_mode(name, args.get("execution_mode"), args.get("batch"))
         check_job(name, args.get("batch", {}))
         super().__init__("scar:index:LambdaContainerFunction", name, None, opts)
@@ -122,28 +125,30 @@ class LambdaContainerFunction(ComponentResource):
         invoke = pulumi.InvokeOutputOptions(parent=self)
         partition = aws.get_partition_output(opts=invoke).partition
         account = aws.get_caller_identity_output(opts=invoke).account_id
-        args = self._args
 
         def document(values: Sequence[Any]) -> str:
-            known_partition, log_group_arn, file_system_arn, account_id, delegation = values
+            known_partition, log_group_arn, file_system_arn, account_id, delegation, args = values
             policy = execution_policy(
                 str(known_partition),
                 str(log_group_arn),
                 s3_paths(args.get("inputs", ())),
                 s3_paths(args.get("outputs", ())),
                 account=account_id,
-                vpc="subnet_ids" in args,
+                vpc="subnet_ids" in self._args,
                 file_system_arn=file_system_arn,
                 failure_destination=args.get("failure_destination"),
-                settings=args.get("storage_providers", {}).values(),
+                settings=self._args.get("storage_providers", {}).values(),
                 delegation=delegation,
-                itself=self._own_arn(str(log_group_arn)) if args.get("asynchronous_http") else None,
+                itself=self._own_arn(str(log_group_arn)) if self._args.get("asynchronous_http") else None,
             )
             return json.dumps(policy)
 
+        args = self._args
         file_system = args["file_system"]["arn"] if "file_system" in args else None
         delegation: Input[Any] = self._job.delegation if self._job else []
-        return Output.all(partition, log_group.arn, file_system, account, delegation).apply(document)
+        return Output.all(partition, log_group.arn, file_system, account, delegation, known_arguments(args)).apply(
+            document
+        )
 
     def _own_arn(self, log_group_arn: str) -> str:
         # Not taken from the function, which needs the role first.
@@ -201,10 +206,13 @@ class LambdaContainerFunction(ComponentResource):
         }
 
     def _supervisor_configuration(self) -> Input[str]:
-        name, args, mode = self._function_name, self._args, self._execution_mode
+        name, known = self._function_name, known_arguments(self._args)
         if self._job is None:
-            return supervisor_configuration(name, args)
-        return self._job.supervisor_settings.apply(lambda batch: supervisor_configuration(name, args, mode, batch))
+            return known.apply(lambda args: supervisor_configuration(name, args))
+        mode = self._execution_mode
+        return Output.all(known, self._job.supervisor_settings).apply(
+            lambda values: supervisor_configuration(name, values[0], mode, values[1])
+        )
 
     def _vpc_config(self) -> Optional[aws.lambda_.FunctionVpcConfigArgsDict]:
         if "subnet_ids" not in self._args:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, Optional, TypedDict
+from typing import NotRequired, Optional, TypedDict, cast
 
 import pulumi
 from pulumi import Input
@@ -15,7 +15,7 @@ class FunctionStorage(TypedDict):
 
     provider: str
     """Storage provider and its id, such as `s3.default`."""
-    path: str
+    path: Input[str]
     """Bucket and prefix, such as `photos/in`, or a bucket alone."""
     prefix: NotRequired[Sequence[str]]
     """File name prefixes; only files with one of them are used. Default: none; all files are used."""
@@ -168,11 +168,11 @@ class LambdaContainerFunctionArgs(TypedDict):
     Default: 10, or half of a timeout below 20."""
     role_arn: NotRequired[Input[str]]
     """ARN of the function's role. Default: a new one with the least rights that the function needs."""
-    tags: NotRequired[Mapping[str, Input[str]]]
+    tags: NotRequired[Input[Mapping[str, Input[str]]]]
     """Tags of all resources made for the function. Default: none."""
     maximum_retry_attempts: NotRequired[Input[int]]
     """How often Lambda retries a failed asynchronous event, 0 to 2. Default: 2."""
-    failure_destination: NotRequired[str]
+    failure_destination: NotRequired[Input[str]]
     """ARN of the queue, topic, event bus, function or bucket that receives asynchronous events that failed for good.
     Default: none."""
     reserved_concurrency: NotRequired[Input[int]]
@@ -197,6 +197,12 @@ def base_image(args: LambdaContainerFunctionArgs) -> BaseImageArgs:
         if key in args:
             base[key] = args[key]
     return base
+
+
+def known_arguments(args: LambdaContainerFunctionArgs) -> pulumi.Output[LambdaContainerFunctionArgs]:
+    """Return the arguments once the paths of the storage and the failure destination are known."""
+    later = {key: args.get(key) for key in ("inputs", "outputs", "failure_destination") if key in args}
+    return pulumi.Output.from_input(later).apply(lambda known: cast(LambdaContainerFunctionArgs, {**args, **known}))
 
 
 def supervisor_configuration(

@@ -1,5 +1,6 @@
 """A bucket that functions read from or write to: created if missing, adopted if it exists, kept on destroy."""
 
+from collections.abc import Mapping
 from typing import Any, NotRequired, Optional, TypedDict
 
 import botocore.exceptions
@@ -7,6 +8,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from scar_components.arguments import check_arguments
 from scar_components.dynamic import AwsResourceProvider, ProviderInForce
 from scar_components.naming import stack_identity
 from scar_foundation.aws_session import error_code
@@ -18,9 +20,9 @@ OWNER_TAG = "scar-pulumi:stack"
 class StorageBucketArgs(TypedDict):
     """Arguments of a StorageBucket."""
 
-    bucket: str
+    bucket: Input[str]
     """Name of the bucket."""
-    tags: NotRequired[Input[dict[str, Input[str]]]]
+    tags: NotRequired[Input[Mapping[str, Input[str]]]]
     """Tags of the bucket, set only if this stack created it. Default: none but the stack's own."""
     region: NotRequired[Optional[Input[str]]]
     """Region of the bucket. Default: the aws provider's."""
@@ -116,6 +118,7 @@ class StorageBucket(Resource, module="scar", name="StorageBucket"):
 
     def __init__(self, name: str, args: StorageBucketArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Declare the bucket."""
+        check_arguments(name, args, StorageBucketArgs)
         provider = ProviderInForce(opts)
         properties = {
             "bucket": args["bucket"],

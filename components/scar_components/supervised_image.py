@@ -6,6 +6,7 @@ import pulumi
 import pulumi.dynamic
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
+from scar_components.arguments import check_arguments
 from scar_components.dynamic import AwsResourceProvider, ProviderInForce
 from scar_components.images import ImageError, plan_image, save_plan
 from scar_components.images.image import ImagePlan
@@ -55,6 +56,7 @@ class SupervisedImage(pulumi.dynamic.Resource, module="scar", name="SupervisedIm
     """Repository that holds the image."""
 
     def __init__(self, name: str, args: SupervisedImageArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        check_arguments(name, args, SupervisedImageArgs)
         digest = planned_digest(name, args)
         repository_url = pulumi.Output.from_input(args["repository_url"])
         properties = {

@@ -10,7 +10,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from scar_components import OscarService as Component
-from scar_components.lambda_container_function_arguments import FunctionStorage
+from scar_components.oscar_service.definition import ServiceStorage
 from scar_components.oscar_service.service import OscarServiceArgs, checked_definition
 from scar_components.supervised_image import planned_digest
 from scar_foundation.directories import local_cloud_directory
@@ -18,7 +18,7 @@ from scar_foundation.errors import InputError
 from scar_foundation.loopback import is_loopback
 from scar_pulumi.cloud import LocalCloud, is_local_stack
 from scar_pulumi.cloud.oscar import address
-from scar_pulumi.deploy.arguments import function_storage, script_file
+from scar_pulumi.deploy.arguments import script_file
 from scar_pulumi.deploy.configuration import check_clusters
 from scar_pulumi.deploy.secrets import filled, with_values
 from scar_pulumi.fdl import Fdl, OscarService, StoragePath
@@ -222,13 +222,11 @@ def _is_own(service: OscarService, path: StoragePath) -> bool:
     return path.provider_id in ("default", service.cluster)
 
 
-def effective_place(service: OscarService, path: StoragePath, *, local: bool) -> FunctionStorage:
+def effective_place(service: OscarService, path: StoragePath, *, local: bool) -> ServiceStorage:
     """Return a place as the service knows it: its cluster's own MinIO is `minio.default`."""
-    place = function_storage(path)
-    if path.provider == "minio" and (_is_own(service, path) or local):
-        place["provider"] = "minio.default"
-    place.pop("per_request", None)
-    return place
+    is_own = path.provider == "minio" and (_is_own(service, path) or local)
+    provider = "minio.default" if is_own else f"{path.provider}.{path.provider_id}"
+    return {"provider": provider, "path": str(path), "prefix": path.prefix, "suffix": path.suffix}
 
 
 def _storage_providers(fdl: Fdl, service: OscarService, *, local: bool) -> dict[str, dict[str, dict[str, Input[Any]]]]:

@@ -66,5 +66,22 @@ def test_a_mistake_that_a_component_finds_is_an_error_of_the_resource(recorder: 
     assert "/nowhere/image.tar" in error.value.reason
 
 
+def test_an_unknown_argument_is_refused_with_a_hint(recorder: Recorder, host: Host) -> None:
+    with pytest.raises(InputPropertyError) as error:
+        host.construct("h", "scar:index:LambdaContainerFunction", {"imageFil": "x"})
+    assert (error.value.property_path, error.value.reason) == ("imageFil", "is unknown; did you mean 'imageFile'?")
+
+
+def test_messages_of_components_use_the_spelling_of_the_schema(recorder: Recorder, host: Host) -> None:
+    with pytest.raises(InputPropertyError) as error:
+        host.construct("h", "scar:index:LambdaContainerFunction", {"imageUri": IMAGE, "executionMode": "batch"})
+    assert error.value.reason == "h: executionMode: batch needs a job queue; give batch.jobQueue"
+
+
+def test_buckets_are_in_the_package(recorder: Recorder, host: Host) -> None:
+    run_program(lambda: host.construct("b", "scar:index:StorageBucket", {"bucket": "photos"}).urn)
+    assert recorder.inputs("b")["bucket"] == "photos"
+
+
 if __name__ == "__main__":  # python -m tests.components.test_host accepts the schema as it is now
     SCHEMA.write_text(agreed(Host(COMPONENTS, "scar", "grycap", "0.0.0")))

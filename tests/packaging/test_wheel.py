@@ -51,6 +51,8 @@ def test_the_wheel_installs_three_packages_and_nothing_beside_them() -> None:
         "scar_pulumi/cloud/ministack/requirements.txt",
         "scar_pulumi/engine/module/go.mod",
         "scar_pulumi/engine/module/go.sum",
+        "scar_components/PulumiPlugin.yaml",
+        "scar_components/__main__.py",
         "scar_components/supervisor_image/bundle.py",
         "scar_components/supervisor_image/bundling/pins.json",
         "scar_components/supervisor_image/layers/arm64/layer.tar.gz",
@@ -119,3 +121,14 @@ def test_the_local_cloud_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert json.loads(started.stdout)["endpoint"].startswith("http://127.0.0.1:")
     finally:
         run("local", "stop")
+
+
+def test_the_wheel_has_the_provider_plugin_that_the_engine_finds() -> None:
+    script = Path(sys.executable).with_name("pulumi-resource-scar")
+    process = subprocess.Popen([script, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        assert process.stdout.readline().strip().isdigit()
+    finally:
+        process.kill()
+        process.communicate()

@@ -29,6 +29,7 @@ from scar_components.iam_policies import (
 from scar_components.lambda_container_function_arguments import (
     FunctionBatch,
     LambdaContainerFunctionArgs,
+    known_arguments,
     supervisor_configuration,
 )
 from scar_components.naming import role_name, stack_identity
@@ -147,7 +148,9 @@ class FunctionJob:
             "AWS_LAMBDA_FUNCTION_NAME": self._function_name,
             # Batch sets it on Fargate only.
             "AWS_REGION": self._region,
-            "SCAR_FUNCTION": supervisor_configuration(self._function_name, self._args),
+            "SCAR_FUNCTION": known_arguments(self._args).apply(
+                lambda args: supervisor_configuration(self._function_name, args)
+            ),
         }
         return {key: value for key, value in variables.items() if key not in self._batch.get("secrets", {})}
 
@@ -174,10 +177,10 @@ class FunctionJob:
         return role.arn, [attached]
 
     def _job_policy(self) -> Output[PolicyDocument]:
-        args, batch = self._args, self._batch
+        batch = self._batch
 
         def policy(values: Any) -> PolicyDocument:
-            partition, account, event_path, file_systems = values
+            partition, account, event_path, file_systems, args = values
             inputs, outputs = s3_paths(args.get("inputs", ())), s3_paths(args.get("outputs", ()))
             statements = [
                 *storage_statements(partition, inputs, outputs, account),
@@ -187,7 +190,9 @@ class FunctionJob:
             return job_policy(partition, account, event_path, statements)
 
         mounted = list(batch.get("file_systems", ()))
-        return Output.all(self._partition, self._account, batch.get("event_path"), mounted).apply(policy)
+        return Output.all(
+            self._partition, self._account, batch.get("event_path"), mounted, known_arguments(self._args)
+        ).apply(policy)
 
     def _execution_role(
         self, log_group: aws.cloudwatch.LogGroup

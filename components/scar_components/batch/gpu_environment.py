@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
+from scar_components.arguments import check_arguments
 from scar_components.batch.compute import (
     Network,
     changes_in_place,
@@ -65,7 +66,7 @@ class BatchGpuEnvironmentArgs(TypedDict):
     """Days for which events that are too large for a job are kept. Default: 30."""
     region: NotRequired[Input[str]]
     """Region of all resources. Default: the aws provider's."""
-    tags: NotRequired[Mapping[str, Input[str]]]
+    tags: NotRequired[Input[Mapping[str, Input[str]]]]
     """Tags of all resources, including the instances. Default: none."""
 
 
@@ -97,6 +98,7 @@ class BatchGpuEnvironment(ComponentResource):
 
     def __init__(self, name: str, args: BatchGpuEnvironmentArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Declare the roles, the compute environment, the job queue and the bucket."""
+        check_arguments(name, args, BatchGpuEnvironmentArgs)
         check_machines(name, args)
         super().__init__("scar:index:BatchGpuEnvironment", name, None, opts)
         self._name, self._args = name, args

@@ -1,13 +1,12 @@
 """Mistakes in a cluster's arguments, reported all at once, and what must be installed in the cluster."""
 
-import difflib
 import re
-import typing
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NotRequired
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pulumi
 
+from scar_components.arguments import shape_mistakes
 from scar_components.oscar_cluster.arguments import OscarClusterArgs
 from scar_components.oscar_cluster.objects import POD_SECURITY_LEVELS
 
@@ -78,51 +77,6 @@ def _one_of(value: str, allowed: tuple[str, ...], where: str) -> Iterator[str]:
 def _at_least(value: object, length: int, where: str) -> Iterator[str]:
     if isinstance(value, str) and len(value) < length:
         yield f"{where}: is too short for MinIO; use at least {length} characters"
-
-
-def shape_mistakes(value: Any, hint: Any, where: str = "") -> Iterator[str]:
-    """Yield the keys of a TypedDict that are unknown, missing or of the wrong type; outputs are not checked.
-
-    The arguments may come from a stack's configuration, which no type checker sees.
-    """
-    if typing.get_origin(hint) is NotRequired:
-        (hint,) = typing.get_args(hint)
-    if typing.is_typeddict(hint):
-        yield from _section(value, hint, where)
-    elif mistake := _mistake(value, hint):
-        yield f"{where}: {mistake}"
-
-
-def _section(value: Any, hint: Any, where: str) -> Iterator[str]:
-    if not isinstance(value, Mapping):
-        yield f"{where}: {value!r} is not a map; write its keys below it"
-        return
-    hints = hint.__annotations__
-    for key in value:
-        place = f"{where}.{key}" if where else str(key)
-        if key in hints:
-            yield from shape_mistakes(value[key], hints[key], place)
-        else:
-            near = difflib.get_close_matches(str(key), hints, 1)
-            known = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(sorted(hints))}"
-            yield f"{place}: is unknown; {known}"
-    for key in sorted(hint.__required_keys__ - value.keys()):
-        yield f"{f'{where}.{key}' if where else key}: is missing; give it"
-
-
-def _mistake(value: Any, hint: Any) -> str | None:
-    origin = typing.get_origin(hint)
-    if origin is Mapping:
-        return None if isinstance(value, Mapping) else f"{value!r} is not a map"
-    if origin is Sequence:
-        is_list = isinstance(value, Sequence) and not isinstance(value, str)
-        return None if is_list else f"{value!r} is not a list; write [{value}]"
-    if hint in {bool, int}:
-        is_right = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-        return None if is_right else f"{value!r} is not {'true or false' if hint is bool else 'a whole number'}"
-    if isinstance(value, bool | int | float | Mapping | Sequence) and not isinstance(value, str):
-        return f'{value!r} is not text; write it in quotes, such as "{value}"'
-    return None
 
 
 _KINDS = {

@@ -5,11 +5,10 @@ https://docs.oscar.grycap.net/fdl/
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from pulumi import Output
 
-from scar_components.lambda_container_function_arguments import FunctionStorage
 from scar_components.oscar_api import OscarError
 from scar_foundation.oscar_limits import (
     BUCKET_NAME_PATTERN,
@@ -27,6 +26,21 @@ from scar_foundation.oscar_limits import (
 
 MINIO = ("minio", "minio.default")
 """Names of the cluster's own MinIO."""
+
+
+class ServiceStorage(TypedDict):
+    """Where the input files of a service come from, or its output files go."""
+
+    provider: str
+    """Storage provider and its id, such as `minio.default`."""
+    path: str
+    """Bucket and folder, such as `photos/in`."""
+    prefix: NotRequired[Sequence[str]]
+    """File name prefixes; only files with one of them are used. Default: none; all files are used."""
+    suffix: NotRequired[Sequence[str]]
+    """File name suffixes; only files with one of them are used. Default: none; all files are used."""
+
+
 HIDDEN = "hidden"
 """What OSCAR returns in place of the credentials of its own MinIO."""
 
@@ -38,7 +52,7 @@ _FEDERATED = ("federation", *_REPLICAS.values())
 
 
 def completed(
-    name: str, inputs: Sequence[FunctionStorage], outputs: Sequence[FunctionStorage], given: Mapping[str, Any]
+    name: str, inputs: Sequence[ServiceStorage], outputs: Sequence[ServiceStorage], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the whole definition of a service. Values that are not known yet stay as they are."""
     definition = {key: whole(value) for key, value in given.items() if value is not None}
@@ -54,7 +68,7 @@ def completed(
     return {**definition, "name": name, **places}
 
 
-def storage(service: str, place: FunctionStorage) -> dict[str, Any]:
+def storage(service: str, place: ServiceStorage) -> dict[str, Any]:
     """Return an input or output in OSCAR's terms. A MinIO path without a folder is one in the service's own bucket."""
     provider, path = place["provider"], place["path"].strip(" /")
     provider = provider if "." in provider else f"{provider}.default"

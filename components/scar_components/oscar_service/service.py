@@ -16,11 +16,12 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import UNKNOWN
 
+from scar_components.arguments import check_arguments
 from scar_components.dynamic import StatelessProvider, deletes_buckets
-from scar_components.lambda_container_function_arguments import FunctionStorage
 from scar_components.naming import stack_identity
 from scar_components.oscar_api import OscarAccess, OscarApi, OscarError
 from scar_components.oscar_service.definition import (
+    ServiceStorage,
     buckets,
     completed,
     is_exposed,
@@ -66,10 +67,10 @@ class OscarServiceArgs(TypedDict):
     """Container image of the service, such as `ghcr.io/owner/name:1.0`."""
     script: NotRequired[str]
     """Path of the script that runs for each event. Default: none; the image must run by itself."""
-    inputs: NotRequired[Sequence[FunctionStorage]]
+    inputs: NotRequired[Sequence[ServiceStorage]]
     """Places whose new files start the service: folders in the cluster's MinIO (`minio.default`), WebDAV or Rucio.
     Default: none."""
-    outputs: NotRequired[Sequence[FunctionStorage]]
+    outputs: NotRequired[Sequence[ServiceStorage]]
     """Places where output files go. Default: none."""
     definition: NotRequired[Mapping[str, Any]]
     """Everything else, in OSCAR's own terms, with these defaults of OSCAR: `memory` (`256Mi`), `cpu` (`0.2`),
@@ -117,6 +118,7 @@ class OscarService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: OscarServiceArgs, opts: Optional[ResourceOptions] = None) -> None:
         """Declare the service."""
+        check_arguments(name, args, OscarServiceArgs)
         super().__init__("scar:index:OscarService", name, None, opts)
         service_name = args.get("service_name") or name
         definition = checked_definition(service_name, args)

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from scar_components.lambda_container_function_arguments import FunctionStorage
-from scar_components.oscar_service.definition import completed
+from scar_components.oscar_service.definition import ServiceStorage, completed
 from tests.components.oscar_service.server import PASSWORD, USER, Server
 
 Properties = dict[str, Any]
 BASE = {"image": "debian:12", "script": "cat"}
 
 
-def place(path: str, provider: str = "minio") -> FunctionStorage:
+def place(path: str, provider: str = "minio") -> ServiceStorage:
     return {"provider": provider, "path": path}
 
 
