@@ -67,6 +67,12 @@ HTTP_API_TIMEOUT = 30
 """Seconds until a call is answered with 504. (REST APIs wait for 29.)"""
 HTTP_API_PAYLOAD_BYTES = 10 * MIB
 HTTP_API_HEADER_BYTES = 10_240
+HTTP_API_AUDIENCES = 50
+"""Audiences of one authorizer."""
+HTTP_API_SCOPES = 10
+"""Scopes of one route."""
+HTTP_API_MEMBERS = {"authorizers": 10, "integrations": 300, "routes": 300, "stages": 10}
+"""How many of each an API has; an account can have more routes, stages and authorizers."""
 HTTP_API_STAGE = "scar"
 """Default of this project."""
 HTTP_API_PATH = "{proxy+}"

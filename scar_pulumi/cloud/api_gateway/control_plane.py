@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from scar_foundation.limits import HTTP_API_TIMEOUT
+from scar_foundation.limits import HTTP_API_AUDIENCES, HTTP_API_MEMBERS, HTTP_API_SCOPES, HTTP_API_TIMEOUT
 from scar_pulumi.cloud.api_gateway.store import ApiStore, Document, Entry
 from scar_pulumi.cloud.asgi import ASGIApp, Request, Response, json_response, replaying
 from scar_pulumi.cloud.ministack.upstream import Upstream
@@ -156,6 +156,10 @@ class ControlPlane(Service):
         if request.method == "GET":
             return _document(200, {"items": list(members.values())})
         document = {**rule.defaults, **_body(request)}
+        _check_quotas(document)
+        if len(members) >= HTTP_API_MEMBERS.get(kind, len(members) + 1):
+            message = f"Maximum number of {kind} for an API is {HTTP_API_MEMBERS[kind]}"
+            raise ServiceError(429, "TooManyRequestsException", message)
         name = document.get(rule.unique)
         if rule.unique and any(other.get(rule.unique) == name for other in members.values()):
             message = f"{kind[:-1].title()} with {rule.unique} {name} already exists"
@@ -174,7 +178,9 @@ class ControlPlane(Service):
         if request.method == "DELETE":
             del holders[key]
             return self._saved(204)
-        document |= _body(request)
+        changes = _body(request)
+        _check_quotas(changes)
+        document |= changes
         return self._saved(200, self._addressed(document))
 
     def _tags(self, caller: Caller, request: Request, arn: str, query: dict[str, list[str]]) -> Response | None:
@@ -202,6 +208,15 @@ class ControlPlane(Service):
     def _saved(self, status: int, document: Document | None = None) -> Response:
         self._store.save()
         return _document(status, document)
+
+
+def _check_quotas(document: Document) -> None:
+    """Raise ServiceError for an authorizer or a route that has too much."""
+    audiences = (document.get("jwtConfiguration") or {}).get("audience") or ()
+    scopes = document.get("authorizationScopes") or ()
+    for name, found, most in (("audience", audiences, HTTP_API_AUDIENCES), ("scopes", scopes, HTTP_API_SCOPES)):
+        if len(found) > most:
+            raise ServiceError(400, "BadRequestException", f"{name}: {len(found)} are too many; the most is {most}")
 
 
 def _body(request: Request) -> Document:

@@ -1,6 +1,6 @@
 """The section `api_gateway` of a function; it has an effect only with a name in it."""
 
-from scar_foundation.limits import HTTP_API_PATH, HTTP_API_STAGE
+from scar_foundation.limits import HTTP_API_AUDIENCES, HTTP_API_PATH, HTTP_API_SCOPES, HTTP_API_STAGE
 from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Rule, Section, Text, Whole
 from scar_pulumi.fdl.model import ApiGateway, Cors, Domain, Throttling, Tokens
 from scar_pulumi.fdl.tables.names import PROFILE, REGION
@@ -20,12 +20,12 @@ _JWT = Section(
         ),
         "audience": Key(
             "Accepted audiences of tokens.",
-            Items(Text(what="an audience", loose=True), least=1, single=True),
+            Items(Text(what="an audience", loose=True), least=1, most=HTTP_API_AUDIENCES, single=True),
             required=True,
         ),
         "scopes": Key(
             "Scopes, of which a token needs one.",
-            Items(Text(what="a scope"), single=True),
+            Items(Text(what="a scope"), most=HTTP_API_SCOPES, single=True),
             default_doc="no scope is needed",
         ),
     },
