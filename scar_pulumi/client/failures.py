@@ -156,6 +156,21 @@ def event_of(detail: Mapping[str, Any]) -> Any:
     return _json(text) if text else None
 
 
+def with_event(detail: Mapping[str, Any], s3: Any) -> dict[str, Any]:
+    """Return a described job with the event that was too large for a variable, as long as its bucket has it."""
+    place = _variables(detail).get(EVENT_PLACE)
+    if not place:
+        return dict(detail)
+    bucket, _, key = place.partition("/")
+    try:
+        text = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    except s3.exceptions.ClientError:  # expired, or not for these credentials to read
+        return dict(detail)
+    container = detail.get("container") or {}
+    variables = [*(container.get("environment") or ()), {"name": EVENT, "value": text}]
+    return {**detail, "container": {**container, "environment": variables}}
+
+
 def _variables(detail: Mapping[str, Any]) -> dict[str, str]:
     ranges = (detail.get("nodeProperties") or {}).get("nodeRangeProperties") or ()
     containers = [detail.get("container") or {}, *(one.get("container") or {} for one in ranges)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from scar_foundation.errors import InputError
 from scar_pulumi.client.call import Call, json_body
 from scar_pulumi.client.cloud_errors import about
-from scar_pulumi.client.failures import Failure, failures_in_log, failures_of_jobs
+from scar_pulumi.client.failures import Failure, failures_in_log, failures_of_jobs, with_event
 from scar_pulumi.client.invocation import call_lambda
 from scar_pulumi.client.jobs import ENDED
 from scar_pulumi.client.outputs import DeployedFunction, DeployedService
@@ -60,4 +60,5 @@ class Failures:
         jobs = Jobs(self._deployments)
         ended = [job for job in jobs.listed([function]) if job.status in ENDED and job.stopped >= start]
         details = jobs.described(ended, function) if any(job.status == "FAILED" for job in ended) else []
-        return failures_of_jobs(function, details, start)
+        s3 = self._deployments.clients.client("s3", function.region)
+        return failures_of_jobs(function, [with_event(detail, s3) for detail in details], start)

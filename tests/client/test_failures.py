@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from scar_pulumi.client import failures
-from scar_pulumi.client.failures import event_for, failures_in_log, failures_of_jobs, inputs
+from scar_pulumi.client.failures import event_for, failures_in_log, failures_of_jobs, inputs, with_event
 from scar_pulumi.client.logs import LogLine
 from scar_pulumi.client.outputs import DeployedFunction, StoragePath
 from supervisor import configuration
@@ -129,6 +129,16 @@ def test_the_input_of_a_job_is_found_however_the_event_came() -> None:
     nodes = {"nodeRangeProperties": [{"container": {"environment": [entry]}}]}
     assert inputs({"nodeProperties": nodes}) == ["b/ké"]
     assert inputs({"container": {"environment": [{"name": "EVENT", "value": "not JSON"}]}}) == []
+
+
+def test_an_event_too_large_for_a_variable_is_read_from_its_bucket(s3: Any, bucket: str) -> None:
+    event = json.loads(job("1", "FAILED", "in/a", 1)["container"]["environment"][0]["value"])
+    s3.put_object(Bucket=bucket, Key="events/1.json", Body=json.dumps(event).encode())
+    for key, found in (("events/1.json", ["photos/in/a"]), ("events/expired.json", [])):
+        place = {"name": "SCAR_EVENT", "value": f"{bucket}/{key}"}
+        assert inputs(with_event({"container": {"environment": [place]}}, s3)) == found
+    whole = job("1", "FAILED", "in/a", 1)
+    assert with_event(whole, s3) == whole
 
 
 def test_the_names_of_the_supervisors_variables_are_its_own() -> None:

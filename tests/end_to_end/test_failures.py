@@ -193,3 +193,16 @@ def test_the_files_that_failed_are_listed_once_each_with_the_reason_and_run_agai
     assert "runs again as request" in terminal.scar("failures", "picky", "--again").stdout
     assert terminal.wait_for_keys("picky/out", 2) == ["out/a b.txt", "out/c+d.txt"]
     wait_for(lambda: terminal.scar("failures", "picky", "--json").json["failures"] == [], 30, "no failure is left")
+
+
+def test_a_missing_subnet_is_named_with_its_key_once_and_without_a_traceback(
+    project: Project, terminal: Terminal
+) -> None:
+    project.function("heavy", COPY, execution_mode="batch")
+    project.beside = {"heavy": {"batch": {"compute_resources": {"subnets": ["subnet-1"]}}}}
+    answer = terminal.scar("up", project.write(), "--yes", check=False)
+    assert answer.status == 1
+    assert answer.stderr.count("heavy-environment: subnet_ids: subnet-1 is not found") == 1
+    assert "compute_resources.subnets" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert answer.stderr.endswith("error: up of stack local failed; the reasons are above\n")
