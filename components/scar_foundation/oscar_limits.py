@@ -18,6 +18,8 @@ QUANTITY_KEYS = ("cpu", "memory", "total_cpu", "total_memory", "ephemeral_storag
 """Keys that take a quantity, as text: OSCAR refuses numbers."""
 DEFAULT_MEMORY = "256Mi"
 DEFAULT_CPU = "0.2"
+LABEL_PATTERN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
+"""https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
 FLAG_KEYS = ("enable_gpu", "enable_sgx", "alpine", "image_prefetch", "file_stage_in")
 
 PORT = Range(0, 65_535)

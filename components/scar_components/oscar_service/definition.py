@@ -15,6 +15,7 @@ from scar_foundation.oscar_limits import (
     EXPOSE_DEFAULTS,
     FLAG_KEYS,
     INPUT_STORAGE,
+    LABEL_PATTERN,
     PORT,
     QUANTITY_KEYS,
     QUANTITY_PATTERN,
@@ -251,7 +252,7 @@ Mistake = tuple[str, str]
 def mistakes(definition: Mapping[str, Any]) -> list[str]:
     """Return every mistake in a completed definition, as "where: what; what to do"; unknown values pass."""
     found = [*_name(definition), *_quantities(definition), *_scales(definition), *_ports(definition)]
-    found += [*_flags(definition), *_places(definition), *_mount(definition)]
+    found += [*_flags(definition), *_places(definition), *_mount(definition), *_refused(definition)]
     return [f"{where}: {what}" for where, what in found]
 
 
@@ -318,6 +319,31 @@ def _places(definition: Mapping[str, Any]) -> Iterator[Mistake]:
             if kind in ("minio", "s3") and not re.fullmatch(BUCKET_NAME_PATTERN, bucket):
                 hint = "use 3 to 63 lower-case letters, digits, '.' and '-'"
                 yield where, f"the bucket {bucket!r} is not a name that MinIO accepts; {hint}"
+
+
+def _refused(definition: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield what OSCAR's server refuses only when a service is created or updated."""
+    if definition.get("script") in (None, ""):
+        yield "script", "is missing, and OSCAR requires one; name a script that runs for each event"
+    for bucket in buckets(definition, "input"):
+        if len([path for path in places(definition, "input") if path[1].partition("/")[0] == bucket]) > 1:
+            hint = "use one folder, or a bucket for each"
+            yield "input", f"two folders of the bucket '{bucket}' are read, and OSCAR creates it for one; {hint}"
+    for key, value in _mapping(definition.get("labels")).items():
+        if isinstance(value, str) and not re.fullmatch(LABEL_PATTERN, value):
+            hint = "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+            yield f"labels.{key}", f"{value!r} is not a label that Kubernetes accepts; {hint}"
+    members = definition.get("replicas") or _mapping(definition.get("federation")).get("members")
+    secrets = _mapping(definition.get("environment")).get("secrets") or {}
+    if members and isinstance(secrets, Mapping) and "refresh_token" not in secrets:
+        yield "federation", "OSCAR requires the secret refresh_token; add it to environment.secrets"
+    if definition.get("isolation_level") == "USER" and definition.get("allowed_users") and buckets(definition, "input"):
+        hint = "leave out allowed_users, or use isolation_level SERVICE"
+        yield "isolation_level", f"OSCAR fails to update a service of USER with allowed_users and an input; {hint}"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _mount(definition: Mapping[str, Any]) -> Iterator[Mistake]:

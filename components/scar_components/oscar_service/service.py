@@ -1,5 +1,7 @@
 """A service on an OSCAR cluster, and the provider that creates, reads, updates and deletes it."""
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, Optional, TypedDict
@@ -19,7 +21,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from scar_components.arguments import check_arguments
 from scar_components.dynamic import StatelessProvider, deletes_buckets
 from scar_components.naming import stack_identity
-from scar_components.oscar_api import OscarAccess, OscarApi, OscarError
+from scar_components.oscar_api import OscarAccess, OscarApi, OscarError, OscarUnreachable
 from scar_components.oscar_service.definition import (
     ServiceStorage,
     buckets,
@@ -33,6 +35,7 @@ from scar_components.oscar_service.definition import (
     whole,
 )
 from scar_components.oscar_service.lifecycle import (
+    MARK,
     Creation,
     blank_secrets,
     put,
@@ -42,6 +45,7 @@ from scar_components.oscar_service.lifecycle import (
 )
 from scar_components.oscar_service.notifications import Notifications, NoWebhook, watched_paths
 
+_PROBE_SECONDS = 1
 _CONNECTION = ("endpoint", "username", "password", "verify_certificate", "timeout")
 _INPUTS = (*_CONNECTION, "definition", "owner", "adopt", "delete_buckets")
 _COMPARED = tuple(key for key in _INPUTS if key != "adopt")
@@ -66,7 +70,7 @@ class OscarServiceArgs(TypedDict):
     image: Input[str]
     """Container image of the service, such as `ghcr.io/owner/name:1.0`."""
     script: NotRequired[str]
-    """Path of the script that runs for each event. Default: none; the image must run by itself."""
+    """Path of the script that runs for each event. Required by OSCAR, unless `definition` has it as text."""
     inputs: NotRequired[Sequence[ServiceStorage]]
     """Places whose new files start the service: folders in the cluster's MinIO (`minio.default`), WebDAV or Rucio.
     Default: none."""
@@ -191,17 +195,20 @@ class RegisteredServiceProvider(StatelessProvider):
         self.delete_buckets = deletes_buckets(req)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Replace the service for a new cluster, name or input, and with an HTTP interface for any change.
+        """Replace the service for another cluster, name or input, and with an HTTP interface for any change.
+
+        An address is no cluster: where the service of this stack is found at the new one, it is the same cluster.
 
         OSCAR never updates MinIO's events of the old input. Of a service with an HTTP interface it updates a part.
         """
         new = whole(_news["definition"])
-        moved = _news["endpoint"] not in (_olds["endpoint"], UNKNOWN)
-        replaces = ["endpoint"] if moved else []
+        replaces = ["endpoint"] if _is_on_another_cluster(_olds, _news) else []
         if _is_known(new) and self._is_replaced(_olds, _news):
             if not replaces:
                 self._check_replacement(_olds, new)
             replaces.append("definition")
+        elif _is_known(new) and not replaces:
+            _check_volume(whole(_olds["definition"]), new)
         changes = any(whole(_olds.get(key)) != whole(_news.get(key)) for key in _COMPARED)
         changes = changes or (_is_known(new) and _is_reported_otherwise(_olds, new))
         return DiffResult(changes=bool(replaces) or changes, replaces=replaces, delete_before_replace=True)
@@ -259,8 +266,15 @@ class RegisteredServiceProvider(StatelessProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the service; keep its buckets unless their deletion is wanted and no other service shares them."""
         api, shared = _api(_props), _props.get("shared") or ()
-        with api.alone():
-            remove(api, whole(_props["definition"]), _props["version"], wipe=self._wipes(_props), shared=shared)
+        try:
+            with api.alone():
+                remove(api, whole(_props["definition"]), _props["version"], wipe=self._wipes(_props), shared=shared)
+        except OscarUnreachable as error:
+            if not _leaves_unreachable():
+                raise OscarError(f"{error}; with SCAR_LEAVE_UNREACHABLE=true the service is left where it is") from None
+            name, kept = _props["definition"]["name"], ", ".join(buckets(_props["definition"])) or "none"
+            stays = f"stays on {api.endpoint}, which cannot be reached; its buckets: {kept}"
+            sys.stderr.write(f"service {name}: {stays}\n")
 
     def _wipes(self, props: Mapping[str, Any]) -> bool:
         chosen = props.get("delete_buckets")
@@ -284,6 +298,35 @@ class RegisteredServiceProvider(StatelessProvider):
                     f"service {new['name']}: OSCAR {olds['version']} cannot change what the existing bucket '{bucket}' "
                     "reports; choose another bucket, or set delete_buckets first, which deletes its files"
                 )
+
+
+def _is_on_another_cluster(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether the new address is that of another cluster: one that does not have this stack's service.
+
+    One that does not answer counts as the same; the update tells what is wrong with it.
+    """
+    if news["endpoint"] == UNKNOWN or news["endpoint"].rstrip("/") == olds["endpoint"].rstrip("/"):
+        return False
+    if UNKNOWN in (news["username"], news["password"]):
+        return False
+    try:
+        found = _api({**news, "timeout": _PROBE_SECONDS}).find(olds["definition"]["name"])
+    except OscarError:
+        return False
+    return found is None or (found.get("annotations") or {}).get(MARK) != olds["owner"]
+
+
+def _leaves_unreachable() -> bool:
+    return os.environ.get("SCAR_LEAVE_UNREACHABLE", "").lower() == "true"
+
+
+def _check_volume(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise OscarError in the preview for a change that OSCAR refuses."""
+    if old.get("volume") != new.get("volume"):
+        raise OscarError(
+            f"service {new['name']}: OSCAR cannot change the volume of a service; keep it, or give the service another "
+            "name, which creates it anew"
+        )
 
 
 def _change(api: OscarApi, old: Mapping[str, Any], sent: Mapping[str, Any], version: str) -> None:

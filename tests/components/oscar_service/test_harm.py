@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from scar_components.oscar_api import OscarError
+from scar_components.oscar_service.definition import completed, mistakes
 from scar_components.oscar_service.service import RegisteredServiceProvider
-from tests.components.oscar_service.asking import minio, properties, raw
+from tests.components.oscar_service.asking import minio, place, properties, raw
 from tests.components.oscar_service.cluster import Cluster
-from tests.components.oscar_service.server import Server
+from tests.components.oscar_service.server import Server, running
 
 BUSY = (500, "Error: 503 Service Unavailable: Server not initialized")
 
@@ -221,3 +222,62 @@ def test_a_change_that_oscar_accepts_and_does_not_apply_is_an_error(
     cluster.update = lambda body: (204, None)  # type: ignore[method-assign]
     with pytest.raises(OscarError, match="accepted an update and did not apply memory; refresh"):
         provider.update("plants", made, properties(server, "plants", memory="1Gi"))
+
+
+def test_a_cluster_is_not_the_spelling_of_its_address(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    props = properties(server, "plants", "photos/in")
+    made = created(provider, props)
+    for endpoint in (f"{server.endpoint}/", server.endpoint.replace("127.0.0.1", "localhost"), "http://127.0.0.1:9"):
+        difference = provider.diff("plants", made, {**props, "endpoint": endpoint})
+        assert (difference.changes, difference.replaces) == (True, [])
+    gone = {**made, "endpoint": "http://127.0.0.1:9", "password": "old"}
+    assert not provider.diff("plants", gone, props).replaces
+    assert (provider.update("plants", gone, props).outs or {})["endpoint"] == server.endpoint
+    with running(Cluster()) as other:
+        assert provider.diff("plants", made, {**props, "endpoint": other.endpoint}).replaces == ["endpoint"]
+
+
+def test_a_cluster_that_is_gone_can_be_left_behind(
+    provider: RegisteredServiceProvider,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = created(provider, properties(server, "plants", "photos/in"))
+    gone = {**made, "endpoint": "http://127.0.0.1:9", "timeout": 0.2}
+    with pytest.raises(OscarError, match=r"cannot be reached .*; with SCAR_LEAVE_UNREACHABLE=true the service is left"):
+        provider.delete("plants", gone)
+    monkeypatch.setenv("SCAR_LEAVE_UNREACHABLE", "true")
+    provider.delete("plants", gone)
+    said = "service plants: stays on http://127.0.0.1:9, which cannot be reached; its buckets: photos"
+    assert said in capsys.readouterr().err
+
+
+def test_a_changed_volume_is_refused_in_the_preview(provider: RegisteredServiceProvider, server: Server) -> None:
+    made = created(provider, properties(server, "plants", volume={"size": "1Gi", "mount_path": "/data"}))
+    with pytest.raises(OscarError, match="OSCAR cannot change the volume of a service"):
+        provider.diff("plants", made, properties(server, "plants", volume={"size": "2Gi", "mount_path": "/data"}))
+
+
+def test_what_the_server_refuses_is_told_before_anything_changes() -> None:
+    definition = completed(
+        "plants",
+        [place("photos/in"), place("photos/more")],
+        [],
+        {
+            "image": "debian:12",
+            "labels": {"a": "b c", "fine": "b_c"},
+            "replicas": [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}],
+            "isolation_level": "user",
+            "allowed_users": ["a@egi.eu"],
+        },
+    )
+    assert [mistake.split(";")[0] for mistake in mistakes(definition)] == [
+        "script: is missing, and OSCAR requires one",
+        "input: two folders of the bucket 'photos' are read, and OSCAR creates it for one",
+        "labels.a: 'b c' is not a label that Kubernetes accepts",
+        "federation: OSCAR requires the secret refresh_token",
+        "isolation_level: OSCAR fails to update a service of USER with allowed_users and an input",
+    ]
