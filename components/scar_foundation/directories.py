@@ -4,7 +4,7 @@ They follow the XDG base directories: https://specifications.freedesktop.org/bas
 
     cache  $SCAR_CACHE_DIR, else $XDG_CACHE_HOME/scar-pulumi, else ~/.cache/scar-pulumi
       engine/       engines that were installed or built, by version
-      builds/ documents/ holders/ layers/ plans/   images without a daemon, see `CacheKind`
+      archives/ builds/ documents/ holders/ layers/ plans/ scripts/   images without a daemon, see `CacheKind`
       supervisor/ packages/                        supervisor layers and the packages that they are made of
       locks/        one for each file that several processes may make at once
       local-run/    unpacked images of single runs
@@ -27,9 +27,12 @@ from typing import Literal
 
 from scar_foundation.errors import InputError
 
-CacheKind = Literal["builds", "documents", "holders", "layers", "packages", "plans", "supervisor"]
-"""What is cached of images: archives built from Dockerfiles, documents from registries, which repository holds a blob,
-compressed layers, Python packages of the supervisor, plans on their way to the provider, supervisor layers."""
+CacheKind = Literal[
+    "archives", "scripts", "builds", "documents", "holders", "layers", "packages", "plans", "supervisor"
+]
+"""What is cached of images: archives without their compression, scripts that stand in FDL files, archives built from
+Dockerfiles, documents from registries, which repository holds a blob, compressed layers, Python packages of the
+supervisor, plans on their way to the provider, supervisor layers."""
 
 
 def cache_directory() -> Path:

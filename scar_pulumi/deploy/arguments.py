@@ -12,7 +12,7 @@ from scar_components.lambda_container_function_arguments import (
     FunctionStorage,
     LambdaContainerFunctionArgs,
 )
-from scar_foundation.directories import cache_directory
+from scar_foundation.directories import image_cache
 from scar_foundation.files import mark_used, remove_unused, written
 from scar_foundation.limits import HTTP_API_PATH
 from scar_pulumi.deploy.secrets import with_values
@@ -72,7 +72,7 @@ def script_file(script: Path | str | None) -> str | None:
     """Return the path of a script; one that the FDL file holds itself is written to the cache."""
     if not isinstance(script, str):
         return None if script is None else str(script)
-    path = cache_directory() / "scripts" / hashlib.sha256(script.encode()).hexdigest()
+    path = image_cache("scripts") / hashlib.sha256(script.encode()).hexdigest()
     if not mark_used(path):
         remove_unused(path.parent)
         with written(path) as file:

@@ -1,6 +1,8 @@
 """What the components take of a file's data: by equal names, and of the same types."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -8,8 +10,18 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 from pulumi import Output
 
-from scar_components.lambda_container_function_arguments import FunctionBatch, LambdaContainerFunctionArgs
+from scar_components.lambda_container_function_arguments import (
+    FunctionBatch,
+    LambdaContainerFunctionArgs,
+    supervisor_configuration,
+)
+from scar_pulumi.deploy.arguments import function_arguments, script_file
+from scar_pulumi.fdl import load
+from scar_pulumi.fdl.loading import resolve
 from scar_pulumi.fdl.model import Batch, Function, Vpc
+from scar_pulumi.fdl.rules.functions import configuration
+
+EVERYTHING = Path(__file__).parents[1] / "fdl" / "files" / "everything.yaml"
 
 # References are filled in, a queue is declared, and a dataclass becomes a map.
 CONVERTED = {"environment", "batch", "file_system"}
@@ -52,3 +64,24 @@ def _plain(hint: Any) -> Any:
     if origin is Mapping:
         return (dict, _plain(arguments[0]), _plain(arguments[1]))
     return _plain(arguments[0]) if arguments else hint
+
+
+def test_a_script_in_the_fdl_file_becomes_one_file_for_the_same_content(tmp_path: Path) -> None:
+    text = "#!/bin/sh\necho hello\n"
+    first, again, other = script_file(text), script_file(text), script_file("echo\n")
+    assert first is not None
+    assert Path(first).read_text() == text
+    assert (first == again, first == other) == (True, False)
+    assert script_file(tmp_path / "own.sh") == str(tmp_path / "own.sh")
+    assert script_file(None) is None
+
+
+def test_the_check_estimates_the_supervisors_configuration_from_all_of_its_keys() -> None:
+    resolved = resolve(EVERYTHING)
+    for function, data in zip(resolved.functions(), load(EVERYTHING).functions, strict=True):
+        links = [[link for link in found if link.owner == function] for found in (resolved.inputs, resolved.outputs)]
+        plain = replace(data, environment={}, container_environment={})
+        made = json.loads(supervisor_configuration(data.name, function_arguments(plain)))
+        estimated = json.loads(json.dumps(configuration(function, *links)))
+        estimated.pop("storage_providers", None)  # parameters, which a stack declares
+        assert {**estimated, "page": None} == {**made, "page": None}

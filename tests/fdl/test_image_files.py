@@ -1,13 +1,15 @@
 """Image files are looked at before anything is deployed."""
 
+import gzip
 import io
+import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scar_pulumi.fdl import Fdl
+from scar_pulumi.fdl import Fdl, FdlError
 
 LAMBDA = "functions:\n  aws:\n  - lambda:\n      name: a\n      container: {image_file: image.tar}\n"
 
@@ -41,3 +43,31 @@ def test_a_file_of_a_long_path_is_told_by_its_name(mistakes: Callable[[str], lis
     folder = "/".join(["images"] * 20)
     (said,) = mistakes(LAMBDA.replace("image.tar", f"{folder}/image.tar"))
     assert "/images/image.tar' does not exist" in said
+
+
+@pytest.mark.parametrize(("architecture", "said"), [("amd64", []), ("arm64", ["is for arm64"]), ("s390x", [])])
+def test_an_archive_for_another_architecture_is_told(
+    tmp_path: Path, load_text: Callable[[str], Fdl], architecture: str, said: list[str]
+) -> None:
+    with tarfile.open(tmp_path / "image.tar", "w") as tar:
+        files = {"manifest.json": [{"Config": "c.json", "Layers": []}], "c.json": {"architecture": architecture}}
+        for name, document in files.items():
+            content = json.dumps(document).encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    try:
+        problems = load_text(LAMBDA).warnings
+    except FdlError as error:
+        problems = error.problems
+    assert [one in problem.message for one, problem in zip(said, problems, strict=True)] == [True] * len(said)
+
+
+@pytest.mark.parametrize("head", [b"\x28\xb5\x2f\xfd", gzip.compress(b"")])
+def test_compressed_archives_are_read_when_they_are_deployed(
+    tmp_path: Path, load_text: Callable[[str], Fdl], head: bytes
+) -> None:
+    file = archive(tmp_path / "plain.tar")
+    content = gzip.compress(file.read_bytes()) if head.startswith(b"\x1f") else head + b"..."
+    (tmp_path / "image.tar").write_bytes(content)
+    assert load_text(LAMBDA).warnings == ()

@@ -1,7 +1,11 @@
 """Base images on disk: every layout is read to the same image, every bad file is refused with what to do."""
 
+import bz2
 import gzip
 import json
+import lzma
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,9 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "OCI directory": lambda path: images.oci_directory(path / "oci"),
     "OCI directory, uncompressed": lambda path: images.oci_directory(path / "oci", images.oci_files(packed=False)),
     "OCI archive": lambda path: _written(path / "i.tar", images.tar(images.oci_files())),
+    "gzip": lambda path: _written(path / "i", gzip.compress(images.docker_new(path / "i.tar").read_bytes())),
+    "xz": lambda path: _written(path / "i", lzma.compress(images.docker_new(path / "i.tar").read_bytes())),
+    "bzip2": lambda path: _written(path / "i", bz2.compress(images.docker_new(path / "i.tar").read_bytes())),
     "unpacked docker save": lambda path: _unpacked(images.docker_new(path / "i.tar"), path / "unpacked"),
 }
 
@@ -137,9 +144,13 @@ def _two_manifests(path: Path) -> Path:
 BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "not a tar": (lambda path: _written(path / "i.tar", b"hello" * 1000), "is not a tar archive; make one with"),
     "empty": (lambda path: _written(path / "i.tar", b""), "is not a tar archive"),
-    "compressed": (
-        lambda path: _written(path / "i.tar", gzip.compress(b"x")),
-        "compressed with gzip; decompress it first",
+    "compressed, not a tar": (
+        lambda path: _written(path / "i.tar", gzip.compress(b"x" * 5000)),
+        "is not a tar archive",
+    ),
+    "compressed and truncated": (
+        lambda path: _written(path / "i.tar", gzip.compress(images.docker_new(path / "j.tar").read_bytes())[:-100]),
+        r"cannot be decompressed \(.*\); write or download it again",
     ),
     "truncated": (_truncated, "is truncated; write or download it again"),
     "a root filesystem": (
@@ -211,3 +222,14 @@ def test_a_damaged_layer_is_found_even_when_the_cache_has_a_good_one(tmp_path: P
 
     with pytest.raises(ImageError, match="is damaged"):
         read_archive(_wrong_layer(tmp_path), "x86_64", quiet)
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="zstd decompresses it")
+def test_an_archive_compressed_with_zstd_is_read_as_the_plain_one(tmp_path: Path) -> None:
+    plain = images.docker_new(tmp_path / "i.tar")
+    subprocess.run(["zstd", "-q", str(plain)], check=True)
+    found, same = (read_archive(path, "x86_64", quiet) for path in (tmp_path / "i.tar.zst", plain))
+    assert [layer.digest for layer in found.layers] == [layer.digest for layer in same.layers]
+    (tmp_path / "bad.zst").write_bytes((tmp_path / "i.tar.zst").read_bytes()[:-50])
+    with pytest.raises(ImageError, match=r"cannot be decompressed \(zstd refuses it\)"):
+        read_archive(tmp_path / "bad.zst", "x86_64", quiet)

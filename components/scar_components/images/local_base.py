@@ -1,15 +1,21 @@
 """Base images on disk: `docker save` archives, OCI layouts, and directories with a Dockerfile."""
 
+import bz2
+import gzip
 import hashlib
 import json
+import lzma
 import os
 import posixpath
 import shutil
 import subprocess
 import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 from scar_components.images.image import FileRange, ImageError, Layer, file_stamp, sha256
 from scar_components.images.layers import Progress, gzip_layer
@@ -25,7 +31,7 @@ from scar_components.images.manifests import (
     parse_document,
 )
 from scar_foundation.directories import image_cache, lock_file
-from scar_foundation.files import mark_used, remove_unused
+from scar_foundation.files import mark_used, remove_unused, written
 from scar_foundation.limits import MANIFEST_BYTES
 from scar_foundation.locks import exclusive
 
@@ -68,12 +74,13 @@ class DirectoryTree:
 
 
 class TarTree:
-    """An uncompressed tar archive; its table of contents is read once."""
+    """A tar archive; its table of contents is read once. `path` names it as the user did, `file` is uncompressed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, progress: Progress = lambda _: None) -> None:
         self.path = path
-        self._stamp = file_stamp(path)
-        self.members = _members(path)
+        self._file = _uncompressed(path, progress)
+        self._stamp = file_stamp(self._file)
+        self.members = _members(path, self._file)
 
     def find(self, name: str) -> FileRange | None:
         """Return the member, or None; links between layers, as in old `docker save` archives, are followed."""
@@ -85,17 +92,54 @@ class TarTree:
             member = self.members.get(posixpath.normpath(posixpath.join(base, member.linkname)))
         if member is None or not member.isreg():
             return None
-        return FileRange(self.path, member.offset_data, member.size, self._stamp)
+        return FileRange(self._file, member.offset_data, member.size, self._stamp)
 
 
-def _members(path: Path) -> dict[str, tarfile.TarInfo]:
+def _uncompressed(path: Path, progress: Progress) -> Path:
+    """Return an archive without its compression: itself, or its content in the cache."""
     with path.open("rb") as file:
         magic = file.read(6)
-    for name, start, tool in _COMPRESSIONS:
-        if magic.startswith(start):
-            raise ImageError(f"{path}: is compressed with {name}; decompress it first: {tool} {path.name}")
+    name = next((name for name, start in _COMPRESSIONS.items() if magic.startswith(start)), None)
+    if name is None:
+        return path
+    identity = hashlib.sha256(f"{path.absolute()}:{file_stamp(path)}".encode()).hexdigest()
+    found = image_cache("archives") / f"{identity}.tar"
+    with exclusive(lock_file(found)):
+        if not mark_used(found):
+            remove_unused(found.parent)
+            progress(f"{path}: decompressing it")
+            try:
+                with written(found) as target, _opened(path, name) as source:
+                    shutil.copyfileobj(source, target, 1 << 20)
+            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+                raise ImageError(f"{path}: cannot be decompressed ({error}); write or download it again") from None
+    return found
+
+
+@contextmanager
+def _opened(path: Path, compression: str) -> Iterator[IO[bytes]]:
+    opened: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
+        "gzip": gzip.GzipFile,
+        "xz": lzma.LZMAFile,
+        "bzip2": bz2.BZ2File,
+    }
+    if compression in opened:
+        with opened[compression](path) as file:
+            yield file
+        return
+    program = shutil.which("zstd")
+    if program is None:
+        raise ImageError(f"{path}: is compressed with zstd, which is not on PATH; install it, or compress with gzip")
+    with subprocess.Popen([program, "-dcq", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        yield process.stdout
+    if process.returncode:
+        raise EOFError("zstd refuses it")
+
+
+def _members(path: Path, file: Path) -> dict[str, tarfile.TarInfo]:
     try:
-        with tarfile.open(path, "r:") as archive:
+        with tarfile.open(file, "r:") as archive:
             return {posixpath.normpath(member.name): member for member in archive}
     except tarfile.TarError as error:
         if "unexpected end" in str(error):
@@ -103,12 +147,7 @@ def _members(path: Path) -> dict[str, tarfile.TarInfo]:
         raise ImageError(f"{path}: is not a tar archive; make one with docker save -o FILE IMAGE") from None
 
 
-_COMPRESSIONS = (
-    ("gzip", b"\x1f\x8b", "gunzip --keep"),
-    ("xz", b"\xfd7zXZ", "unxz --keep"),
-    ("zstd", b"\x28\xb5\x2f\xfd", "unzstd --keep"),
-    ("bzip2", b"BZh", "bunzip2 --keep"),
-)
+_COMPRESSIONS = {"gzip": b"\x1f\x8b", "xz": b"\xfd7zXZ", "zstd": b"\x28\xb5\x2f\xfd", "bzip2": b"BZh"}
 
 
 _FILES = ("Dockerfile", "Containerfile")
@@ -185,7 +224,7 @@ def _content_hash(directory: Path) -> str:
 
 def read_archive(path: Path, architecture: str, progress: Progress) -> Base:
     """Read the image in a tar archive or a directory. Raises ImageError unless there is exactly one, undamaged."""
-    tree: Tree = DirectoryTree(path) if path.is_dir() else TarTree(path)
+    tree: Tree = DirectoryTree(path) if path.is_dir() else TarTree(path, progress)
     if tree.find("manifest.json"):
         return _read_docker(tree, architecture, progress)
     if tree.find("index.json"):

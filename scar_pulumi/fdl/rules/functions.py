@@ -65,8 +65,8 @@ def environment_fits(document: Document) -> None:
     """Check that all variables of a function together fit into Lambda's 4 KB."""
     inputs, outputs = _by_function(document.inputs), _by_function(document.outputs)
     for function in document.functions():
-        configuration = _configuration(function, inputs.get(function.path, []), outputs.get(function.path, []))
-        own = _size({"SCAR_FUNCTION": _json(configuration)}) + _size_of_versions(configuration)
+        told = configuration(function, inputs.get(function.path, []), outputs.get(function.path, []))
+        own = _size({"SCAR_FUNCTION": _json(told)}) + _size_of_versions(told)
         inside = {} if _only_in_jobs(function) else _variables(function.container)
         size = _size({**_variables(function.settings), **inside}) + own
         if size > LAMBDA_ENVIRONMENT_BYTES:
@@ -127,7 +127,7 @@ def _by_function(links: list[Link]) -> dict[str, list[Link]]:
     return found
 
 
-def _configuration(function: FunctionValues, inputs: list[Link], outputs: list[Link]) -> dict[str, Any]:
+def configuration(function: FunctionValues, inputs: list[Link], outputs: list[Link]) -> dict[str, Any]:
     """Return the configuration of the supervisor, which a variable holds."""
     configuration = {
         "name": function.name,

@@ -1,11 +1,12 @@
 """Rules about files and storage: files on this machine exist, providers are known and complete, paths name buckets."""
 
+import json
 import os
 import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from scar_foundation.oscar_limits import INPUT_STORAGE
 from scar_pulumi.fdl.document import (
@@ -82,7 +83,8 @@ def _check_image(document: Document, path: str, text: str) -> None:
             )
         return
     try:
-        archive = tarfile.is_tarfile(file)
+        with file.open("rb") as stream:
+            archive = stream.read(4) == _ZSTD or tarfile.is_tarfile(file)
     except OSError as error:
         document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
         return
@@ -90,6 +92,32 @@ def _check_image(document: Document, path: str, text: str) -> None:
         document.error(path, f"{quoted_path(text)} is not a tar archive", "make one with docker save -o FILE IMAGE")
     elif _is_truncated(file):
         document.error(path, f"{quoted_path(text)} is truncated", "write or download it again")
+    else:
+        _check_architecture(document, path, text, file)
+
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_PLATFORMS = {"amd64": "x86_64", "arm64": "arm64"}
+
+
+def _check_architecture(document: Document, path: str, text: str, file: Path) -> None:
+    """Check that an uncompressed archive of `docker save` is for the function's architecture."""
+    function = next((one for one in document.functions() if path.startswith(f"{one.path}.")), None)
+    found, wanted = _architecture(file), function and (function.settings.get("architectures") or [None])[0]
+    if function is None or found not in _PLATFORMS or wanted is None or _PLATFORMS[found] == wanted:
+        return
+    message = f"{quoted_path(text)} is for {found}, and the function is for {wanted}"
+    document.error(path, message, f"set lambda.architectures to [{_PLATFORMS[found]}], or use another image")
+
+
+def _architecture(file: Path) -> str | None:
+    """Return the architecture that the archive's only image names, or None; layers are not read."""
+    try:
+        with tarfile.open(file, "r:") as archive:
+            (image,) = json.load(cast(IO[bytes], archive.extractfile("manifest.json")))
+            return str(json.load(cast(IO[bytes], archive.extractfile(image["Config"])))["architecture"])
+    except (tarfile.TarError, ValueError, LookupError, TypeError, AttributeError):
+        return None  # whatever else it is, it is told when it is read
 
 
 def _is_truncated(file: Path) -> bool:
