@@ -21,7 +21,7 @@ def host() -> Host:
 
 
 def agreed(host: Host) -> str:
-    """The schema as it is kept: without what depends on the installed SDKs."""
+    """Return the schema as it is kept: without what depends on the installed SDKs."""
     schema = json.loads(host.schema or "{}")
     for part in (schema, *schema["resources"].values()):
         part.pop("dependencies", None)
