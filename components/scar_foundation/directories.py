@@ -27,6 +27,8 @@ from typing import Literal
 
 from scar_foundation.errors import InputError
 
+DEFAULT_STACK = "local"
+"""The stack that is meant where none is named; its state is in `backend_directory`."""
 CacheKind = Literal[
     "archives", "scripts", "builds", "documents", "holders", "layers", "packages", "plans", "supervisor"
 ]

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from scar_foundation.directories import DEFAULT_STACK
 from scar_foundation.errors import InputError
 from scar_pulumi.cli.console import Console
-from scar_pulumi.deployments import DEFAULT_STACK, Deployments
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Document = Mapping[str, Any]
@@ -70,6 +70,8 @@ def deployments_options(*, search: bool) -> Callable[[Decorated], Decorated]:
         def run(
             console: Console, /, *, stack: str, fdl: Path | None = None, project: str | None = None, **options: Any
         ) -> Any:
+            from scar_pulumi.deployments import Deployments  # noqa: PLC0415 - verbs about files alone do without
+
             at_most_one({"--fdl": fdl, "--project": project})
             deployments = Deployments.find(stack, project=project, fdl=fdl, progress=console.tell)
             return command(console, deployments, **options)

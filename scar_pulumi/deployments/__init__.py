@@ -7,7 +7,8 @@
 Importing this package is cheap; the engine and the AWS SDK are imported when something needs them.
 """
 
+from scar_foundation.directories import DEFAULT_STACK
 from scar_pulumi.deployments.find import Deployments
-from scar_pulumi.deployments.stacks import DEFAULT_STACK, DeployedStack, stack_hint
+from scar_pulumi.deployments.stacks import DeployedStack, stack_hint
 
 __all__ = ["DEFAULT_STACK", "DeployedStack", "Deployments", "stack_hint"]

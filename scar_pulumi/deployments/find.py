@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scar_foundation.directories import DEFAULT_STACK
 from scar_foundation.errors import InputError
 from scar_pulumi import cloud
 from scar_pulumi.client.cloud_errors import about
@@ -18,7 +19,6 @@ from scar_pulumi.client.outputs import (
     unknown_function,
 )
 from scar_pulumi.deployments.stacks import (
-    DEFAULT_STACK,
     DeployedStack,
     account_of,
     deployed_stacks,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from scar_foundation.aws_session import AwsSession, configured_session
-from scar_foundation.directories import backend_directory
+from scar_foundation.directories import DEFAULT_STACK, backend_directory
 from scar_foundation.errors import InputError, LocalCloudError, ScarError
 from scar_foundation.loopback import is_loopback_url
 from scar_pulumi import engine
@@ -19,8 +19,6 @@ from scar_pulumi.deployments.source_files import file_of, files_of, recorded_pro
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Stack
-
-DEFAULT_STACK = "local"
 
 
 @dataclass(frozen=True)
