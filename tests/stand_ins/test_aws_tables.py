@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import botocore
 import botocore.session
@@ -14,7 +15,7 @@ from scar_pulumi.stand_ins.aws.model import AutoName, fill, parse
 from scar_pulumi.stand_ins.aws.reading import foresee_create
 from scar_pulumi.stand_ins.aws.schema import schema
 from scar_pulumi.stand_ins.aws.types import TYPES, find
-from scar_pulumi.stand_ins.plugin.failures import UnservedError
+from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError
 from scar_pulumi.stand_ins.plugin.values import UNKNOWN, conceal, from_struct, reveal, to_struct
 
 FUNCTION = find("aws:lambda/function:Function")
@@ -246,3 +247,15 @@ def test_a_preview_knows_what_follows_from_names() -> None:
     assert outputs["arn"] == "arn:aws:lambda:us-east-1:000000000000:function:f"
     assert outputs["invokeArn"].endswith(f"/functions/{outputs['arn']}/invocations")
     assert outputs["version"] == outputs["lastModified"] == outputs["role"] == UNKNOWN
+
+
+def test_emptying_a_bucket_ends_where_a_deletion_is_refused() -> None:
+    class Refusing:
+        def call(self, _service: str, operation: str, _region: str | None, **_request: Any) -> dict[str, Any]:
+            if operation == "delete_objects":
+                return {"Errors": [{"Key": "held", "Code": "AccessDenied"}]}
+            return {"Versions": [{"Key": "held", "VersionId": "1"}]}
+
+    empty: Any = find("aws:s3/bucket:Bucket").before_delete
+    with pytest.raises(ProviderError, match="bucket photos: held cannot be deleted: AccessDenied"):
+        empty(Refusing(), {"bucket": "photos", "forceDestroy": True})

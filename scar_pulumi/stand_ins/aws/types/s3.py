@@ -52,7 +52,11 @@ def _remove_objects(cloud: Cloud, bucket: Properties) -> None:
         if not found:
             return
         objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
-        cloud.call("s3", "delete_objects", region, Bucket=name, Delete={"Objects": objects, "Quiet": True})
+        answer = cloud.call("s3", "delete_objects", region, Bucket=name, Delete={"Objects": objects, "Quiet": True})
+        for error in answer.get("Errors") or ():  # what is refused would be listed again, and again
+            raise ProviderError(
+                f"bucket {name}: {error['Key']} cannot be deleted: {error.get('Code')}; delete it first"
+            )
 
 
 _RULE = {
