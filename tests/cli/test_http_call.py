@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from scar_pulumi.client.clients import Clients
+from scar_pulumi.cloud import LocalCloud
 from scar_pulumi.deployments import Deployments
 from tests.world.loopback_server import QuietHandler, serving
 
@@ -61,6 +62,8 @@ def call(endpoint: Endpoint, scar: Scar, directories: Path, monkeypatch: pytest.
     """Call a function with that endpoint and the given outputs."""
     monkeypatch.delenv("SCAR_TOKEN", raising=False)
     monkeypatch.setattr(Deployments, "clients", Clients(LOCAL))
+    here = {"AWS_ENDPOINT_URL": endpoint.url.removesuffix("/scar/launch")}
+    monkeypatch.setattr(LocalCloud, "environment", lambda _: here)  # addresses on local stacks are the local cloud's
 
     def run(*arguments: object, **outputs: str) -> Ended:
         write_state(
@@ -193,7 +196,8 @@ def test_what_cannot_fit_is_not_sent(call: Any, endpoint: Endpoint, directories:
     assert call("--data", "x" * 4_800_000).status == 0
 
 
-def test_an_endpoint_that_is_gone_is_told(call: Any, endpoint: Endpoint) -> None:
-    answer = call(url="http://127.0.0.1:1/scar/launch")
+def test_an_endpoint_that_is_gone_is_told(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalCloud, "environment", lambda _: {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    answer = call()
     assert answer.status == 1
     assert "cannot be reached" in answer.stderr
