@@ -15,6 +15,7 @@ from scar_components.oscar_cluster.objects import (
     INTERNAL_ENDPOINT,
     MINIO,
     MINIO_ENDPOINT,
+    MINIO_SECRET,
     OSCAR,
     SERVICES_NAMESPACE,
     Manifest,
@@ -158,7 +159,7 @@ class OscarCluster(ComponentResource):
     def _volume(self, spaces: Mapping[str, Resources]) -> Resources:
         space = spaces.get(SERVICES_NAMESPACE, ())
         secret = storage.storage_secret(self.minio_access_key, self.minio_secret_key, self._labels)
-        made = [self._declare("storage-secret", secret, space)]
+        made = [self._declare("storage-secret", secret, space), *self._uploader_secret(space)]
         claims = []
         if not self._args["volume"].get("existing_claim"):
             size = self._args["volume"].get("size", "2Gi")
@@ -171,6 +172,15 @@ class OscarCluster(ComponentResource):
         image = self._args.get("downloader_image", storage.DOWNLOADER_IMAGE)
         job = storage.filling_job(versions, image, self._labels, self._args.get("node_selector", {}))
         return [*made, self._declare("volume-job", job, claims or space)]
+
+    def _uploader_secret(self, space: Sequence[pulumi.Resource]) -> Resources:
+        """Declare the Secret with the name of MinIO's user that OSCAR's jobs mount for files that this user wrote."""
+        external = self._args.get("external_minio")
+        user = external["access_key"] if external else self._args.get("minio", {}).get("root_user", MINIO_SECRET)
+        if not isinstance(user, str) or user == MINIO_SECRET:
+            return []
+        secret = storage.storage_secret(self.minio_access_key, self.minio_secret_key, self._labels, user)
+        return [self._declare("uploader-secret", secret, space)]
 
     def _storage_class(self) -> Output[str]:
         """Return the storage class of the services' volume, after checking that many nodes can mount it."""

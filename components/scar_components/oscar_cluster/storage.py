@@ -217,11 +217,11 @@ def filling_job(
     }
 
 
-def storage_secret(access_key: Any, secret_key: Any, labels: Mapping[str, str]) -> Manifest:
-    """Return the Secret that every job mounts to use MinIO."""
+def storage_secret(access_key: Any, secret_key: Any, labels: Mapping[str, str], name: str = MINIO_SECRET) -> Manifest:
+    """Return the Secret that jobs mount to use MinIO. A job that a file starts mounts that of the key that wrote it."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata(MINIO_SECRET, SERVICES_NAMESPACE, labels=labels),
-        "stringData": {"oidc_uid": "minio", "accessKey": access_key, "secretKey": secret_key},
+        "metadata": metadata(name, SERVICES_NAMESPACE, labels=labels),
+        "stringData": {"oidc_uid": name, "accessKey": access_key, "secretKey": secret_key},
     }

@@ -62,6 +62,11 @@ def text_response(content: str, status: int = 200) -> Response:
     return Response(content, status, media_type="text/plain")
 
 
+def no_such_bucket() -> Response:
+    """Return the response about a bucket that does not exist, to which OSCAR answers 500."""
+    return text_response("NoSuchBucket: The specified bucket does not exist", 500)
+
+
 def cluster_information() -> dict[str, Any]:
     """Return what `/system/info` says. Calls are answered here, which takes Knative on a real cluster."""
     return {
@@ -102,11 +107,6 @@ def storage_settings(endpoint: str, password: str) -> dict[str, Any]:
         "access_key": USER,
         "secret_key": password,
     }
-
-
-def bucket_names(names: Sequence[str]) -> dict[str, Any]:
-    """Return what `/system/buckets` says to the cluster's user."""
-    return {"Buckets": [{"Name": name} for name in names]}
 
 
 def bucket_description(name: str, cluster: str, owner: tuple[str, str]) -> dict[str, Any]:
@@ -227,18 +227,17 @@ class OscarApi(Service):
     async def _configuration(self, _cluster: str, _request: Request, _names: dict[str, str]) -> Response:
         return json_response(cluster_configuration(minio_endpoint(self._endpoint), self._password))
 
-    async def _bucket_list(self, _cluster: str, _request: Request, _names: dict[str, str]) -> Response:
-        return json_response(bucket_names(await self._buckets.all()))
+    async def _bucket_list(self, cluster: str, _request: Request, _names: dict[str, str]) -> Response:
+        owners = {name: await self._buckets.owner(name) for name in await self._buckets.all()}
+        return json_response([bucket_description(name, cluster, owner) for name, owner in owners.items() if owner])
 
     async def _bucket(self, cluster: str, _request: Request, names: dict[str, str]) -> Response:
         owner = await self._buckets.owner(names["bucket"])
-        return (
-            json_response(bucket_description(names["bucket"], cluster, owner)) if owner else Response(status_code=404)
-        )
+        return json_response(bucket_description(names["bucket"], cluster, owner)) if owner else no_such_bucket()
 
     async def _delete_bucket(self, _cluster: str, _request: Request, names: dict[str, str]) -> Response:
         if await self._buckets.owner(names["bucket"]) is None:
-            return Response(status_code=404)
+            return no_such_bucket()
         await self._buckets.wipe(names["bucket"])
         return Response(status_code=204)
 

@@ -49,6 +49,9 @@ MINIO_SIDE = {
     "oscar-network-minio": f"{NETWORK}:NetworkPolicy",
 }
 
+UPLOADER = {"oscar-uploader-secret": f"{CORE}:Secret"}
+"""What a cluster has in addition whose MinIO has another user than `minio`."""
+
 
 def cluster(**arguments: Any) -> None:
     """Declare a cluster and wait for everything that it declares."""
@@ -62,11 +65,19 @@ def test_the_children_of_a_cluster_are_exactly_these(recorder: Recorder) -> None
 
 def test_a_given_minio_is_used_and_none_is_deployed(recorder: Recorder) -> None:
     cluster(external_minio={**MINIO, "tls_verify": False, "region": "eu"})
-    assert recorder.types() == SERVER_SIDE
+    assert recorder.types() == {**SERVER_SIDE, **UPLOADER}
     variables = server_variables(recorder)
     assert variables["MINIO_ENDPOINT"] == "https://minio.example.org"
     assert variables["MINIO_TLS_VERIFY"] == "false"
     assert variables["MINIO_REGION"] == "eu"
+
+
+def test_jobs_find_the_secret_of_minios_user_whatever_it_is_called(recorder: Recorder) -> None:
+    cluster(minio={"root_user": "scarroot"})
+    assert recorder.types() == {**SERVER_SIDE, **MINIO_SIDE, **UPLOADER}
+    secret = recorder.inputs("oscar-uploader-secret")
+    assert (secret["metadata"]["name"], secret["metadata"]["namespace"]) == ("scarroot", "oscar-svc")
+    assert recorder.inputs("oscar-storage-secret")["metadata"]["name"] == "minio"
 
 
 def test_what_is_there_already_is_neither_made_nor_looked_up(recorder: Recorder) -> None:
@@ -77,7 +88,7 @@ def test_what_is_there_already_is_neither_made_nor_looked_up(recorder: Recorder)
         network_policies=False,
         external_minio=MINIO,
     )
-    made = SERVER_SIDE.keys() - {
+    made = (SERVER_SIDE | UPLOADER).keys() - {
         "oscar-password",
         "oscar-namespace-oscar",
         "oscar-namespace-oscar-svc",
