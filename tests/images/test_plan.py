@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from scar_components.images import FileRange, ImageError, ImagePlan, layers, load_plan, plan_image, save_plan
-from scar_components.images.layers import gunzip_chunks, gzip_chunks
+from scar_components.images.layers import gunzip_chunks, gzip_chunks, stored_gzip
 from tests.images import images
 
 
@@ -237,3 +237,14 @@ def test_an_image_beyond_lambdas_limit_is_refused(
 
     with pytest.raises(ImageError, match="Lambda's maximum is 10 GB, make it smaller"):
         plan_image(image_file=str(archive), bundle=bundler)
+
+
+@pytest.mark.parametrize("size", [0, 1, 0xFFFF, 0x10000, 3 * 0xFFFF])
+def test_the_functions_layer_is_gzip_that_depends_on_no_zlib(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytes(number % 251 for number in range(size))
+    packed = stored_gzip(data)
+    assert gzip.decompress(packed) == data
+    assert len(packed) == 10 + size + 5 * max(1, -(-size // 0xFFFF)) + 8
+    monkeypatch.setattr("zlib.compressobj", None)
+    monkeypatch.setattr("zlib.compress", None)
+    assert stored_gzip(data) == packed

@@ -4,7 +4,6 @@ A plan travels from the Pulumi program to the provider process as a file in the 
 holds paths of this machine, so it must not be among the inputs of the resource, which are kept in the state.
 """
 
-import gzip
 import io
 import json
 import tarfile
@@ -24,7 +23,7 @@ from scar_components.images.image import (
     RemoteBlob,
     sha256,
 )
-from scar_components.images.layers import Progress
+from scar_components.images.layers import Progress, stored_gzip
 from scar_components.images.local_base import build_archive, has_dockerfile, read_archive
 from scar_components.images.manifests import PLATFORMS, Base, Document, check_limits
 from scar_components.images.remote_base import read_remote
@@ -57,12 +56,8 @@ def function_layer(configuration: Document, script: bytes | None) -> bytes:
             member = tarfile.TarInfo(f"opt/scar/function/{name}")
             member.size, member.mode = len(data), mode
             archive.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def compress(layer: bytes) -> bytes:
-    """Compress a small layer, without a time stamp."""
-    return gzip.compress(layer, compresslevel=6, mtime=0)
+        end = archive.offset + 2 * tarfile.BLOCKSIZE  # tapes would need more zeros
+    return buffer.getvalue()[:end]
 
 
 def supervised_configuration(configuration: Document, entrypoint: Sequence[str], layers: Iterable[Layer]) -> bytes:
@@ -199,8 +194,8 @@ def _read_file(image_file: str, architecture: str, progress: Progress) -> Base:
 
 
 def _stored(tar: bytes) -> Layer:
-    data, diff_id = compress(tar), sha256(tar)
-    path = image_cache("layers") / f"{diff_id.removeprefix('sha256:')}.function.gz"
+    data, diff_id = stored_gzip(tar), sha256(tar)
+    path = image_cache("layers") / f"{diff_id.removeprefix('sha256:')}.stored.gz"
     if not mark_used(path):
         with written(path) as file:
             file.write(data)
