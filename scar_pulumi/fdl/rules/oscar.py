@@ -36,14 +36,14 @@ def _needs_a_cluster_has(document: Document, service: ServiceValues) -> None:
 
 
 def buckets_start_one_service(document: Document) -> None:
-    """Warn where a bucket starts several services: from OSCAR 4.1 on, it starts only the one it was made for."""
+    """Warn where a bucket starts several services: OSCAR lets it start only the one it was made for."""
     seen: dict[tuple[str, str], str] = {}
     for link in document.inputs:
         if not isinstance(link.owner, ServiceValues) or not link.store.startswith("minio of"):
             continue
         first = seen.setdefault((link.store, link.place.bucket), link.owner.path)
         if first != link.owner.path:
-            message = f"'{link.place.bucket}' also starts another service: from OSCAR 4.1 on, a bucket starts only one"
+            message = f"'{link.place.bucket}' also starts another service: on OSCAR a bucket starts only one"
             document.warning(f"{link.path}.path", message, "give each service an input bucket of its own")
 
 
