@@ -21,18 +21,17 @@ from scar_foundation.errors import InputError
 from scar_foundation.files import write_first, written
 from scar_pulumi.cloud import is_local_stack
 from scar_pulumi.engine.find import Engine, find_engine
-from scar_pulumi.engine.go_build import BUILT_VERSION, DYNAMIC_PROVIDER, PROGRAM_RUNNER, SDK_FILES
+from scar_pulumi.engine.go_build import BUILT_VERSION, PROGRAM_RUNNER, SDK_FILES
 
 _LANGUAGE_HOST = "pulumi-language-python"
+_DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
 
 _HOST_SCRIPT = """#!/bin/sh
 exec {python} -P -m scar_pulumi.engine.language_host "$@"
 """
 
-# A project that chose its own interpreter (runtime options in Pulumi.yaml) keeps it.
 _DYNAMIC_SCRIPT = """#!/bin/sh
-if [ -n "$PULUMI_RUNTIME_VIRTUALENV$PULUMI_RUNTIME_TOOLCHAIN" ] && [ -x {genuine} ]; then exec {genuine} "$@"; fi
-exec {python} -u -m scar_pulumi.engine.dynamic_provider "$@"
+exec {python} -P -m scar_pulumi.engine.dynamic_provider "$@"
 """
 
 _STAND_IN_SCRIPT = """#!/bin/sh
@@ -49,8 +48,8 @@ def cli_directory(engine: Engine) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     _link(engine.command.resolve(), directory / "pulumi")
     files = engine_directory() / BUILT_VERSION
-    words = {"python": shlex.quote(sys.executable), "genuine": shlex.quote(str(files / DYNAMIC_PROVIDER))}
-    _write_script(directory / DYNAMIC_PROVIDER, _DYNAMIC_SCRIPT.format(**words))
+    words = {"python": shlex.quote(sys.executable)}
+    _write_script(directory / _DYNAMIC_PROVIDER, _DYNAMIC_SCRIPT.format(**words))
     if all((files / name).exists() for name in SDK_FILES):
         _write_script(directory / PROGRAM_RUNNER, (files / PROGRAM_RUNNER).read_text())
         _write_script(directory / _LANGUAGE_HOST, _HOST_SCRIPT.format(**words))

@@ -19,13 +19,9 @@ MODULE_DIRECTORY = Path(__file__).parent / "module"
 MODULE_FILES = ("go.mod", "go.sum", "tools.go")
 GO_VERSION = (1, 25, 8)
 
-# Files of SDK_MODULE that stand beside the CLI in an official installation.
+# What stands beside the CLI in an official installation, from SDK_MODULE: runs a program for the language host.
 PROGRAM_RUNNER = "pulumi-language-python-exec"
-DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
-SDK_FILES = {
-    PROGRAM_RUNNER: f"python/cmd/{PROGRAM_RUNNER}",
-    DYNAMIC_PROVIDER: f"python/dist/{DYNAMIC_PROVIDER}",
-}
+SDK_FILES = {PROGRAM_RUNNER: f"python/cmd/{PROGRAM_RUNNER}"}
 
 INSTALL_PULUMI = "`curl -fsSL https://get.pulumi.com | sh` (https://www.pulumi.com/docs/iac/download-install/)"
 INSTALL_GO = f"Go {GO_VERSION[0]}.{GO_VERSION[1]} or newer (https://go.dev/doc/install)"

@@ -8,6 +8,7 @@ https://github.com/pulumi/pulumi/blob/master/proto/pulumi/language.proto
 
 import contextlib
 import json
+import math
 import os
 import queue
 import shutil
@@ -15,9 +16,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent import futures
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,157 +29,93 @@ from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
 from scar_foundation.errors import EngineError
 from scar_pulumi.engine.go_build import BUILT_VERSION, PROGRAM_RUNNER
-from scar_pulumi.engine.processes import exit_with_parent
-
-
-@dataclass(frozen=True)
-class Interpreter:
-    """A Python executable, and the virtual environment it belongs to if the project named one."""
-
-    executable: str
-    virtual_environment: Path | None = None
-
-    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment for programs that this interpreter runs, and for what they start."""
-        changed = dict(base)
-        if self.virtual_environment:
-            changed["VIRTUAL_ENV"] = str(self.virtual_environment)
-            changed["PATH"] = os.pathsep.join([str(self.virtual_environment / "bin"), base.get("PATH", "")])
-            changed.pop("PYTHONHOME", None)
-        return changed
-
-
-def choose_interpreter(root: Path, options: Mapping[str, object]) -> Interpreter:
-    """Honour `runtime.options` of the project in `root`: `virtualenv` and `toolchain` (pip, uv or poetry).
-
-    Raises EngineError when the named virtual environment does not exist.
-    """
-    directory = virtual_environment(root, options)
-    if directory is None:
-        return Interpreter(os.environ.get("PULUMI_PYTHON_CMD") or sys.executable)
-    python = directory / "bin" / "python"
-    if not python.exists():
-        raise EngineError(
-            f"Pulumi.yaml: the virtual environment {directory} of the runtime options does not exist; "
-            f"run `pulumi install` in {root}, or remove the option to use {sys.executable}"
-        )
-    return Interpreter(str(python), directory)
-
-
-def virtual_environment(root: Path, options: Mapping[str, object]) -> Path | None:
-    """Return the virtual environment that the options ask for, whether or not it exists; None when they name none."""
-    if name := options.get("virtualenv"):
-        return (root / str(name)).absolute()
-    if options.get("toolchain") == "uv":
-        return _uv_environment(root)
-    if options.get("toolchain") == "poetry" and (poetry := shutil.which("poetry")):
-        answer = subprocess.run(
-            [poetry, "env", "info", "--path"], cwd=root, capture_output=True, text=True, check=False
-        )
-        return Path(answer.stdout.strip()) if answer.stdout.strip() else None
-    return None
-
-
-def _uv_environment(root: Path) -> Path:
-    for directory in (root, *root.parents):
-        if (directory / "uv.lock").exists():
-            return directory / ".venv"
-    return root / ".venv"
-
-
-_LIST = """
-import importlib.metadata, json
-print(json.dumps(sorted({(d.metadata["Name"], d.version) for d in importlib.metadata.distributions()})))
-"""
-
-_SEARCH_PATH = "import json, sys; print(json.dumps(sys.path))"
-
-
-def installed_packages(interpreter: Interpreter) -> list[tuple[str, str]]:
-    """Return the name and version of every distribution that the interpreter sees."""
-    return [(name, version) for name, version in _ask(interpreter, _LIST)]
-
-
-def required_plugins(interpreter: Interpreter) -> list[dict[str, str]]:
-    """Return the `pulumi-plugin.json` of every importable package that needs a resource plugin."""
-    path = sys.path if interpreter.executable == sys.executable else _ask(interpreter, _SEARCH_PATH)
-    found = [json.loads(file.read_text()) for entry in path for file in Path(entry).glob("*/pulumi-plugin.json")]
-    return [plugin for plugin in found if plugin.get("resource")]
-
-
-def install_commands(root: Path, options: Mapping[str, object]) -> Iterator[list[str]]:
-    """Yield commands that install what the program in `root` needs; none where it runs in this interpreter."""
-    target = virtual_environment(root, options)
-    if options.get("toolchain") == "uv":
-        yield ["uv", "sync"]
-    elif options.get("toolchain") == "poetry":
-        yield ["poetry", "install", "--no-ansi"]
-    elif target is not None:
-        python = str(target / "bin" / "python")
-        if not Path(python).exists():
-            yield [sys.executable, "-m", "venv", str(target)]
-        if (root / "requirements.txt").exists():
-            yield [python, "-m", "pip", "install", "-r", "requirements.txt"]
-
-
-def _ask(interpreter: Interpreter, script: str) -> list:  # type: ignore[type-arg]
-    answer = subprocess.run([interpreter.executable, "-c", script], capture_output=True, text=True, check=True)
-    return list(json.loads(answer.stdout))
-
+from scar_pulumi.engine.python_runtime import (
+    Interpreter,
+    choose_interpreter,
+    install_commands,
+    installed_packages,
+    required_plugins,
+)
+from scar_pulumi.engine.tether import descendants, end_descendants, exit_with_parent, kill_tree, signal_all
 
 _GRACE_SECONDS = 5.0
+_QUIET_SECONDS = 0.2
+_LEFTOVER_SECONDS = 1.0
 
 
 class ChildProcesses:
-    """All programs and plugins that run now."""
+    """All programs and plugins that run now.
+
+    They stay in the host's process group, which is what the engine signals and, after five seconds, kills. Their output
+    goes through pipes of the host's: the engine reads the host's own until nobody holds it any more, and would wait for
+    ever for whatever a program has left behind.
+    """
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
 
-    def start(
-        self, command: list[str], directory: Path, environment: Mapping[str, str], *, piped: bool
-    ) -> subprocess.Popen[bytes]:
-        """Start a program in a process group of its own; its output goes to pipes, or where the host's goes."""
-        output = subprocess.PIPE if piped else None
-        child = subprocess.Popen(
-            command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            process_group=0,
-        )  # fmt: skip
-        self._running.add(child)
+    def start(self, command: list[str], directory: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start a program. Raises EngineError once everything was ended."""
+        with self._lock:
+            if self._closed:
+                raise EngineError("the language host is ending; nothing more is started")
+            child = subprocess.Popen(
+                command, cwd=directory, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+            self._running.add(child)
         return child
 
     def wait(self, child: subprocess.Popen[bytes]) -> int:
         """Wait for the child's end and return its exit code."""
         code = child.wait()
-        self._running.discard(child)
+        with self._lock:
+            self._running.discard(child)
         return code
 
     def stop(self, child: subprocess.Popen[bytes]) -> None:
-        """Interrupt the child's process group, and kill it when it has not ended after five seconds."""
+        """Interrupt the child and what it has started; kill what has not ended after five seconds."""
         if child.poll() is None:
-            _signal(child, signal.SIGINT)
-            threading.Timer(_GRACE_SECONDS, _signal, (child, signal.SIGKILL)).start()
+            signal_all([child.pid, *descendants(child.pid)], signal.SIGINT)
+            timer = threading.Timer(_GRACE_SECONDS, self._kill, (child,))
+            timer.daemon = True
+            timer.start()
 
     def kill_all(self) -> None:
-        """End every child at once."""
-        for child in list(self._running):
-            _signal(child, signal.SIGKILL)
+        """End every child at once, and let none start any more."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for child in running:
+            self._kill(child)
+
+    def _kill(self, child: subprocess.Popen[bytes]) -> None:
+        if child.poll() is None:
+            kill_tree(child.pid)
 
 
 def output_of(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield ("stdout" | "stderr", bytes) of a piped child as they come, until both streams end."""
+    """Yield ("stdout" | "stderr", bytes) of a child as they come, until it has ended.
+
+    What the child has started may hold both streams for longer: it is heard for a second more.
+    """
     chunks: queue.Queue[tuple[str, bytes]] = queue.Queue()
     assert child.stdout is not None
     assert child.stderr is not None
     for name, stream in (("stdout", child.stdout), ("stderr", child.stderr)):
         threading.Thread(target=_pump, args=(name, stream, chunks), daemon=True).start()
-    ended = 0
-    while ended < 2:
-        name, chunk = chunks.get()
-        if chunk:
-            yield name, chunk
-        else:
-            ended += 1
+    open_streams, until = 2, math.inf
+    while open_streams and time.monotonic() < until:
+        with contextlib.suppress(queue.Empty):
+            name, chunk = chunks.get(timeout=_QUIET_SECONDS)
+            if chunk:
+                yield name, chunk
+            else:
+                open_streams -= 1
+        if until == math.inf and child.poll() is not None:
+            until = time.monotonic() + _LEFTOVER_SECONDS
 
 
 def _pump(name: str, stream: IO[bytes], chunks: "queue.Queue[tuple[str, bytes]]") -> None:
@@ -188,10 +125,15 @@ def _pump(name: str, stream: IO[bytes], chunks: "queue.Queue[tuple[str, bytes]]"
     chunks.put((name, b""))
 
 
-def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    if child.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, number)
+_OWN_STREAMS = {"stdout": 1, "stderr": 2}
+
+
+def _pass_on(child: subprocess.Popen[bytes]) -> None:
+    """Write what the child writes to the host's own output, until the child has ended."""
+    for name, chunk in output_of(child):
+        rest = chunk
+        while rest:
+            rest = rest[os.write(_OWN_STREAMS[name], rest) :]
 
 
 _ERROR_SHOWN = 32
@@ -251,7 +193,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         for command in commands:
             if shutil.which(command[0]) is None:
                 context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{command[0]} is not installed")
-            child = self._children.start(command, root, os.environ, piped=True)
+            child = self._children.start(command, root, os.environ)
             for stream, chunk in output_of(child):
                 yield language.InstallDependenciesResponse(**{stream: chunk})
             if code := self._children.wait(child):
@@ -266,18 +208,19 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
-        command = [interpreter.executable, "-u", _runner(), *self._arguments(request)]
+        command = interpreter.tethered(os.getpid(), _runner(), *self._arguments(request))
         directory = Path(request.info.program_directory or request.pwd)
-        child = self._children.start(command, directory, environment, piped=False)
+        child = self._children.start(command, directory, environment)
         context.add_callback(lambda: self._children.stop(child))
+        _pass_on(child)
         return _result(self._children.wait(child))
 
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         interpreter = _interpreter(request.info, context)
         environment = interpreter.environment(dict(entry.partition("=")[::2] for entry in request.env) or os.environ)
         program = str(Path(request.info.program_directory) / request.info.entry_point)
-        command = [interpreter.executable, "-u", program, *request.args]
-        child = self._children.start(command, Path(request.pwd), environment, piped=True)
+        command = interpreter.tethered(os.getpid(), program, *request.args)
+        child = self._children.start(command, Path(request.pwd), environment)
         context.add_callback(lambda: self._children.stop(child))
         for stream, chunk in output_of(child):
             yield (
@@ -342,22 +285,24 @@ def _runner() -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the engine ends this process or has ended itself."""
+    """Serve until the engine ends this process or has ended itself; nothing that was started here stays."""
     children = ChildProcesses()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), options=_OPTIONS)
     address = next((argument for argument in arguments if not argument.startswith("-")), "")
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(address, children), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    exit_with_parent()
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    exit_with_parent(os.getppid())
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(address, children), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     stopped.wait()
     children.kill_all()
-    server.stop(0)
+    end_descendants(0)
+    # A call in work would keep the interpreter.
+    os._exit(0)
 
 
 if __name__ == "__main__":

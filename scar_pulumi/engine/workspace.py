@@ -21,7 +21,7 @@ from semver import VersionInfo
 from scar_pulumi.engine.backend import FileBackend, is_interrupted, settle_pending
 from scar_pulumi.engine.events import clean_message
 from scar_pulumi.engine.find import Engine
-from scar_pulumi.engine.processes import kill_tree
+from scar_pulumi.engine.tether import kill_tree
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.engine.processes import descendants, kill_tree
+from scar_pulumi.engine.tether import descendants, kill_tree
 
 Wait = Callable[[Callable[[], object]], None]
 _COUNT = 6

@@ -115,6 +115,19 @@ def test_a_missing_virtual_environment_of_the_project_is_named(pulumi_: Run, pro
     assert f"the virtual environment {project / 'venv'} of the runtime options does not exist" in done.stderr
 
 
+def test_a_virtual_environment_is_relative_to_the_project_for_programs_and_dynamic_resources(
+    pulumi_: Run, project: Path, world: Path
+) -> None:
+    options = "runtime: {name: python, options: {virtualenv: .venv}}"
+    (project / "Pulumi.yaml").write_text(f"name: plain\n{options}\nmain: stacks\nstackConfigDir: stacks\n")
+    (project / ".venv").symlink_to(sys.prefix)
+    pulumi_("stack", "init", "local")
+    pulumi_("up", "--yes", "--skip-preview", "-s", "local")
+    python = json.loads(pulumi_("stack", "output", "--json", "-s", "local").stdout)["python"]
+    assert python == str(project / ".venv" / "bin" / "python")
+    assert [path.name for path in world.iterdir()] == ["a"]
+
+
 def test_a_component_package_is_served(pulumi_: Run, tmp_path: Path) -> None:
     package = tmp_path / "pairs"
     package.mkdir()

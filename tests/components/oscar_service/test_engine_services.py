@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_pulumi.engine.processes import kill_tree
+from scar_pulumi.engine.tether import kill_tree
 from tests.components.oscar_service.cluster import Cluster
 from tests.components.oscar_service.server import PASSWORD, Server
 from tests.components.oscar_service.stack import Project
