@@ -13,7 +13,6 @@ They follow the XDG base directories: https://specifications.freedesktop.org/bas
     state  $SCAR_STATE_DIR, else $XDG_STATE_HOME/scar-pulumi, else ~/.local/state/scar-pulumi
       local/        the local cloud
       pulumi/       backend of local stacks
-      passphrase    with which local stacks encrypt their secrets
       projects/     Pulumi projects of FDL files that are in none
       provider/     creates that the stand-in for the aws plugin has begun
       deployed/     which FDL file each stack was deployed from
@@ -96,7 +95,7 @@ def backend_directory() -> Path:
 
 
 def passphrase_file() -> Path:
-    """Return the file with the passphrase of local stacks."""
+    """Return the file in which 0.1.0 kept the passphrase of local stacks."""
     return state_directory() / "passphrase"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from scar_foundation.directories import backend_directory
+from scar_foundation.directories import backend_directory, passphrase_file
 from scar_foundation.errors import InputError
 from scar_pulumi import cloud, engine
 from scar_pulumi.deployments.source_files import forget_local
@@ -45,4 +45,5 @@ def reset_local_cloud() -> None:
     """Delete all that the local cloud holds, and the state of local stacks, whose resources no longer exist."""
     cloud.LocalCloud().reset()
     shutil.rmtree(backend_directory(), ignore_errors=True)
+    passphrase_file().unlink(missing_ok=True)
     forget_local()

@@ -142,7 +142,7 @@ def settle_pending(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str
 
     Interrupted updates and deletions are simply done again. A creation whose id follows from its inputs becomes a
     resource, which a refresh drops if it was never made; any other is forgotten, and made again. `pulumi refresh
-    --import-pending-creates` is meant for this, but in 3.246 it forgets them all.
+    --import-pending-creates` is meant for this, but up to 3.274 no refresh reads what it marks.
     """
     resources = list(deployment.get("resources") or ())
     known = {resource["urn"]: resource.get("id") for resource in resources}

@@ -7,7 +7,6 @@ because it warns about plugins that it finds on PATH but not beside itself.
 import hashlib
 import os
 import re
-import secrets
 import shlex
 import shutil
 import sys
@@ -18,7 +17,7 @@ from typing import Protocol
 
 from scar_foundation.directories import backend_directory, engine_directory, passphrase_file
 from scar_foundation.errors import InputError
-from scar_foundation.files import write_first, written
+from scar_foundation.files import written
 from scar_pulumi.cloud import is_local_stack
 from scar_pulumi.engine.find import Engine, find_engine
 from scar_pulumi.engine.go_build import BUILT_VERSION, PROGRAM_RUNNER, SDK_FILES
@@ -103,9 +102,12 @@ _UNSET_FOR_LOCAL = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "PULUMI_CONFIG_PASSPHRASE",
+    "PULUMI_CONFIG_PASSPHRASE_FILE",
     "PULUMI_ACCESS_TOKEN",
 )
+LOCAL_PASSPHRASE = "local"  # noqa: S105 - everybody may know it
+"""The same on every machine, so that a local stack's file works on each, and after `scar-pulumi local reset`."""
+
 _STAND_INS = ("aws", "kubernetes")
 """Packages whose plugins have a stand-in on local stacks."""
 
@@ -158,22 +160,21 @@ def base_environment(*, local: bool) -> dict[str, str]:
 
 
 def _local() -> dict[str, str]:
+    if passphrase_file().exists():
+        raise InputError(
+            f"{passphrase_file()}: local stacks of an earlier version have a passphrase of their own; "
+            "`scar-pulumi local reset` deletes them with all that the local cloud holds"
+        )
     return {
         # No files of attributes beside every document: a tenth less work, and nothing that a kill can leave behind.
         "PULUMI_BACKEND_URL": f"{backend_directory().as_uri()}?metadata=skip",
         "PULUMI_DIY_BACKEND_GZIP": "false",
         "PULUMI_DIY_BACKEND_ZSTD": "false",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase_file()),
+        "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
         "PULUMI_PYTHON_CMD": sys.executable,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
-
-
-def _passphrase_file() -> Path:
-    path = passphrase_file()
-    write_first(path, secrets.token_urlsafe(32))
-    return path
 
 
 def _has_genuine_plugin(package: str) -> bool:

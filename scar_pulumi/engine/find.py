@@ -209,7 +209,7 @@ def _probe(answers: list[bool]) -> None:
 
 
 def parse_version(text: str) -> tuple[int, int, int] | None:
-    """Return the numbers of `v3.246.0` or `3.246.0-dev`; None when there are none."""
+    """Return the numbers of `v3.274.1` or `3.274.1-dev`; None when there are none."""
     numbers = text.strip().removeprefix("v").split("+")[0].split("-")[0].split(".")
     if len(numbers) != 3 or not all(part.isdigit() for part in numbers):
         return None

@@ -10,21 +10,20 @@ from pathlib import Path
 from scar_foundation.errors import EngineError
 from scar_pulumi.engine.processes import Watched, run_watched
 
-# Newer releases of pkg/v3 are not served by every module proxy; this one runs programs of SDK 3.272.
-BUILT_VERSION = "3.246.0"
+BUILT_VERSION = "3.274.1"
 MAIN_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 MODULE_DIRECTORY = Path(__file__).parent / "module"
 MODULE_FILES = ("go.mod", "go.sum", "tools.go")
-GO_VERSION = (1, 25, 8)
+GO_VERSION = (1, 26, 6)
 
 # What stands beside the CLI in an official installation, from SDK_MODULE: runs a program for the language host.
 PROGRAM_RUNNER = "pulumi-language-python-exec"
 SDK_FILES = {PROGRAM_RUNNER: f"python/cmd/{PROGRAM_RUNNER}"}
 
 INSTALL_PULUMI = "`curl -fsSL https://get.pulumi.com | sh` (https://www.pulumi.com/docs/iac/download-install/)"
-INSTALL_GO = f"Go {GO_VERSION[0]}.{GO_VERSION[1]} or newer (https://go.dev/doc/install)"
+INSTALL_GO = f"Go {'.'.join(map(str, GO_VERSION))} or newer (https://go.dev/doc/install)"
 
 
 Progress = Callable[[str], None]

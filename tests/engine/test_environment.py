@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from scar_foundation.directories import engine_directory
+from scar_foundation.errors import InputError
 from scar_pulumi.engine import Engine, stack_environment
+from scar_pulumi.engine.environment import LOCAL_PASSPHRASE
 
 PACKAGES = ("aws", "kubernetes")
 
@@ -43,3 +45,11 @@ def test_a_genuine_plugin_takes_the_place_of_its_own_alone(engine: Engine, home:
     assert stand_ins("local", engine) == ["aws", "kubernetes"]
     install(home, package, importlib.metadata.version(f"pulumi-{package}"))
     assert stand_ins("local", engine) == [other for other in PACKAGES if other != package]
+
+
+def test_state_with_a_passphrase_of_its_own_is_refused_with_the_way_out(engine: Engine, tmp_path: Path) -> None:
+    assert stack_environment("local", engine=engine)["PULUMI_CONFIG_PASSPHRASE"] == LOCAL_PASSPHRASE
+    (tmp_path / "state" / "passphrase").write_text("random")
+    with pytest.raises(InputError, match="`scar-pulumi local reset` deletes them"):
+        stack_environment("local", engine=engine)
+    assert "PULUMI_CONFIG_PASSPHRASE" not in stack_environment("prod", engine=engine)

@@ -1,6 +1,8 @@
 """Where the Pulumi CLI comes from. Builds are done by a function of the test: the real one takes four minutes."""
 
+import importlib.metadata
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,8 +15,8 @@ import pytest
 
 from scar_foundation.errors import EngineError
 from scar_pulumi.engine import find
-from scar_pulumi.engine.find import find_engine
-from scar_pulumi.engine.go_build import BUILT_VERSION, MODULE_DIRECTORY, MODULE_FILES, SDK_FILES
+from scar_pulumi.engine.find import find_engine, parse_version
+from scar_pulumi.engine.go_build import BUILT_VERSION, GO_VERSION, MODULE_DIRECTORY, MODULE_FILES, SDK_FILES
 
 _NO_INTERNET = {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
 
@@ -104,7 +106,7 @@ def test_what_a_killed_build_left_is_removed(cache: Path) -> None:
 _PROCESS = """
 import sys, time
 from pathlib import Path
-from scar_pulumi.engine.find import find_engine
+from scar_pulumi.engine.find import find_engine, parse_version
 from scar_pulumi.engine.go_build import SDK_FILES
 flags = Path(sys.argv[1])
 def build(directory, progress):
@@ -147,13 +149,13 @@ def test_a_killed_builder_blocks_nobody(
 
 
 def test_a_missing_go_toolchain_is_one_clear_error(cache: Path) -> None:
-    with pytest.raises(EngineError, match=r"get\.pulumi\.com \| sh.*Go 1\.25 or newer"):
+    with pytest.raises(EngineError, match=r"get\.pulumi\.com \| sh.*Go 1\.26\.6 or newer"):
         find_engine()
 
 
 def test_a_go_toolchain_that_is_too_old_is_named(cache: Path, tmp_path: Path) -> None:
     _program(tmp_path / "bin" / "go", """echo '{"GOVERSION": "go1.24.3", "GOTOOLCHAIN": "local"}'""")
-    with pytest.raises(EngineError, match=r"bin/go is go1\.24\.3, the build needs Go 1\.25 or newer"):
+    with pytest.raises(EngineError, match=r"bin/go is go1\.24\.3, the build needs Go 1\.26\.6 or newer"):
         find_engine()
 
 
@@ -198,4 +200,18 @@ def test_unknown_sources_are_refused(cache: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_pinned_module_is_package_data() -> None:
     assert all((MODULE_DIRECTORY / name).stat().st_size for name in MODULE_FILES)
-    assert f"github.com/pulumi/pulumi/pkg/v3 v{BUILT_VERSION}" in (MODULE_DIRECTORY / "go.mod").read_text()
+    module = (MODULE_DIRECTORY / "go.mod").read_text()
+    assert f"\ngo {'.'.join(map(str, GO_VERSION))}\n" in module
+    assert "replace" not in module
+
+
+def test_the_pinned_engine_is_in_step_with_both_sdks() -> None:
+    """Its Go module and its Go SDK are one release, and the Python SDK that is installed here is not newer."""
+    module = (MODULE_DIRECTORY / "go.mod").read_text()
+    pinned = dict(re.findall(r"github\.com/pulumi/pulumi/(pkg|sdk)/v3 v(\S+)", module))
+    assert pinned == {"pkg": BUILT_VERSION, "sdk": BUILT_VERSION}
+    engine, sdk = parse_version(BUILT_VERSION), parse_version(importlib.metadata.version("pulumi"))
+    assert engine is not None
+    assert sdk is not None
+    assert engine[0] == sdk[0]
+    assert 0 <= engine[1] - sdk[1] <= 5

@@ -2,7 +2,6 @@
 
 import io
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,7 +105,6 @@ def test_a_project_is_only_read_and_its_configuration_counts(open_stack: Open, t
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
     generated = tmp_path / "the state" / "projects" / "named"
     assert yaml.safe_load((generated / "Pulumi.yaml").read_text())["name"] == "named"
-    assert stat.S_IMODE((tmp_path / "the state" / "passphrase").stat().st_mode) == 0o600
     open_stack().destroy()
 
 
