@@ -65,10 +65,10 @@ def call(endpoint: Endpoint, scar: Scar, directories: Path, monkeypatch: pytest.
     here = {"AWS_ENDPOINT_URL": endpoint.url.removesuffix("/scar/launch")}
     monkeypatch.setattr(LocalCloud, "environment", lambda _: here)  # addresses on local stacks are the local cloud's
 
+    stale = "http://127.0.0.1:9/scar/launch"
+
     def run(*arguments: object, **outputs: str) -> Ended:
-        write_state(
-            directories / "state", "video", {"functions": {"upper": {**FUNCTION, "url": endpoint.url, **outputs}}}
-        )
+        write_state(directories / "state", "video", {"functions": {"upper": {**FUNCTION, "url": stale, **outputs}}})
         return scar("invoke", "upper", *arguments)
 
     return run
