@@ -15,7 +15,7 @@ from tests.images.servers import Registry
 
 
 def properties(repository: str, digest: str) -> dict[str, Any]:
-    return {"repository_url": repository, "digest": digest, "image_uri": f"{repository}@{digest}"}
+    return {"repository_url": repository, "digest": digest, "image_uri": f"{repository}@{digest}", "aws": None}
 
 
 def test_the_provider_is_recorded_by_name_and_the_same_each_time(tmp_path: Path) -> None:
