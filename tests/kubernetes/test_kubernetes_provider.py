@@ -2,10 +2,13 @@
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2
 
 from scar_pulumi.stand_ins.plugin.values import UNKNOWN, as_secret, reveal
@@ -13,6 +16,7 @@ from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
 from tests.kubernetes.resource import Resource
 from tests.world.plugins import Plugin
+from tests.world.waiting import wait_for
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -133,7 +137,8 @@ def test_secrets_stay_secret_in_outputs_and_in_failures(plugin: Plugin, cluster:
     login.create(metadata={"name": "login"}, stringData=as_secret({"password": password}))
     encoded = base64.b64encode(password.encode()).decode()
     assert login.outputs["data"] == as_secret({"password": encoded})
-    assert password not in str({name: value for name, value in login.outputs.items() if name != "stringData"})
+    written = {"stringData", "__inputs"}
+    assert password not in str({name: value for name, value in login.outputs.items() if name not in written})
 
     cluster.merge("/api/v1/namespaces/default/secrets/login", {"stringData": {"password": "another"}})
     live = login.read()
@@ -167,6 +172,56 @@ def test_waiting_ends_and_says_for_what_unless_it_is_not_wanted(plugin: Plugin) 
     given["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
     ingress.create(**given)
     ingress.delete()
+
+
+def test_pods_that_do_not_start_say_why(plugin: Plugin, cluster: Client) -> None:
+    cluster.request("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    labels = {"app": "stuck"}
+    given = deployment()["spec"] | {"selector": {"matchLabels": labels}, "serviceName": "stuck"}
+    given["template"]["metadata"]["labels"] = labels
+    pods = "/api/v1/namespaces/default/pods"
+    pod = {"metadata": {"name": "stuck-0", "labels": labels}, "spec": given["template"]["spec"]}
+    cluster.request("POST", pods, pod)
+    message = 'Back-off pulling image "debian:12"'
+    waiting = {"name": "web", "ready": False, "restartCount": 0, "image": "debian:12", "imageID": ""}
+    waiting["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
+    cluster.merge(f"{pods}/stuck-0/status", {"status": {"containerStatuses": [waiting]}})
+
+    stuck = Resource(plugin, "kubernetes:apps/v1:StatefulSet", "stuck")
+    assert told(lambda: stuck.create(timeout=1, metadata={"name": "stuck"}, spec=given)) == (
+        "StatefulSet default/stuck: after 1 s 0 of its 2 pods are ready; "
+        f"pod stuck-0: container web: ImagePullBackOff: {message}"
+    )
+    cluster.request("DELETE", "/apis/apps/v1/namespaces/default/statefulsets/stuck")
+    cluster.request("DELETE", f"{pods}/stuck-0?gracePeriodSeconds=0")
+
+
+def test_cancelling_ends_what_waits_at_once_and_records_what_was_made(cluster: Client, tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text(cluster.kubeconfig())
+    with (
+        Plugin("scar_pulumi.stand_ins.kubernetes", {"KUBECONFIG": str(tmp_path / "kubeconfig")}) as plugin,
+        ThreadPoolExecutor() as pool,
+    ):
+        ingress = Resource(plugin, "kubernetes:networking.k8s.io/v1:Ingress", "cancelled")
+        backend = {"service": {"name": "web", "port": {"number": 80}}}
+        created = pool.submit(
+            told, lambda: ingress.create(300, metadata={"name": "cancelled"}, spec={"defaultBackend": backend})
+        )
+        path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/cancelled"
+        wait_for(lambda: cluster.exists(path), 20, "the ingress is there")
+        plugin.stub.Cancel(Empty())
+        assert created.result(timeout=5) == "Ingress default/cancelled: cancelled while it waited"
+    cluster.request("DELETE", path)
+
+
+def test_the_state_has_what_the_genuine_plugin_compares_with(plugin: Plugin) -> None:
+    login = Resource(plugin, SECRET, "compared")
+    login.create(metadata={"name": "compared"}, stringData=as_secret({"password": "hunter2-and-more"}))
+    outputs = login.outputs
+    assert outputs["__initialApiVersion"] == "v1"
+    assert outputs["__inputs"]["stringData"] == as_secret({"password": "hunter2-and-more"})
+    assert outputs["__inputs"] == login.inputs
+    login.delete()
 
 
 def test_kinds_of_the_cluster_s_own_are_served_as_soon_as_they_are_there(plugin: Plugin, cluster: Client) -> None:

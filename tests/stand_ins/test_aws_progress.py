@@ -12,7 +12,7 @@ from pulumi.runtime.proto import engine_pb2_grpc
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.types import find
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import EngineLog, show_progress
+from scar_pulumi.stand_ins.plugin.provider import CancelledError, Operation, show_progress
 
 URN = "urn:pulumi:local::video::aws:batch/jobQueue:JobQueue::queue"
 
@@ -45,18 +45,18 @@ class SlowCloud:
 
 
 @pytest.fixture
-def engine() -> Iterator[tuple[EngineLog, Listener]]:
-    """Return an engine that listens, and what speaks to it."""
+def engine() -> Iterator[tuple[Operation, Listener]]:
+    """Return an operation of an engine that listens, and what it hears."""
     listener, server = Listener(), grpc.server(ThreadPoolExecutor(max_workers=1))
     engine_pb2_grpc.add_EngineServicer_to_server(listener, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield EngineLog(f"127.0.0.1:{port}"), listener
+    yield Operation(URN, engine_pb2_grpc.EngineStub(grpc.insecure_channel(f"127.0.0.1:{port}"))), listener
     server.stop(None).wait()
 
 
 def test_a_queue_is_disabled_before_it_is_deleted_and_the_engine_told_why_it_takes_time(
-    engine: tuple[EngineLog, Listener],
+    engine: tuple[Operation, Listener],
 ) -> None:
     queue, cloud = (
         find("aws:batch/jobQueue:JobQueue"),
@@ -66,7 +66,7 @@ def test_a_queue_is_disabled_before_it_is_deleted_and_the_engine_told_why_it_tak
     )
     assert queue.before_delete
     assert queue.await_deletion
-    with engine[0].during(URN):
+    with engine[0].running():
         queue.before_delete(cast(Cloud, cloud), {"name": "queue"})
         queue.await_deletion(cast(Cloud, cloud), {"name": "queue"}, 5)
     assert ("update_job_queue", {"jobQueue": "queue", "state": "DISABLED"}) in cloud.calls
@@ -93,5 +93,15 @@ def test_an_environment_that_cannot_work_is_told_with_aws_own_reason() -> None:
 
 def test_nothing_is_told_where_nobody_listens() -> None:
     show_progress("outside of any operation")
-    with EngineLog().during(URN):
+    with Operation(URN).running():
         show_progress("to an engine that gave no address")
+
+
+def test_cancelling_ends_what_waits_at_once() -> None:
+    queue, cloud = find("aws:batch/jobQueue:JobQueue"), SlowCloud(("ENABLED", "CREATING"))
+    operation = Operation(URN)
+    operation.cancelled.set()
+    assert queue.await_change
+    with operation.running(), pytest.raises(CancelledError, match="cancelled while it waited"):
+        queue.await_change(cast(Cloud, cloud), {"name": "queue"}, 300)
+    assert len(cloud.calls) == 1

@@ -35,7 +35,16 @@ from scar_pulumi.stand_ins.kubernetes.readiness import (
     until_ready,
 )
 from scar_pulumi.stand_ins.plugin.failures import IncompleteError, ProviderError, UnservedError
-from scar_pulumi.stand_ins.plugin.provider import Checked, Difference, Found, Lifecycle, Naming, Package, Resource
+from scar_pulumi.stand_ins.plugin.provider import (
+    CancelledError,
+    Checked,
+    Difference,
+    Found,
+    Lifecycle,
+    Naming,
+    Package,
+    Resource,
+)
 from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, has_unknown
 
 
@@ -155,7 +164,7 @@ class KubernetesLifecycle(Lifecycle):
         self._api.delete(path, chosen.capitalize())
         try:
             until_gone(self._api, path, timeout or DEFAULT_TIMEOUT)
-        except TooLongError as error:
+        except (TooLongError, CancelledError) as error:
             raise _named(state, error) from None
 
     def conceal(self, outputs: Properties, marked: Properties) -> Properties:
@@ -172,7 +181,7 @@ class KubernetesLifecycle(Lifecycle):
     def _await_ready(self, path: str, live: Object, inputs: Properties, manager: str, timeout: float) -> Properties:
         try:
             return outputs(until_ready(self._api, path, live, timeout or DEFAULT_TIMEOUT), inputs, manager)
-        except (TooLongError, FailedError) as error:
+        except (TooLongError, FailedError, CancelledError) as error:
             id_ = identity(live, namespaced=bool(live["metadata"].get("namespace")))
             message = str(_named(live, error))
             raise IncompleteError(message, id_, outputs(live, inputs, manager)) from None

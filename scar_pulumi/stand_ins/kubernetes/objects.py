@@ -22,6 +22,8 @@ _SYSTEM = (
 )
 MANAGER = "__fieldManager"
 """Output with the field manager that an object is applied as; the genuine plugin keeps its own there."""
+# Without them in the state, the genuine plugin takes every input for new, and replaces what cannot be changed.
+_INPUTS, _INITIAL_VERSION = "__inputs", "__initialApiVersion"
 
 
 def annotation(manifest: Mapping[str, Any], name: str) -> str | None:
@@ -53,7 +55,9 @@ def outputs(live: Object, inputs: Mapping[str, Any], manager: str) -> Object:
     """Return a resource's outputs: the object, and what the API server keeps in another form."""
     metadata = {name: value for name, value in live.get("metadata", {}).items() if name != "managedFields"}
     written = {"stringData": inputs["stringData"]} if inputs.get("stringData") else {}
-    return {**live, **written, "metadata": metadata, MANAGER: manager}
+    declared = {name: value for name, value in inputs.items() if not name.startswith("__")}
+    kept = {_INPUTS: declared, _INITIAL_VERSION: live.get("apiVersion"), MANAGER: manager}
+    return {**live, **written, "metadata": metadata, **kept}
 
 
 def foresee(olds: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any]) -> Object:
@@ -159,9 +163,14 @@ def hide(outputs: Mapping[str, Any], raw: Properties) -> Properties:
     known |= {base64.b64encode(text.encode()).decode() for text in known}
     concealed: Properties = _everywhere(conceal(dict(outputs), raw), known)
     if outputs.get("kind") == "Secret":
-        content = {name: as_secret(outputs[name]) for name in ("data", "stringData") if outputs.get(name)}
-        concealed |= content
+        concealed |= _content(outputs)
+    if inputs := outputs.get(_INPUTS):
+        concealed[_INPUTS] = hide(inputs, raw)
     return concealed
+
+
+def _content(secret: Mapping[str, Any]) -> Properties:
+    return {name: as_secret(secret[name]) for name in ("data", "stringData") if secret.get(name)}
 
 
 def _everywhere(value: Any, known: set[str]) -> Any:

@@ -1,13 +1,14 @@
 """When an object is ready, by kind, and waiting until it is ready or gone."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
-from scar_pulumi.stand_ins.kubernetes.cluster import Api, Object
+from scar_pulumi.stand_ins.kubernetes.cluster import Api, ApiError, Object
 from scar_pulumi.stand_ins.kubernetes.objects import annotation
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import show_progress
+from scar_pulumi.stand_ins.plugin.provider import pause, show_progress
 
 Reason = str | None
 
@@ -117,6 +118,54 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Reason]] = {
 }
 
 
+_TERMS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})", "Exists": "{key}", "DoesNotExist": "!{key}"}
+# What every pod says on its way; anything else is a reason why it does not start.
+_ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})
+_HAVE_PODS = frozenset({"DaemonSet", "Deployment", "Job", "StatefulSet"})
+
+
+def _with_pods(reason: str, api: Api, live: Object) -> str:
+    """Return why an object is not ready, with what its first pod that does not start says."""
+    told = (f"pod {pod['metadata']['name']}: {problem}" for pod in _pods(api, live) for problem in pod_problems(pod))
+    return "; ".join(filter(None, (reason, next(told, ""))))
+
+
+def pod_problems(pod: Object) -> Iterator[str]:
+    """Yield why a pod does not start: no node for it, an image that cannot be pulled, a container that crashes."""
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        yield f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
+    status = _status(pod)
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason", "PodInitializing") not in _ON_ITS_WAY:
+            message = waiting.get("message") or container.get("image", "")
+            yield f"container {container['name']}: {waiting['reason']}: {message}"
+
+
+def _pods(api: Api, live: Object) -> Iterable[Object]:
+    """Return the pods that an object has made, or the pod itself."""
+    if live["kind"] == "Pod":
+        return (live,)
+    if not (selector := (live.get("spec") or {}).get("selector")) or live["kind"] not in _HAVE_PODS:
+        return ()
+    query = urlencode({"labelSelector": _selector(selector)})
+    try:
+        found = api.get(f"/api/v1/namespaces/{live['metadata']['namespace']}/pods?{query}")
+    except ApiError:  # the user may not list pods
+        return ()
+    return (found or {}).get("items") or ()
+
+
+def _selector(selector: Mapping[str, Any]) -> str:
+    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    expressions = [
+        _TERMS[term["operator"]].format(key=term["key"], values=",".join(term.get("values") or ()))
+        for term in selector.get("matchExpressions") or ()
+    ]
+    return ",".join([*labels, *expressions])
+
+
 DEFAULT_TIMEOUT = 600.0
 """Seconds, as in the genuine plugin."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -137,7 +186,7 @@ def until_ready(api: Api, path: str, applied: Object, timeout: float) -> Object:
         if live is None:
             raise ProviderError("it was deleted by somebody else before it was ready")
         reason = why_unready(live)
-        return (None, reason) if reason else (live, "")
+        return (None, _with_pods(reason, api, live)) if reason else (live, "")
 
     return _until(look, timeout)
 
@@ -156,16 +205,16 @@ def until_gone(api: Api, path: str, timeout: float) -> None:
 
 
 def _until(look: Callable[[], tuple[_T | None, str]], timeout: float) -> _T:
-    deadline, pause = time.monotonic() + timeout, _FIRST_PAUSE
+    deadline, step = time.monotonic() + timeout, _FIRST_PAUSE
     while True:
         found, reason = look()
         if found is not None:
             return found
-        if time.monotonic() + pause > deadline:
+        if time.monotonic() + step > deadline:
             raise TooLongError(f"after {timeout:.0f} s {reason}")
         show_progress(f"waiting: {reason}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        pause(step)
+        step = min(step * 1.5, _LONGEST_PAUSE)
 
 
 def _waits_for_use(api: Api, applied: Object) -> bool:

@@ -10,9 +10,11 @@ import functools
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from threading import Event
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -44,7 +46,6 @@ _REPLACE_KINDS = {
 }
 
 _SettingsT = TypeVar("_SettingsT")
-_operation: ContextVar[tuple[Any, str] | None] = ContextVar("operation", default=None)
 
 
 @dataclass(frozen=True)
@@ -186,29 +187,45 @@ class Package(Generic[_SettingsT]):
             return "0.0.0"
 
 
-class EngineLog:
-    """The engine's log, where the engine gave its address; else nothing is shown."""
+@dataclass(frozen=True)
+class Operation:
+    """One operation on a resource: the engine's log, where the engine gave its address, and whether it is cancelled."""
 
-    def __init__(self, address: str = "") -> None:
-        self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address)) if address else None
+    urn: str
+    log: Any = None
+    cancelled: Event = field(default_factory=Event)
 
     @contextlib.contextmanager
-    def during(self, urn: str) -> Iterator[None]:
-        """Let `show_progress` speak of a resource while one operation on it runs."""
-        token = _operation.set((self._stub, urn) if self._stub else None)
+    def running(self) -> Iterator[None]:
+        """Let `show_progress` and `pause` speak of this operation while it runs."""
+        token = _operation.set(self)
         try:
             yield
         finally:
             _operation.reset(token)
 
 
+_operation: ContextVar[Operation | None] = ContextVar("operation", default=None)
+
+
+class CancelledError(ProviderError):
+    """The user pressed Ctrl-C while an operation waited."""
+
+
+def pause(seconds: float) -> None:
+    """Sleep in an operation that waits for something; raise CancelledError as soon as the user cancels."""
+    operation = _operation.get() or Operation("")
+    if operation.cancelled.wait(seconds):
+        raise CancelledError("cancelled while it waited")
+
+
 def show_progress(message: str) -> None:
     """Show beside the resource what its operation waits for; the message is gone once the operation ends."""
-    if operation := _operation.get():
-        stub, urn = operation
-        status = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True)
+    operation = _operation.get()
+    if operation and operation.log:
+        status = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=operation.urn, ephemeral=True)
         with contextlib.suppress(grpc.RpcError):  # the operation goes on where nobody listens
-            stub.Log(status, timeout=5)
+            operation.log.Log(status, timeout=5)
 
 
 def _explaining(method: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
@@ -230,12 +247,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self, package: Package[Any]) -> None:
         self._package = package
         self._configured: Lifecycle | None = None
-        self._log = EngineLog()
+        self._log: Any = None
+        self._cancelled = Event()
 
     @_explaining
     def Handshake(self, request: Any, context: Any) -> Any:
         """Say what the engine may send; must agree with `Configure`."""
-        self._log = EngineLog(request.engine_address)
+        if request.engine_address:
+            self._log = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.engine_address))
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
 
     @_explaining
@@ -301,7 +320,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             id_, outputs = "", self._lifecycle.foresee_create(resource, reveal(marked))
         else:
-            with self._log.during(request.urn):
+            with self._operation(request.urn):
                 id_, outputs = self._lifecycle.create(resource, reveal(marked), request.timeout)
         return provider_pb2.CreateResponse(id=id_, properties=self._struct(outputs, marked))
 
@@ -326,24 +345,28 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             outputs = self._lifecycle.foresee_update(resource, olds, old_inputs, news)
         else:
-            with self._log.during(request.urn):
+            with self._operation(request.urn):
                 outputs = self._lifecycle.update(resource, olds, old_inputs, news, request.timeout)
         return provider_pb2.UpdateResponse(properties=self._struct(outputs, marked))
 
     @_explaining
     def Delete(self, request: Any, context: Any) -> Any:
         """Delete a resource."""
-        with self._log.during(request.urn):
+        with self._operation(request.urn):
             self._lifecycle.delete(_resource(request), _plain(request.properties), request.timeout)
         return Empty()
 
     def Cancel(self, request: Any, context: Any) -> Any:
-        """Do nothing: calls in work are short, or end with the process."""
+        """End what waits at once; calls in work are short."""
+        self._cancelled.set()
         return Empty()
 
     def Attach(self, request: Any, context: Any) -> Any:
         """Do nothing: the engine needs nothing from us that it does not ask for."""
         return Empty()
+
+    def _operation(self, urn: str) -> AbstractContextManager[None]:
+        return Operation(urn, self._log, self._cancelled).running()
 
     @property
     def _lifecycle(self) -> Lifecycle:

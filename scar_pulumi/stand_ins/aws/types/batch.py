@@ -24,7 +24,7 @@ from scar_pulumi.stand_ins.aws.model import (
     strings,
 )
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import show_progress
+from scar_pulumi.stand_ins.plugin.provider import pause, show_progress
 from scar_pulumi.stand_ins.plugin.values import Properties
 
 _DISABLING = 300.0
@@ -62,7 +62,7 @@ class SlowResource:
         self._until(cloud, values, "", timeout)
 
     def _until(self, cloud: Cloud, values: Properties, status: str, timeout: float) -> Properties:
-        deadline, pause, told = time.monotonic() + timeout, 0.02, ""
+        deadline, step, told = time.monotonic() + timeout, 0.02, ""
         while True:
             found = self._found(cloud, values)
             now = str(found.get("status", ""))
@@ -75,8 +75,8 @@ class SlowResource:
             if now != told:
                 show_progress(f"waiting for the {self.kind}, which is {now}")
                 told = now
-            time.sleep(pause)
-            pause = min(pause * 2, 0.2)
+            pause(step)
+            step = min(step * 2, 0.2)
 
     def _found(self, cloud: Cloud, values: Properties) -> Properties:
         answer = cloud.call("batch", self.describe, values.get("region"), **{self.result: [values["name"]]})

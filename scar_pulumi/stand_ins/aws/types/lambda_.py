@@ -21,6 +21,7 @@ from scar_pulumi.stand_ins.aws.model import (
     strings,
 )
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
+from scar_pulumi.stand_ins.plugin.provider import pause
 from scar_pulumi.stand_ins.plugin.values import Properties
 
 _INVOKE = "arn:{partition}:apigateway:{region}:lambda:path"
@@ -41,7 +42,7 @@ def _function_document(cloud: Cloud, answer: Properties, values: Properties) -> 
 
 def _wait_until_ready(cloud: Cloud, values: Properties, timeout: float) -> Properties:
     """Wait for the end of a create or update, which goes on after the call."""
-    deadline, pause = time.monotonic() + timeout, 0.02
+    deadline, step = time.monotonic() + timeout, 0.02
     while True:
         state = cloud.call("lambda", "get_function_configuration", values.get("region"), FunctionName=values["name"])
         states = (state.get("State"), state.get("LastUpdateStatus"))
@@ -53,8 +54,8 @@ def _wait_until_ready(cloud: Cloud, values: Properties, timeout: float) -> Prope
             return {} if values.get("publish") else state
         if time.monotonic() > deadline:
             raise ProviderError(f"function {values['name']} was not ready after {timeout:g} s: {states}")
-        time.sleep(pause)
-        pause = min(pause * 2, 0.1)
+        pause(step)
+        step = min(step * 2, 0.1)
 
 
 FUNCTION = ResourceType(
