@@ -15,6 +15,7 @@ They follow the XDG base directories: https://specifications.freedesktop.org/bas
       pulumi/       backend of local stacks
       projects/     Pulumi projects of FDL files that are in none
       provider/     creates that the stand-in for the aws plugin has begun
+      plugins.json  whether local stacks use the genuine plugins or the stand-ins
       deployed/     which FDL file each stack was deployed from
 
 The functions create the directories that they return, for their owner only, but not the files.
@@ -97,6 +98,11 @@ def backend_directory() -> Path:
 def passphrase_file() -> Path:
     """Return the file in which 0.1.0 kept the passphrase of local stacks."""
     return state_directory() / "passphrase"
+
+
+def plugins_record() -> Path:
+    """Return the file that says which plugins local stacks use."""
+    return state_directory() / "plugins.json"
 
 
 def project_directory(name: str) -> Path:

@@ -35,6 +35,7 @@ from scar_pulumi.cloud.lambda_.store import ImageFunctions, Spool
 from scar_pulumi.cloud.layout import Layout
 from scar_pulumi.cloud.logs.cloudwatch import CloudLogSink, LogGroups
 from scar_pulumi.cloud.ministack.application import DockerHost, start_application
+from scar_pulumi.cloud.ministack.gaps import Ec2, S3Control
 from scar_pulumi.cloud.ministack.journal import Journal
 from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots, sweep_objects
 from scar_pulumi.cloud.ministack.upstream import Upstream
@@ -236,9 +237,11 @@ class Daemon:
             ecr,
             LogGroups(upstream, parts.logs),
             ControlPlane(upstream, apis, partial(url_of, self._endpoint)),
+            S3Control(upstream),
             parts.ranged_reads,
             NotificationConfigurations(upstream, parts.uploads.forget),
             parts.uploads,
+            Ec2(upstream),
             AwsServices(upstream),
         )
 

@@ -6,7 +6,6 @@ because it warns about plugins that it finds on PATH but not beside itself.
 
 import hashlib
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -21,6 +20,7 @@ from scar_foundation.files import written
 from scar_pulumi.cloud import is_local_stack
 from scar_pulumi.engine.find import Engine, find_engine
 from scar_pulumi.engine.go_build import BUILT_VERSION, PROGRAM_RUNNER, SDK_FILES
+from scar_pulumi.engine.plugins import stood_in
 
 _LANGUAGE_HOST = "pulumi-language-python"
 _DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
@@ -108,9 +108,6 @@ _UNSET_FOR_LOCAL = (
 LOCAL_PASSPHRASE = "local"  # noqa: S105 - everybody may know it
 """The same on every machine, so that a local stack's file works on each, and after `scar-pulumi local reset`."""
 
-_STAND_INS = ("aws", "kubernetes")
-"""Packages whose plugins have a stand-in on local stacks."""
-
 
 class Cloud(Protocol):
     """What a local stack needs of the local cloud."""
@@ -140,7 +137,8 @@ def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | N
 
     For a local stack its backend, its passphrase, the stand-in plugins and the endpoint of `cloud`. For every other
     stack only PATH, so that the engine is found: backend, passphrase and account are the user's. `engine` defaults to
-    the one that `find_engine` gives. Raises InputError in a shell that is set up for local stacks, for any other one.
+    the one that `find_engine` gives. Raises InputError in a shell that is set up for local stacks, for any other one,
+    and where local stacks were made with a plugin that is no longer installed.
     """
     if not is_local_stack(stack) and os.environ.get("PULUMI_BACKEND_URL", "").startswith(backend_directory().as_uri()):
         raise InputError(
@@ -149,7 +147,7 @@ def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | N
     directories = [cli_directory(engine or find_engine())]
     if not is_local_stack(stack):
         return {"PATH": _path(directories)}
-    directories += [stand_in_directory(package) for package in _STAND_INS if not _has_genuine_plugin(package)]
+    directories += [stand_in_directory(package) for package in stood_in()]
     endpoint = cloud.environment() if cloud else {}
     return {**endpoint, **_local(), "PATH": _path(directories)}
 
@@ -175,21 +173,6 @@ def _local() -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
-
-
-def _has_genuine_plugin(package: str) -> bool:
-    """Return whether a plugin is installed that suits this SDK: of the same major version, and not older."""
-    from importlib.metadata import version  # noqa: PLC0415 - slow to import
-
-    needed = _numbers(version(f"pulumi-{package}"))
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    plugins = (home / "plugins").glob(f"resource-{package}-v*/pulumi-resource-{package}")
-    installed = [_numbers(path.parent.name.removeprefix(f"resource-{package}-v")) for path in plugins]
-    return any(found[:1] == needed[:1] and found >= needed for found in installed)
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", text)[:3]]
 
 
 def _leads_elsewhere(name: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scar_foundation.directories import engine_directory
+from scar_foundation.directories import backend_directory, engine_directory
 from scar_foundation.errors import InputError
 from scar_pulumi.engine import Engine, stack_environment
 from scar_pulumi.engine.environment import LOCAL_PASSPHRASE
@@ -37,6 +37,47 @@ def test_local_stacks_have_them_and_others_do_not(engine: Engine) -> None:
     assert stand_ins("local", engine) == ["aws", "kubernetes"]
     assert stand_ins("organization/project/local-mine", engine) == ["aws", "kubernetes"]
     assert stand_ins("prod", engine) == []
+
+
+def test_stacks_keep_the_plugin_that_they_were_made_with(
+    engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stand_ins("local", engine) == ["aws", "kubernetes"]
+    checkpoint = backend_directory() / ".pulumi" / "stacks" / "video" / "local.json"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    install(home, "aws", importlib.metadata.version("pulumi-aws"))
+    assert stand_ins("local", engine) == ["aws", "kubernetes"]
+
+    # Moving is asked for, and kept in its turn.
+    monkeypatch.setenv("SCAR_LOCAL_PLUGINS", "genuine")
+    with pytest.raises(InputError, match="plugin kubernetes: SCAR_LOCAL_PLUGINS asks for the genuine one"):
+        stand_ins("local", engine)
+    install(home, "kubernetes", importlib.metadata.version("pulumi-kubernetes"))
+    assert stand_ins("local", engine) == []
+    monkeypatch.delenv("SCAR_LOCAL_PLUGINS")
+    assert stand_ins("local", engine) == []
+
+    # An SDK that is newer than the plugin, or a home without plugins, is told with both ways out.
+    monkeypatch.setenv("PULUMI_HOME", str(home / "another"))
+    with pytest.raises(InputError, match="local stacks were made with the genuine one") as refused:
+        stand_ins("local", engine)
+    assert "pulumi plugin install resource aws v" in str(refused.value)
+    assert "SCAR_LOCAL_PLUGINS=stand-in" in str(refused.value)
+    monkeypatch.setenv("SCAR_LOCAL_PLUGINS", "stand-in")
+    assert stand_ins("local", engine) == ["aws", "kubernetes"]
+
+    # Once the last stack is gone, the choice is free again.
+    checkpoint.unlink()
+    monkeypatch.delenv("SCAR_LOCAL_PLUGINS")
+    monkeypatch.setenv("PULUMI_HOME", str(home))
+    assert stand_ins("local", engine) == []
+
+
+def test_a_choice_that_is_none_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCAR_LOCAL_PLUGINS", "standin")
+    with pytest.raises(InputError, match="'standin' is neither 'genuine' nor 'stand-in'"):
+        stand_ins("local", engine)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -14,7 +14,7 @@ from pulumi.runtime.proto import provider_pb2
 from scar_pulumi.stand_ins.plugin.values import UNKNOWN, as_secret, reveal
 from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
-from tests.kubernetes.resource import Resource
+from tests.world.plugin_resource import Resource
 from tests.world.plugins import Plugin
 from tests.world.waiting import wait_for
 

@@ -69,6 +69,7 @@ def everything(memory: int) -> Callable[[], None]:
             "retries",
             function_name=made.name,
             maximum_retry_attempts=1,
+            maximum_event_age_in_seconds=21600,
             destination_config={"on_failure": {"destination": queue.arn}},
         )
         aws.lambda_.FunctionUrl("url", function_name=made.name, authorization_type="NONE")

@@ -10,7 +10,7 @@ import pytest
 
 from scar_pulumi.stand_ins.aws.cloud import read_configuration
 from scar_pulumi.stand_ins.aws.documents import properties, request
-from scar_pulumi.stand_ins.aws.inputs import automatic_name, baseline, check, difference
+from scar_pulumi.stand_ins.aws.inputs import automatic_name, baseline, check, difference, too_long
 from scar_pulumi.stand_ins.aws.model import AutoName, fill, parse
 from scar_pulumi.stand_ins.aws.reading import foresee_create
 from scar_pulumi.stand_ins.aws.schema import schema
@@ -150,10 +150,21 @@ def test_automatic_names_have_seven_digits_and_fit() -> None:
     assert name.startswith("role-")
     assert len(name) == len("role-") + 7
     assert name == automatic_name(rule, "role", {}, b"seed") != automatic_name(rule, "role", {}, b"other")
-    assert len(automatic_name(rule, "r" * 100, {}, b"seed")) == 64
+    assert too_long(rule, automatic_name(rule, "r" * 56, {}, b"seed")) is None
+    refused = too_long(rule, automatic_name(rule, "r" * 57, {}, b"seed"))
+    assert refused is not None
+    assert "is longer than 64 characters" in refused
     assert automatic_name(rule, "role", {"namePrefix": "mine-"}, b"seed").startswith("mine-")
     fifo = AutoName("name", 80, lower=True, suffix=("fifoQueue", ".fifo"))
     assert automatic_name(fifo, "Q", {"fifoQueue": True}, b"seed").endswith(".fifo")
+
+
+@pytest.mark.parametrize(("property_", "most"), [("name", 64), ("namePrefix", 38)])
+def test_names_over_a_limit_are_refused_not_cut(property_: str, most: int) -> None:
+    inputs = {"assumeRolePolicy": "{}", property_: "r" * most}
+    assert check(ROLE, inputs).failures == []
+    failures = check(ROLE, {**inputs, property_: "r" * (most + 1)}).failures
+    assert failures == [(property_, f"has {most + 1} characters; AWS takes up to {most}")]
 
 
 def test_ids_are_made_and_taken_apart() -> None:

@@ -193,7 +193,6 @@ class JobDefinitions:
         described = {
             "tags": {},
             "parameters": {},
-            "platformCapabilities": ["EC2"],
             **document,
             "jobDefinitionArn": arn,
             "revision": revision,

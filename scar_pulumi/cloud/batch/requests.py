@@ -46,8 +46,16 @@ def _wrong_words(shape: Shape, value: Any, place: str) -> Iterator[str]:
     elif shape.type_name == "list":
         for number, item in enumerate(value):
             yield from _wrong_words(shape.member, item, f"{place}[{number}]")
-    elif shape.type_name == "string" and shape.enum and value not in shape.enum:
+    elif shape.type_name == "string" and shape.enum and _spelled(shape, value) not in shape.enum:
         yield f"{place}: {value} is not one of {', '.join(shape.enum)}"
+
+
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html: "not case sensitive"
+_IN_ANY_CASE = frozenset({"RetryAction"})
+
+
+def _spelled(shape: Shape, value: str) -> str:
+    return value.upper() if shape.name in _IN_ANY_CASE else value
 
 
 @functools.cache

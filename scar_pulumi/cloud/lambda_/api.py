@@ -12,7 +12,17 @@ from typing import Any
 from urllib.parse import quote
 
 from scar_foundation.limits import KIB, LAMBDA_ASYNC_PAYLOAD_BYTES, LAMBDA_PAYLOAD_BYTES
-from scar_pulumi.cloud.asgi import ASGIApp, BodyTooLargeError, Receive, Response, Scope, Send, read_body, receive_body
+from scar_pulumi.cloud.asgi import (
+    ASGIApp,
+    BodyTooLargeError,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    json_response,
+    read_body,
+    receive_body,
+)
 from scar_pulumi.cloud.lambda_.async_events import EventQueue
 from scar_pulumi.cloud.lambda_.function_changes import FunctionChanges
 from scar_pulumi.cloud.lambda_.functions import DeployedFunction, Functions, parse_reference, restore
@@ -24,6 +34,9 @@ from scar_pulumi.cloud.signature import Caller
 
 _PATH = re.compile(r"/20\d\d-\d\d-\d\d/functions(?:/|$)")
 _INVOKE = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/invocations/?")
+_UNKNOWN_TO_MINISTACK = re.compile(
+    r"/20\d\d-\d\d-\d\d/functions/(?P<function>[^/]+)/(?P<part>runtime-management-config|provisioned-concurrency)"
+)
 _MISTAKABLE = re.compile(r"(/20\d\d-\d\d-\d\d/functions/)(url[A-Za-z0-9_-]*)")
 _LOG_TAIL_BYTES = 4 * KIB
 
@@ -57,10 +70,24 @@ class LambdaApi(Service):
         request = _by_arn(caller, request)
         if request.method == "POST" and (found := _INVOKE.fullmatch(request.raw_path)):
             return await self._invoke(caller, found["function"], request)
+        if request.method == "GET" and (asked := _UNKNOWN_TO_MINISTACK.fullmatch(request.raw_path)):
+            return await self._tell(caller, asked["function"], asked["part"], request)
         change = await self._changes.prepare(caller, await request.read())
         answer = await self._upstream.request(change)
         await self._changes.apply(caller, change, answer)
         return _restored(answer)
+
+    async def _tell(self, caller: Caller, name: str, part: str, request: ServiceRequest) -> ASGIApp:
+        """Answer what MiniStack does not: both settings are as they are where nobody has changed them."""
+        reference = parse_reference(name, caller, request.query_params.get("Qualifier", ""))
+        if reference is None:
+            raise ServiceError(400, "ValidationException", f"{name!r} is not the name or ARN of a function")
+        if part == "provisioned-concurrency" and request.query_params.get("List") != "ALL":
+            return await self._upstream.request(await request.read())
+        function = await self._functions.find(reference)
+        if part == "provisioned-concurrency":
+            return json_response({"ProvisionedConcurrencyConfigs": []})
+        return json_response({"UpdateRuntimeOn": "Auto", "FunctionArn": function.reference.arn})
 
     async def _invoke(self, caller: Caller, name: str, request: ServiceRequest) -> ASGIApp:
         reference = parse_reference(name, caller, request.query_params.get("Qualifier", ""))

@@ -11,6 +11,7 @@ from scar_pulumi.cloud.lambda_.functions import (
     FunctionReference,
     Functions,
     hide_concurrency,
+    mark_age,
     parse_reference,
     pin_image,
     sink_log_group,
@@ -67,6 +68,8 @@ class FunctionChanges:
             return request
         if found["function"] is None:
             return self._prepare_create(request, document)
+        if found["part"] == "event-invoke-config" and request.method == "PUT":
+            return with_document(request, mark_age(document))
         return await self._prepare_update(caller, request, document, found["function"], found["part"] or "")
 
     async def apply(self, caller: Caller, request: Request, response: Response) -> None:

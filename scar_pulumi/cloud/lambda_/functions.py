@@ -106,7 +106,7 @@ class Functions:
         if not answer.succeeded:
             raise _refused(answer)
         settings = await self._get(reference, f"{_ASYNC_API}/{quote(reference.arn, safe=':')}/event-invoke-config")
-        events = json.loads(settings.body) if settings.succeeded else {}
+        events = restore(json.loads(settings.body)) if settings.succeeded else {}
         function = _function(reference, restore(json.loads(answer.body)), events)
         if generation == self._generation:
             self._known[reference] = function
@@ -170,6 +170,7 @@ def _async_settings(document: Mapping[str, Any], configuration: Mapping[str, Any
 
 
 _CONCURRENCY_OFFSET = 1_000_000
+_NO_AGE = 1_000_000
 
 
 def pin_image(uri: str, digest: str) -> str:
@@ -194,6 +195,11 @@ def hide_concurrency(document: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def mark_age(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a PutFunctionEventInvokeConfig request that tells an age that was not set from MiniStack's default."""
+    return {"MaximumEventAgeInSeconds": _NO_AGE, **document}
+
+
 def restore(document: Any) -> Any:
     """Return a response as Lambda gives it: undo the functions above wherever they left their marks."""
     if isinstance(document, list):
@@ -201,6 +207,8 @@ def restore(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
     restored = {key: _RESTORERS.get(key, restore)(value) for key, value in document.items()}
+    if restored.get("MaximumEventAgeInSeconds") == _NO_AGE:
+        del restored["MaximumEventAgeInSeconds"]
     if "CodeSha256" in restored and "@sha256:" in str(document.get("ImageUri", "")):
         restored["CodeSha256"] = document["ImageUri"].rpartition("@sha256:")[2]
     return restored

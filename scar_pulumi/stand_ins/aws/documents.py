@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scar_pulumi.stand_ins.aws.inputs import canonical
 from scar_pulumi.stand_ins.aws.model import Property, ResourceType
 from scar_pulumi.stand_ins.plugin.values import Properties
 
@@ -57,7 +58,7 @@ def to_aws(value: Any, property_: Property, *, camel: bool) -> Any:
         return property_.words[bool(value)]
     if property_.text:
         return str(value).lower() if isinstance(value, bool) else str(value)
-    return value
+    return canonical(value, property_)
 
 
 def from_aws(value: Any, property_: Property, *, camel: bool) -> Any:

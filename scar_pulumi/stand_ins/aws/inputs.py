@@ -20,12 +20,19 @@ def automatic_name(rule: AutoName, resource: str, inputs: Mapping[str, Any], see
     ending = rule.suffix[1] if rule.suffix and inputs.get(rule.suffix[0]) else ""
     prefix = inputs.get(rule.prefix) if rule.prefix else None
     if prefix:
-        name = f"{str(prefix)[: rule.limit - _PREFIX_DIGITS - len(ending)]}{digest[:_PREFIX_DIGITS]}"
+        name = f"{prefix}{digest[:_PREFIX_DIGITS]}"
     elif rule.bare:
         name = resource
     else:
-        name = f"{resource[: rule.limit - _DIGITS - 1 - len(ending)]}-{digest[:_DIGITS]}"
+        name = f"{resource}-{digest[:_DIGITS]}"
     return (name.lower() if rule.lower else name) + ending
+
+
+def too_long(rule: AutoName, name: str) -> str | None:
+    """Return why an automatic name cannot be used, as the genuine provider refuses it; None when it can."""
+    if len(name) <= rule.limit:
+        return None
+    return f"{name!r}, formed from the resource's name, is longer than {rule.limit} characters; give a shorter one here"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -50,7 +57,18 @@ def check(type_: ResourceType, news: Mapping[str, Any]) -> Checked:
         else:
             checked.inputs[name] = _value(value, property_, name, checked.failures)
     _complete(type_, checked)
+    if failure := _name_failure(type_.name, checked.inputs):
+        checked.failures.append(failure)
     return checked
+
+
+def _name_failure(rule: AutoName | None, inputs: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return what is wrong with the length of a name or prefix that the program gives."""
+    for field, taken in ((rule.property, 0), (rule.prefix, _PREFIX_DIGITS)) if rule else ():
+        given, limit = inputs.get(field or ""), (rule.limit if rule else 0) - taken
+        if field and isinstance(given, str) and given != UNKNOWN and len(given) > limit:
+            return field, f"has {len(given)} characters; AWS takes up to {limit}"
+    return None
 
 
 def _complete(type_: ResourceType, checked: Checked) -> None:
@@ -118,12 +136,19 @@ def _scalar(value: Any, property_: Property, path: str, failures: list[tuple[str
     if converted is None:
         failures.append((path, f"must be {_KIND_NAMES[property_.kind]}"))
         return value
-    if property_.one_of and converted not in property_.one_of:
+    if property_.one_of and canonical(converted, property_) not in property_.one_of:
         near = did_you_mean(str(converted), map(str, property_.one_of))
         failures.append((path, f"must be one of {', '.join(map(str, property_.one_of))}{near}"))
     if property_.between and isinstance(converted, int) and converted not in property_.between:
         failures.append((path, f"is {converted}; AWS takes {property_.between}"))
     return converted
+
+
+def canonical(value: Any, property_: Property) -> Any:
+    """Return a word as AWS spells it, where it is taken in any case."""
+    if not property_.any_case or not isinstance(value, str):
+        return value
+    return next((word for word in property_.one_of if word.lower() == value.lower()), value)
 
 
 def _json(value: Any) -> Any:
@@ -200,7 +225,7 @@ def _normalized(value: Any, property_: Property) -> Any:
         return (items if isinstance(value, list) else items[0]) or None
     if property_.unordered and isinstance(value, list):
         return sorted(value, key=str) or None
-    return None if value in ({}, [], "") else value
+    return None if value in ({}, [], "") else canonical(value, property_)
 
 
 def _normalized_fields(value: Any, property_: Property) -> Any:

@@ -7,12 +7,12 @@ from typing import Any
 from scar_pulumi.stand_ins.aws import reading
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud, Configuration, read_configuration
 from scar_pulumi.stand_ins.aws.documents import dig, place_in, places
-from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, automatic_name, baseline, check, difference
+from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, automatic_name, baseline, check, difference, too_long
 from scar_pulumi.stand_ins.aws.invokes import invoke
 from scar_pulumi.stand_ins.aws.journal import Begun, Journal
 from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fields_of, fill
 from scar_pulumi.stand_ins.aws.operations import all_tags, ask, create_takes_tags, perform, tags_for_create, write_tags
-from scar_pulumi.stand_ins.aws.reading import Live, fetch, read
+from scar_pulumi.stand_ins.aws.reading import Live, fetch, identified, read
 from scar_pulumi.stand_ins.aws.types import find
 from scar_pulumi.stand_ins.plugin.failures import IncompleteError, ProviderError
 from scar_pulumi.stand_ins.plugin.provider import Checked, Difference, Lifecycle, Naming, Package, Resource
@@ -45,6 +45,8 @@ class AwsLifecycle(Lifecycle):
         if not name and naming.proposed == "":
             checked.failures.append((rule.property, "automatic names are turned off (pulumi:autonaming); give a name"))
         fresh = naming.proposed or automatic_name(rule, resource.name, checked.inputs, naming.seed)
+        if not name and (reason := too_long(rule, fresh)):
+            checked.failures.append((rule.property, reason))
         checked.inputs[rule.property] = name or fresh
         checked.inputs[DEFAULTS].append(rule.property)
         return checked
@@ -52,6 +54,7 @@ class AwsLifecycle(Lifecycle):
     def diff(self, resource: Resource, olds: Properties, old_inputs: Properties, news: Properties) -> Difference:
         """Compare inputs. A resource whose name stays must go before its replacement comes."""
         type_ = find(resource.type)
+        olds = identified(type_, resource.id, olds)
         self._journal.known(resource.urn, str(fill(type_.key, olds)))
         found = difference(type_, baseline(type_, olds, old_inputs), news)
         if type_.tags and not found.paths and all_tags(self._cloud, news.get("tags")) != olds.get("tagsAll"):
@@ -98,26 +101,29 @@ class AwsLifecycle(Lifecycle):
         news: Properties,
     ) -> Properties:
         """Return the outputs of an update as far as a preview can tell."""
-        return reading.foresee_update(self._cloud, find(resource.type), news, olds)
+        type_ = find(resource.type)
+        return reading.foresee_update(self._cloud, type_, news, identified(type_, resource.id, olds))
 
     def update(
         self, resource: Resource, olds: Properties, old_inputs: Properties, news: Properties, timeout: float
     ) -> Properties:
         """Change the resource in place."""
         type_ = find(resource.type)
+        olds = identified(type_, resource.id, olds)
         self._journal.known(resource.urn, str(fill(type_.key, olds)))
-        if not difference(type_, baseline(type_, olds, old_inputs), news).paths:
-            # The engine asks nevertheless: a create was incomplete, so what is really there decides.
-            id_ = str(fill(type_.identity, olds))
-            if live := read(self._cloud, type_, id_, olds, old_inputs):
-                olds, old_inputs = live.outputs, live.inputs
+        unchanged = not difference(type_, baseline(type_, olds, old_inputs), news).paths
+        # The engine asks nevertheless: a create was incomplete, so what is really there decides.
+        if unchanged and (live := read(self._cloud, type_, resource.id, olds, old_inputs)):
+            olds, old_inputs = live.outputs, live.inputs
         return update(self._cloud, type_, olds, old_inputs or olds, news, timeout=timeout or _DEFAULT_TIMEOUT)
 
     def delete(self, resource: Resource, state: Properties, timeout: float) -> None:
         """Delete the resource; one that is gone already is fine."""
         if state.get("skipDestroy"):
             return
-        type_, values = find(resource.type), self._values(state)
+        type_ = find(resource.type)
+        state = identified(type_, resource.id, state)
+        values = self._values(state)
         try:
             if type_.before_delete:
                 type_.before_delete(self._cloud, values)

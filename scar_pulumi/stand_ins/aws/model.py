@@ -94,6 +94,8 @@ class Property:
     part: str | None = None
     """A regular expression whose group is the value in what AWS returns."""
     one_of: tuple[Any, ...] = ()
+    any_case: bool = False
+    """Words are taken in any case; AWS gets and returns those of `one_of`."""
     between: Range | None = None
 
 
@@ -166,6 +168,10 @@ class Tags:
     """The names of key and value where tags are a list; None where they are a map."""
 
 
+_FACTS = frozenset({"account", "partition"})
+"""What ARNs name besides properties."""
+
+
 @dataclass(frozen=True)
 class ResourceType:
     """A resource type: what the program sees, and the calls behind it."""
@@ -214,7 +220,7 @@ class ResourceType:
     @cached_property
     def keys(self) -> frozenset[str]:
         """The properties that name the resource."""
-        return frozenset(fields_of(f"{self.identity}{self.key}{self.lookup or ''}"))
+        return frozenset(fields_of(f"{self.identity}{self.key}{self.lookup or ''}")) - _FACTS
 
     @property
     def key(self) -> str:

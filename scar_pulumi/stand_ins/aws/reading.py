@@ -7,7 +7,7 @@ from typing import Any
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
 from scar_pulumi.stand_ins.aws.documents import dig, properties
 from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, means_same
-from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fill, parse
+from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fields_of, fill, parse
 from scar_pulumi.stand_ins.aws.operations import all_tags, ask, read_tags
 from scar_pulumi.stand_ins.plugin.failures import ProviderError
 from scar_pulumi.stand_ins.plugin.provider import Found
@@ -95,7 +95,7 @@ class Live(Found):
 
 def read(cloud: Cloud, type_: ResourceType, id_: str, state: Properties, inputs: Properties) -> Live | None:
     """Return the live resource, or None when it does not exist. Without state, its id alone identifies it."""
-    values = state or _from_id(type_, id_)
+    values = identified(type_, id_, state) if state else _from_id(type_, id_)
     values = {**facts(cloud, values.get("region")), **values}
     document = fetch(cloud, type_, values)
     if document is None:
@@ -140,6 +140,13 @@ def _settings(cloud: Cloud, type_: ResourceType, values: Mapping[str, Any]) -> P
         if value is not None:
             found[setting.property] = value
     return found
+
+
+def identified(type_: ResourceType, id_: str, state: Properties) -> Properties:
+    """Return a state with what only the id tells: the genuine plugin keeps no `apiId` or `routeId` beside the id."""
+    missing = [name for name in fields_of(type_.identity) if name in type_.keys and state.get(name) is None]
+    told = (parse(type_.identity, id_) or {}) if missing and id_ else {}
+    return {**{name: told[name] for name in missing if name in told}, **state}
 
 
 def _from_id(type_: ResourceType, id_: str) -> Properties:

@@ -129,7 +129,7 @@ def _environment_request(operation: str, request: Properties, values: Properties
 
 
 _COMPUTE_RESOURCES = {
-    "type": string(required=True, one_of=("EC2", "SPOT", *_FARGATE)),
+    "type": string(required=True, one_of=("EC2", "SPOT", *_FARGATE), any_case=True),
     "maxVcpus": integer("maxvCpus", required=True),
     "minVcpus": integer("minvCpus", default=0),
     "desiredVcpus": integer("desiredvCpus", computed=True),
@@ -160,8 +160,8 @@ COMPUTE_ENVIRONMENT = ResourceType(
     properties={
         "name": string("computeEnvironmentName", computed=True, replace=True),
         "namePrefix": string(local=True, computed=True, replace=True),
-        "type": string(required=True, replace=True, one_of=("MANAGED", "UNMANAGED")),
-        "state": string(default="ENABLED", one_of=_STATES),
+        "type": string(required=True, replace=True, one_of=("MANAGED", "UNMANAGED"), any_case=True),
+        "state": string(default="ENABLED", one_of=_STATES, any_case=True),
         "serviceRole": string(computed=True),
         "computeResources": nested(_COMPUTE_RESOURCES),
         "updatePolicy": nested(
@@ -196,12 +196,13 @@ JOB_QUEUE = ResourceType(
     camel=True,
     documentation="https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateJobQueue.html",
     identity="{arn}",
+    lookup="arn:{partition}:batch:{region}:{account}:job-queue/{name}",
     unique="{name}",
     name=AutoName("name", 128),
     properties={
         "name": string("jobQueueName", computed=True, replace=True),
         "priority": integer(required=True, between=Range(0, 1000)),
-        "state": string(required=True, one_of=_STATES),
+        "state": string(required=True, one_of=_STATES, any_case=True),
         "computeEnvironmentOrders": nested(
             {"order": integer(required=True), "computeEnvironment": string(required=True)},
             "computeEnvironmentOrder",
@@ -274,22 +275,25 @@ def _deregister(cloud: Cloud, revision: Properties, values: Properties) -> None:
     cloud.call("batch", "deregister_job_definition", values.get("region"), jobDefinition=arn)
 
 
-_EXIT = {"action": string(required=True), "onExitCode": string(), "onReason": string(), "onStatusReason": string()}
+_ACTION = string(required=True, one_of=("RETRY", "EXIT"), any_case=True)
+_EXIT = {"action": _ACTION, "onExitCode": string(), "onReason": string(), "onStatusReason": string()}
 
 JOB_DEFINITION = ResourceType(
     "aws:batch/jobDefinition:JobDefinition",
     service="batch",
     camel=True,
     documentation="https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html",
-    identity="{name}",
+    identity="{arn}",
+    lookup="arn:{partition}:batch:{region}:{account}:job-definition/{name}[:{revision}]",
+    unique="{name}",
     name=AutoName("name", 128),
     properties={
         "name": string("jobDefinitionName", computed=True, replace=True),
-        "type": string(required=True, replace=True, one_of=("container", "multinode")),
+        "type": string(required=True, replace=True, one_of=("container", "multinode"), any_case=True),
         "containerProperties": json_text(),
         "nodeProperties": json_text(),
         "parameters": mapping(),
-        "platformCapabilities": strings(replace=True, computed=True),
+        "platformCapabilities": strings(replace=True, unordered=True),
         "propagateTags": boolean(default=False),
         "retryStrategy": nested(
             {"attempts": integer(between=BATCH_ATTEMPTS), "evaluateOnExits": nested(_EXIT, "evaluateOnExit", many=True)}

@@ -203,7 +203,7 @@ EVENT_INVOKE_CONFIG = ResourceType(
         "functionName": string("FunctionName", required=True, replace=True),
         "qualifier": string(replace=True),
         "maximumRetryAttempts": integer(default=2, between=limits.LAMBDA_RETRY_ATTEMPTS),
-        "maximumEventAgeInSeconds": integer(computed=True, between=limits.LAMBDA_EVENT_AGE),
+        "maximumEventAgeInSeconds": integer(between=limits.LAMBDA_EVENT_AGE),
         "destinationConfig": nested(
             {
                 "onFailure": nested({"destination": string(required=True)}),
@@ -222,7 +222,7 @@ FUNCTION_URL = ResourceType(
     "aws:lambda/functionUrl:FunctionUrl",
     service="lambda",
     documentation="https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunctionUrlConfig.html",
-    identity="{functionName}[:{qualifier}]",
+    identity="{functionName}[/{qualifier}]",
     properties={
         "functionName": string("FunctionName", required=True, replace=True),
         "qualifier": string(replace=True),
