@@ -1,4 +1,4 @@
-.PHONY: setup demo test test-kubernetes lint bench docs clean
+.PHONY: setup demo test test-kubernetes test-kubernetes-genuine lint bench docs clean
 
 PYTHON ?= python3
 
@@ -14,7 +14,12 @@ test: setup ## the whole suite
 
 test-kubernetes: setup ## OscarCluster and the stand-in provider on a real API server, which is built once
 	@scripts/setup-kubernetes >/dev/null
-	@.venv/bin/pytest -n 2 --dist loadfile tests/kubernetes
+	@.venv/bin/pytest -n 2 --dist loadfile tests/kubernetes --ignore tests/kubernetes/genuine
+
+test-kubernetes-genuine: setup ## OscarCluster under Pulumi's own kubernetes plugin, which is built once, beside the stand-in
+	@scripts/setup-kubernetes >/dev/null
+	@scripts/setup-kubernetes-plugin >/dev/null
+	@.venv/bin/pytest tests/kubernetes/genuine
 
 lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy

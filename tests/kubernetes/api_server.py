@@ -1,6 +1,7 @@
 """A real API server with its etcd, on loopback, and a plain client for it."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -40,10 +41,9 @@ class Client:
         headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": content_type}
         if self.user:
             headers["Impersonate-User"] = self.user
-        with urllib3.PoolManager(ca_certs=str(self.authority), retries=False) as pool:
-            url = f"{self.server}{path}"
-            answer = pool.request(method, url, body=json.dumps(body) if body else None, headers=headers)
-            document = answer.json()
+        content = json.dumps(body) if body else None
+        answer = _pool(self.authority).request(method, f"{self.server}{path}", body=content, headers=headers)
+        document = answer.json()
         if answer.status >= 400:
             raise RefusedError(answer.status, document.get("message", ""))
         return document
@@ -79,6 +79,11 @@ class Client:
         )
 
 
+@functools.cache
+def _pool(authority: Path) -> urllib3.PoolManager:
+    return urllib3.PoolManager(ca_certs=str(authority), retries=False, maxsize=10)
+
+
 @contextlib.contextmanager
 def api_server(programs: Path, directory: Path) -> Iterator[Client]:
     """Run etcd and the API server until the end of the block."""
@@ -100,7 +105,10 @@ def api_server(programs: Path, directory: Path) -> Iterator[Client]:
     with _running(etcd, directory / "etcd.log"), _running(server, directory / "apiserver.log") as process:
         wait_for(lambda: process.poll() is not None or _is_ready(client), 120, "the API server is ready")
         assert process.poll() is None, (directory / "apiserver.log").read_text()[-2000:]
-        yield client
+        try:
+            yield client
+        finally:
+            _pool(client.authority).clear()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Stacks of programs on the test's cluster, run by the real engine with the stand-in provider."""
+"""Stacks of programs on the test's cluster, run by the real engine with the stand-in or the genuine plugin."""
 
 import sys
 from dataclasses import dataclass
@@ -13,9 +13,11 @@ class Stacks(plugins.Stacks):
     """Stacks on the cluster of a kubeconfig."""
 
     kubeconfig: str
+    genuine: str = ""
+    """The folder of the genuine plugin, to be used instead of the stand-in."""
 
     def plugins(self) -> str:
-        return ":".join(map(str, [cli_directory(find_engine()), stand_in_directory("kubernetes")]))
+        return ":".join(map(str, [cli_directory(find_engine()), self.genuine or stand_in_directory("kubernetes")]))
 
     def settings(self) -> dict[str, str]:
         (self.directory / "kubeconfig").write_text(self.kubeconfig)

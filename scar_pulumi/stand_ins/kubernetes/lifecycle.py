@@ -160,7 +160,7 @@ class KubernetesLifecycle(Lifecycle):
             return  # its definition is gone, and all objects with it
         namespace, _, name = resource.id.rpartition("/")
         path = kind.path(name, namespace)
-        chosen = annotation(state, "deletionPropagationPolicy") or "background"
+        chosen = annotation(state, "deletionPropagationPolicy") or "foreground"
         self._api.delete(path, chosen.capitalize())
         try:
             until_gone(self._api, path, timeout or DEFAULT_TIMEOUT)
