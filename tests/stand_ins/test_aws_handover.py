@@ -57,7 +57,7 @@ def test_a_job_definition_is_its_arn_and_every_revision_goes_with_it(on_cloud: P
 
 def test_words_of_batch_are_taken_in_any_case(on_cloud: Plugin, cloud: FakeCloud) -> None:
     rule = {"action": "retry", "onExitCode": "1"}
-    declared = {"name": "spelled", "type": "Container", "containerProperties": CONTAINER}
+    declared: dict[str, Any] = {"name": "spelled", "type": "Container", "containerProperties": CONTAINER}
     strategy = {"attempts": 3, "evaluateOnExits": [rule]}
     definition = Resource(on_cloud, JOB_DEFINITION, "spelled")
     definition.create(**declared, retryStrategy=strategy)

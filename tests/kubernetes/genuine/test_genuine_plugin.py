@@ -65,7 +65,7 @@ def make_stacks(
 
 def known(stack: automation.Stack) -> list[str]:
     """Return the URNs and ids of a stack's objects."""
-    resources = stack.export_stack().deployment["resources"]
+    resources = (stack.export_stack().deployment or {})["resources"]
     return sorted(f"{one['urn']} {one['id']}" for one in resources if one["type"].startswith("kubernetes:"))
 
 
