@@ -56,6 +56,8 @@ def to_aws(value: Any, property_: Property, *, camel: bool) -> Any:
         return _object(value, property_, camel=camel)
     if property_.words:
         return property_.words[bool(value)]
+    if property_.spelled:
+        return value == "true"
     if property_.text:
         return str(value).lower() if isinstance(value, bool) else str(value)
     return canonical(value, property_)
@@ -69,6 +71,8 @@ def from_aws(value: Any, property_: Property, *, camel: bool) -> Any:
         return found if isinstance(value, list) or property_.wrapped else found[0]
     if property_.words:
         return value == property_.words[True]
+    if property_.spelled:
+        return str(bool(value)).lower()
     if property_.kind == "json" and isinstance(value, Mapping):
         return json.dumps(value, separators=(",", ":"))
     if property_.text and property_.kind != "json":

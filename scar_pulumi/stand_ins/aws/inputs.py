@@ -141,7 +141,7 @@ def _scalar(value: Any, property_: Property, path: str, failures: list[tuple[str
         failures.append((path, f"must be one of {', '.join(map(str, property_.one_of))}{near}"))
     if property_.between and isinstance(converted, int) and converted not in property_.between:
         failures.append((path, f"is {converted}; AWS takes {property_.between}"))
-    return converted
+    return _text(converted) if property_.spelled else converted
 
 
 def canonical(value: Any, property_: Property) -> Any:
@@ -169,14 +169,22 @@ def _integer(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def _number(value: Any) -> float | None:
+    try:
+        return None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
 def _boolean(value: Any) -> bool | None:
     return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).lower())
 
 
-_CONVERT = {"string": _text, "integer": _integer, "boolean": _boolean}
+_CONVERT = {"string": _text, "integer": _integer, "number": _number, "boolean": _boolean}
 _KIND_NAMES = {
     "string": "text",
     "integer": "a whole number",
+    "number": "a number",
     "boolean": "true or false",
     "list": "a list",
     "map": "a map",

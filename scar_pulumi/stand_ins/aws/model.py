@@ -53,7 +53,7 @@ def substitute(value: Any, values: Mapping[str, Any]) -> Any:
     return fill(value, values) if isinstance(value, str) else value
 
 
-Kind = Literal["string", "integer", "boolean", "json", "list", "map", "object", "asset"]
+Kind = Literal["string", "integer", "number", "boolean", "json", "list", "map", "object", "asset"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,8 @@ class Property:
     """AWS's words for false and true."""
     text: bool = False
     """AWS takes and returns it as text."""
+    spelled: bool = False
+    """A boolean of AWS that programs have as text, "true" or "false"."""
     part: str | None = None
     """A regular expression whose group is the value in what AWS returns."""
     one_of: tuple[Any, ...] = ()
@@ -105,6 +107,7 @@ def _property(kind: Kind, at: str | tuple[str, ...] = (), /, **details: Any) -> 
 
 string = partial(_property, "string")
 integer = partial(_property, "integer")
+number = partial(_property, "number")
 boolean = partial(_property, "boolean")
 json_text = partial(_property, "json")
 strings = partial(_property, "list")

@@ -6,7 +6,7 @@ from scar_pulumi.stand_ins.aws.invokes import FUNCTIONS
 from scar_pulumi.stand_ins.aws.model import Property, ResourceType
 from scar_pulumi.stand_ins.aws.types import TYPES
 
-_PRIMITIVES = {"string": "string", "json": "string", "integer": "integer", "boolean": "boolean"}
+_PRIMITIVES = {"string": "string", "json": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 
 def schema(version: str) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _spec(property_: Property, name: str, stem: str, types: dict[str, Any]) -> d
         return {"type": "array", "items": reference} if property_.wrapped or property_.many else reference
     if property_.kind == "list":
         return {"type": "array", "items": {"type": "string"}}
-    return {"type": _PRIMITIVES[property_.kind]}
+    return {"type": "string" if property_.spelled else _PRIMITIVES[property_.kind]}
 
 
 def _object(property_: Property, stem: str, types: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from scar_pulumi.stand_ins.aws.model import (
     integer,
     mapping,
     nested,
+    number,
     output,
     string,
     strings,
@@ -121,7 +122,7 @@ ROUTE = _resource(
 
 _LIMITS = {
     "throttlingBurstLimit": integer(),
-    "throttlingRateLimit": integer(),
+    "throttlingRateLimit": number(),
     "detailedMetricsEnabled": boolean(),
 }
 

@@ -11,8 +11,8 @@ _DISK = {
         {
             "volumeSize": integer(),
             "volumeType": string(),
-            "encrypted": boolean(),
-            "deleteOnTermination": boolean(computed=True),
+            "encrypted": boolean(spelled=True),
+            "deleteOnTermination": boolean(spelled=True, computed=True),
         }
     ),
 }

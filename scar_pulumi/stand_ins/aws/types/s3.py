@@ -132,8 +132,14 @@ BUCKET = ResourceType(
     before_delete=_remove_objects,
 )
 
-# The token that programs written for version 6 of the SDK use.
-BUCKET_V2 = replace(BUCKET, token="aws:s3/bucketV2:BucketV2")  # noqa: S106 - a type, not a password
+# The token that programs written for version 6 of the SDK use. There, these settings are lists of another form.
+_OF_ANOTHER_FORM = ("versioning", "serverSideEncryptionConfiguration")
+BUCKET_V2 = replace(
+    BUCKET,
+    token="aws:s3/bucketV2:BucketV2",  # noqa: S106 - a type, not a password
+    properties={name: field for name, field in BUCKET.properties.items() if name not in _OF_ANOTHER_FORM},
+    settings=tuple(setting for setting in BUCKET.settings if setting.property not in _OF_ANOTHER_FORM),
+)
 
 PUBLIC_ACCESS_BLOCK = ResourceType(
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
