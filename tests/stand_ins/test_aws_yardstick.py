@@ -35,7 +35,8 @@ def properties(class_: type) -> dict[str, tuple[str, str]]:
 
 def required(class_: type) -> set[str]:
     """Return what a class of arguments cannot be made without."""
-    parameters = inspect.signature(getattr(class_.__init__, "_original_init", class_.__init__)).parameters.values()  # type: ignore[misc]
+    made = inspect.getattr_static(class_, "__init__")
+    parameters = inspect.signature(getattr(made, "_original_init", made)).parameters.values()
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     given = {one.name for one in parameters if one.default is one.empty and one.kind not in variable}
     return given - {"self"}
