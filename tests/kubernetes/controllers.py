@@ -62,7 +62,7 @@ class Controllers:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(0.3):
             # Somebody else changes things meanwhile; the next look sees how.
             with contextlib.suppress(RefusedError, urllib3.exceptions.HTTPError):
                 self._look()
