@@ -218,7 +218,7 @@ def _checked(chosen: ChosenStack) -> "Fdl | None":
     """Check the FDL file before anything else happens, and return it; None where the project configures one."""
     if chosen.file is None:
         return None
-    from scar_pulumi.deploy.deployable import undeployable  # noqa: PLC0415 - help and other verbs read no FDL
+    from scar_pulumi.deploy.checks import undeployable  # noqa: PLC0415 - help and other verbs read no FDL
     from scar_pulumi.fdl import FdlError, load  # noqa: PLC0415 - likewise
 
     fdl = load(chosen.file, chosen.overrides)

@@ -19,7 +19,7 @@ from scar_foundation.loopback import is_loopback
 from scar_pulumi.cloud import LocalCloud, is_local_stack
 from scar_pulumi.cloud.oscar import address
 from scar_pulumi.deploy.arguments import script_file
-from scar_pulumi.deploy.configuration import check_clusters
+from scar_pulumi.deploy.checks import check_clusters
 from scar_pulumi.deploy.secrets import filled, with_values
 from scar_pulumi.fdl import Fdl, OscarService, StoragePath
 

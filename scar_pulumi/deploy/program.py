@@ -23,8 +23,7 @@ from scar_pulumi.deploy.aws import (
     declare_triggers,
     function_outputs,
 )
-from scar_pulumi.deploy.configuration import check_configuration
-from scar_pulumi.deploy.deployable import undeployable
+from scar_pulumi.deploy.checks import check_configuration, undeployable
 from scar_pulumi.deploy.oscar import DeclaredServices, with_local_storage
 from scar_pulumi.deploy.secrets import declare_storage_providers
 from scar_pulumi.fdl import Fdl, FdlError, load

@@ -14,7 +14,7 @@ from scar_foundation.directories import backend_directory, project_directory
 from scar_foundation.errors import InputError
 from scar_foundation.files import write_whole
 from scar_pulumi.cloud import is_local_stack
-from scar_pulumi.deploy.configuration import check_configuration
+from scar_pulumi.deploy.checks import check_configuration
 from scar_pulumi.engine.backend import FileBackend
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")

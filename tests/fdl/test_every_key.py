@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scar_pulumi.deploy.deployable import undeployable
+from scar_pulumi.deploy.checks import undeployable
 from scar_pulumi.fdl import Fdl, Reference, load, split_references
 
 Load = Callable[..., Fdl]

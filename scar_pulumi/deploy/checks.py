@@ -1,12 +1,15 @@
-"""The keys of the namespace `scar` in a stack's configuration, checked wherever a stack is operated on.
+"""What is checked wherever a stack is operated on: the keys of its namespace `scar`, and the file against the stack.
 
 The engine checks only keys of the project's own namespace: without this, a mistyped one of ours would do nothing.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from scar_foundation.errors import InputError
+from scar_pulumi.cloud import is_local_stack
+from scar_pulumi.fdl import Fdl, Problem
 
 KEYS = ("clusters", "deleteBuckets", "fdl", "overrides")
 _CLUSTER_KEYS = ("adopt", "auth_password", "auth_user", "deploy", "endpoint", "ssl_verify")
@@ -36,3 +39,8 @@ def check_clusters(stack: str, clusters: Any) -> None:
             set(settings) - {"deploy", "adopt"} or not isinstance(settings["deploy"], Mapping)
         ):
             raise InputError(f"{where}: 'deploy' is a map of an OscarCluster's arguments, and no endpoint goes with it")
+
+
+def undeployable(fdl: Fdl, stack: str) -> tuple[Problem, ...]:
+    """Return everything in the file that cannot be deployed to a stack, in its order; empty if all of it can."""
+    return () if is_local_stack(stack) else tuple(replace(problem, severity="error") for problem in fdl.elsewhere)
