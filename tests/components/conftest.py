@@ -1,3 +1,5 @@
 """Components run under Pulumi's mocks."""
 
-from tests.world.pulumi_mocks import recorder as recorder  # noqa: PLC0414 - the fixture
+from tests.world.pulumi_mocks import leftovers_collected, recorder
+
+__all__ = ["leftovers_collected", "recorder"]

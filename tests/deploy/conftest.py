@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.fdl.conftest import no_defaults_of_this_machine as no_defaults_of_this_machine  # noqa: PLC0414 - a fixture
-from tests.world.pulumi_mocks import recorder as recorder  # noqa: PLC0414 - likewise
+from tests.fdl.conftest import no_defaults_of_this_machine
+from tests.world.pulumi_mocks import leftovers_collected, recorder
+
+__all__ = ["leftovers_collected", "no_defaults_of_this_machine", "recorder"]
 
 
 class PreparedImage:
