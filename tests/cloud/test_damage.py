@@ -59,13 +59,14 @@ def test_what_is_written_in_part_is_written_again_to_the_end() -> None:
     assert file.content == b"0123456789"
 
 
-def test_a_silent_server_on_its_port_does_not_hold_up_the_start(own_cloud: FakeCloud) -> None:
+def test_a_silent_server_on_its_port_is_told_at_once(own_cloud: FakeCloud) -> None:
     port = own_cloud.start().port
     own_cloud.kill()
     with socket.create_server(("127.0.0.1", port)):
         started = time.monotonic()
         assert own_cloud.status() is None
-        assert own_cloud.start().port != port
+        with pytest.raises(LocalCloudError, match=f"port {port} is taken by another program"):
+            own_cloud.start()
         assert time.monotonic() - started < 9
 
 
