@@ -26,6 +26,7 @@ _NOISE = (
     re.compile(r"^using pulumi-(resource|language)-[\w-]+ from \$PATH at "),
     re.compile(r"^(update|preview|refresh|destroy) failed$"),
     re.compile(r"^Program exited with non-zero exit code: \d+$"),
+    re.compile(r"^Resource monitor has terminated, shutting down$"),
 )
 
 
