@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,8 @@ def build(python: str, *arguments: str, **environment: str) -> str:
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or ""
     known = {**os.environ, "UV": uv, **environment}
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, env=known)
+    if re.search(r"E: Version '.*' for '.*' was not found", done.stderr):
+        pytest.skip("Debian serves newer packages by now, and the cache has none of these: update bundling/pins.json")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
