@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from scar_pulumi.stand_ins.aws.inputs import did_you_mean
 from scar_pulumi.stand_ins.aws.model import ResourceType, mapping, string
-from scar_pulumi.stand_ins.aws.types import apigatewayv2, batch, cloudwatch, ec2, ecr, iam, lambda_, s3, sqs, ssm
+from scar_pulumi.stand_ins.aws.types import apigatewayv2, batch, cloudwatch, ec2, ecr, iam, lambda_, s3, sfn, sqs, ssm
 from scar_pulumi.stand_ins.plugin.failures import UnservedError
 
 
@@ -20,7 +20,7 @@ def _completed(type_: ResourceType) -> ResourceType:
     return replace(type_, properties={**type_.properties, **common})
 
 
-_SERVICES = (apigatewayv2, batch, cloudwatch, ec2, ecr, iam, lambda_, s3, sqs, ssm)
+_SERVICES = (apigatewayv2, batch, cloudwatch, ec2, ecr, iam, lambda_, s3, sfn, sqs, ssm)
 
 TYPES: Mapping[str, ResourceType] = {
     type_.token: _completed(type_)
