@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+import boto3
 import pytest
 
 from tests.supervisor.conftest import Launch
@@ -263,3 +264,56 @@ def test_of_three_hundred_events_none_is_lost_and_none_is_doubled(
         assert int(body(s3, name, f"out/{number}.size")) == len(contents(number))
     # What the supervisor can repeat by itself it does: Lambda's own repetitions are hardly needed.
     assert sent.total() <= EVENTS * 1.02
+
+
+def test_files_come_from_and_go_to_buckets_of_other_regions(
+    launch: Launch, s3_endpoint: str, credentials: dict[str, str]
+) -> None:
+    abroad = boto3.client(
+        "s3", endpoint_url=s3_endpoint, aws_access_key_id="a", aws_secret_access_key="b", region_name="eu-west-1"
+    )
+    place = {"LocationConstraint": "eu-west-1"}
+    abroad.create_bucket(Bucket="abroad", CreateBucketConfiguration=place)
+    abroad.put_object(Bucket="abroad", Key="in/x", Body=b"content")
+    with unreliable(s3_endpoint) as (endpoint, asked):
+        container = launch(
+            script=COPY,
+            environment={**credentials, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"},
+            configuration=to("abroad/out"),
+        )
+        assert not container.invoke(s3_event("abroad", "in/x")).failed
+        first = len(asked.requests)
+        assert not container.invoke(s3_event("abroad", "in/x")).failed
+    assert body(abroad, "abroad", "out/x") == b"content"
+    lookups = [headers for request, headers in zip(asked.requests, asked.headers, strict=True) if "HEAD" in request]
+    assert lookups, asked.requests
+    assert not any("Authorization" in headers or "X-Amz-Security-Token" in headers for headers in lookups)
+    assert asked.requests[first:] == ["GET /abroad/in/x", "PUT /abroad/out/x"], "the region is remembered"
+
+
+def test_a_bucket_of_another_region_that_is_not_there_is_named(
+    launch: Launch, s3_endpoint: str, credentials: dict[str, str]
+) -> None:
+    with unreliable(s3_endpoint) as (endpoint, faults):
+        faults.elsewhere = True
+        container = launch(script="echo ran", environment={**credentials, "AWS_ENDPOINT_URL": endpoint})
+        outcome = container.invoke(s3_event("nowhere", "x"))
+    assert outcome.document["errorType"] == "InputFailed"
+    assert "nowhere/x: cannot be downloaded" in outcome.message
+
+
+def test_a_session_token_stays_with_the_server_that_it_is_for(launch: Launch, s3: Any, s3_endpoint: str) -> None:
+    name = bucket(s3, "redirected")
+    s3.put_object(Bucket=name, Key="in/x", Body=b"content")
+    with unreliable(s3_endpoint) as (other, told), unreliable(s3_endpoint) as (endpoint, faults):
+        faults.moved_to = other
+        settings = {"access_key": "k", "secret_key": "s", "session_token": "token", "endpoint": endpoint}
+        configuration = {
+            "inputs": [{"storage_provider": "s3.other", "path": f"{name}/in"}],
+            "storage_providers": {"s3.other": settings},
+        }
+        container = launch(script='cat "$INPUT_FILE_PATH"', configuration=configuration)
+        assert container.output(s3_event(name, "in/x")) == "content"
+    assert "X-Amz-Security-Token=token" in faults.requests[0]
+    assert told.requests == [f"GET /{name}/in/x"]
+    assert not any("token" in f"{header} {value}".lower() for header, value in told.headers[0].items())

@@ -24,6 +24,8 @@ class Faults:
     foreign_tags: bool = False  # entity tags are no checksums, as with encryption by KMS
     break_off: int = 0  # so many downloads end in the middle
     refused: tuple[str, ...] = ()  # keys that nobody may write
+    elsewhere: bool = False  # buckets are in another region, which is not told
+    moved_to: str = ""  # the server that downloads are redirected to
     failing: float = 0.0  # this share of requests ends badly, in one of the ways below
     ways: Counter[str] = field(default_factory=Counter)  # in which, and how often
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 the same failures each time
@@ -75,6 +77,10 @@ class _Handler(QuietHandler):
             self._answer(int(way[:3]), {}, f"<Error><Code>{way[4:]}</Code></Error>".encode())
         elif way:
             self._answer(*self._real(body), whole=False)
+        elif self.faults.elsewhere:
+            self._answer(301, {}, b"<Error><Code>PermanentRedirect</Code></Error>")
+        elif self.faults.moved_to and self.command == "GET":
+            self._answer(307, {"Location": self.faults.moved_to + urlsplit(self.path).path}, b"")
         elif self.faults.unavailable:
             self.faults.unavailable -= 1
             self._answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")

@@ -3,14 +3,14 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import md5
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from supervisor import aws, http_client
@@ -19,6 +19,8 @@ from supervisor.storage import Settings
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Store
+
+_Result = TypeVar("_Result")
 
 _PART = 8 << 20  # bytes; the 10,000 parts that S3 allows make 80 GB, more than any /tmp holds
 _PARTS_AT_ONCE = 3
@@ -29,6 +31,7 @@ _SUMMED = 8 << 20
 _DOWNLOADS = 4
 _tags_are_no_sums: set[str] = set()  # buckets
 _making = Lock()
+_REGION_ATTEMPTS = 3
 _INTERRUPTIONS = 5  # how often an interrupted download is resumed
 # In details such as `message: "Connection refused"` and `InvalidCertificate(Other(OtherError(CaUsedAsEndEntity)))`.
 _CAUSE = re.compile(r'(?:error|message): "([^"]+)"|InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)')
@@ -41,6 +44,16 @@ class Place(NamedTuple):
     region: str
     keys: tuple[str, str, str] | None = None
     verify: bool = True
+
+    def in_region(self, region: str) -> "Place":
+        """Return the same place for a bucket of another region: at that region's endpoint, unless one is given."""
+        is_given = self.endpoint != aws.endpoint("s3", self.region)
+        return self._replace(region=region, endpoint=self.endpoint if is_given else aws.endpoint("s3", region))
+
+    @property
+    def tells_a_token(self) -> bool:
+        """Whether a session token of the settings goes along, which obstore would tell servers it is redirected to."""
+        return self.keys is not None and bool(self.keys[2])
 
 
 def own() -> "S3":
@@ -70,14 +83,18 @@ class S3:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._elsewhere: dict[str, Place] = {}  # by bucket
 
     def download(self, container: str, key: str, path: str) -> int:
         """Write the object to a file, and return its size in bytes. Raises InputFailed."""
         from obstore.exceptions import BaseError
 
-        try:
+        def fetch(place: Place) -> int:
             with Path(path).open("wb") as file:
-                return _Download(self._place, container, key, file).run()
+                return _Download(place, container, key, file).run()
+
+        try:
+            return self._in_its_region(container, fetch)
         except (BaseError, OSError) as error:  # a missing object is a FileNotFoundError of obstore
             raise InputFailed(f"{container}/{key}: cannot be downloaded: {_reason(error)}") from error
 
@@ -85,11 +102,46 @@ class S3:
         """Store the file as an object, in parts where it is large. Raises OutputFailed."""
         import obstore
 
-        try:
-            store, name = _located(self._place, container, key, OutputFailed)
+        def put(place: Place) -> None:
+            store, name = _located(place, container, key, OutputFailed)
             obstore.put(store, name, Path(path), chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+
+        try:
+            self._in_its_region(container, put)
         except (obstore.exceptions.BaseError, OSError) as error:
             raise OutputFailed(_reason(error)) from error
+
+    def _in_its_region(self, container: str, transfer: Callable[[Place], _Result]) -> _Result:
+        """Transfer where the bucket is: S3 tells its region to whoever asks in another one, and buckets stay there."""
+        from obstore.exceptions import BaseError
+
+        place = self._elsewhere.get(container, self._place)
+        try:
+            return transfer(place)
+        except BaseError as error:
+            region = _region_of(container, place) if _ELSEWHERE in str(error) else ""
+            if region in ("", place.region):
+                raise
+        self._elsewhere[container] = place.in_region(region)
+        return transfer(self._elsewhere[container])
+
+
+_ELSEWHERE = "redirect without LOCATION"
+"""What obstore says of S3's answer about a bucket of another region."""
+
+
+def _region_of(container: str, place: Place) -> str:
+    """Return the region of a bucket, which S3 tells without a signature; nothing where the server does not know it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+    """
+    try:
+        answer = http_client.call(
+            "HEAD", f"{place.endpoint}/{quote(container)}", verify=place.verify, attempts=_REGION_ATTEMPTS
+        )
+    except OSError:
+        return ""
+    return answer.headers.get("x-amz-bucket-region", "")
 
 
 class _Download:
@@ -98,6 +150,7 @@ class _Download:
     def __init__(self, place: Place, container: str, key: str, file: BinaryIO) -> None:
         self._name = f"{container}/{key}"
         self._container = container
+        self._place = place
         self._store, self._key = _located(place, container, key, InputFailed)
         self._file = file
         self._done = 0
@@ -128,6 +181,8 @@ class _Download:
     def _whole(self) -> int:
         from obstore.exceptions import BaseError, PreconditionError
 
+        if self._place.tells_a_token:
+            return self._signed()
         for attempts_left in reversed(range(_INTERRUPTIONS)):
             try:
                 self._rest()
@@ -139,6 +194,22 @@ class _Download:
             except BaseError:
                 if not self._done or not attempts_left:  # before the first byte, obstore has retried already
                     raise
+        return self._done
+
+    def _signed(self) -> int:
+        """Download with a signed URL, which no other server is told."""
+        import obstore
+
+        self._start_over()
+        url = obstore.sign(self._store, "GET", self._key, timedelta(minutes=15))
+        answer = http_client.download(url, self._file.name, {}, verify=self._place.verify)
+        if answer.status != 200:
+            raise OSError(f"status {answer.status}: {answer.body.decode('utf-8', 'replace')[:400]}")
+        self._tag = answer.headers.get("etag")
+        with open(self._file.name, "rb") as file:
+            while block := file.read(_BLOCK):
+                self._done += len(block)
+                self._sum.update(block)
         return self._done
 
     def _rest(self) -> None:
