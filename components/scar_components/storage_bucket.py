@@ -26,6 +26,8 @@ class StorageBucketArgs(TypedDict):
     """Tags of the bucket, set only if this stack created it. Default: none but the stack's own."""
     region: NotRequired[Optional[Input[str]]]
     """Region of the bucket. Default: the aws provider's."""
+    any_region: NotRequired[bool]
+    """Whether an existing bucket may be in any region, as one that functions only write to. Default: false."""
 
 
 class StorageBucketProvider(AwsResourceProvider):
@@ -34,16 +36,15 @@ class StorageBucketProvider(AwsResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Replace the bucket for a new name and change tags in place; the region of a bucket cannot change."""
         replaces = ["bucket"] if _olds.get("bucket") != _news.get("bucket") else []
-        changes = bool(replaces) or any(
-            (_olds.get(key) or {}) != (_news.get(key) or {}) for key in ("tags", "owner", "aws")
-        )
+        compared = ("tags", "owner", "aws", "any_region")
+        changes = bool(replaces) or any((_olds.get(key) or {}) != (_news.get(key) or {}) for key in compared)
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the bucket, or adopt the existing one."""
         bucket, s3 = props["bucket"], self._s3(props)
         found = self._look(props)
-        if found is not None:
+        if found is not None and not props.get("any_region"):
             _check_region(bucket, found, s3.meta.region_name)
         managed = found is None or _tags(s3, bucket).get(OWNER_TAG) == props["owner"]
         if found is None:
@@ -57,7 +58,9 @@ class StorageBucketProvider(AwsResourceProvider):
         return ReadResult(id_ if self._is_ours(props) else "", props)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Set the new tags of the bucket, if this stack created it."""
+        """Set the new tags of the bucket, if this stack created it; check its region if it starts functions now."""
+        if not _news.get("any_region") and (found := self._look(_news)):
+            _check_region(_id, found, self._s3(_news).meta.region_name)
         if _olds.get("managed"):
             _tag(self._s3(_news), _id, _olds, _news)
         return UpdateResult({**_news, "managed": _olds.get("managed")})
@@ -124,6 +127,7 @@ class StorageBucket(Resource, module="scar", name="StorageBucket"):
             "bucket": args["bucket"],
             "tags": provider.tags(args.get("tags")),
             "region": args.get("region") or provider.region,
+            "any_region": args.get("any_region", False),
             "aws": provider.settings,
             "owner": stack_identity(),
             "managed": None,
@@ -135,8 +139,8 @@ def _check_region(bucket: str, found: dict[str, Any], region: str | None) -> Non
     actual = found.get("BucketRegion") or region
     if actual != region:
         raise pulumi.RunError(
-            f"bucket {bucket}: is in {actual}, but its functions are in {region} and can use only buckets of their own "
-            "region; choose another bucket, or deploy the functions there (lambda.region)"
+            f"bucket {bucket}: is in {actual}, but a bucket starts functions of its own region only, and they are in "
+            f"{region}; choose another bucket, or deploy the functions there (lambda.region)"
         )
 
 

@@ -55,7 +55,8 @@ def _bucket_names(fdl: Fdl) -> list[str]:
 
 
 def _declare_bucket(fdl: Fdl, name: str) -> StorageBucket:
-    return StorageBucket(name, {"bucket": name, "region": _region_of_bucket(fdl, name)})
+    starts = any(_uses(function.input, name) for function in fdl.functions)
+    return StorageBucket(name, {"bucket": name, "region": _region_of_bucket(fdl, name), "any_region": not starts})
 
 
 def _region_of_bucket(fdl: Fdl, bucket: str) -> str | None:

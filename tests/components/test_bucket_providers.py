@@ -75,6 +75,25 @@ def test_a_bucket_of_somebody_else_is_adopted_untouched_and_never_deleted(s3: An
     s3.head_bucket(Bucket=name)
 
 
+def test_an_existing_bucket_of_another_region_is_written_to_but_starts_nothing(s3: Any, name: str) -> None:
+    AwsSession().client("s3", "eu-west-1").create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    provider = configured(StorageBucketProvider())
+    with pytest.raises(pulumi.RunError, match=f"bucket {name}: is in eu-west-1, .* they are in us-east-1"):
+        provider.create(bucket(name))
+    written = bucket(name, any_region=True)
+    created = provider.create(written)
+    assert created.outs
+    assert created.outs["managed"] is False
+    assert provider.read(name, created.outs).id == name
+    started = bucket(name, any_region=False)
+    assert provider.diff(name, created.outs, started).changes
+    with pytest.raises(pulumi.RunError, match="is in eu-west-1"):
+        provider.update(name, created.outs, started)
+    assert not provider.diff(name, bucket(name), started).changes, "states of earlier versions"
+
+
 def test_what_a_destroy_has_left_is_ours_again_with_the_tags_that_others_added(s3: Any, name: str) -> None:
     provider = configured(StorageBucketProvider())
     first = provider.create(bucket(name, tags={"team": "photos"}))

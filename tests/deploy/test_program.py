@@ -136,6 +136,8 @@ def test_a_bucket_is_in_the_region_of_the_functions_that_it_starts(recorder: Rec
     run_program(lambda: deploy(load(path)))
     regions = {name: recorder.inputs(name)["region"] for name in ("shared", "own")}
     assert regions == {"shared": "eu-west-1", "own": "us-east-1"}
+    anywhere = {name: recorder.inputs(name)["any_region"] for name in ("shared", "own")}
+    assert anywhere == {"shared": False, "own": True}
 
 
 @pytest.mark.usefixtures("prepared_images")
