@@ -23,7 +23,8 @@ class BaseImageArgs(TypedDict):
 
     image: NotRequired[str]
     """Base image: a registry reference, such as `debian:12` or `ghcr.io/owner/name@sha256:…`.
-    A tag is resolved in each preview; a digest pins the image."""
+    A tag is resolved in each preview; a digest pins the image. `scratch` is a base with nothing in it, which no
+    registry is asked for: for a static program as `script`."""
     image_file: NotRequired[str]
     """Base image: path of a `docker save` archive, an OCI image layout, or a directory with a Dockerfile, which needs
     docker or podman. Relative to the program's working directory."""

@@ -1,5 +1,6 @@
 """The whole local cloud, its own runner included: objects in, containers run, objects out."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from scar_components.images import plan_image, push
+from scar_foundation.aws_session import AwsSession
 from scar_pulumi.cloud import client
 from tests.cloud.runner import images
-from tests.world.fake_cloud import FakeCloud, wait_for
+from tests.world.fake_cloud import ROLE, FakeCloud, wait_for
 
 # Writes the event's object key and how it came to the bucket `outputs`, over plain HTTP.
 RUNTIME = b"""#!/bin/sh
@@ -92,6 +95,18 @@ def test_the_log_tells_of_an_event_for_which_no_container_could_be_started(real:
     real.function("damaged", layer=b"no layer at all", ImageConfig={"EntryPoint": ["/bin/runtime"]})
     real.client("lambda").invoke(FunctionName="damaged", InvocationType="Event", Payload=b"{}")
     wait_for(lambda: _lines(real, "damaged", "Error: "))
+
+
+def test_a_function_of_the_supervisor_alone_needs_no_base(real: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in real.environment().items():
+        monkeypatch.setenv(name, value)
+    repository = real.client("ecr").create_repository(repositoryName="alone")["repository"]["repositoryUri"]
+    plan = plan_image(image="scratch")
+    assert push(plan, repository, AwsSession()).bytes_sent < 15 << 20
+    code = {"ImageUri": f"{repository}@{plan.digest}"}
+    real.client("lambda").create_function(FunctionName="alone", Role=ROLE, PackageType="Image", Code=code, Timeout=60)
+    answer = real.client("lambda").invoke(FunctionName="alone", Payload=b"{}")
+    assert "there is nothing to run" in json.loads(answer["Payload"].read())["errorMessage"]
 
 
 def _outputs(cloud: FakeCloud) -> list[str]:

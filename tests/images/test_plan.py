@@ -83,6 +83,20 @@ def test_an_image_without_a_configuration_can_be_a_base(tmp_path: Path, bundler:
     assert json.loads(document) == {"Entrypoint": None, "Cmd": None, "User": "", "WorkingDir": "", "Env": []}
 
 
+def test_a_base_of_nothing_is_the_supervisor_and_the_function_alone(bundler: Path, script: Path) -> None:
+    plan = plan_image(image="scratch", script=str(script), bundle=bundler)
+    config = json.loads(plan.config)
+    assert (config["os"], config["architecture"]) == ("linux", "amd64")
+    assert config["config"]["Entrypoint"] == ["/opt/scar/lib/ld.so", "/opt/scar/bin/supervisor"]
+    assert config["rootfs"]["diff_ids"] == [layer.diff_id for layer in plan.layers]
+    assert len(plan.layers) == 2
+    assert set(layer_files(plan, 1)) == {
+        "opt/scar/function",
+        "opt/scar/function/image.json",
+        "opt/scar/function/script",
+    }
+
+
 def test_the_digest_is_the_same_from_other_directories_caches_and_layouts(
     tmp_path: Path, bundler: Path, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

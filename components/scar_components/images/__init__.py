@@ -5,10 +5,12 @@ repository hold it. In between, a plan travels from the Pulumi program to the pr
 """
 
 from scar_components.images.image import FileRange, ImageError, ImagePlan, Layer, RemoteBlob
+from scar_components.images.manifests import EMPTY
 from scar_components.images.plan import load_plan, plan_image, save_plan
 from scar_components.images.push import PushReport, is_pushed, load_blob, push
 
 __all__ = [
+    "EMPTY",
     "FileRange",
     "ImageError",
     "ImagePlan",

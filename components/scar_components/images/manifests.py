@@ -40,6 +40,17 @@ class Base:
     layers: tuple[Layer, ...]
 
 
+EMPTY = "scratch"
+"""The base with nothing in it. No registry has it; the name is reserved for it:
+https://docs.docker.com/build/building/base-images/#create-a-minimal-base-image-using-scratch"""
+
+
+def empty_base(architecture: str) -> Base:
+    """Return the base with nothing in it: an image that runs the supervisor's own parts, or a static program."""
+    rootfs: Document = {"type": "layers", "diff_ids": []}
+    return Base(f"image {EMPTY}", {"architecture": PLATFORMS[architecture], "os": "linux", "rootfs": rootfs}, ())
+
+
 def parse_document(where: str, name: str, data: bytes) -> Document:
     """Parse a JSON object of an image. Raises ImageError for anything else."""
     try:

@@ -25,7 +25,7 @@ from scar_components.images.image import (
 )
 from scar_components.images.layers import Progress, stored_gzip
 from scar_components.images.local_base import build_archive, has_dockerfile, read_archive
-from scar_components.images.manifests import PLATFORMS, Base, Document, check_limits
+from scar_components.images.manifests import EMPTY, PLATFORMS, Base, Document, check_limits, empty_base
 from scar_components.images.remote_base import read_remote
 from scar_components.images.supervisor_layer import bundle_script, supervisor
 from scar_foundation.aws_session import AwsSession
@@ -148,8 +148,9 @@ def plan_image(
 ) -> ImagePlan:
     """Plan a supervised image: the base's layers, the supervisor's and the function's.
 
-    `image` is a registry reference, `image_file` an archive, an OCI directory or a directory with a Dockerfile;
-    exactly one of them. `session` is the AWS session for bases in ECR, `bundle` another bundler than the packaged one.
+    `image` is a registry reference, or `EMPTY` for a base with nothing in it; `image_file` an archive, an OCI directory
+    or a directory with a Dockerfile; exactly one of them. `session` is the AWS session for bases in ECR, `bundle`
+    another bundler than the packaged one.
     `top` makes one more layer, an uncompressed tar, of the command line that starts the supervisor.
     Same input, same digest, on every machine with the same bundle. Raises ImageError for whatever would fail later.
     """
@@ -158,11 +159,12 @@ def plan_image(
     if (image is None) == (image_file is None):
         raise ImageError("image, image_file: exactly one of them names the base; give one")
     code = _read_script(script)
-    base = (
-        _read_file(image_file, architecture, progress)
-        if image_file is not None
-        else read_remote(str(image), architecture, session)
-    )
+    if image == EMPTY:
+        base = empty_base(architecture)
+    elif image is not None:
+        base = read_remote(image, architecture, session)
+    else:
+        base = _read_file(str(image_file), architecture, progress)
     check_limits(base)
     added = supervisor(bundle or bundle_script(), architecture, progress)
     tars = (function_layer(base.configuration, code), *((top(added.entrypoint),) if top else ()))
