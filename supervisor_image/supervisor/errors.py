@@ -1,17 +1,21 @@
 """Reasons for which an invocation fails; callers see the class name as the error type.
 
 SupervisorError
+├── BadPair                a MapReduce script printed a line that is no pair
+├── BadRecord              the input of a MapReduce run has a record that cannot be read
 ├── ConfigurationInvalid   the function's configuration cannot be used
 ├── DelegationFailed       the event could not be submitted to AWS Batch
 ├── EventInvalid           the event is malformed
 ├── EventNotQueued         the event could not be put into the function's queue
 ├── InputFailed            an input could not be staged
+│   └── InputChanged       the input of a MapReduce run was replaced while it was read
 ├── OutOfDisk              the disk is too small for the input, or for what the user's program wrote
 ├── OutputFailed           outputs could not be stored
 ├── ResponseTooLarge       the response is larger than an HTTP call can return
 ├── ScriptFailed           the user's program could not be started, or exited with an error
 │   └── OutOfMemory        the user's program needed more memory than the function has
-└── ScriptTimedOut         the user's program did not finish in time
+├── ScriptTimedOut         the user's program did not finish in time
+└── SumsDiffer             a MapReduce run has lost or doubled something, so that nothing of it is published
 """
 
 
@@ -21,6 +25,14 @@ SupervisorError
 
 class SupervisorError(Exception):
     """An invocation failed for a known reason, which the message gives."""
+
+
+class BadPair(SupervisorError):
+    """A MapReduce script printed a line that is no pair."""
+
+
+class BadRecord(SupervisorError):
+    """The input of a MapReduce run has a record that cannot be read."""
 
 
 class ConfigurationInvalid(SupervisorError):
@@ -45,6 +57,10 @@ class EventNotQueued(SupervisorError):
 
 class InputFailed(SupervisorError):
     """An input could not be staged."""
+
+
+class InputChanged(InputFailed):
+    """The input of a MapReduce run was replaced while it was read."""
 
 
 class OutOfDisk(SupervisorError):
@@ -79,3 +95,7 @@ class ScriptTimedOut(SupervisorError):
     """The user's program did not finish in time; `done` are the numbers of the inputs that were finished by then."""
 
     done: tuple[int, ...] = ()
+
+
+class SumsDiffer(SupervisorError):
+    """A MapReduce run has lost or doubled something, so that nothing of it is published."""

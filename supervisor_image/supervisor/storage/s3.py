@@ -85,6 +85,21 @@ class S3:
         self._place = place
         self._elsewhere: dict[str, Place] = {}  # by bucket
 
+    def located(self, container: str, key: str, failure: type[SupervisorError]) -> tuple["S3Store", str]:
+        """Return the store and the key within it that stand for the object; raise `failure` for an impossible key."""
+        return _located(self._place, container, key, failure)
+
+    def copier(self, source: str, container: str) -> "S3Store":
+        """Return a store that copies objects of the bucket `source` into another bucket of the same place.
+
+        The source of a copy is named by its bucket, the target by the request's URL.
+        """
+        return _store(self._place, container, "", source)
+
+    def is_beside(self, other: "S3") -> bool:
+        """Return whether one request can name buckets of both."""
+        return self._place == other._place
+
     def download(self, container: str, key: str, path: str) -> int:
         """Write the object to a file, and return its size in bytes. Raises InputFailed."""
         from obstore.exceptions import BaseError
@@ -96,7 +111,7 @@ class S3:
         try:
             return self._in_its_region(container, fetch)
         except (BaseError, OSError) as error:  # a missing object is a FileNotFoundError of obstore
-            raise InputFailed(f"{container}/{key}: cannot be downloaded: {_reason(error)}") from error
+            raise InputFailed(f"{container}/{key}: cannot be downloaded: {reason(error)}") from error
 
     def upload(self, path: str, container: str, key: str) -> None:
         """Store the file as an object, in parts where it is large. Raises OutputFailed."""
@@ -109,7 +124,7 @@ class S3:
         try:
             self._in_its_region(container, put)
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise OutputFailed(_reason(error)) from error
+            raise OutputFailed(reason(error)) from error
 
     def _in_its_region(self, container: str, transfer: Callable[[Place], _Result]) -> _Result:
         """Transfer where the bucket is: S3 tells its region to whoever asks in another one, and buckets stay there."""
@@ -252,13 +267,13 @@ def _located(place: Place, container: str, key: str, failure: type[SupervisorErr
 
 
 @lru_cache(maxsize=16)
-def _store(place: Place, container: str, path: str) -> "S3Store":
+def _store(place: Place, container: str, path: str, named: str = "") -> "S3Store":
     from obstore.store import S3Store
 
     http_client.provide_certificates()
     with _without_role(place):
         return S3Store(
-            container,
+            named or container,
             # "Virtual hosted" makes obstore use the URL as it is, with the bucket in it.
             config={
                 "endpoint": f"{place.endpoint}/{container}{path}",
@@ -305,7 +320,7 @@ def _without_role(place: Place) -> Iterator[None]:
                 os.environ["AWS_SESSION_TOKEN"] = token
 
 
-def _reason(error: object) -> str:
+def reason(error: object) -> str:
     """Return the first line of obstore's message, with the cause from the details that follow."""
     message, _, details = str(error).strip().partition("\n")
     cause = _CAUSE.search(details)
