@@ -28,6 +28,8 @@ _SERVICE = """\
   - cluster:
       name: service-{n}
       image: some/image
+      script: |
+        cat
       input: [{{storage_provider: minio, path: bucket-{n}/in, suffix: [.jpg]}}]
       output: [{{storage_provider: minio, path: bucket-{n}/out}}]
       environment: {{variables: {{KEY1: val1, KEY2: val2}}}}

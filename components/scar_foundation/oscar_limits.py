@@ -20,6 +20,8 @@ DEFAULT_MEMORY = "256Mi"
 DEFAULT_CPU = "0.2"
 LABEL_PATTERN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
+LABEL_NAME_PATTERN = r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+"""Likewise."""
 FLAG_KEYS = ("enable_gpu", "enable_sgx", "alpine", "image_prefetch", "file_stage_in")
 
 PORT = Range(0, 65_535)

@@ -157,9 +157,6 @@ def test_what_is_missing_or_wrong_is_told_before_anything_is_declared(
     configured(monkeypatch, mine={"endpint": "https://oscar.example.org"})
     with pytest.raises(pulumi.RunError, match=r"scar:clusters\.mine: endpint is unknown; use adopt, auth_password"):
         deploy(load(path))
-    path.write_text(FILE.replace("      script: second.sh\n", "", 1))
-    with pytest.raises(pulumi.RunError, match=r"video\.yaml:4:\d+ .*'script' is missing, which OSCAR needs"):
-        deploy(load(path))
     path.write_text(FILE)
     configured(monkeypatch, mine={"deploy": {}, "endpoint": "x"})
     with pytest.raises(pulumi.RunError, match="no endpoint goes with it"):

@@ -53,14 +53,13 @@ def test_network_file_system_and_references_reach_the_function(recorder: Recorde
 def test_what_only_local_stacks_accept_is_refused_with_its_place(
     recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path.write_text("functions: {oscar: [{c: {name: a, image_file: .}}]}\n")
+    path.write_text("functions: {oscar: [{c: {name: a, script: index.json, image_file: .}}]}\n")
     (path.parent / "index.json").touch()
     fdl = load(path)
     monkeypatch.setattr("pulumi.get_stack", lambda: "prod")
     with pytest.raises(pulumi.RunError) as error:
         deploy(fdl)
-    assert ":1:25 functions.oscar[0].c: 'script' is missing, which OSCAR needs" in str(error.value)
-    assert "functions.oscar[0].c.image_file: works on local stacks only" in str(error.value)
+    assert ":1:67 functions.oscar[0].c.image_file: works on local stacks only" in str(error.value)
     assert recorder.resources == {}
 
 

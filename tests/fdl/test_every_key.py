@@ -37,7 +37,7 @@ def test_services_are_what_oscar_takes_without_what_only_we_need() -> None:
     assert one.definition["cpu"] == "1.0"
     assert one.definition["environment"] == {
         "variables": {"SEND": "false", "PLACEHOLDER": "[your_key]"},
-        "secrets": {"PASSWORD": "hunter2"},
+        "secrets": {"PASSWORD": "hunter2", "refresh_token": "hunter4"},
     }
     assert one.definition["expose"]["api_port"] == [8080]
     assert one.definition["something_new"] == {"a": [1, 2.5, True, None]}
@@ -65,9 +65,11 @@ def test_a_file_of_functions_on_buckets_can_be_deployed(load_lambda: Load) -> No
 def test_only_local_stacks_take_images_of_services_from_files(tmp_path: Path) -> None:
     (tmp_path / "box").mkdir()
     (tmp_path / "box" / "index.json").touch()
+    (tmp_path / "s.sh").write_text("cat\n")
     file = tmp_path / "f.yaml"
     file.write_text(
-        "functions: {oscar: [{c: {name: a, image_file: box}}, {c: {name: b, image: x, image_file: box}}]}\n"
+        "functions: {oscar: [{c: {name: a, script: s.sh, image_file: box}},\n"
+        "{c: {name: b, script: s.sh, image: x, image_file: box}}]}\n"
     )
     fdl = load(file)
     assert [service.image_file for service in fdl.oscar] == [tmp_path / "box"] * 2

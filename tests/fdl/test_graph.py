@@ -23,6 +23,8 @@ functions:
   - home:
       name: split
       image: debian
+      script: |
+        cat
       input: [{storage_provider: minio, path: video/in}]
       output: [{storage_provider: s3.mine, path: scar/in/parts}]
 storage_providers: {s3: {mine: {access_key: a, secret_key: b}}}

@@ -7,9 +7,9 @@ from scar_pulumi.fdl import Fdl
 FILE = """\
 functions:
   oscar:
-  - c: {name: one, image: debian, input: [{storage_provider: minio, path: raw/in}],
+  - c: {name: one, image: debian, script: video.yaml, input: [{storage_provider: minio, path: raw/in}],
         output: [{storage_provider: minio, path: middle/in}]}
-  - c: {name: two, image: debian, input: [{storage_provider: minio, path: PATH}],
+  - c: {name: two, image: debian, script: video.yaml, input: [{storage_provider: minio, path: PATH}],
         output: [{storage_provider: minio, path: out/out}]}
 """
 

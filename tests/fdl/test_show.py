@@ -66,9 +66,22 @@ def test_what_is_shown_reads_back_as_the_same(tmp_path: Path, file: Path) -> Non
     assert one == other
 
 
+HUNTERS = ("hunter2", "hunter3", "hunter4")
+
+
 def test_secrets_are_masked_and_references_are_not() -> None:
     text = "\n".join(show(EVERYTHING).lines)
-    for secret in ("val1", "hunter2", "hunter3", "mpass", "awsuser", "mytoken", "12345", "auth_password: p "):
+    for secret in (
+        "val1",
+        "hunter2",
+        "hunter3",
+        "hunter4",
+        "mpass",
+        "awsuser",
+        "mytoken",
+        "12345",
+        "auth_password: p ",
+    ):
         assert secret not in text.replace("subnet-12345", "").replace("sg-12345678", "")
     assert "${config:token}" in text
     assert "${env:HOME}" in text
@@ -93,7 +106,8 @@ def test_an_existing_scar_cfg_is_the_lowest_layer(file: Path, scar_cfg: Path) ->
 
 def test_it_also_tells_how_a_cluster_is_reached(tmp_path: Path, scar_cfg: Path) -> None:
     path = tmp_path / "service.yaml"
-    path.write_text("functions: {oscar: [{my_oscar: {name: a, image: x}, other: {name: a, image: x}}]}\n")
+    service = "{name: a, script: service.yaml, image: x}"
+    path.write_text(f"functions: {{oscar: [{{my_oscar: {service}, other: {service}}}]}}\n")
     mine, other = load(path).oscar
     assert (mine.endpoint, mine.auth_password, mine.definition["memory"]) == ("https://oscar.example", "hunter2", "1Gi")
     assert (other.endpoint, other.definition["memory"]) == (None, "256Mi")

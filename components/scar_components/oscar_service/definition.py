@@ -15,7 +15,6 @@ from scar_foundation.oscar_limits import (
     EXPOSE_DEFAULTS,
     FLAG_KEYS,
     INPUT_STORAGE,
-    LABEL_PATTERN,
     PORT,
     QUANTITY_KEYS,
     QUANTITY_PATTERN,
@@ -24,6 +23,7 @@ from scar_foundation.oscar_limits import (
     SERVICE_NAME_CHARACTERS,
     SERVICE_NAME_PATTERN,
 )
+from scar_foundation.oscar_rules import NO_REFRESH_TOKEN, input_refusals, lacks_refresh_token, service_refusals
 
 MINIO = ("minio", "minio.default")
 """Names of the cluster's own MinIO."""
@@ -168,6 +168,13 @@ def shaped(definition: Mapping[str, Any], version: str) -> dict[str, Any]:
     if isinstance(done.get("expose"), Mapping):
         done["expose"] = dict(done["expose"]) if newer else _one_port(done["expose"], version)
     return _federated(done) if newer else _replicated(done)
+
+
+def check_version(definition: Mapping[str, Any], version: str) -> None:
+    """Check that a version takes a definition. Raises OscarError for what it lacks or requires."""
+    sent = shaped(definition, version)
+    if _mapping(sent.get("federation")).get("members") and lacks_refresh_token(definition):
+        raise OscarError(f"service {definition['name']}: federation: {'; '.join(NO_REFRESH_TOKEN)}")
 
 
 def _one_port(expose: Mapping[str, Any], version: str) -> dict[str, Any]:
@@ -323,23 +330,12 @@ def _places(definition: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _refused(definition: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield what OSCAR's server refuses only when a service is created or updated."""
-    if definition.get("script") in (None, ""):
-        yield "script", "is missing, and OSCAR requires one; name a script that runs for each event"
-    for bucket in buckets(definition, "input"):
-        if len([path for path in places(definition, "input") if path[1].partition("/")[0] == bucket]) > 1:
-            hint = "use one folder, or a bucket for each"
-            yield "input", f"two folders of the bucket '{bucket}' are read, and OSCAR creates it for one; {hint}"
-    for key, value in _mapping(definition.get("labels")).items():
-        if isinstance(value, str) and not re.fullmatch(LABEL_PATTERN, value):
-            hint = "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
-            yield f"labels.{key}", f"{value!r} is not a label that Kubernetes accepts; {hint}"
-    members = definition.get("replicas") or _mapping(definition.get("federation")).get("members")
-    secrets = _mapping(definition.get("environment")).get("secrets") or {}
-    if members and isinstance(secrets, Mapping) and "refresh_token" not in secrets:
-        yield "federation", "OSCAR requires the secret refresh_token; add it to environment.secrets"
-    if definition.get("isolation_level") == "USER" and definition.get("allowed_users") and buckets(definition, "input"):
-        hint = "leave out allowed_users, or use isolation_level SERVICE"
-        yield "isolation_level", f"OSCAR fails to update a service of USER with allowed_users and an input; {hint}"
+    own = [path.partition("/") for kind, path in places(definition, "input") if kind in MINIO]
+    for found in (
+        *service_refusals(definition),
+        *input_refusals(definition, [(bucket, folder) for bucket, _, folder in own]),
+    ):
+        yield found.key, f"{found.message}; {found.hint}"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

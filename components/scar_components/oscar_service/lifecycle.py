@@ -6,6 +6,7 @@ from typing import Any
 from scar_components.oscar_api import OscarApi, OscarError, OscarUnreachable
 from scar_components.oscar_service.definition import (
     buckets,
+    check_version,
     differences,
     is_exposed,
     places,
@@ -30,7 +31,12 @@ _NO_SCRIPT = "#!/bin/sh\n"
 
 
 def sent_form(definition: Mapping[str, Any], version: str, owner: str) -> dict[str, Any]:
-    """Return what is sent: the definition as the version takes it, marked with the stack."""
+    """Return what is sent: the definition as the version takes it, marked with the stack.
+
+    Raises:
+        OscarError: That version does not take it.
+    """
+    check_version(definition, version)
     shape = shaped(definition, version)
     return {**shape, "annotations": {**(shape.get("annotations") or {}), MARK: owner}, "owner": ADMINISTRATOR}
 

@@ -25,6 +25,7 @@ from scar_components.oscar_api import OscarAccess, OscarApi, OscarError, OscarUn
 from scar_components.oscar_service.definition import (
     ServiceStorage,
     buckets,
+    check_version,
     completed,
     is_exposed,
     marked,
@@ -202,6 +203,8 @@ class RegisteredServiceProvider(StatelessProvider):
         OSCAR never updates MinIO's events of the old input. Of a service with an HTTP interface it updates a part.
         """
         new = whole(_news["definition"])
+        if _is_known(new):
+            check_version(new, _olds["version"])
         replaces = ["endpoint"] if _is_on_another_cluster(_olds, _news) else []
         if _is_known(new) and self._is_replaced(_olds, _news):
             if not replaces:

@@ -18,7 +18,7 @@ from scar_pulumi.fdl.rules.functions import (
     settings_agree,
     variables_have_names,
 )
-from scar_pulumi.fdl.rules.oscar import buckets_start_one_service, services_fit
+from scar_pulumi.fdl.rules.oscar import buckets_start_one_service, inputs_fit_their_service, services_fit
 from scar_pulumi.fdl.rules.quotas import quotas_are_kept
 from scar_pulumi.fdl.rules.storage import files_exist, providers_are_complete, references_exist, storage_is_known
 
@@ -42,6 +42,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     quotas_are_kept,
     endpoints_agree,
     references_exist,
+    inputs_fit_their_service,
     buckets_start_one_service,
     costs_are_meant,
     results_are_kept,

@@ -1,8 +1,10 @@
 """Rules about services on OSCAR clusters."""
 
+from collections import defaultdict
 from typing import Any
 
-from scar_pulumi.fdl.document import Document, ServiceValues
+from scar_foundation.oscar_rules import NO_REFRESH_TOKEN, Refusal, input_refusals, lacks_refresh_token, service_refusals
+from scar_pulumi.fdl.document import Document, Link, ServiceValues
 
 
 def services_fit(document: Document) -> None:
@@ -17,22 +19,61 @@ def services_fit(document: Document) -> None:
             document.error(path, message, "give each service its own name")
         for section in ("expose", "synchronous"):
             _scale(document, f"{service.path}.{section}", service.values.get(section, {}))
-        _needs_a_cluster_has(document, service)
+        _image(document, service)
+        _what_oscar_refuses(document, service)
         _volume(document, service)
         _members(document, service)
         if service.values.get("visibility") == "restricted" and not service.values.get("allowed_users"):
             document.warning(f"{service.path}.visibility", "nobody can use the service", "list 'allowed_users'")
 
 
-def _needs_a_cluster_has(document: Document, service: ServiceValues) -> None:
-    """Report what the local cloud does without: it reads images from files, and runs what an image itself starts."""
+def _image(document: Document, service: ServiceValues) -> None:
+    """Report an image that only the local cloud can read: from a file."""
     if service.values.get("image_file") and not service.values.get("image"):
         message = "works on local stacks only: a cluster pulls its images from a registry"
         hint = "push the image, and give its reference as 'image' beside it"
         document.elsewhere(f"{service.path}.image_file", message, hint)
-    if not service.values.get("script") and not document.given(f"{service.path}.script"):
-        hint = "name the script that runs for each event; only local stacks need none"
-        document.elsewhere(service.path, "'script' is missing, which OSCAR needs", hint)
+
+
+def _what_oscar_refuses(document: Document, service: ServiceValues) -> None:
+    for found in service_refusals(service.values):
+        # A script that was given and is wrong has been reported, and is missing from the values.
+        if found.key != "script" or "script" in service.values or not document.given(f"{service.path}.script"):
+            _refused(document, service, found)
+    if service.values.get("replicas") and lacks_refresh_token(service.values):
+        document.warning(f"{service.path}.replicas", *NO_REFRESH_TOKEN)
+
+
+def _refused(document: Document, service: ServiceValues, found: Refusal) -> None:
+    path = f"{service.path}.{found.key}"
+    if document.given(path):
+        document.error(path, found.message, found.hint)
+    else:
+        document.error(service.path, f"'{found.key}' {found.message}", found.hint)
+
+
+def inputs_fit_their_service(document: Document) -> None:
+    """Check that OSCAR can create a service's input buckets, and say what it does not do with inputs."""
+    own: dict[str, list[tuple[ServiceValues, Link]]] = defaultdict(list)
+    for link in document.inputs:
+        if isinstance(link.owner, ServiceValues) and link.store.startswith("minio of"):
+            own[link.owner.path].append((link.owner, link))
+        if isinstance(link.owner, ServiceValues):
+            _filters(document, link)
+    for links in own.values():
+        service = links[0][0]
+        folders = [(link.place.bucket, link.place.path) for _, link in links]
+        for found in input_refusals(service.values, folders):
+            _refused(document, service, found)
+
+
+def _filters(document: Document, link: Link) -> None:
+    for key in ("prefix", "suffix"):
+        if getattr(link.place, key):
+            message = "OSCAR starts a service for every new file of the folder"
+            document.warning(
+                f"{link.path}.{key}", message, "let the script leave out files, or use a folder for each kind"
+            )
 
 
 def buckets_start_one_service(document: Document) -> None:

@@ -154,7 +154,7 @@ SERVICE = Section(
         ),
         "script": Key(
             "Script that runs for each event: a file, or the script itself as block text.",
-            replace(SCRIPT, rules=(), optional=True),
+            replace(SCRIPT, rules=()),
         ),
         "memory": Key("Memory of the service's container.", _MEMORY, default=limits.DEFAULT_MEMORY),
         "cpu": Key("CPU of the service's container.", _CPU, default=limits.DEFAULT_CPU),

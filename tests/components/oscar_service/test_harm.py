@@ -269,15 +269,15 @@ def test_what_the_server_refuses_is_told_before_anything_changes() -> None:
         {
             "image": "debian:12",
             "labels": {"a": "b c", "fine": "b_c"},
-            "replicas": [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}],
+            "federation": {"members": [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]},
             "isolation_level": "user",
             "allowed_users": ["a@egi.eu"],
         },
     )
     assert [mistake.split(";")[0] for mistake in mistakes(definition)] == [
         "script: is missing, and OSCAR requires one",
-        "input: two folders of the bucket 'photos' are read, and OSCAR creates it for one",
         "labels.a: 'b c' is not a label that Kubernetes accepts",
-        "federation: OSCAR requires the secret refresh_token",
+        "federation: OSCAR 4.1 requires the secret refresh_token",
+        "input: two folders of the bucket 'photos' are read, and OSCAR creates it for one",
         "isolation_level: OSCAR fails to update a service of USER with allowed_users and an input",
     ]

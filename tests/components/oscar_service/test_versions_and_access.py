@@ -63,10 +63,13 @@ def test_up_destroy_up_and_two_steps_in_one_bucket_work_on_both_versions(
 def test_version_4_1_has_federations(provider: RegisteredServiceProvider, server: Server, cluster: Cluster) -> None:
     members = [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]
     more: dict[str, Any] = {"replicas": members, "rescheduler_threshold": 30, "environment": SECRET}
-    provider.create(properties(server, "plants", "photos/in", **more))
+    made = provider.create(properties(server, "plants", "photos/in", **more)).outs or {}
     federation = cluster.services["plants"]["federation"]
     expected = {"group_id": "plants", "topology": "star", "members": members, "rescheduler_threshold": 30}
     assert federation == expected
+    unsigned = properties(server, "plants", "photos/in", **{**more, "environment": {}})
+    with pytest.raises(OscarError, match=r"federation: OSCAR 4\.1 requires the secret refresh_token; add it to"):
+        provider.diff("plants", made, unsigned)
 
 
 def test_the_server_is_as_strict_as_the_real_one(cluster: Cluster) -> None:
