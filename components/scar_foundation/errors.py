@@ -6,6 +6,7 @@
     ├── EngineError         the Pulumi engine is missing or has failed
     ├── LocalCloudError     the local cloud cannot start or has failed
     ├── InvocationError     a function was called and failed
+    ├── ArchiveError        an image's archive cannot be decompressed (scar_foundation.archives)
     ├── NoAnswer            a server did not answer (scar_foundation.http)
     ├── ImageError          an image cannot be read, made or pushed (scar_components.images)
     └── OscarError          an OSCAR cluster refuses a request (scar_components.oscar_api)

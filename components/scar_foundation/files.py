@@ -44,6 +44,12 @@ def write_first(path: Path, content: str) -> None:
             path.hardlink_to(made)  # fails, rather than replaces, when another process was first
 
 
+def file_stamp(path: Path) -> str:
+    """Return a text that changes with a file's content, without reading the file."""
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+
+
 def mark_used(path: Path) -> bool:
     """Return whether a cached file exists; if so, it counts as used now."""
     try:

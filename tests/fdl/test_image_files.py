@@ -1,8 +1,10 @@
 """Image files are looked at before anything is deployed."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from scar_pulumi.fdl import Fdl, FdlError
+from tests.images import images
 
 LAMBDA = "functions:\n  aws:\n  - lambda:\n      name: a\n      container: {image_file: image.tar}\n"
 
@@ -45,29 +48,69 @@ def test_a_file_of_a_long_path_is_told_by_its_name(mistakes: Callable[[str], lis
     assert "/images/image.tar' does not exist" in said
 
 
-@pytest.mark.parametrize(("architecture", "said"), [("amd64", []), ("arm64", ["is for arm64"]), ("s390x", [])])
-def test_an_archive_for_another_architecture_is_told(
-    tmp_path: Path, load_text: Callable[[str], Fdl], architecture: str, said: list[str]
-) -> None:
-    with tarfile.open(tmp_path / "image.tar", "w") as tar:
-        files = {"manifest.json": [{"Config": "c.json", "Layers": []}], "c.json": {"architecture": architecture}}
-        for name, document in files.items():
-            content = json.dumps(document).encode()
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
+FORMS: dict[str, Callable[[Path, str], object]] = {
+    "docker save, old": lambda path, name: images.docker_old(path, architecture=name),
+    "docker save, new": lambda path, name: images.docker_new(path, architecture=name),
+    "OCI archive": lambda path, name: path.write_bytes(images.tar(images.oci_files(architecture=name))),
+    "OCI directory": lambda path, name: images.oci_directory(path, images.oci_files(architecture=name)),
+    "gzip": lambda path, name: path.write_bytes(gzip.compress(docker(path, name))),
+    "xz": lambda path, name: path.write_bytes(lzma.compress(docker(path, name))),
+    "bzip2": lambda path, name: path.write_bytes(bz2.compress(docker(path, name))),
+    "OCI archive, gzip": lambda path, name: path.write_bytes(
+        gzip.compress(images.tar(images.oci_files(architecture=name)))
+    ),
+}
+
+
+def docker(path: Path, architecture: str) -> bytes:
+    return images.docker_old(path, architecture=architecture).read_bytes()
+
+
+def refusals(load_text: Callable[[str], Fdl], text: str) -> list[str]:
     try:
-        problems = load_text(LAMBDA).warnings
+        load_text(text)
     except FdlError as error:
-        problems = error.problems
-    assert [one in problem.message for one, problem in zip(said, problems, strict=True)] == [True] * len(said)
+        return [problem.message for problem in error.problems]
+    return []
 
 
-@pytest.mark.parametrize("compression", ["zstd", "gzip"])
-def test_compressed_archives_are_read_when_they_are_deployed(
-    tmp_path: Path, load_text: Callable[[str], Fdl], compression: str
+@pytest.mark.parametrize("architecture", ["amd64", "arm64", "s390x"])
+@pytest.mark.parametrize("form", FORMS)
+def test_an_image_for_another_architecture_is_told_whatever_its_form(
+    tmp_path: Path, load_text: Callable[[str], Fdl], form: str, architecture: str
 ) -> None:
-    file = archive(tmp_path / "plain.tar")
-    content = gzip.compress(file.read_bytes()) if compression == "gzip" else b"\x28\xb5\x2f\xfd..."
-    (tmp_path / "image.tar").write_bytes(content)
-    assert load_text(LAMBDA).warnings == ()
+    FORMS[form](tmp_path / "image.tar", architecture)
+    for name, platform in (("x86_64", "amd64"), ("arm64", "arm64")):
+        said = [f"'image.tar' is for {architecture}, and the function for {name}"]
+        found = refusals(load_text, LAMBDA + f"      architectures: [{name}]\n")
+        assert found == ([] if platform == architecture else said)
+
+
+def test_the_way_out_of_a_wrong_architecture_is_told(tmp_path: Path, mistakes: Callable[[str], list[str]]) -> None:
+    docker(tmp_path / "image.tar", "arm64")
+    (said,) = mistakes(LAMBDA)
+    assert said.endswith("; set lambda.architectures to [arm64], or use another image")
+
+
+def test_an_index_with_the_right_architecture_among_others_is_taken(
+    tmp_path: Path, load_text: Callable[[str], Fdl]
+) -> None:
+    platforms = [{"platform": {"architecture": name}, "digest": "sha256:0"} for name in ("arm64", "amd64")]
+    images.oci_directory(tmp_path / "image.tar", {"index.json": json.dumps({"manifests": platforms}).encode()})
+    assert refusals(load_text, LAMBDA) == []
+
+
+def test_a_compressed_archive_that_is_cut_off_is_told(tmp_path: Path, mistakes: Callable[[str], list[str]]) -> None:
+    content = gzip.compress(docker(tmp_path / "whole.tar", "amd64"))
+    (tmp_path / "image.tar").write_bytes(content[: len(content) // 2])
+    (said,) = mistakes(LAMBDA)
+    assert "functions.aws[0].lambda.container.image_file: cannot be decompressed (" in said
+    assert said.endswith("; write or download it again")
+
+
+@pytest.mark.parametrize("content", [b'{"not": "a list"}', b"[]", b"[{}]", b"not JSON", b'[{"Config": "gone.json"}]'])
+def test_an_image_that_cannot_be_understood_is_told_when_it_is_deployed(
+    tmp_path: Path, load_text: Callable[[str], Fdl], content: bytes
+) -> None:
+    (tmp_path / "image.tar").write_bytes(images.tar({"manifest.json": content}))
+    assert refusals(load_text, LAMBDA) == []

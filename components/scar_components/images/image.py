@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scar_foundation.errors import ScarError
+from scar_foundation.files import file_stamp
 from scar_foundation.loopback import is_loopback_url
 
 
@@ -24,12 +25,6 @@ LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 def sha256(data: bytes) -> str:
     """Return the digest of some bytes as registries write it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def file_stamp(path: Path) -> str:
-    """Return a text that changes with a file's content, without reading the file."""
-    status = path.stat()
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
 @dataclass(frozen=True)

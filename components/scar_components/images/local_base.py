@@ -1,23 +1,17 @@
 """Base images on disk: `docker save` archives, OCI layouts, and directories with a Dockerfile."""
 
-import bz2
-import gzip
 import hashlib
 import json
-import lzma
 import os
 import posixpath
 import shutil
 import subprocess
 import tarfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Protocol
 
-from scar_components.images.image import FileRange, ImageError, Layer, file_stamp, sha256
+from scar_components.images.image import FileRange, ImageError, Layer, sha256
 from scar_components.images.layers import Progress, gzip_layer
 from scar_components.images.manifests import (
     PLATFORMS,
@@ -30,8 +24,9 @@ from scar_components.images.manifests import (
     is_index,
     parse_document,
 )
+from scar_foundation.archives import ArchiveError, uncompressed
 from scar_foundation.directories import image_cache, lock_file
-from scar_foundation.files import mark_used, remove_unused, written
+from scar_foundation.files import file_stamp, mark_used, remove_unused
 from scar_foundation.limits import MANIFEST_BYTES
 from scar_foundation.locks import exclusive
 
@@ -78,7 +73,10 @@ class TarTree:
 
     def __init__(self, path: Path, progress: Progress = lambda _: None) -> None:
         self.path = path
-        self._file = _uncompressed(path, progress)
+        try:
+            self._file = uncompressed(path, progress)
+        except ArchiveError as error:
+            raise ImageError(str(error)) from None
         self._stamp = file_stamp(self._file)
         self.members = _members(path, self._file)
 
@@ -95,48 +93,6 @@ class TarTree:
         return FileRange(self._file, member.offset_data, member.size, self._stamp)
 
 
-def _uncompressed(path: Path, progress: Progress) -> Path:
-    """Return an archive without its compression: itself, or its content in the cache."""
-    with path.open("rb") as file:
-        magic = file.read(6)
-    name = next((name for name, start in _COMPRESSIONS.items() if magic.startswith(start)), None)
-    if name is None:
-        return path
-    identity = hashlib.sha256(f"{path.absolute()}:{file_stamp(path)}".encode()).hexdigest()
-    found = image_cache("archives") / f"{identity}.tar"
-    with exclusive(lock_file(found)):
-        if not mark_used(found):
-            remove_unused(found.parent)
-            progress(f"{path}: decompressing it")
-            try:
-                with written(found) as target, _opened(path, name) as source:
-                    shutil.copyfileobj(source, target, 1 << 20)
-            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-                raise ImageError(f"{path}: cannot be decompressed ({error}); write or download it again") from None
-    return found
-
-
-@contextmanager
-def _opened(path: Path, compression: str) -> Iterator[IO[bytes]]:
-    opened: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
-        "gzip": gzip.GzipFile,
-        "xz": lzma.LZMAFile,
-        "bzip2": bz2.BZ2File,
-    }
-    if compression in opened:
-        with opened[compression](path) as file:
-            yield file
-        return
-    program = shutil.which("zstd")
-    if program is None:
-        raise ImageError(f"{path}: is compressed with zstd, which is not on PATH; install it, or compress with gzip")
-    with subprocess.Popen([program, "-dcq", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        yield process.stdout
-    if process.returncode:
-        raise EOFError("zstd refuses it")
-
-
 def _members(path: Path, file: Path) -> dict[str, tarfile.TarInfo]:
     try:
         with tarfile.open(file, "r:") as archive:
@@ -145,9 +101,6 @@ def _members(path: Path, file: Path) -> dict[str, tarfile.TarInfo]:
         if "unexpected end" in str(error):
             raise ImageError(f"{path}: is truncated; write or download it again") from None
         raise ImageError(f"{path}: is not a tar archive; make one with docker save -o FILE IMAGE") from None
-
-
-_COMPRESSIONS = {"gzip": b"\x1f\x8b", "xz": b"\xfd7zXZ", "zstd": b"\x28\xb5\x2f\xfd", "bzip2": b"BZh"}
 
 
 _FILES = ("Dockerfile", "Containerfile")

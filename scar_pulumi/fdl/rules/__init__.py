@@ -9,7 +9,9 @@ from scar_pulumi.fdl.rules.events import (
     no_event_loops,
     notifications_are_accepted,
     results_are_kept,
+    results_of_each_input_are_kept,
 )
+from scar_pulumi.fdl.rules.files import files_exist
 from scar_pulumi.fdl.rules.functions import (
     batch_can_run,
     environment_fits,
@@ -20,7 +22,7 @@ from scar_pulumi.fdl.rules.functions import (
 )
 from scar_pulumi.fdl.rules.oscar import buckets_start_one_service, inputs_fit_their_service, services_fit
 from scar_pulumi.fdl.rules.quotas import quotas_are_kept
-from scar_pulumi.fdl.rules.storage import files_exist, providers_are_complete, references_exist, storage_is_known
+from scar_pulumi.fdl.rules.storage import providers_are_complete, references_exist, storage_is_known
 
 # In this order: storage_is_known finds the links that the next ones read.
 RULES: tuple[Callable[[Document], None], ...] = (
@@ -46,4 +48,5 @@ RULES: tuple[Callable[[Document], None], ...] = (
     buckets_start_one_service,
     costs_are_meant,
     results_are_kept,
+    results_of_each_input_are_kept,
 )

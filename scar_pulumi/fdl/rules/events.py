@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filter
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import NamedTuple
 
 from scar_foundation.limits import S3_NOTIFICATIONS
@@ -129,6 +130,32 @@ def results_are_kept(document: Document) -> None:
                 f"'{first.owner.name}' also writes to '{link.place}': files with the same name overwrite each other"
             )
             document.warning(f"{link.path}.path", message, "give each its own folder")
+
+
+def results_of_each_input_are_kept(document: Document) -> None:
+    """Warn where one function writes the results of several places to one: files there may have the same name."""
+    for owner in document.owners():
+        inputs = [link for link in document.inputs if link.owner.path == owner.path]
+        outputs = [link for link in document.outputs if link.owner.path == owner.path and not link.place.per_request]
+        pairs = combinations(inputs, 2) if outputs else ()
+        meeting = next((pair for pair in pairs if _may_have_one_name(*pair)), None)
+        if meeting is None:
+            continue
+        first, second = meeting
+        message = (
+            f"results for files of the same name in '{first.place}' and '{second.place}' may overwrite each other in "
+            f"'{outputs[0].place}'"
+        )
+        document.warning(f"{second.path}.path", message, "set 'per_request: true' on the output")
+
+
+def _may_have_one_name(one: Link, other: Link) -> bool:
+    """Return whether two inputs may have files of the same name in different folders."""
+    names = [
+        [Filter(start, end) for start in link.place.prefix or ("",) for end in link.place.suffix or ("",)]
+        for link in (one, other)
+    ]
+    return str(one.place) != str(other.place) and any(left.meets(right) for left in names[0] for right in names[1])
 
 
 def _edges(document: Document, *, allowed: bool = False) -> _Edges:

@@ -1,12 +1,8 @@
-"""Rules about files and storage: files on this machine exist, providers are known and complete, paths name buckets."""
+"""Rules about storage: providers are known and complete, paths name buckets."""
 
-import json
 import os
-import re
-import tarfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from scar_foundation.oscar_limits import INPUT_STORAGE
 from scar_pulumi.fdl.document import (
@@ -21,135 +17,8 @@ from scar_pulumi.fdl.document import (
     storage_path,
 )
 from scar_pulumi.fdl.model import StoragePath
-from scar_pulumi.fdl.problems import closest, join, quoted, quoted_path
+from scar_pulumi.fdl.problems import closest, join, quoted
 from scar_pulumi.fdl.tables.storage import STORAGE_TYPES
-
-_MOST_NEIGHBOURS = 1000
-_OF_IMAGE_DIRECTORIES = ("manifest.json", "index.json", "Dockerfile", "Containerfile")
-
-
-def files_exist(document: Document) -> None:
-    """Check that scripts are readable files, and images archives or directories."""
-    for function in document.functions():
-        script, image = function.settings.get("init_script"), function.container.get("image_file")
-        if script is not None:
-            _check_script(document, f"{function.path}.lambda.init_script", script)
-        if image is not None:
-            _check_image(document, f"{function.path}.lambda.container.image_file", image)
-    for service in document.services():
-        if (script := service.values.get("script")) is not None:
-            _check_script(document, f"{service.path}.script", script)
-        if (image := service.values.get("image_file")) is not None:
-            _check_image(document, f"{service.path}.image_file", image)
-
-
-def _check_script(document: Document, path: str, text: str) -> None:
-    if "\n" in text:  # the script itself
-        return
-    file = _find(document, path, text)
-    if file is None:
-        return
-    if not file.is_file():
-        document.error(path, f"{quoted_path(text)} is not a file", "name the script itself")
-        return
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(4096)
-    except OSError as error:
-        document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
-        return
-    # For services, the line ends are corrected on the way.
-    if b"\r\n" in start and _shell_runs(start) and path.startswith("functions.aws"):
-        message = f"{quoted_path(text)} has Windows line endings, which a shell takes for a part of each command"
-        document.warning(path, message, "convert it, for example with dos2unix")
-
-
-def _shell_runs(script: bytes) -> bool:
-    """Return whether a shell runs a script, as it does without a first line that names an interpreter."""
-    line = script.splitlines()[0]
-    return not line.startswith(b"#!") or re.search(rb"\b(?:a|ba|da|k|z)?sh\b", line) is not None
-
-
-def _check_image(document: Document, path: str, text: str) -> None:
-    """Check that a file can be an image at all; its content is read when it is deployed."""
-    file = _find(document, path, text)
-    if file is None:
-        return
-    if file.is_dir():
-        if not any((file / name).is_file() for name in _OF_IMAGE_DIRECTORIES):
-            names = ", ".join(_OF_IMAGE_DIRECTORIES)
-            document.error(
-                path, f"{quoted_path(text)} is not an image: it has none of {names}", "name the image itself"
-            )
-        return
-    try:
-        with file.open("rb") as stream:
-            archive = stream.read(4) == _ZSTD or tarfile.is_tarfile(file)
-    except OSError as error:
-        document.error(path, f"{quoted_path(text)} cannot be read: {error.strerror}")
-        return
-    if not archive:
-        document.error(path, f"{quoted_path(text)} is not a tar archive", "make one with docker save -o FILE IMAGE")
-    elif _is_truncated(file):
-        document.error(path, f"{quoted_path(text)} is truncated", "write or download it again")
-    else:
-        _check_architecture(document, path, text, file)
-
-
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_PLATFORMS = {"amd64": "x86_64", "arm64": "arm64"}
-
-
-def _check_architecture(document: Document, path: str, text: str, file: Path) -> None:
-    """Check that an uncompressed archive of `docker save` is for the function's architecture."""
-    function = next((one for one in document.functions() if path.startswith(f"{one.path}.")), None)
-    found, wanted = _architecture(file), function and (function.settings.get("architectures") or [None])[0]
-    if function is None or found not in _PLATFORMS or wanted is None or _PLATFORMS[found] == wanted:
-        return
-    message = f"{quoted_path(text)} is for {found}, and the function is for {wanted}"
-    document.error(path, message, f"set lambda.architectures to [{_PLATFORMS[found]}], or use another image")
-
-
-def _architecture(file: Path) -> str | None:
-    """Return the architecture that the archive's only image names, or None; layers are not read."""
-    try:
-        with tarfile.open(file, "r:") as archive:
-            (image,) = json.load(cast(IO[bytes], archive.extractfile("manifest.json")))
-            return str(json.load(cast(IO[bytes], archive.extractfile(image["Config"])))["architecture"])
-    except (tarfile.TarError, ValueError, LookupError, TypeError, AttributeError):
-        return None  # whatever else it is, it is told when it is read
-
-
-def _is_truncated(file: Path) -> bool:
-    """Return whether the last file in an archive ends before its end; only headers are read."""
-    try:
-        with tarfile.open(file, "r:") as archive:
-            return any(False for _ in archive)
-    except tarfile.ReadError as error:  # of a compressed one, too, which is told when it is read
-        return "unexpected end" in str(error)
-
-
-def _find(document: Document, path: str, text: str) -> Path | None:
-    file = document.absolute(text)
-    try:
-        if file.exists():
-            return file
-    except (OSError, ValueError) as error:
-        document.error(path, f"{quoted_path(text)} cannot be found: {error}")
-        return None
-    document.error(path, f"{quoted_path(text)} does not exist in {file.parent}", _neighbour(file))
-    return None
-
-
-def _neighbour(file: Path) -> str:
-    try:
-        with os.scandir(file.parent) as entries:
-            names = [entry.name for _, entry in zip(range(_MOST_NEIGHBOURS), entries, strict=False)]
-    except OSError:
-        names = []
-    match = closest(file.name, names)
-    return f"did you mean {match}?" if match else "paths are relative to the directory of the FDL file"
-
 
 _OWN = Provider("s3", "default")
 _CLUSTERS_OWN = Provider("minio", "default")
