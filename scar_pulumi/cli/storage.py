@@ -39,6 +39,8 @@ def put(console: Console, deployments: Deployments, place: str, files: tuple[Pat
     location = Location.parse(place)
     uploads = plan_uploads(location, files)
     s3 = deployments.storage(location)
+    for warning in deployments.upload_warnings(location, [item.key for item in uploads]):
+        console.warn(printable(warning))
     objects_put = []
     task = f"uploading {count(len(uploads), 'file')}"
     with about(f"bucket {location.container}"), console.progress(task) as progress:

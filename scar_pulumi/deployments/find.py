@@ -1,6 +1,6 @@
 """`Deployments`: the deployed stacks of one name, what is in them, and clients to reach it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -154,6 +154,19 @@ class Deployments:
         clients = self.clients
         stacks = deployed_stacks(self.stack)
         return clients.storage(storage_settings(location, stacks, clients, self.progress, is_local=self.is_local))
+
+    def upload_warnings(self, location: Location, keys: Sequence[str]) -> Iterator[str]:
+        """Yield what the sender of these objects should know before they are sent: see `client.watching`."""
+        from scar_pulumi.client.watching import upload_warnings  # noqa: PLC0415 - only uploads need it
+
+        def ask(arn: str) -> Mapping[str, Any]:
+            region = arn.split(":")[3] or None
+            found: Mapping[str, Any] = self.clients.client("lambda", region).get_function_configuration(
+                FunctionName=arn
+            )
+            return found
+
+        return upload_warnings(self.storage(location), ask, location.bucket, keys)
 
     def stack_using(self, location: Location) -> DeployedStack | None:
         """Return a deployed stack that uses the bucket of a location; None when none does."""

@@ -178,3 +178,21 @@ def deploy(directory: Path, project: str, function: str, bucket: str) -> None:
     entry = {"arn": f"arn:aws:lambda:us-east-1:000000000000:function:{function}", "logGroup": f"/aws/lambda/{function}"}
     outputs = {"functions": {function: entry}, "buckets": [{"name": bucket, "managed": True}]}
     write_state(directory / "state", project, outputs)
+
+
+def test_an_upload_that_starts_nothing_is_told_and_sent(scar: Scar, bucket: str, s3: Any, tmp_path: Path) -> None:
+    rules = [{"Name": "prefix", "Value": "in/"}]
+    entry = {
+        "LambdaFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:grey",
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": rules}},
+    }
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [entry]}
+    )
+    (tmp_path / "a.png").write_text("a")
+    put = scar("put", f"{bucket}/inn", tmp_path / "a.png", "--json")
+    assert put.status == 0
+    assert f"warning: {bucket}/inn/a.png starts nothing: in {bucket}, 'grey' watches in/" in put.stderr
+    assert [entry["key"] for entry in put.json["objects"]] == ["inn/a.png"]
+    assert "warning" not in scar("put", f"{bucket}/in", tmp_path / "a.png").stderr
