@@ -20,6 +20,12 @@ from .lambda_container_function_arguments import FunctionPage as FunctionPage
 from .lambda_container_function_arguments import FunctionStorage as FunctionStorage
 from .lambda_container_function_arguments import JobFileSystem as JobFileSystem
 from .lambda_container_function_arguments import LambdaContainerFunctionArgs as LambdaContainerFunctionArgs
+from .mapreduce.arguments import MapReduceArgs as MapReduceArgs
+from .mapreduce.arguments import MapReduceFormat as MapReduceFormat
+from .mapreduce.arguments import MapReduceReducer as MapReduceReducer
+from .mapreduce.arguments import MapReduceSplit as MapReduceSplit
+from .mapreduce.arguments import MapReduceStage as MapReduceStage
+from .mapreduce.map_reduce import MapReduce as MapReduce
 from .oscar_cluster.arguments import ExternalMinioArgs as ExternalMinioArgs
 from .oscar_cluster.arguments import HttpRouteArgs as HttpRouteArgs
 from .oscar_cluster.arguments import IngressArgs as IngressArgs

@@ -24,6 +24,7 @@ from scar_components.batch.gpu_environment import BatchGpuEnvironment
 from scar_components.bucket_triggers import BucketTriggers
 from scar_components.hosted import StorageBucket, SupervisedImage
 from scar_components.lambda_container_function import LambdaContainerFunction
+from scar_components.mapreduce.map_reduce import MapReduce
 from scar_components.oscar_cluster.cluster import OscarCluster
 from scar_components.oscar_service.service import OscarService
 from scar_foundation.errors import ScarError
@@ -33,6 +34,7 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     BatchGpuEnvironment,
     BucketTriggers,
     LambdaContainerFunction,
+    MapReduce,
     OscarCluster,
     OscarService,
     StorageBucket,

@@ -11,6 +11,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from scar_components.arguments import check_arguments
 from scar_components.batch.function_job import FunctionJob, checked_execution_mode, required_rights
 from scar_components.batch.job_definition import check_job
+from scar_components.function_image import function_image
 from scar_components.iam_policies import LAMBDA_ASSUME_ROLE, execution_policy, s3_paths
 from scar_components.lambda_container_function_arguments import (
     LambdaContainerFunctionArgs,
@@ -18,8 +19,7 @@ from scar_components.lambda_container_function_arguments import (
     known_arguments,
     supervisor_configuration,
 )
-from scar_components.naming import repository_name, role_name, stack_identity
-from scar_components.supervised_image import SupervisedImage, SupervisedImageArgs
+from scar_components.naming import role_name, stack_identity
 from scar_foundation.limits import (
     LAMBDA_ARCHITECTURES,
     LAMBDA_EPHEMERAL_STORAGE,
@@ -27,19 +27,6 @@ from scar_foundation.limits import (
     LAMBDA_TIMEOUT,
     LOG_RETENTION_DAYS,
 )
-
-# More than one, so that instances that start during a deployment find their image.
-KEEP_LAST_IMAGES = {
-    "rules": [
-        {
-            "rulePriority": 1,
-            "description": "Keep the five newest images",
-            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5},
-            "action": {"type": "expire"},
-        }
-    ]
-}
-"""https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html"""
 
 
 class LambdaContainerFunction(ComponentResource):
@@ -158,23 +145,10 @@ class LambdaContainerFunction(ComponentResource):
     def _image(self) -> Output[str]:
         if given := self._args.get("image_uri"):
             return Output.from_input(given)
-        repository = aws.ecr.Repository(
-            f"{self._name}-repository",
-            name=repository_name(self._function_name),
-            force_delete=True,
-            region=self._args.get("region"),
-            tags=self._args.get("tags"),
-            opts=self._child(),
+        args = self._args
+        return function_image(
+            self, self._name, self._function_name, base_image(args), region=args.get("region"), tags=args.get("tags")
         )
-        aws.ecr.LifecyclePolicy(
-            f"{self._name}-repository-lifecycle",
-            repository=repository.name,
-            policy=json.dumps(KEEP_LAST_IMAGES),
-            region=self._args.get("region"),
-            opts=self._child(),
-        )
-        image: SupervisedImageArgs = {"repository_url": repository.repository_url, **base_image(self._args)}
-        return SupervisedImage(f"{self._name}-image", image, self._child()).image_uri
 
     def _function(self, log_group: aws.cloudwatch.LogGroup, grants: list[pulumi.Resource]) -> aws.lambda_.Function:
         args = self._args

@@ -188,6 +188,8 @@ class LambdaContainerFunctionArgs(TypedDict):
     Default: `batch` if `batch` is given, else `lambda`."""
     batch: NotRequired[FunctionBatch]
     """AWS Batch, for the execution modes that use it. Default: none."""
+    mapreduce: NotRequired[Input[str]]
+    """What the function is in a MapReduce, as JSON; that component gives it. Default: none."""
 
 
 def base_image(args: LambdaContainerFunctionArgs) -> BaseImageArgs:
@@ -201,7 +203,7 @@ def base_image(args: LambdaContainerFunctionArgs) -> BaseImageArgs:
 
 def known_arguments(args: LambdaContainerFunctionArgs) -> pulumi.Output[LambdaContainerFunctionArgs]:
     """Return the arguments once the paths of the storage and the failure destination are known."""
-    later = {key: args.get(key) for key in ("inputs", "outputs", "failure_destination") if key in args}
+    later = {key: args.get(key) for key in ("inputs", "outputs", "failure_destination", "mapreduce") if key in args}
     return pulumi.Output.from_input(later).apply(lambda known: cast(LambdaContainerFunctionArgs, {**args, **known}))
 
 
@@ -232,6 +234,7 @@ def supervisor_configuration(
         "execution_mode": execution_mode,
         "batch": batch,
         "page": _page_entry(args),
+        "mapreduce": json.loads(str(args["mapreduce"])) if "mapreduce" in args else None,
     }
     given = {key: value for key, value in configuration.items() if value not in (None, [], {}) and value is not False}
     return json.dumps(given, separators=(",", ":"), ensure_ascii=False)

@@ -30,6 +30,8 @@ class BaseImageArgs(TypedDict):
     docker or podman. Relative to the program's working directory."""
     script: NotRequired[str]
     """Path of the script that runs for each event. Default: what the base image starts."""
+    combiner: NotRequired[str]
+    """Path of a second script, with which a map task of a MapReduce combines its pairs. Default: none."""
     architecture: NotRequired[str]
     """Architecture of the function: `x86_64` or `arm64`, as the base image has it. Default: `x86_64`."""
 
@@ -82,6 +84,7 @@ def planned_digest(name: str, args: BaseImageArgs) -> str:
             image=args.get("image"),
             image_file=args.get("image_file"),
             script=args.get("script"),
+            combiner=args.get("combiner"),
             architecture=args.get("architecture") or "x86_64",
             session=configured_session(lambda key: pulumi.Config("aws").get(key.removeprefix("aws:"))),
             progress=lambda text: pulumi.log.info(f"{name}: {text}"),

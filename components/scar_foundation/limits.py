@@ -127,6 +127,26 @@ BATCH_EPHEMERAL_STORAGE = Range(21, 200, default=20)
 GPU_INSTANCE_TYPE_PATTERN = r"(?:p|g|gr)[0-9][a-z0-9-]*(?:\.[a-z0-9-]+)?"
 """Instance types and families with GPUs."""
 
+# Step Functions: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MAP_CONCURRENCY = Range(1, 10_000, default=200)
+"""Tasks of a Distributed Map at once; the default is this project's, and leaves most of Lambda's 1,000 to others."""
+
+# MapReduce: limits and defaults of this project
+MAPREDUCE_REDUCERS = Range(1, 10_000, default=1)
+"""An array of jobs has no more, and neither has a Distributed Map at once."""
+MAPREDUCE_SPLIT = Range(1, 10_240, default=64)
+"""MB of the input that one map task reads."""
+MAPREDUCE_RECORD = Range(1, 1024, default=64)
+"""MB that one record may have."""
+MAPREDUCE_MEMORY = 1769
+"""MB of a task: one whole vCPU. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+MAPREDUCE_NAME_CHARACTERS = LAMBDA_NAME_CHARACTERS - len("-commit")
+"""The names of its functions start with its own."""
+MAPREDUCE_WORK_DAYS = 7
+"""Days after which what the tasks hand to each other is deleted."""
+MAPREDUCE_RETRIES = 3
+"""How often a task is tried again."""
+
 # CloudWatch Logs: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 LOG_BATCH_EVENTS = 10_000
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html

@@ -27,5 +27,5 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def prepared_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plan and push no images."""
-    monkeypatch.setattr("scar_components.lambda_container_function.SupervisedImage", PreparedImage)
+    monkeypatch.setattr("scar_components.function_image.SupervisedImage", PreparedImage)
     monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)

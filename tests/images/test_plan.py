@@ -115,6 +115,16 @@ def test_the_digest_is_the_same_from_other_directories_caches_and_layouts(
     assert len(digests) == 1
 
 
+def test_a_combiner_lies_beside_the_script(tmp_path: Path, bundler: Path, script: Path) -> None:
+    archive = images.docker_old(tmp_path / "base.tar")
+    combiner = tmp_path / "combine.awk"
+    combiner.write_text("{ print }")
+    plan = plan_image(image_file=str(archive), script=str(script), combiner=str(combiner), bundle=bundler)
+    files = layer_files(plan, 3)
+    assert files["opt/scar/function/script"] == (0o755, 0, script.read_bytes())
+    assert files["opt/scar/function/combiner"] == (0o755, 0, combiner.read_bytes())
+
+
 def test_whatever_differs_between_functions_changes_the_digest(tmp_path: Path, bundler: Path, script: Path) -> None:
     archive = str(images.docker_old(tmp_path / "base.tar"))
     other = str(images.docker_old(tmp_path / "other.tar", images.layers(b"other")))

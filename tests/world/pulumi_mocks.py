@@ -70,6 +70,7 @@ def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
         "aws:iam/instanceProfile:InstanceProfile": {"arn": f"arn:aws:iam::123456789012:instance-profile/{name}"},
         "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 3},
         "aws:s3/bucket:Bucket": {"bucket": name},
+        "aws:sfn/stateMachine:StateMachine": {"arn": region.format("states", f"stateMachine:{name}")},
         "aws:batch/computeEnvironment:ComputeEnvironment": {
             "arn": region.format("batch", f"compute-environment/{name}")
         },

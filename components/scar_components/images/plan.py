@@ -39,14 +39,17 @@ _KEPT_FOR_SUPERVISOR: dict[str, object] = {"Entrypoint": None, "Cmd": None, "Use
 _OF_LOADERS = ("LD_PRELOAD", "LD_AUDIT")
 
 
-def function_layer(configuration: Document, script: bytes | None) -> bytes:
-    """Return the layer with what differs between functions: the script, and how the base starts.
+def function_layer(configuration: Document, script: bytes | None, combiner: bytes | None = None) -> bytes:
+    """Return the layer with what differs between functions: the scripts, and how the base starts.
 
-    An uncompressed tar with `opt/scar/function/image.json` and `opt/scar/function/script`, owned by root and undated.
+    An uncompressed tar with `opt/scar/function/image.json`, and `script` and `combiner` beside it, owned by root and
+    undated.
     """
     base = configuration.get("config") or {}
     image = {key: base.get(key) or default for key, default in _KEPT_FOR_SUPERVISOR.items()}
-    files = {"image.json": (_json(image), 0o644)} | ({} if script is None else {"script": (script, 0o755)})
+    scripts = {"script": script, "combiner": combiner}
+    files = {"image.json": (_json(image), 0o644)}
+    files |= {name: (code, 0o755) for name, code in scripts.items() if code is not None}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         folder = tarfile.TarInfo("opt/scar/function")
@@ -140,6 +143,7 @@ def plan_image(
     image: str | None = None,
     image_file: str | None = None,
     script: str | None = None,
+    combiner: str | None = None,
     architecture: str = "x86_64",
     session: AwsSession | None = None,
     bundle: Path | None = None,
@@ -158,7 +162,7 @@ def plan_image(
         raise ImageError(f"architecture {architecture!r}: is unknown; use {' or '.join(PLATFORMS)}")
     if (image is None) == (image_file is None):
         raise ImageError("image, image_file: exactly one of them names the base; give one")
-    code = _read_script(script)
+    code, combining = _read_script(script), _read_script(combiner)
     if image == EMPTY:
         base = empty_base(architecture)
     elif image is not None:
@@ -167,7 +171,7 @@ def plan_image(
         base = _read_file(str(image_file), architecture, progress)
     check_limits(base)
     added = supervisor(bundle or bundle_script(), architecture, progress)
-    tars = (function_layer(base.configuration, code), *((top(added.entrypoint),) if top else ()))
+    tars = (function_layer(base.configuration, code, combining), *((top(added.entrypoint),) if top else ()))
     own = (added.layer, *map(_stored, tars))
     configuration = supervised_configuration(base.configuration, added.entrypoint, own)
     layers = (*base.layers, *own)

@@ -1,0 +1,1 @@
+"""MapReduce over the records of a file: its arguments, state machine, rights and the component."""
