@@ -197,6 +197,7 @@ def service_arguments(
         "username": access.username,
         "password": access.password,
         "verify_certificate": access.verify_certificate,
+        "cluster": service.cluster,
         "service_name": service.name,
         "image": _image(service, local=local),
         "inputs": [effective_place(service, path, local=local) for path in service.input],

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from scar_components.oscar_api import OscarApi, OscarError, OscarUnreachable
+from scar_components.oscar_service.connection import MARK
 from scar_components.oscar_service.definition import (
     buckets,
     check_version,
@@ -15,8 +16,6 @@ from scar_components.oscar_service.definition import (
 )
 from scar_components.oscar_service.notifications import Notifications, NoWebhook, made_for, watched_paths
 
-MARK = "scar-pulumi/stack"
-"""Annotation of a service that names the stack that created it."""
 ADMINISTRATOR = "cluster_admin"
 """Owner of services that are created with a user and a password. After an update without it a service has no owner, and
 its deletion fails halfway."""

@@ -21,7 +21,8 @@ from pulumi.runtime.rpc import UNKNOWN
 from scar_components.arguments import check_arguments
 from scar_components.dynamic import StatelessProvider, deletes_buckets
 from scar_components.naming import stack_identity
-from scar_components.oscar_api import OscarAccess, OscarApi, OscarError, OscarUnreachable
+from scar_components.oscar_api import OscarApi, OscarError, OscarUnreachable
+from scar_components.oscar_service.connection import CONNECTION, Connections, is_on_another_cluster, open_api
 from scar_components.oscar_service.definition import (
     ServiceStorage,
     buckets,
@@ -36,7 +37,6 @@ from scar_components.oscar_service.definition import (
     whole,
 )
 from scar_components.oscar_service.lifecycle import (
-    MARK,
     Creation,
     blank_secrets,
     put,
@@ -46,10 +46,8 @@ from scar_components.oscar_service.lifecycle import (
 )
 from scar_components.oscar_service.notifications import Notifications, NoWebhook, watched_paths
 
-_PROBE_SECONDS = 1
-_CONNECTION = ("endpoint", "username", "password", "verify_certificate", "timeout")
-_INPUTS = (*_CONNECTION, "definition", "owner", "adopt", "delete_buckets")
-_COMPARED = tuple(key for key in _INPUTS if key != "adopt")
+_INPUTS = (*CONNECTION, "cluster", "definition", "owner", "adopt", "delete_buckets")
+_COMPARED = tuple(key for key in _INPUTS if key not in ("adopt", "cluster"))
 _OUTPUTS = ("token", "version", "synchronous", "run_url", "job_url", "exposed_url", "shared", "watched", "reported")
 
 
@@ -64,6 +62,10 @@ class OscarServiceArgs(TypedDict):
     """Password of that user. It is kept as a secret, whether or not it is given as one."""
     verify_certificate: NotRequired[Input[bool]]
     """Whether to verify the cluster's certificate. Default: true."""
+    cluster: NotRequired[Input[str]]
+    """Id of the cluster in the stack's configuration `scar:clusters`. What that says of it (`endpoint`, `auth_user`,
+    `auth_password`, `ssl_verify`) is used by `refresh` and `destroy` before what the last `up` has used. Default:
+    none."""
     timeout: NotRequired[Input[int]]
     """Seconds to wait for a cluster that does not answer, or is restarting its MinIO. Default: 60."""
     service_name: NotRequired[str]
@@ -132,6 +134,7 @@ class OscarService(pulumi.ComponentResource):
             "username": args.get("username") or "oscar",
             "password": Output.secret(args["password"]),
             "verify_certificate": args.get("verify_certificate"),
+            "cluster": args.get("cluster"),
             "timeout": args.get("timeout"),
             "definition": marked(definition),
             "owner": stack_identity(),
@@ -190,10 +193,13 @@ class RegisteredServiceProvider(StatelessProvider):
 
     delete_buckets: bool
     """Whether the buckets of services that do not say so themselves are deleted with them."""
+    connections = Connections()
+    """The clusters as the stack's configuration has them."""
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Read the stack's `scar:deleteBuckets`."""
+        """Read the stack's `scar:deleteBuckets` and `scar:clusters`."""
         self.delete_buckets = deletes_buckets(req)
+        self.connections = Connections(req.config.get("scar:clusters"))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Replace the service for another cluster, name or input, and with an HTTP interface for any change.
@@ -205,7 +211,7 @@ class RegisteredServiceProvider(StatelessProvider):
         new = whole(_news["definition"])
         if _is_known(new):
             check_version(new, _olds["version"])
-        replaces = ["endpoint"] if _is_on_another_cluster(_olds, _news) else []
+        replaces = ["endpoint"] if is_on_another_cluster(_olds, _news) else []
         if _is_known(new) and self._is_replaced(_olds, _news):
             if not replaces:
                 self._check_replacement(_olds, new)
@@ -225,7 +231,7 @@ class RegisteredServiceProvider(StatelessProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the service, or take over what an interrupted creation has left."""
-        api, definition = _api(props), whole(props["definition"])
+        api, definition = open_api(props), whole(props["definition"])
         with api.alone():
             information = api.information()
             creation = Creation(api, definition, props["owner"], str(information.get("version", "")))
@@ -234,7 +240,7 @@ class RegisteredServiceProvider(StatelessProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return the service as it is in the cluster; what OSCAR does not return is taken to be as declared."""
-        api, asked = _api(props), whole(props["definition"])
+        api, asked = open_api(self.connections.now(props)), whole(props["definition"])
         found = api.find(asked["name"])
         if found is None:
             return ReadResult("", props)
@@ -250,7 +256,7 @@ class RegisteredServiceProvider(StatelessProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Apply the new definition, unless only the access to the cluster has changed."""
-        api, old, new = _api(_news), whole(_olds["definition"]), whole(_news["definition"])
+        api, old, new = open_api(_news), whole(_olds["definition"]), whole(_news["definition"])
         with api.alone():
             information = api.information()
             version = str(information.get("version", ""))
@@ -268,7 +274,7 @@ class RegisteredServiceProvider(StatelessProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the service; keep its buckets unless their deletion is wanted and no other service shares them."""
-        api, shared = _api(_props), _props.get("shared") or ()
+        api, shared = open_api(self.connections.now(_props)), _props.get("shared") or ()
         try:
             with api.alone():
                 remove(api, whole(_props["definition"]), _props["version"], wipe=self._wipes(_props), shared=shared)
@@ -301,22 +307,6 @@ class RegisteredServiceProvider(StatelessProvider):
                     f"service {new['name']}: OSCAR {olds['version']} cannot change what the existing bucket '{bucket}' "
                     "reports; choose another bucket, or set delete_buckets first, which deletes its files"
                 )
-
-
-def _is_on_another_cluster(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether the new address is that of another cluster: one that does not have this stack's service.
-
-    One that does not answer counts as the same; the update tells what is wrong with it.
-    """
-    if news["endpoint"] == UNKNOWN or news["endpoint"].rstrip("/") == olds["endpoint"].rstrip("/"):
-        return False
-    if UNKNOWN in (news["username"], news["password"]):
-        return False
-    try:
-        found = _api({**news, "timeout": _PROBE_SECONDS}).find(olds["definition"]["name"])
-    except OscarError:
-        return False
-    return found is None or (found.get("annotations") or {}).get(MARK) != olds["owner"]
 
 
 def _leaves_unreachable() -> bool:
@@ -393,10 +383,3 @@ def _folders(definition: Mapping[str, Any], bucket: str) -> set[str]:
 
 def _is_known(definition: object) -> bool:
     return isinstance(definition, Mapping)
-
-
-def _api(props: Mapping[str, Any]) -> OscarApi:
-    cluster = OscarAccess(
-        props["endpoint"], props["username"], props["password"], bool(props.get("verify_certificate", True))
-    )
-    return OscarApi(cluster, float(props.get("timeout") or 60))
