@@ -137,7 +137,7 @@ def test_a_file_that_the_server_took_and_does_not_have_is_an_error(launch: Launc
         ({}, "'webdav.dcache' is incomplete: hostname missing"),
         (
             {"webdav.dcache": {"hostname": "http://dav.example", "login": "a", "password": "b"}},
-            "a password or token is not sent over plain http; use an https URL",
+            "passwords, tokens and files are not sent over plain http; use an https URL",
         ),
         ({"webdav.dcache": "ssm:/none"}, "ssm:/none cannot be read"),
         ({"webdav.dcache": "env:NONE"}, "env:NONE does not exist"),
@@ -151,6 +151,14 @@ def test_an_incomplete_provider_is_named_before_anything_runs(
     outcome = launch(script="echo ran", configuration=configuration, environment=credentials).invoke({})
     assert outcome.document["errorType"] == "ConfigurationInvalid"
     assert complaint in outcome.message
+
+
+def test_files_are_not_sent_to_a_minio_over_plain_http(launch: Launch) -> None:
+    outputs = to({"storage_provider": "minio.mine", "path": "b/out"})
+    configuration = outputs | {"storage_providers": with_minio("http://minio.example")}
+    outcome = launch(script="echo ran", configuration=configuration).invoke({})
+    assert outcome.document["errorType"] == "ConfigurationInvalid"
+    assert "'http://minio.example': passwords, tokens and files are not sent over plain http" in outcome.message
 
 
 @pytest.mark.parametrize("kept", ["ssm", "secretsmanager", "env"])

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from scar_foundation.loopback import is_loopback_url
 from scar_foundation.oscar_limits import INPUT_STORAGE
 from scar_pulumi.fdl.document import (
     BadPathError,
@@ -146,6 +147,7 @@ def providers_are_complete(document: Document) -> None:
             _knows_the_cluster(document, provider, path)
         if not (isinstance(owner, ServiceValues) and provider in (_CLUSTERS_OWN, Provider("minio", owner.cluster))):
             _check_settings(document, owner, provider, reported)
+            _check_addresses(document, owner, provider, reported)
     for link in document.outputs:
         if isinstance(link.owner, FunctionValues) and link.place.provider == "rucio":
             hint = "use the WebDAV address of its storage"
@@ -188,6 +190,33 @@ def _check_settings(document: Document, owner: Owner, provider: Provider, report
         are = "is" if len(missing) == 1 else "are"
         hint = "without them nobody can sign in" if len(missing) > 1 else "without it nobody can sign in"
         document.error(path, f"{what} {are} missing, and '{owner.name}' uses this storage", hint)
+
+
+_ADDRESSES = {
+    "minio": ("endpoint",),
+    "onedata": ("oneprovider_host",),
+    "webdav": ("hostname",),
+    "rucio": ("host", "auth_host", "token_endpoint"),
+}
+"""Settings that name a server, by the type of storage."""
+
+
+def _check_addresses(document: Document, owner: Owner, provider: Provider, reported: set[str]) -> None:
+    """Check that passwords and files are not sent over plain http, except within this machine.
+
+    A service may speak so to a MinIO server: those of its cluster have no certificates, and it signs without telling
+    its key.
+    """
+    if isinstance(owner, ServiceValues) and provider.type == "minio":
+        return
+    settings = document.values.get("storage_providers", {}).get(provider.type, {}).get(provider.id) or {}
+    for key in _ADDRESSES.get(provider.type, ()):
+        path, address = join(join(f"storage_providers.{provider.type}", provider.id), key), settings.get(key) or ""
+        if path in reported or not address.lower().startswith("http://") or is_loopback_url(address):
+            continue
+        reported.add(path)
+        what = "files are" if provider.type == "minio" else "a password or token is"
+        document.error(path, f"{quoted(address)}: {what} not sent over plain http", "use an https URL")
 
 
 def references_exist(document: Document) -> None:

@@ -142,14 +142,14 @@ class Settings(NamedTuple):
         return address
 
     def secret_address(self, host: str) -> str:
-        """Return the URL of a host that is told a password or a token, and so not over plain http."""
+        """Return the URL of a host that is told a password, a token or files, and so not over plain http."""
         from supervisor import http_client
 
         address = self.address(host)
         if not http_client.keeps_secrets(address):
             raise ConfigurationInvalid(
-                f"storage provider {self.provider!r}: {host!r}: a password or token is not sent over plain http; "
-                "use an https URL"
+                f"storage provider {self.provider!r}: {host!r}: passwords, tokens and files are not sent over plain "
+                "http; use an https URL"
             )
         return address
 

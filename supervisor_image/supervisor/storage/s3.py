@@ -65,15 +65,21 @@ def amazon(settings: Settings) -> "S3":
     """Return the buckets that the settings' keys can reach, at the function's own endpoint unless they name another."""
     key, secret = settings.needed("access_key", "secret_key")
     region, given = settings.get("region", aws.region()), settings.get("endpoint")
-    endpoint = settings.address(given) if given else aws.endpoint("s3", region)
+    endpoint = settings.secret_address(given) if given else aws.endpoint("s3", region)
     return S3(Place(endpoint, region, (key, secret, settings.get("session_token")), settings.verify))
 
 
 def minio(settings: Settings) -> "S3":
     """Return the buckets of a MinIO server; without an endpoint, of the one that OSCAR clusters have."""
     key, secret = settings.needed("access_key", "secret_key")
-    endpoint = settings.address(settings.get("endpoint", "http://minio-service.minio:9000"))
+    given = settings.get("endpoint", "http://minio-service.minio:9000")
+    endpoint = settings.secret_address(given) if _on_aws() else settings.address(given)
     return S3(Place(endpoint, settings.get("region", "us-east-1"), (key, secret, ""), settings.verify))
+
+
+def _on_aws() -> bool:
+    """Whether this is a function or a job, and not a service in a cluster, whose own servers have no certificates."""
+    return "AWS_LAMBDA_RUNTIME_API" in os.environ or "AWS_BATCH_JOB_ID" in os.environ
 
 
 class S3:
