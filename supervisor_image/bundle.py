@@ -32,6 +32,7 @@ from bundling.layer import File  # noqa: E402
 
 ROOT = "opt/scar"
 PAGE = HERE / "supervisor" / "page.html"
+MARLA = HERE / "supervisor" / "mapreduce" / "marla.py"  # run by the image's own Python, and so needed as a text
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # Before glibc 2.34 name services were libraries of their own, which are opened by name and so not linked.
@@ -118,6 +119,7 @@ def tree(source: Source) -> dict[str, File]:
         **_programs(found, source),
         f"{ROOT}/lib/cacert.pem": File(source.certificates.read_bytes()),
         f"{ROOT}/lib/page.html": File(PAGE.read_bytes()),
+        f"{ROOT}/lib/marla.py": File(MARLA.read_bytes()),
     }
     return files | licences.files(files, ROOT, source)
 

@@ -55,7 +55,8 @@ class Configuration(NamedTuple):
     With `report_batch_item_failures` an SQS queue is told which messages failed, which its event source mapping has to
     expect. `file_stage_in` leaves the input in its storage, for the user's program to download. `asynchronous_http`
     queues HTTP calls whose callers do not wait. `storage_providers` maps a provider such as `minio.mine` to its
-    settings, or to where they are: `ssm:NAME`, `secretsmanager:ID`, `env:NAME` or `file:PATH`.
+    settings, or to where they are: `ssm:NAME`, `secretsmanager:ID`, `env:NAME` or `file:PATH`. `mapreduce` is the
+    section of a function that is a stage of a MapReduce.
     """
 
     name: str = ""
@@ -71,6 +72,7 @@ class Configuration(NamedTuple):
     execution_mode: str = "lambda"
     batch: Batch = Batch()
     page: Page | None = None
+    mapreduce: Mapping[str, Any] | None = None
 
     @property
     def secret_variables(self) -> frozenset[str]:
@@ -109,6 +111,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         ),
         batch=_batch(document.get("batch")),
         page=_page(document.get("page")),
+        mapreduce=_section(document.get("mapreduce")),
     )
 
 
@@ -186,6 +189,12 @@ def _batch(value: Any) -> Batch:
         event_path=str(found.get("event_path") or "").strip("/"),
         multi_node=truth(found.get("multi_node")),
     )
+
+
+def _section(value: Any) -> Mapping[str, Any] | None:
+    if value is None or isinstance(value, dict):
+        return value
+    raise ConfigurationInvalid(f"{VARIABLE}: mapreduce: is not an object; deploy the function again")
 
 
 def _page(value: Any) -> Page | None:

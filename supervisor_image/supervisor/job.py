@@ -51,6 +51,13 @@ def _redirect(path: str | None, flags: int, standard: int) -> None:
 def _run(function: Function, environment: Mapping[str, str], log: Log, *, in_batch: bool) -> None:
     context = Context(request_id=_request_id(environment), deadline=time.time() + _A_WEEK)
     payload = _batch_event(function, environment) if in_batch else sys.stdin.buffer.read()
+    if function.configuration.mapreduce is not None:
+        from supervisor.mapreduce import stages
+
+        answer = stages.handle(function, stages.job_event(payload, environment), context, log)
+        sys.stdout.buffer.write(answer + b"\n")
+        sys.stdout.buffer.flush()
+        return
     event = _with_script(events.parse(payload), environment)
     result = OutputsToStdout()
     collect = None if in_batch else result.collect

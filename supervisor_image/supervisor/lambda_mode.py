@@ -136,6 +136,9 @@ def _process(api: RuntimeApi, function: Function, invocation: Invocation, log: L
     # Imported when the first event has arrived: everything before it delays the first poll.
     from supervisor.invocation import OneResponse, handle
 
+    if function.configuration.mapreduce is not None:
+        from supervisor.mapreduce.stages import handle
+
     turn = OneResponse()
 
     def respond_early(response: bytes) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from typing import IO
+from typing import IO, NamedTuple, Protocol
 
 from supervisor.configuration import Configuration
 from supervisor.errors import OutOfDisk, OutOfMemory, ScriptFailed, ScriptTimedOut, SupervisorError
@@ -25,6 +25,26 @@ _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the program itself, or a ch
 _OUT_OF_MEMORY = ("MemoryError", "Cannot allocate memory", "std::bad_alloc", "OutOfMemoryError", "out of memory")
 _OUT_OF_DISK = ("No space left on device", "Disk quota exceeded")
 _FULL = 1 << 16  # bytes; a file system may keep more than this for itself
+_PIPE = 1 << 20  # bytes; the most that pipe(7) gives to anybody
+
+
+class Sink(Protocol):
+    """Takes output as it comes, and is told its end."""
+
+    def write(self, data: bytes, /) -> None:
+        """Take output."""
+        ...
+
+    def close(self) -> None:
+        """Take the end of the output."""
+        ...
+
+
+class Streams(NamedTuple):
+    """What a program reads on standard input, and what takes all of its standard output instead of the log."""
+
+    feed: Iterator[bytes] | None = None
+    sink: Sink | None = None
 
 
 class Output:
@@ -79,15 +99,16 @@ def run_program(
     passed_to: tuple[int, int],
     log: Log,
     folder: str,
+    streams: Streams = Streams(),  # noqa: B008 a tuple
 ) -> None:
     """Run the program for at most `limit` seconds. Raises an error for a timeout, a signal or an exit code but 0."""
     if limit <= 0:
         raise ScriptTimedOut("no time is left to run the program; raise the function's timeout")
     output.forget_tail()
     kills_before = oom_kills()
-    child = _start(command, variables)
+    child = _start(command, variables, streams)
     try:
-        in_time = _Watch(child, output, passed_to).until_end(limit)
+        in_time = _Watch(child, output, passed_to, streams).until_end(limit)
         if not in_time:
             log.warning(f"{command.arguments[0]} is still running after {limit:.1f} s and is stopped")
     finally:
@@ -99,16 +120,25 @@ def run_program(
 
 
 class _Watch:
-    """Reads both pipes of a process until it ends."""
+    """Reads both pipes of a process, and feeds it, until it ends."""
 
-    def __init__(self, child: subprocess.Popen[bytes], output: Output, passed_to: tuple[int, int]) -> None:
+    def __init__(
+        self, child: subprocess.Popen[bytes], output: Output, passed_to: tuple[int, int], streams: Streams
+    ) -> None:
         self._child = child
         self._output = output
+        self._sink = streams.sink
+        self._feed = streams.feed
+        self._fed = memoryview(b"")
         self._selector = selectors.DefaultSelector()
-        for pipe, descriptor in ((child.stdout, passed_to[0]), (child.stderr, passed_to[1])):
+        sinks: tuple[Sink, Sink] = (streams.sink or Lines(passed_to[0]), Lines(passed_to[1]))
+        for pipe, sink in zip((child.stdout, child.stderr), sinks, strict=True):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ, Lines(descriptor))
+            self._selector.register(pipe, selectors.EVENT_READ, sink)
+        if child.stdin is not None:
+            os.set_blocking(child.stdin.fileno(), False)
+            self._selector.register(child.stdin, selectors.EVENT_WRITE, None)
         self._end = _end_descriptor(child.pid)
         if self._end is not None:
             self._selector.register(self._end, selectors.EVENT_READ, None)
@@ -116,12 +146,13 @@ class _Watch:
     def until_end(self, limit: float) -> bool:
         """Wait for the process to end, and stop it after the limit; return whether it ended by itself."""
         try:
-            in_time = self._read(time.monotonic() + limit)
+            until = time.monotonic() + limit
+            in_time = self._read(until)
             if not in_time:
                 _signal_group(self._child.pid, signal.SIGTERM)
                 self._read(time.monotonic() + min(_LONGEST_GRACE, max(0.1, limit / 5)))
             _signal_group(self._child.pid, signal.SIGKILL)
-            self._drain()
+            self._drain(until)
         finally:
             self._close()
         return in_time
@@ -134,27 +165,61 @@ class _Watch:
             self._take(left if self._end is not None else min(left, _TICK))
         return True
 
-    def _drain(self) -> None:
+    def _drain(self, latest: float) -> None:
+        """Read what is left in the pipes; all of it where a sink waits for it, however long the sink takes."""
+        self._stop_feeding()
         until = time.monotonic() + _DRAIN
         while any(key.data for key in self._selector.get_map().values()) and time.monotonic() < until:
-            self._take(_TICK)
+            if self._take(_TICK) and self._sink is not None and until < latest:
+                until = time.monotonic() + _DRAIN
 
-    def _take(self, patience: float) -> None:
+    def _take(self, patience: float) -> bool:
+        """Wait for something to do, and do it; return whether there was output."""
+        took = False
         for key, _ in self._selector.select(patience):
-            if isinstance(key.data, Lines) and not isinstance(key.fileobj, int):
-                self._block(key.fileobj, key.data)  # type: ignore[arg-type]
+            if key.data is not None:
+                took = self._block(key.fileobj, key.data) or took  # type: ignore[arg-type]
+            elif key.fileobj is self._child.stdin:
+                self._write()
+        return took
 
-    def _block(self, pipe: IO[bytes], lines: Lines) -> None:
+    def _block(self, pipe: IO[bytes], sink: Sink) -> bool:
+        taken = pipe is self._child.stdout and self._sink is not None
         try:
-            data = os.read(pipe.fileno(), _BLOCK)
+            data = os.read(pipe.fileno(), _PIPE if taken else _BLOCK)
         except BlockingIOError:
-            return
+            return False
         if not data:
             self._selector.unregister(pipe)
-            lines.close()
+            sink.close()
+            return False
+        sink.write(data)
+        if not taken:
+            self._output.add(data, responded=pipe is self._child.stdout)
+        return True
+
+    def _write(self) -> None:
+        """Feed the process as much as its pipe takes."""
+        assert self._child.stdin is not None
+        assert self._feed is not None
+        try:
+            while True:
+                if not self._fed:
+                    following = next(self._feed, None)
+                    if following is None:
+                        break
+                    self._fed = memoryview(following)
+                self._fed = self._fed[os.write(self._child.stdin.fileno(), self._fed) :]
+        except BlockingIOError:
             return
-        lines.write(data)
-        self._output.add(data, responded=pipe is self._child.stdout)
+        except BrokenPipeError:  # it needs no more
+            pass
+        self._stop_feeding()
+
+    def _stop_feeding(self) -> None:
+        if self._child.stdin is not None and not self._child.stdin.closed:
+            self._selector.unregister(self._child.stdin)
+            self._child.stdin.close()
 
     def _close(self) -> None:
         for key in list(self._selector.get_map().values()):
@@ -163,16 +228,16 @@ class _Watch:
         self._selector.close()
         if self._end is not None:
             os.close(self._end)
-        for pipe in (self._child.stdout, self._child.stderr):
-            assert pipe is not None
-            pipe.close()
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
-def _start(command: Command, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(command: Command, variables: Mapping[str, str], streams: Streams) -> subprocess.Popen[bytes]:
     try:
         child = subprocess.Popen(
             command.arguments,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if streams.feed is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
@@ -183,7 +248,19 @@ def _start(command: Command, variables: Mapping[str, str]) -> subprocess.Popen[b
     except (OSError, ValueError) as error:
         raise ScriptFailed(f"{command.arguments[0]} cannot be started: {error}") from error
     _prefer_for_oom_killer(child.pid)
+    for pipe, is_streamed in ((child.stdin, streams.feed), (child.stdout, streams.sink)):
+        if pipe is not None and is_streamed is not None:
+            _widen(pipe)
     return child
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    import fcntl
+
+    try:
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+    except OSError:  # the user's pipes hold as much as they may already
+        return
 
 
 def _prefer_for_oom_killer(pid: int) -> None:
