@@ -35,10 +35,16 @@ def check(console: Console, file: Path, overrides: Mapping[str, str]) -> Documen
     found = load(file, overrides)
     warnings = (*found.warnings, *found.elsewhere)
     _warn(warnings, console)
-    parts = [count(len(found.functions), "function")] if found.functions or not found.oscar else []
+    others = found.oscar or found.mapreduces
+    parts = [count(len(found.functions), "function")] if found.functions or not others else []
+    parts += [count(len(found.mapreduces), "MapReduce")] if found.mapreduces else []
     parts += [count(len(found.oscar), "service")] if found.oscar else []
     console.say(f"{file}: {', '.join(parts)}, no mistakes")
-    names = {"functions": [one.name for one in found.functions], "services": [one.name for one in found.oscar]}
+    names = {
+        "functions": [one.name for one in found.functions],
+        "mapreduces": [one.name for one in found.mapreduces],
+        "services": [one.name for one in found.oscar],
+    }
     return {**names, "warnings": [_document(problem) for problem in warnings]}
 
 

@@ -247,7 +247,7 @@ class Checker:
             return self._passed_on(kind, name, entry, where)
         if key is None:
             if kind.free is None or not name.startswith(kind.free):
-                hint = None if self._report.full else unknown_key_hint(name, kind)
+                hint = None if self._report.full else unknown_key_hint(name, kind, where)
                 self._report.error(entry.mark, where, f"the key '{shorten(name)}' is unknown", hint)
             return ABSENT
         if is_null(entry.value):
@@ -399,14 +399,22 @@ def _has_default(key: Key) -> bool:
     return key.default_doc is not None or _default(key) is not None
 
 
-def unknown_key_hint(name: str, section: Section) -> str | None:
-    """Return what to do about a key that a section does not know."""
+def unknown_key_hint(name: str, section: Section, path: str = "") -> str | None:
+    """Return what to do about a key that a section does not know; `path` is where it stands."""
     match = closest(name, section.keys)
     if match is not None and plain_word(match) == plain_word(name):
         return f"did you mean '{match}'?"
-    if homes := _homes().get(name):
+    if homes := _fitting(_homes().get(name, []), path):
         return f"'{name}' belongs below {' or '.join(homes)}"
     return f"did you mean '{match}'?" if match else section.unknown_hint
+
+
+def _fitting(homes: list[str], path: str) -> list[str]:
+    """Return the homes that somebody means who writes a key at a path: a function's, or else a MapReduce's."""
+    of_mapreduce = [home for home in homes if ".mapreduce" in home]
+    if ".mapreduce." in path:
+        return of_mapreduce or homes
+    return [home for home in homes if home not in of_mapreduce] or homes
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from scar_pulumi.fdl.kinds import Rule
 from scar_pulumi.fdl.model import StoragePath
@@ -128,28 +128,53 @@ class Owner:
         return f"{self.settings_path}.{direction}", self.settings.get(direction, [])
 
 
-class FunctionValues(Owner):
-    """A function on AWS."""
+class AwsOwner(Owner):
+    """A function or a MapReduce on AWS; its settings stand in a section of their own."""
+
+    section: ClassVar[str]
+    """Name of that section."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The section `lambda`; empty if it was wrong."""
-        return self.values.get("lambda", {})  # type: ignore[no-any-return] # the checker has seen that it is a map
+        """That section; empty if it was wrong."""
+        return self.values.get(self.section, {})  # type: ignore[no-any-return] # the checker has seen that it is a map
 
     @property
     def settings_path(self) -> str:
         """The path of that section."""
-        return f"{self.path}.lambda"
+        return f"{self.path}.{self.section}"
 
     @property
     def container(self) -> dict[str, Any]:
-        """The section `lambda.container`; empty if it was wrong."""
+        """The section `container` in it; empty if it was wrong."""
         return self.settings.get("container", {})  # type: ignore[no-any-return] # likewise
+
+    @property
+    def uses_batch(self) -> bool:
+        """Whether some of it runs in AWS Batch."""
+        raise NotImplementedError
+
+
+class FunctionValues(AwsOwner):
+    """A function on AWS."""
+
+    section = "lambda"
 
     @property
     def uses_batch(self) -> bool:
         """Whether some of its events run in AWS Batch."""
         return self.settings.get("execution_mode") in ("batch", "lambda-batch")
+
+
+class MapReduceValues(AwsOwner):
+    """A mapper and a reducer on AWS."""
+
+    section = "mapreduce"
+
+    @property
+    def uses_batch(self) -> bool:
+        """Whether its tasks run in AWS Batch."""
+        return bool(self.settings.get("engine") == "batch")
 
 
 def is_serverless(batch: dict[str, Any]) -> bool:
@@ -200,11 +225,20 @@ class Document:
     outputs: list[Link] = field(default_factory=list)
     references: list[tuple[str, Reference]] = field(default_factory=list)
 
-    def functions(self) -> Iterator[FunctionValues]:
-        """Return all functions that are at least maps."""
+    def on_aws(self) -> Iterator[AwsOwner]:
+        """Return all functions and MapReduces on AWS that are at least maps."""
         for index, values in enumerate(self.values.get("functions", {}).get("aws", ())):
             if isinstance(values, dict):
-                yield FunctionValues(f"functions.aws[{index}]", values)
+                made = MapReduceValues if MapReduceValues.section in values else FunctionValues
+                yield made(f"functions.aws[{index}]", values)
+
+    def functions(self) -> Iterator[FunctionValues]:
+        """Return all functions on AWS that are at least maps."""
+        return (one for one in self.on_aws() if isinstance(one, FunctionValues))
+
+    def mapreduces(self) -> Iterator[MapReduceValues]:
+        """Return all MapReduces that are at least maps."""
+        return (one for one in self.on_aws() if isinstance(one, MapReduceValues))
 
     def services(self) -> Iterator[ServiceValues]:
         """Return all services on OSCAR clusters that are at least maps."""
@@ -213,8 +247,8 @@ class Document:
                 yield ServiceValues(join(f"functions.oscar[{index}]", cluster), values, cluster)
 
     def owners(self) -> Iterator[Owner]:
-        """Return all functions and services."""
-        yield from self.functions()
+        """Return all functions, MapReduces and services."""
+        yield from self.on_aws()
         yield from self.services()
 
     def links(self) -> Iterator[Link]:

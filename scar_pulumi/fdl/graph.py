@@ -6,7 +6,7 @@ from functools import cached_property
 from html import escape
 from typing import Literal
 
-from scar_pulumi.fdl.model import Fdl, Function, OscarService, StoragePath
+from scar_pulumi.fdl.model import Fdl, Function, MapReduce, OscarService, StoragePath
 
 Shape = Literal["place", "function", "endpoint"]
 INSIDE = "inside of"
@@ -62,6 +62,8 @@ def graph_of(fdl: Fdl) -> Graph:
     builder = _Builder(frozenset((*(service.cluster for service in fdl.oscar), *fdl.clusters)))
     for function in fdl.functions:
         builder.function(function)
+    for mapreduce in fdl.mapreduces:
+        builder.mapreduce(mapreduce)
     for service in fdl.oscar:
         builder.service(service)
     builder.containment()
@@ -83,6 +85,11 @@ class _Builder:
             source = self._add(Node(f"endpoint {api.name}", f"{api.http_method} {api.name}", "endpoint"))
             self.edges.append(Edge(source, key))
         self._links(key, function.input, function.output, None)
+
+    def mapreduce(self, mapreduce: MapReduce) -> None:
+        engine = "mapreduce" if mapreduce.engine == "lambda" else f"mapreduce, {mapreduce.engine}"
+        key = self._add(Node(f"function {mapreduce.name}", f"{mapreduce.name} ({engine})", "function", "AWS"))
+        self._links(key, mapreduce.input, (mapreduce.output,), None)
 
     def service(self, service: OscarService) -> None:
         node = Node(f"service {service.cluster} {service.name}", service.name, "function", service.cluster)

@@ -246,9 +246,23 @@ class _Unit(NamedTuple):
 
     @property
     def name(self) -> str | None:
-        keys = ("lambda", "name") if self.cluster is None else ("name",)
+        keys = (self.section, "name") if self.cluster is None else ("name",)
         name = self.node.get(*keys) if isinstance(self.node, MapNode) else None
         return name.text if isinstance(name, ScalarNode) else None
+
+    @property
+    def section(self) -> str:
+        """The section with the settings of what is on AWS."""
+        has_other = isinstance(self.node, MapNode) and _OTHER["lambda"] in self.node.entries
+        return _OTHER["lambda"] if has_other else "lambda"
+
+    def has_place_for(self, path: tuple[str, ...]) -> bool:
+        """Return whether a setting is one of this unit: those of functions are none of a MapReduce."""
+        return self.cluster is not None or path[0] != _OTHER[self.section]
+
+
+_OTHER = {"lambda": "mapreduce", "mapreduce": "lambda"}
+"""Of these sections, an entry of `functions.aws` has one."""
 
 
 def with_defaults(root: MapNode, defaults: MapNode) -> MapNode:
@@ -257,7 +271,7 @@ def with_defaults(root: MapNode, defaults: MapNode) -> MapNode:
     clusters = oscar if isinstance(oscar, MapNode) else None
 
     def below(unit: _Unit) -> Node:
-        default = aws if unit.cluster is None else clusters and clusters.get(unit.cluster)
+        default = _without_other(aws, unit) if unit.cluster is None else clusters and clusters.get(unit.cluster)
         return merge(default, unit.node) if isinstance(default, MapNode) else unit.node
 
     root = _each(root, below)
@@ -267,6 +281,13 @@ def with_defaults(root: MapNode, defaults: MapNode) -> MapNode:
             value = merge(given.value, own.value) if own else given.value
             root = MapNode(root.mark, {**root.entries, section: Entry((own or given).mark, value)})
     return root
+
+
+def _without_other(aws: Node | None, unit: _Unit) -> Node | None:
+    """Return the defaults of what is on AWS that this unit can have."""
+    if not isinstance(aws, MapNode):
+        return aws
+    return MapNode(aws.mark, {name: entry for name, entry in aws.entries.items() if unit.has_place_for((name,))})
 
 
 def with_overrides(root: MapNode, overrides: Sequence[Override], report: Report) -> MapNode:
@@ -296,6 +317,8 @@ def _laid(root: MapNode, override: Override, report: Report) -> MapNode:
 
     def above(unit: _Unit) -> Node:
         if (unit.cluster is None) != (override.of == "function") or override.function not in (None, unit.name):
+            return unit.node
+        if override.function is None and not unit.has_place_for(override.path):
             return unit.node
         return merge_at(unit.node, override.path, override.node)
 

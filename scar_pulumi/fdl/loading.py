@@ -8,14 +8,21 @@ from typing import Any
 
 from scar_foundation.limits import BATCH_FARGATE_MEMORY, BATCH_MEMORY
 from scar_pulumi.fdl.checker import Checker, Missing
-from scar_pulumi.fdl.document import Document, FunctionValues, ServiceValues, is_serverless, storage_path
+from scar_pulumi.fdl.document import (
+    Document,
+    FunctionValues,
+    MapReduceValues,
+    ServiceValues,
+    is_serverless,
+    storage_path,
+)
 from scar_pulumi.fdl.format_2019 import from_2019, is_2019_format
 from scar_pulumi.fdl.kinds import Items, Kind, Section, Text
 from scar_pulumi.fdl.layers import read_defaults, read_overrides, service_names, with_defaults, with_overrides
-from scar_pulumi.fdl.model import Fdl, Function, OscarService, StoragePath
+from scar_pulumi.fdl.model import Fdl, Function, MapReduce, OscarService, StoragePath
 from scar_pulumi.fdl.problems import FdlError, Report
 from scar_pulumi.fdl.rules import RULES
-from scar_pulumi.fdl.tables import AWS_FUNCTION, DOCUMENT, SERVICE
+from scar_pulumi.fdl.tables import AWS_FUNCTION, DOCUMENT, MAPREDUCE, SERVICE
 from scar_pulumi.fdl.tree import MapNode
 from scar_pulumi.fdl.yaml_text import read_tree
 
@@ -56,9 +63,9 @@ def resolve(path: str | Path, overrides: Mapping[str, Any] | None = None, *, ove
 
 def _fill_in(document: Document) -> None:
     """Fill in the defaults that depend on another value."""
-    for function in document.functions():
+    for function in document.on_aws():
         timeout, batch = function.settings.get("timeout"), function.values.get("batch")
-        if timeout is not None and function.container:
+        if timeout is not None and function.container:  # a MapReduce has one for each stage, further down
             function.container.setdefault("timeout_threshold", min(_THRESHOLD, timeout // 2))
         if batch is not None and not document.given(f"{function.path}.batch.memory"):
             batch["memory"] = _job_memory(batch)
@@ -91,6 +98,7 @@ def build(document: Document) -> Fdl:
         warnings=document.report.problems(),
         elsewhere=document.report.problems_elsewhere(),
         oscar=tuple(_service(document, service) for service in document.services()),
+        mapreduces=tuple(_mapreduce(document, one) for one in document.mapreduces()),
         clusters=document.values.get("clusters", {}),
         places=document.places,
     )
@@ -103,6 +111,13 @@ def _function(document: Document, function: FunctionValues) -> Function:
     if not values.get("api_gateway", {}).get("name"):
         values.pop("api_gateway", None)
     return Function(path=function.path, **_Builder(document).fields_of(AWS_FUNCTION, Function, values))
+
+
+def _mapreduce(document: Document, mapreduce: MapReduceValues) -> MapReduce:
+    values = dict(mapreduce.values)
+    if not mapreduce.uses_batch:
+        values.pop("batch", None)
+    return MapReduce(path=mapreduce.path, **_Builder(document).fields_of(MAPREDUCE, MapReduce, values))
 
 
 def _service(document: Document, service: ServiceValues) -> OscarService:

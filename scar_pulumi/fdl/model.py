@@ -219,6 +219,99 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One of the two stages of a MapReduce, and what each of its tasks gets.
+
+    Attributes:
+        image: Registry reference of its own base image; without one, it has that of the MapReduce.
+        environment: Variables of the process; values may hold references (see `split_references`).
+    """
+
+    image: str | None = None
+    image_file: Path | None = None
+    init_script: Path | str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    memory: int
+    timeout: int
+    ephemeral_storage: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReduceStage(Stage):
+    """The reduce stage of a MapReduce."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combiner:
+    """What reduces the pairs of a map task: the reducer, a script, or nothing."""
+
+    by: str | None = None
+    init_script: Path | str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFormat:
+    """How files are divided into records; sizes in MB."""
+
+    type: str
+    header: str
+    separator: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    max_record: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How files are divided among map tasks; sizes in MB."""
+
+    size: int
+    max_parallel: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapReduce:
+    """A mapper and a reducer over the records of files, on AWS.
+
+    Attributes:
+        path: Place in the document, "functions.aws[1]".
+        image: Registry reference of both stages' base image; None where `image_file` or their own are given.
+        environment: Variables of both stages; those of a stage win over them.
+        role: ARN of the role of all stages; None has them generated.
+        batch: AWS Batch; None unless the engine is that.
+    """
+
+    path: str
+    name: str
+    input: tuple[StoragePath, ...]
+    output: StoragePath
+    image: str | None = None
+    image_file: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mapper: Stage
+    reducer: ReduceStage
+    combiner: Combiner | None = None
+    format: RecordFormat
+    split: Split
+    partition: str
+    pairs: str
+    contract: str
+    bad_pairs: str
+    engine: str
+    allow_loop: bool
+    architecture: Literal["x86_64", "arm64"]
+    log_level: str
+    log_format: Literal["text", "json"]
+    log_retention: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+    role: str | None = None
+    region: str | None = None
+    batch: Batch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OscarService:
     """A service on an OSCAR cluster.
 
@@ -256,6 +349,7 @@ class Fdl:
         warnings: What is accepted but has no effect here, or is likely to surprise.
         elsewhere: What is accepted on local stacks only.
         oscar: Services on OSCAR clusters, in the order of the file.
+        mapreduces: In the order of the file.
         clusters: How OSCAR clusters are reached, by id; may hold secrets.
         places: Where the value at each path stands; defaults stand nowhere.
     """
@@ -266,6 +360,7 @@ class Fdl:
     warnings: tuple[Problem, ...] = ()
     elsewhere: tuple[Problem, ...] = ()
     oscar: tuple[OscarService, ...] = ()
+    mapreduces: tuple[MapReduce, ...] = ()
     clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     places: Mapping[str, Mark] = field(default_factory=dict, repr=False)
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 import pytest
 
 from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Kind, Section, Table, Text, Whole
-from scar_pulumi.fdl.model import Function, OscarService, StoragePath
-from scar_pulumi.fdl.tables import AWS_FUNCTION, SERVICE
+from scar_pulumi.fdl.model import Function, MapReduce, OscarService, StoragePath
+from scar_pulumi.fdl.tables import AWS_FUNCTION, MAPREDUCE, SERVICE
 
 
 class Place(NamedTuple):
@@ -30,8 +30,12 @@ TAKEN_APART = {"storage_provider", "path"}
 # What does not come from a key.
 OWN = {"path", "cluster", "definition", "provider", "provider_id", "bucket"}
 # `loading` fills in the defaults that depend on other values, and leaves out endpoints without a name and unused Batch.
-ALWAYS = {"function.lambda.container.timeout_threshold", "function.api_gateway.name", "function.batch.memory"}
-NOT_ALWAYS = {"function.api_gateway", "function.batch"}
+ALWAYS = {
+    "function.lambda.container.timeout_threshold",
+    "function.api_gateway.name",
+    *("function.batch.memory", "mapreduce.batch.memory"),
+}
+NOT_ALWAYS = {"function.api_gateway", "function.batch", "mapreduce.batch"}
 
 
 def _places(section: Section, made: type, path: str) -> Iterator[Place]:
@@ -54,7 +58,11 @@ def _fields(made: type) -> dict[str, dataclasses.Field[Any]]:
     return {field.name: field for field in dataclasses.fields(made)}
 
 
-PLACES = [*_places(AWS_FUNCTION, Function, "function"), *_places(SERVICE, OscarService, "service")]
+PLACES = [
+    *_places(AWS_FUNCTION, Function, "function"),
+    *_places(MAPREDUCE, MapReduce, "mapreduce"),
+    *_places(SERVICE, OscarService, "service"),
+]
 
 
 @pytest.mark.parametrize("place", PLACES, ids=[place.path for place in PLACES])
@@ -72,7 +80,7 @@ def test_every_field_has_a_key() -> None:
 
 
 def test_no_two_keys_have_the_same_field() -> None:
-    for root in ("function.", "service."):
+    for root in ("function.", "mapreduce.", "service."):
         taken = [(place.made, place.field) for place in PLACES if place.path.startswith(root)]
         # An input and an output are the same kind of thing.
         assert {one for one in taken if taken.count(one) > 1 and one[0] is not StoragePath} == set()

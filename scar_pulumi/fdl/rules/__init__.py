@@ -20,6 +20,7 @@ from scar_pulumi.fdl.rules.functions import (
     settings_agree,
     variables_have_names,
 )
+from scar_pulumi.fdl.rules.mapreduce import mapreduces_can_run
 from scar_pulumi.fdl.rules.oscar import buckets_start_one_service, inputs_fit_their_service, services_fit
 from scar_pulumi.fdl.rules.quotas import quotas_are_kept
 from scar_pulumi.fdl.rules.storage import providers_are_complete, references_exist, storage_is_known
@@ -31,6 +32,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     prepared_images_run,
     variables_have_names,
     batch_can_run,
+    mapreduces_can_run,
     services_fit,
     callers_can_be_told,
     pages_can_be_opened,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scar_foundation.limits import S3_NOTIFICATIONS
 from scar_foundation.notification_filters import Filter
-from scar_pulumi.fdl.document import Document, FunctionValues, Link
+from scar_pulumi.fdl.document import AwsOwner, Document, Link
 
 _OWN = ("s3", "default")
 
@@ -21,7 +21,7 @@ def buckets_have_one_region(document: Document) -> None:
     """
     readers: dict[str, Link] = {}
     for link in document.inputs:
-        if not isinstance(link.owner, FunctionValues) or (link.place.provider, link.place.provider_id) != _OWN:
+        if not isinstance(link.owner, AwsOwner) or (link.place.provider, link.place.provider_id) != _OWN:
             continue
         first = readers.setdefault(link.place.bucket, link)
         region, other = (one.owner.settings.get("region") for one in (link, first))
@@ -204,7 +204,7 @@ def _closing(edges: _Edges) -> Iterator[tuple[Link, list[str]]]:
 
 def _report_loop(document: Document, link: Link, names: list[str]) -> None:
     message = f"files written to '{link.place}' start functions in an endless loop ({_shown_loop(names)})"
-    key = "lambda.allow_loop" if link.path.startswith("functions.aws") else "allow_loop"
+    key = f"{link.owner.section}.allow_loop" if isinstance(link.owner, AwsOwner) else "allow_loop"
     document.error(f"{link.path}.path", message, f"write to a folder that no input watches, or set {key}: true")
 
 

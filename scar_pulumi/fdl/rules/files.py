@@ -3,10 +3,12 @@
 import os
 import re
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from scar_foundation.archives import ArchiveError, compression_of
-from scar_pulumi.fdl.document import Document
+from scar_pulumi.fdl.document import AwsOwner, Document, MapReduceValues
 from scar_pulumi.fdl.image_files import architectures, is_truncated
 from scar_pulumi.fdl.problems import closest, quoted_path
 
@@ -16,17 +18,25 @@ _OF_IMAGE_DIRECTORIES = ("manifest.json", "index.json", "Dockerfile", "Container
 
 def files_exist(document: Document) -> None:
     """Check that scripts are readable files, and images archives or directories."""
-    for function in document.functions():
-        script, image = function.settings.get("init_script"), function.container.get("image_file")
-        if script is not None:
-            _check_script(document, f"{function.path}.lambda.init_script", script)
-        if image is not None:
-            _check_image(document, f"{function.path}.lambda.container.image_file", image)
+    for function in document.on_aws():
+        for path, section in _sections(function):
+            if (script := section.get("init_script")) is not None:
+                _check_script(document, f"{path}.init_script", script)
+            if (image := section.get("container", {}).get("image_file")) is not None:
+                _check_image(document, f"{path}.container.image_file", image)
     for service in document.services():
         if (script := service.values.get("script")) is not None:
             _check_script(document, f"{service.path}.script", script)
         if (image := service.values.get("image_file")) is not None:
             _check_image(document, f"{service.path}.image_file", image)
+
+
+def _sections(owner: AwsOwner) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return what names scripts and images: the function, or the MapReduce and its parts."""
+    yield owner.settings_path, owner.settings
+    if isinstance(owner, MapReduceValues):
+        for name in ("mapper", "reducer", "combiner"):
+            yield f"{owner.settings_path}.{name}", owner.settings.get(name, {})
 
 
 def _check_script(document: Document, path: str, text: str) -> None:
@@ -86,7 +96,7 @@ _PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 def _check_architecture(document: Document, path: str, text: str, file: Path) -> None:
     """Check that the image of a file is for the function's architecture."""
-    function = next((one for one in document.functions() if path.startswith(f"{one.path}.")), None)
+    function = next((one for one in document.on_aws() if path.startswith(f"{one.path}.")), None)
     wanted = function and (function.settings.get("architectures") or [None])[0]
     if wanted not in _PLATFORMS:
         return

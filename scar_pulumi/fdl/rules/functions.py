@@ -6,33 +6,41 @@ from typing import Any
 
 from scar_foundation.batch_rules import environment_refusals, job_refusals
 from scar_foundation.limits import GPU_INSTANCE_TYPE_PATTERN, LAMBDA_ENVIRONMENT_BYTES
-from scar_pulumi.fdl.document import Document, FunctionValues, Link, is_serverless
+from scar_pulumi.fdl.document import AwsOwner, Document, FunctionValues, Link, MapReduceValues, is_serverless
 from scar_pulumi.fdl.kinds import Rule, is_reserved
 from scar_pulumi.fdl.problems import join, quoted
-from scar_pulumi.fdl.tables.aws import RESERVED_BY_LAMBDA, VARIABLE_OF_LAMBDA
-from scar_pulumi.fdl.tables.names import BATCH_ROLE, INSTANCE_ROLE, SECURITY_GROUP, SUBNET
+from scar_pulumi.fdl.rules.mapreduce import STAGES
+from scar_pulumi.fdl.tables.names import (
+    BATCH_ROLE,
+    INSTANCE_ROLE,
+    RESERVED_BY_LAMBDA,
+    SECURITY_GROUP,
+    SUBNET,
+    VARIABLE_OF_LAMBDA,
+)
 
 _IN_THE_FUNCTIONS_REGION = {"cloudwatch": "logs are", "api_gateway": "the API is", "batch": "Batch is"}
 
 
 def names_are_unique(document: Document) -> None:
-    """Check that every function has a name of its own."""
+    """Check that every function has a name of its own, also those that a MapReduce consists of."""
     seen: dict[str, str] = {}
-    for function in document.functions():
-        path, name = f"{function.path}.lambda.name", function.settings.get("name")
-        if name is None:
-            continue
-        if name in seen:
-            message = f"'{name}' is also the name of another function ({document.line(seen[name])})"
-            document.error(path, message, "give each function its own name")
-        seen.setdefault(name, path)
-    if not any((*document.functions(), *document.services())) and not document.report.failed:
+    for function in document.on_aws():
+        path, own = f"{function.settings_path}.name", function.settings.get("name")
+        stages = STAGES if own is not None and isinstance(function, MapReduceValues) else ()
+        for name in (own, *(f"{own}-{stage}" for stage in stages)):
+            if name is not None and name in seen:
+                message = f"'{name}' is also the name of another function ({document.line(seen[name])})"
+                document.error(path, message, "give each function its own name")
+            elif name is not None:
+                seen[name] = path
+    if not any(document.owners()) and not document.report.failed:
         document.warning("functions", "the file has no functions, so nothing is deployed")
 
 
 def settings_agree(document: Document) -> None:
     """Check settings that depend on one another: timeouts, regions, file systems."""
-    for function in document.functions():
+    for function in document.on_aws():
         _threshold_is_below_timeout(document, function)
         region = function.settings.get("region")
         for section, what in _IN_THE_FUNCTIONS_REGION.items():
@@ -43,13 +51,13 @@ def settings_agree(document: Document) -> None:
         _file_system_has_a_network(document, function)
 
 
-def _file_system_has_a_network(document: Document, function: FunctionValues) -> None:
+def _file_system_has_a_network(document: Document, function: AwsOwner) -> None:
     if function.settings.get("file_system") and not document.given(f"{function.path}.lambda.vpc"):
         path = f"{function.path}.lambda.file_system"
         document.error(path, "needs a VPC: file systems are mounted through its network", "add lambda.vpc")
 
 
-def _threshold_is_below_timeout(document: Document, function: FunctionValues) -> None:
+def _threshold_is_below_timeout(document: Document, function: AwsOwner) -> None:
     timeout, threshold = function.settings.get("timeout"), function.container.get("timeout_threshold")
     if timeout is not None and threshold is not None and threshold >= timeout:
         path = f"{function.path}.lambda.container.timeout_threshold"
@@ -189,7 +197,7 @@ def _largest(function: FunctionValues) -> str:
 
 def batch_can_run(document: Document) -> None:
     """Check that a job fits into its compute environment, and that the environment names AWS resources correctly."""
-    for function in document.functions():
+    for function in document.on_aws():
         batch = function.values.get("batch", {})
         path = f"{function.path}.batch"
         if function.uses_batch:
@@ -198,11 +206,16 @@ def batch_can_run(document: Document) -> None:
             _batch_names(document, path, batch)
             _batch_machines(document, path, batch)
             _batch_nodes(document, path, batch)
+            if isinstance(function, MapReduceValues) and batch.get("multi_node_parallel", {}).get("enabled"):
+                message = "a task of a MapReduce runs on one node"
+                document.error(f"{path}.multi_node_parallel", message, "remove it")
         elif document.given(path) and document.is_own(path):
-            mode = function.settings.get("execution_mode", "lambda")
-            document.warning(path, f"has no effect: the function's execution_mode is '{mode}'")
+            key = "engine" if isinstance(function, MapReduceValues) else "execution_mode"
+            mode = function.settings.get(key, "lambda")
+            document.warning(path, f"has no effect: the {_WORDS[key]}'s {key} is '{mode}'")
 
 
+_WORDS = {"execution_mode": "function", "engine": "MapReduce"}
 _PLACES = {
     **{f"{name}_vcpus": f"compute_resources.{name}_v_cpus" for name in ("min", "desired", "max")},
     "type": "compute_resources.type",

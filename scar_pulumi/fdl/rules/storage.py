@@ -7,10 +7,11 @@ from typing import Any
 from scar_foundation.loopback import is_loopback_url
 from scar_foundation.oscar_limits import INPUT_STORAGE
 from scar_pulumi.fdl.document import (
+    AwsOwner,
     BadPathError,
     Document,
-    FunctionValues,
     Link,
+    MapReduceValues,
     Owner,
     Provider,
     ServiceValues,
@@ -92,6 +93,8 @@ def _provider_is_usable(document: Document, owner: Owner, path: str, entry: dict
         return False
     provider = split_provider(text)
     problem = _unknown(document, owner, text, provider)
+    if isinstance(owner, MapReduceValues) and provider.type in STORAGE_TYPES and provider != _OWN:
+        problem = f"{quoted(text)}: a MapReduce reads and writes buckets of its own account only", "use 's3'"
     if problem is None and is_input:
         problem = _starts_nothing(owner, text, provider)
     if problem is not None:
@@ -143,13 +146,13 @@ def providers_are_complete(document: Document) -> None:
     used = [(link.owner, Provider(link.place.provider, link.place.provider_id), link.path) for link in document.links()]
     reported: set[str] = set()
     for owner, provider, path in (*used, *_mounts(document)):
-        if isinstance(owner, FunctionValues):
+        if isinstance(owner, AwsOwner):
             _knows_the_cluster(document, provider, path)
         if not (isinstance(owner, ServiceValues) and provider in (_CLUSTERS_OWN, Provider("minio", owner.cluster))):
             _check_settings(document, owner, provider, reported)
             _check_addresses(document, owner, provider, reported)
     for link in document.outputs:
-        if isinstance(link.owner, FunctionValues) and link.place.provider == "rucio":
+        if isinstance(link.owner, AwsOwner) and link.place.provider == "rucio":
             hint = "use the WebDAV address of its storage"
             document.error(f"{link.path}.storage_provider", "functions can read from Rucio but not write to it", hint)
 

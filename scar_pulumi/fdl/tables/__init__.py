@@ -4,15 +4,15 @@ The checker, the model's builder, the JSON Schema for editors and the reference 
 """
 
 from scar_pulumi.fdl.kinds import Items, Key, Section, Table, Text
-from scar_pulumi.fdl.tables.aws import AWS_FUNCTION
+from scar_pulumi.fdl.tables.aws import AWS_FUNCTION, MAPREDUCE
 from scar_pulumi.fdl.tables.oscar import CLUSTERS, OSCAR, SERVICE
 from scar_pulumi.fdl.tables.storage import STORAGE_PROVIDERS
 
-__all__ = ["AWS_FUNCTION", "DEFAULTS", "DOCUMENT", "FUNCTIONS", "SERVICE"]
+__all__ = ["AWS_FUNCTION", "DEFAULTS", "DOCUMENT", "FUNCTIONS", "MAPREDUCE", "SERVICE"]
 
 FUNCTIONS = Section(
     keys={
-        "aws": Key("Functions on AWS.", Items(AWS_FUNCTION)),
+        "aws": Key("Functions and MapReduces on AWS.", Items(AWS_FUNCTION)),
         "oscar": Key("Services on OSCAR clusters: each entry has a cluster's id, and below it a service.", OSCAR),
     },
     at_least_one=("aws", "oscar"),

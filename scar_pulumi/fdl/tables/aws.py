@@ -1,11 +1,12 @@
-"""One entry of `functions.aws`: its sections `lambda`, `batch`, `iam`, `cloudwatch` and `ecr`."""
+"""One entry of `functions.aws`: its sections `lambda` or `mapreduce`, `batch`, `iam`, `cloudwatch` and `ecr`."""
 
 from dataclasses import replace
 
 from scar_foundation import limits
-from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Rule, Section, Table, Text, Whole
-from scar_pulumi.fdl.model import Batch, ComputeResources, FileSystem, Function, MultiNodeParallel, Vpc
+from scar_pulumi.fdl.kinds import Choice, Flag, Items, Key, Rule, Section, Text, Whole
+from scar_pulumi.fdl.model import Batch, ComputeResources, FileSystem, Function, MapReduce, MultiNodeParallel, Vpc
 from scar_pulumi.fdl.tables.api_gateway import API_GATEWAY
+from scar_pulumi.fdl.tables.mapreduce import MAPREDUCE_KEYS
 from scar_pulumi.fdl.tables.names import (
     ACCESS_POINT,
     FILE,
@@ -17,68 +18,18 @@ from scar_pulumi.fdl.tables.names import (
     SCRIPT,
     SECURITY_GROUPS,
     SUBNETS,
+    TAGS,
+    environment,
 )
 from scar_pulumi.fdl.tables.storage import storage_list
 
 _CREATE = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"
 _LIMITS = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
-_VARIABLES = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
 _TAGS = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html"
 _COMPUTE = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html"
 _JOB = "https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html"
 _NODES = "https://docs.aws.amazon.com/batch/latest/APIReference/API_NodeProperties.html"
 _RETENTION = "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"
-
-VARIABLE_OF_LAMBDA = Rule(
-    r"[a-zA-Z][a-zA-Z0-9_]+",
-    "is not a name that Lambda accepts for a variable",
-    "use two or more letters, digits and '_', with a letter first",
-)
-_VARIABLE_OF_PROCESS = Rule(r"[^=\0]+", "is not a name for a variable", "use letters, digits and '_'")
-
-RESERVED_BY_LAMBDA = frozenset(
-    (
-        *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_*"),
-        *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
-        *("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
-    )
-)
-# Of those of Lambda, the supervisor gives jobs these two.
-_RESERVED_BY_SUPERVISOR = frozenset(
-    ("SCAR_FUNCTION", "INPUT_FILE_PATH", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR", "AWS_LAMBDA_*", "AWS_REGION")
-)
-
-
-def _environment(doc: str, field: str = "environment", *, of_lambda: bool = False) -> Key:
-    """Return a section `environment` with `Variables` in it, as Lambda's own API has it.
-
-    What Lambda asks of the container's variables depends on the execution mode: see rules/functions.py.
-    """
-    variables = Key(
-        "Names and values; numbers and true/false are passed on as written.",
-        Table(
-            names=Text(what="a variable name", rules=(VARIABLE_OF_LAMBDA if of_lambda else _VARIABLE_OF_PROCESS,)),
-            of=Text(loose=True),
-            reserved=_RESERVED_BY_SUPERVISOR | (RESERVED_BY_LAMBDA if of_lambda else frozenset()),
-            reserved_by="Lambda or the supervisor",
-        ),
-        field=field,
-        link=_VARIABLES,
-        secret=True,
-    )
-    hint = "list variables below 'Variables:'"
-    return Key(doc, Section(keys={"Variables": variables}, inline=True, unknown_hint=hint))
-
-
-_TAG_CHARACTERS = Rule(
-    r"[\w\s.:/=+\-@]*", "has characters that AWS refuses in tags", "use letters, digits, spaces and _ . : / = + - @"
-)
-_TAG_NAME = Text(
-    what="a tag name",
-    longest=128,
-    rules=(Rule(r"^[aA][wW][sS]:", "starts with 'aws:', which AWS reserves", None, True), _TAG_CHARACTERS),
-)
-_TAG_VALUE = Text(what="a tag value", longest=256, rules=(_TAG_CHARACTERS,), loose=True)
 
 _FUNCTION_NAME = Text(
     what="a function name",
@@ -100,7 +51,7 @@ _CONTAINER = Section(
         "image_file": Key(
             "Image as a file: a `docker save` archive, an OCI directory, or a directory with a Dockerfile.", FILE
         ),
-        "environment": _environment("Variables of the user's process.", "container_environment"),
+        "environment": environment("Variables of the user's process.", "container_environment"),
         "timeout_threshold": Key(
             "Seconds of the timeout that are kept free to store outputs.",
             Whole(minimum=0, maximum=limits.LAMBDA_TIMEOUT.most - 1, unit="s"),
@@ -169,7 +120,7 @@ _LAMBDA = {
         SCRIPT,
         default_doc="what the image itself starts",
     ),
-    "environment": _environment("Variables of the Lambda function.", of_lambda=True),
+    "environment": environment("Variables of the Lambda function.", of_lambda=True),
     "container": Key("The image and its process.", _CONTAINER, required=True),
     "input": storage_list("Places whose new files start the function."),
     "output": storage_list("Places where result files go."),
@@ -206,7 +157,7 @@ _LAMBDA = {
     ),
     "tags": Key(
         "AWS tags of everything that belongs to the function.",
-        Table(names=_TAG_NAME, of=_TAG_VALUE, most=50),
+        TAGS,
         link=_TAGS,
     ),
     "region": Key("AWS region of the function.", REGION, default_doc="the stack's region"),
@@ -322,7 +273,7 @@ _BATCH = Section(
             link=_JOB,
         ),
         "enable_gpu": Key("Whether a job gets a GPU.", Flag(), default=False),
-        "environment": _environment("Variables of the job; those of the container win over them."),
+        "environment": environment("Variables of the job; those of the container win over them."),
         "multi_node_parallel": Key("Jobs on several nodes.", _MULTI_NODE_PARALLEL, link=_NODES),
         "compute_resources": Key("What jobs run on.", _COMPUTE_RESOURCES),
         "state": Key("Whether the queue accepts jobs.", Choice(("ENABLED", "DISABLED")), default="ENABLED"),
@@ -373,18 +324,33 @@ _ECR = Section(
     },
 )
 
+_BESIDE = {
+    "iam": Key("Its permissions.", _IAM),
+    "cloudwatch": Key("Its logs.", _CLOUDWATCH),
+    "ecr": Key("Its image repository.", _ECR),
+    "s3": Key(
+        "SCAR's S3 client: region, boto_profile, event.",
+        note="buckets are used with the stack's own credentials and region",
+    ),
+    "batch": Key("AWS Batch, for what runs there.", _BATCH),
+}
+_MAPREDUCE_SECTION = Key(
+    "A mapper and a reducer over the records of files.",
+    Section(inline=True, keys=MAPREDUCE_KEYS, only_if_given=True),
+)
+
 AWS_FUNCTION = Section(
     makes=Function,
     keys={
-        "lambda": Key("The function.", Section(inline=True, keys={**_LAMBDA, **_LAMBDA_WITHOUT_EFFECT}), required=True),
-        "iam": Key("Its permissions.", _IAM),
-        "cloudwatch": Key("Its logs.", _CLOUDWATCH),
-        "ecr": Key("Its image repository.", _ECR),
-        "s3": Key(
-            "SCAR's S3 client: region, boto_profile, event.",
-            note="buckets are used with the stack's own credentials and region",
+        "lambda": Key(
+            "The function.",
+            Section(inline=True, keys={**_LAMBDA, **_LAMBDA_WITHOUT_EFFECT}, only_if_given=True),
         ),
+        "mapreduce": replace(_MAPREDUCE_SECTION, unused=True),
+        **_BESIDE,
         "api_gateway": Key("Its HTTP endpoint.", API_GATEWAY),
-        "batch": Key("AWS Batch, for the execution modes that use it.", _BATCH),
     },
+    exactly_one=("lambda", "mapreduce"),
 )
+MAPREDUCE = Section(makes=MapReduce, keys={"mapreduce": _MAPREDUCE_SECTION, **_BESIDE})
+"""An entry of `functions.aws` that has `mapreduce`, as the model has it."""

@@ -1,4 +1,4 @@
-"""Names that several sections take: regions, buckets, images, and what AWS identifies its resources by."""
+"""What several sections take: names of regions, buckets, images and AWS resources, variables and tags."""
 
 from scar_foundation.limits import (
     LAMBDA_MOUNT_PATH_CHARACTERS,
@@ -6,7 +6,9 @@ from scar_foundation.limits import (
     LAMBDA_SECURITY_GROUPS,
     LAMBDA_SUBNETS,
 )
-from scar_pulumi.fdl.kinds import Items, Key, Rule, Text
+from scar_pulumi.fdl.kinds import Items, Key, Rule, Section, Table, Text
+
+_VARIABLES = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
 
 PROFILE = Key(
     "Profile of SCAR's AWS client.",
@@ -138,3 +140,55 @@ MOUNT_PATH = Text(
         Rule(LAMBDA_MOUNT_PATH_PATTERN, "is not a path where Lambda mounts file systems", "write it like /mnt/data"),
     ),
 )
+
+VARIABLE_OF_LAMBDA = Rule(
+    r"[a-zA-Z][a-zA-Z0-9_]+",
+    "is not a name that Lambda accepts for a variable",
+    "use two or more letters, digits and '_', with a letter first",
+)
+_VARIABLE_OF_PROCESS = Rule(r"[^=\0]+", "is not a name for a variable", "use letters, digits and '_'")
+
+RESERVED_BY_LAMBDA = frozenset(
+    (
+        *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_*"),
+        *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        *("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+    )
+)
+# Of those of Lambda, the supervisor gives jobs these two.
+_RESERVED_BY_SUPERVISOR = frozenset(
+    ("SCAR_FUNCTION", "INPUT_FILE_PATH", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR", "AWS_LAMBDA_*", "AWS_REGION")
+)
+
+
+def environment(doc: str, field: str = "environment", *, of_lambda: bool = False) -> Key:
+    """Return a section `environment` with `Variables` in it, as Lambda's own API has it.
+
+    What Lambda asks of the container's variables depends on the execution mode: see rules/functions.py.
+    """
+    variables = Key(
+        "Names and values; numbers and true/false are passed on as written.",
+        Table(
+            names=Text(what="a variable name", rules=(VARIABLE_OF_LAMBDA if of_lambda else _VARIABLE_OF_PROCESS,)),
+            of=Text(loose=True),
+            reserved=_RESERVED_BY_SUPERVISOR | (RESERVED_BY_LAMBDA if of_lambda else frozenset()),
+            reserved_by="Lambda or the supervisor",
+        ),
+        field=field,
+        link=_VARIABLES,
+        secret=True,
+    )
+    hint = "list variables below 'Variables:'"
+    return Key(doc, Section(keys={"Variables": variables}, inline=True, unknown_hint=hint))
+
+
+_TAG_CHARACTERS = Rule(
+    r"[\w\s.:/=+\-@]*", "has characters that AWS refuses in tags", "use letters, digits, spaces and _ . : / = + - @"
+)
+_TAG_NAME = Text(
+    what="a tag name",
+    longest=128,
+    rules=(Rule(r"^[aA][wW][sS]:", "starts with 'aws:', which AWS reserves", None, True), _TAG_CHARACTERS),
+)
+_TAG_VALUE = Text(what="a tag value", longest=256, rules=(_TAG_CHARACTERS,), loose=True)
+TAGS = Table(names=_TAG_NAME, of=_TAG_VALUE, most=50)

@@ -65,8 +65,13 @@ _PER_REQUEST = Key(
 )
 
 
-def storage_list(doc: str, *, on_cluster: bool = False) -> Key:
-    """Return the key `input` or `output` of a function, or of a service on an OSCAR cluster."""
+def storage_list(
+    doc: str, *, on_cluster: bool = False, least: int = 0, most: int | None = None, per_request: bool = True
+) -> Key:
+    """Return the key `input` or `output` of a function, or of a service on an OSCAR cluster.
+
+    `least` and `most` are numbers of places; `per_request` says whether outputs can have folders of their own.
+    """
     own = "'minio' is the cluster's own server" if on_cluster else "'s3' is the function's own account"
     keys = {
         "storage_provider": Key(
@@ -78,6 +83,7 @@ def storage_list(doc: str, *, on_cluster: bool = False) -> Key:
         "prefix": Key("Starts of file names, of which one must match.", _NAMES, default=(), default_doc="all files"),
         "suffix": Key("Ends of file names, of which one must match.", _NAMES, default=(), default_doc="all files"),
     }
-    if not on_cluster:
+    if per_request and not on_cluster:
         keys["per_request"] = _PER_REQUEST
-    return Key(doc, Items(Section(makes=StoragePath, keys=keys)), default=())
+    places = Items(Section(makes=StoragePath, keys=keys), least=least, most=most)
+    return Key(doc, places, required=True) if least else Key(doc, places, default=())
