@@ -17,7 +17,7 @@ from scar_foundation.files import mark_used, remove_unused, written
 from scar_foundation.limits import HTTP_API_PATH
 from scar_pulumi.deploy.secrets import with_values
 from scar_pulumi.fdl import Function, StoragePath
-from scar_pulumi.fdl.model import ApiGateway, Batch
+from scar_pulumi.fdl.model import ApiGateway, Batch, MapReduce
 
 if TYPE_CHECKING:  # these bring pulumi-aws, which checks before a deployment do without
     from scar_components import LambdaContainerFunction
@@ -43,7 +43,7 @@ def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
     Settings that the component calls like the file's data are passed on by their names; the others are listed.
     """
     arguments = {
-        **_shared(function, LambdaContainerFunctionArgs),
+        **shared_arguments(function, LambdaContainerFunctionArgs),
         **_image(function),
         "role_arn": function.role,
         # The container's variables win: they are the more specific ones.
@@ -55,7 +55,7 @@ def function_arguments(function: Function) -> LambdaContainerFunctionArgs:
         "batch": None,
         **(_plain(function.vpc) if function.vpc else {}),
     }
-    return cast(LambdaContainerFunctionArgs, _given(arguments))
+    return cast(LambdaContainerFunctionArgs, given_arguments(arguments))
 
 
 def _variables_in_lambda(function: Function) -> Mapping[str, str]:
@@ -80,7 +80,7 @@ def script_file(script: Path | str | None) -> str | None:
     return str(path)
 
 
-def _shared(data: Any, arguments: type) -> dict[str, Any]:
+def shared_arguments(data: Any, arguments: type) -> dict[str, Any]:
     """Return the fields of data that a component takes under the same names."""
     names = arguments.__annotations__.keys()
     return {field.name: _plain(getattr(data, field.name)) for field in fields(data) if field.name in names}
@@ -92,10 +92,11 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, tuple):
         return list(value)
-    return _given(_shared(value, type(value))) if is_dataclass(value) else value
+    return given_arguments(shared_arguments(value, type(value))) if is_dataclass(value) else value
 
 
-def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def given_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that have a value."""
     return {name: value for name, value in arguments.items() if value is not None}
 
 
@@ -111,7 +112,7 @@ _SPOT_ATTEMPTS = 5
 """Spot instances are taken away: https://docs.aws.amazon.com/batch/latest/userguide/bestpractice6.html"""
 
 
-def environment_arguments(function: Function) -> dict[str, Any]:
+def environment_arguments(function: Function | MapReduce) -> dict[str, Any]:
     """Return a function's compute environment as its component takes it."""
     batch = cast(Batch, function.batch)
     arguments = {
@@ -127,13 +128,13 @@ def environment_arguments(function: Function) -> dict[str, Any]:
         arguments[key] = arguments[key] or None
     if _is_serverless(batch):
         arguments |= dict.fromkeys(_OF_INSTANCES)
-    return _given(arguments)
+    return given_arguments(arguments)
 
 
 def job_arguments(batch: Batch) -> FunctionBatch:
     """Return a function's jobs as its component takes them, except for what is known only when it is declared."""
     arguments = {
-        **_shared(batch, FunctionBatch),
+        **shared_arguments(batch, FunctionBatch),
         "platform": "FARGATE" if _is_serverless(batch) else "EC2",
         "gpus": 1 if batch.enable_gpu else None,
         "number_nodes": batch.number_nodes,
@@ -144,7 +145,7 @@ def job_arguments(batch: Batch) -> FunctionBatch:
     }
     if batch.compute_resources.type == "SPOT":
         arguments |= {"attempts": _SPOT_ATTEMPTS, "retry_only_if_host_ends": True}
-    return cast(FunctionBatch, _given(arguments))
+    return cast(FunctionBatch, given_arguments(arguments))
 
 
 def _is_serverless(batch: Batch) -> bool:

@@ -1,8 +1,8 @@
 """What the functions of an FDL file become on AWS: buckets, triggers, Batch environments, HTTP endpoints, outputs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pulumi
 import pulumi_aws as aws
@@ -31,6 +31,7 @@ from scar_pulumi.deploy.arguments import (
 )
 from scar_pulumi.deploy.secrets import with_values
 from scar_pulumi.fdl import Fdl, Function, StoragePath
+from scar_pulumi.fdl.model import MapReduce
 
 
 def declare_buckets(fdl: Fdl) -> dict[str, StorageBucket]:
@@ -38,49 +39,57 @@ def declare_buckets(fdl: Fdl) -> dict[str, StorageBucket]:
     return {name: _declare_bucket(fdl, name) for name in _bucket_names(fdl)}
 
 
-def declare_triggers(
-    fdl: Fdl, buckets: Mapping[str, StorageBucket], functions: Mapping[str, LambdaContainerFunction]
-) -> None:
-    """Declare one notification for each bucket that starts functions, because S3 has one for each bucket."""
+class Started(NamedTuple):
+    """A function that new files start."""
+
+    name: str
+    arn: Output[str]
+
+
+def declare_triggers(fdl: Fdl, buckets: Mapping[str, StorageBucket], started: Mapping[str, Started]) -> None:
+    """Declare one notification for each bucket that starts functions, because S3 has one for each bucket.
+
+    `started` says by the name of a function or a MapReduce which function that is.
+    """
     for name, bucket in buckets.items():
-        if triggers := _triggers(fdl, name, functions):
+        if triggers := _triggers(fdl, name, started):
             given: BucketTriggersArgs = {"bucket": name, "triggers": triggers, "region": _region_of_bucket(fdl, name)}
             BucketTriggers(f"{name}-triggers", given, pulumi.ResourceOptions(depends_on=[bucket]))
 
 
 def _bucket_names(fdl: Fdl) -> list[str]:
-    paths = [path for function in fdl.functions for path in (*function.input, *function.output)]
+    paths = [path for user in fdl.on_aws for path in (*user.input, *user.output)]
     # Buckets of other accounts (`s3.<id>`) are theirs to make.
     return sorted({path.bucket for path in paths if (path.provider, path.provider_id) == ("s3", "default")})
 
 
 def _declare_bucket(fdl: Fdl, name: str) -> StorageBucket:
-    starts = any(_uses(function.input, name) for function in fdl.functions)
+    starts = any(_uses(user.input, name) for user in fdl.on_aws)
     return StorageBucket(name, {"bucket": name, "region": _region_of_bucket(fdl, name), "any_region": not starts})
 
 
 def _region_of_bucket(fdl: Fdl, bucket: str) -> str | None:
     """Return the region of the functions that a bucket starts, which has to be its own; else of the first writer."""
-    readers = [function for function in fdl.functions if _uses(function.input, bucket)]
-    users = readers or [function for function in fdl.functions if _uses(function.output, bucket)]
-    return next((function.region for function in users if function.region), None)
+    readers = [user for user in fdl.on_aws if _uses(user.input, bucket)]
+    users = readers or [user for user in fdl.on_aws if _uses(user.output, bucket)]
+    return next((user.region for user in users if user.region), None)
 
 
 def _uses(paths: tuple[StoragePath, ...], bucket: str) -> bool:
     return any((path.provider, path.provider_id, path.bucket) == ("s3", "default", bucket) for path in paths)
 
 
-def _triggers(fdl: Fdl, bucket: str, functions: Mapping[str, LambdaContainerFunction]) -> list[Trigger]:
+def _triggers(fdl: Fdl, bucket: str, started: Mapping[str, Started]) -> list[Trigger]:
     """Return the triggers of a bucket: one for each pair of prefix and suffix, as S3's rules hold one of each."""
     return [
         {
-            "function_name": function.name,
-            "function_arn": functions[function.name].arn,
+            "function_name": started[user.name].name,
+            "function_arn": started[user.name].arn,
             "prefix": path.key_prefix + start,
             "suffix": end,
         }
-        for function in fdl.functions
-        for path in function.input
+        for user in fdl.on_aws
+        for path in user.input
         if path.provider == "s3" and path.bucket == bucket
         for start in path.prefix or ("",)
         for end in path.suffix or ("",)
@@ -131,16 +140,16 @@ def batch_outputs(
     return {"batch": {"jobQueue": queue, "jobDefinition": definition, "logGroup": log_group}}
 
 
-def _sharing(fdl: Fdl) -> list[list[Function]]:
-    groups: dict[Any, list[Function]] = {}
-    for function in fdl.functions:
+def _sharing(fdl: Fdl) -> list[list[Function | MapReduce]]:
+    groups: dict[Any, list[Function | MapReduce]] = {}
+    for function in fdl.on_aws:
         if batch := function.batch:
             key = (batch.compute_resources, batch.type, batch.service_role, batch.state, function.region)
             groups.setdefault(key, []).append(function)
     return list(groups.values())
 
 
-def _common_tags(functions: list[Function]) -> dict[str, str]:
+def _common_tags(functions: Sequence[Function | MapReduce]) -> dict[str, str]:
     first, *others = (function.tags for function in functions)
     return {key: value for key, value in first.items() if all(tags.get(key) == value for tags in others)}
 

@@ -15,6 +15,7 @@ from scar_foundation.loopback import is_loopback
 from scar_pulumi.cloud import is_local_stack
 from scar_pulumi.deploy.arguments import function_arguments
 from scar_pulumi.deploy.aws import (
+    Started,
     batch_arguments,
     batch_outputs,
     declare_buckets,
@@ -24,6 +25,7 @@ from scar_pulumi.deploy.aws import (
     function_outputs,
 )
 from scar_pulumi.deploy.checks import check_configuration, undeployable
+from scar_pulumi.deploy.mapreduce import check_images, declare_mapreduces
 from scar_pulumi.deploy.oscar import DeclaredServices, with_local_storage
 from scar_pulumi.deploy.secrets import declare_storage_providers
 from scar_pulumi.fdl import Fdl, FdlError, load
@@ -53,6 +55,7 @@ def _deploy(fdl: Fdl) -> None:
     for name, argument in arguments.items():
         if "image_uri" not in argument:
             planned_digest(name, base_image(argument))  # report a broken image before anything is made
+    check_images(fdl)
     services = DeclaredServices(fdl)
     buckets = declare_buckets(fdl)
     storages = declare_storage_providers(with_local_storage(fdl) if is_local_stack(pulumi.get_stack()) else fdl)
@@ -65,7 +68,9 @@ def _deploy(fdl: Fdl) -> None:
         )
         for function in fdl.functions
     }
-    declare_triggers(fdl, buckets, functions)
+    mapreduces = declare_mapreduces(fdl, environments)
+    started = {name: Started(name, component.arn) for name, component in functions.items()}
+    declare_triggers(fdl, buckets, started | {name: one.started for name, one in mapreduces.items()})
     endpoints = declare_endpoints(fdl, functions)
     outputs = {
         function.name: function_outputs(function, functions[function.name])
@@ -75,6 +80,8 @@ def _deploy(fdl: Fdl) -> None:
     }
     if fdl.oscar:
         pulumi.export("oscar", services.declare())
+    if mapreduces:
+        pulumi.export("mapreduce", {name: one.outputs for name, one in mapreduces.items()})
     pulumi.export("functions", outputs)
     pulumi.export("buckets", [{"name": name, "managed": bucket.managed} for name, bucket in buckets.items()])
 

@@ -89,7 +89,7 @@ class _Builder:
     def mapreduce(self, mapreduce: MapReduce) -> None:
         engine = "mapreduce" if mapreduce.engine == "lambda" else f"mapreduce, {mapreduce.engine}"
         key = self._add(Node(f"function {mapreduce.name}", f"{mapreduce.name} ({engine})", "function", "AWS"))
-        self._links(key, mapreduce.input, (mapreduce.output,), None)
+        self._links(key, mapreduce.input, mapreduce.output, None)
 
     def service(self, service: OscarService) -> None:
         node = Node(f"service {service.cluster} {service.name}", service.name, "function", service.cluster)

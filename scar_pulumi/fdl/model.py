@@ -277,6 +277,7 @@ class MapReduce:
 
     Attributes:
         path: Place in the document, "functions.aws[1]".
+        output: One place.
         image: Registry reference of both stages' base image; None where `image_file` or their own are given.
         environment: Variables of both stages; those of a stage win over them.
         role: ARN of the role of all stages; None has them generated.
@@ -286,7 +287,7 @@ class MapReduce:
     path: str
     name: str
     input: tuple[StoragePath, ...]
-    output: StoragePath
+    output: tuple[StoragePath, ...]
     image: str | None = None
     image_file: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -363,6 +364,11 @@ class Fdl:
     mapreduces: tuple[MapReduce, ...] = ()
     clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     places: Mapping[str, Mark] = field(default_factory=dict, repr=False)
+
+    @property
+    def on_aws(self) -> tuple[Function | MapReduce, ...]:
+        """What reads and writes buckets on AWS."""
+        return (*self.functions, *self.mapreduces)
 
     def mark(self, path: str) -> Mark:
         """Return where the value at a path stands, or what it is part of."""

@@ -28,4 +28,6 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 def prepared_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plan and push no images."""
     monkeypatch.setattr("scar_components.function_image.SupervisedImage", PreparedImage)
-    monkeypatch.setattr("scar_pulumi.deploy.program.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    for place in ("deploy.program", "deploy.mapreduce"):
+        monkeypatch.setattr(f"scar_pulumi.{place}.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    monkeypatch.setattr("scar_components.mapreduce.map_reduce.planned_digest", lambda *_: "sha256:" + "0" * 64)

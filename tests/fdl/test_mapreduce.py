@@ -64,7 +64,7 @@ def test_every_key_becomes_data(load_text: Load, tmp_path: Path) -> None:
         "lambda",
         "streaming",
     )
-    assert ([str(place) for place in found.input], str(found.output)) == (["zips/in", "more"], "zips/out")
+    assert ([str(place) for place in found.input], str(found.output[0])) == (["zips/in", "more"], "zips/out")
     assert (found.image, found.environment) == ("python:3", {"ONE": "1", "TWO": "2"})
     assert (found.mapper.init_script, found.mapper.environment) == (tmp_path / "map.py", {"TWO": "3"})
     assert (found.reducer.image, found.reducer.count, found.reducer.memory) == ("perl:5", 8, 3008)
@@ -179,7 +179,7 @@ def test_tasks_in_batch_are_what_the_section_batch_says(load_text: Load) -> None
         ),
         (
             "output: [{path: a-1}, {path: a-2}]",
-            "output: has 2 entries; give at most 1",
+            "output: has 2 entries, and a MapReduce has one output; give one",
         ),
         (
             "input: [{storage_provider: minio.x, path: a-1/in}]",

@@ -25,6 +25,7 @@ def mapreduces_can_run(document: Document) -> None:
     """Check everything of this module."""
     for mapreduce in document.mapreduces():
         _have_images(document, mapreduce)
+        _have_one_output(document, mapreduce)
         _keep_contract(document, mapreduce)
         _combine(document, mapreduce)
         _fit(document, mapreduce)
@@ -63,6 +64,13 @@ def _have_images(document: Document, mapreduce: MapReduceValues) -> None:
 def _missing(document: Document, mapreduce: MapReduceValues) -> bool:
     """Return whether a script was given that was reported as wrong."""
     return any(document.given(f"{path}.init_script") for path, _ in _parts(mapreduce))
+
+
+def _have_one_output(document: Document, mapreduce: MapReduceValues) -> None:
+    places = mapreduce.settings.get("output", ())
+    if len(places) > 1:
+        path = f"{mapreduce.settings_path}.output"
+        document.error(path, f"has {len(places)} entries, and a MapReduce has one output", "give one")
 
 
 def _keep_contract(document: Document, mapreduce: MapReduceValues) -> None:

@@ -149,7 +149,6 @@ MAPREDUCE_KEYS = {
     "output": storage_list(
         "The place where results go, a list of one: each file has a folder of its name there.",
         least=1,
-        most=1,
         per_request=False,
     ),
     "container": _container("Image and variables of both stages."),

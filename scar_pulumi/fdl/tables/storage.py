@@ -65,12 +65,10 @@ _PER_REQUEST = Key(
 )
 
 
-def storage_list(
-    doc: str, *, on_cluster: bool = False, least: int = 0, most: int | None = None, per_request: bool = True
-) -> Key:
+def storage_list(doc: str, *, on_cluster: bool = False, least: int = 0, per_request: bool = True) -> Key:
     """Return the key `input` or `output` of a function, or of a service on an OSCAR cluster.
 
-    `least` and `most` are numbers of places; `per_request` says whether outputs can have folders of their own.
+    `least` is the fewest places; `per_request` says whether outputs can have folders of their own.
     """
     own = "'minio' is the cluster's own server" if on_cluster else "'s3' is the function's own account"
     keys = {
@@ -85,5 +83,5 @@ def storage_list(
     }
     if per_request and not on_cluster:
         keys["per_request"] = _PER_REQUEST
-    places = Items(Section(makes=StoragePath, keys=keys), least=least, most=most)
+    places = Items(Section(makes=StoragePath, keys=keys), least=least)
     return Key(doc, places, required=True) if least else Key(doc, places, default=())
