@@ -27,8 +27,9 @@ from scar_pulumi.cli.options import (
     stack_option,
     yes_option,
 )
-from scar_pulumi.client.outputs import StackOutputs
+from scar_pulumi.client.outputs import DeployedCluster, StackOutputs
 from scar_pulumi.deployments import Deployments, source_files, stack_hint
+from scar_pulumi.deployments.kept_buckets import KeptBuckets, kept_buckets, remember_clusters
 from scar_pulumi.deployments.names import holders
 from scar_pulumi.deployments.stacks import open_project, outputs_of, projects_deployed
 
@@ -54,11 +55,13 @@ class ChosenStack:
     overrides: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
     yes: bool = False
+    leave_unreachable: bool = False
     project: str | None = None
 
     def open(self) -> "Stack":
         """Return the stack, ready for operations."""
         shown: dict[str, Any] = {"progress": self.console.tell, "stream": self.console.stderr}
+        shown["leave_unreachable"] = self.leave_unreachable
         if self.project is not None:
             return open_project(self.project, self.name, config=self.config, **shown)
         self._must_exist()
@@ -108,9 +111,17 @@ _PROJECT_OPTION = click.option(
 )
 
 
+_LEAVE_OPTION = click.option(
+    "--leave-unreachable",
+    is_flag=True,
+    help="Forget services on OSCAR clusters that cannot be reached any more, and say what stays there.",
+)
+
+
 @click.command
 @_on_stack
 @yes_option
+@_LEAVE_OPTION
 @set_option
 @config_option
 @json_option
@@ -176,6 +187,7 @@ def refresh(chosen: ChosenStack) -> Document:
 @_on_stack
 @_PROJECT_OPTION
 @yes_option
+@_LEAVE_OPTION
 @config_option
 @json_option
 def destroy(chosen: ChosenStack) -> Document:
@@ -193,12 +205,13 @@ def destroy(chosen: ChosenStack) -> Document:
     for line in _destroyed(stack, StackOutputs.read_any(outputs)):
         chosen.console.note(line)
     chosen.must_agree("destroy", stack)
+    clusters = remember_clusters(stack, outputs)
     result = stack.destroy()
     source_files.forget(stack.project, stack.name)
     chosen.console.note(f"destroy: {output.done(result.changes)} ({output.durations(result.seconds)})", "green")
     return {
         "changes": output.changes_document(result.changes),
-        "remaining": _remaining_buckets(chosen, outputs),
+        "remaining": _remaining_buckets(chosen, outputs, clusters),
         "seconds": dict(result.seconds),
     }
 
@@ -294,8 +307,10 @@ def _show_outputs(chosen: ChosenStack, outputs: Mapping[str, Any]) -> None:
         chosen.console.say_foreign(line)
 
 
-def _remaining_buckets(chosen: ChosenStack, outputs: Mapping[str, Any]) -> list[Document]:
-    """Show which buckets remain, and the command that removes each."""
+def _remaining_buckets(
+    chosen: ChosenStack, outputs: Mapping[str, Any], clusters: list[DeployedCluster]
+) -> list[Document]:
+    """Show which buckets remain, and the command that removes each; those of clusters take tools of MinIO's own."""
     deployments = Deployments.find(chosen.name, progress=chosen.console.tell)
     documents: list[Document] = []
     for bucket in deployments.remaining_buckets(StackOutputs.read_any(outputs)):
@@ -303,7 +318,19 @@ def _remaining_buckets(chosen: ChosenStack, outputs: Mapping[str, Any]) -> list[
         origin = "" if bucket.managed else " (which this stack did not create)"
         chosen.console.say(f"bucket {bucket.name}{origin} remains with its files; `{command}` removes it")
         documents.append({"name": bucket.name, "managed": bucket.managed, "command": command})
+    for kept in kept_buckets(clusters, lambda: deployments.clients):
+        documents += _kept_in_cluster(chosen, kept)
     return documents
+
+
+def _kept_in_cluster(chosen: ChosenStack, kept: KeptBuckets) -> list[Document]:
+    place = f"cluster {kept.cluster} ({kept.endpoint})"
+    if kept.doubt:
+        chosen.console.warn(f"{place}: may still have the buckets {', '.join(kept.names)}: {kept.doubt}")
+    for name in () if kept.doubt else kept.names:
+        chosen.console.say(f"bucket {name} of {place} remains with its files; MinIO's own tools remove it")
+    doubt = {"doubt": kept.doubt} if kept.doubt else {}
+    return [{"name": f"minio.{kept.cluster}/{name}", "managed": True, "command": None, **doubt} for name in kept.names]
 
 
 def _deployed_outputs(chosen: ChosenStack, stack: "Stack") -> Mapping[str, Any]:

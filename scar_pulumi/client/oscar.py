@@ -58,6 +58,11 @@ class ClusterClient:
             found: dict[str, Any] = self._api.settings()["minio_provider"]
         return found
 
+    def buckets(self) -> set[str]:
+        """Return the names of all buckets of the cluster's own storage. Raises ScarError."""
+        with self._explained(self.cluster.name):
+            return {str(bucket["bucket_name"]) for bucket in self._api.buckets()}
+
     def send(self, url: str, event: bytes, token: str) -> OscarResponse:
         """Send an event to a service. Raises ScarError when the cluster cannot be reached."""
         with self._explained(self.cluster.name):

@@ -71,7 +71,8 @@ class Stack:
     named `local` or `local-…` lives on the local cloud, which is started first. `config` holds values by full key
     (`scar:deleteBuckets`) that win over those of the project's stack file; `overrides` are values of the FDL file, as
     `--set` gives them, and are kept nowhere: they may be secrets. `program` is run instead of the FDL file's
-    deployment. `progress` gets lines about what takes long before an operation begins; operations themselves are shown
+    deployment. `leave_unreachable` forgets what is on OSCAR clusters that are gone, where it would have to be deleted.
+    `progress` gets lines about what takes long before an operation begins; operations themselves are shown
     on `stream` (default: standard error). Opening is lazy: nothing happens before the first operation.
     """
 
@@ -86,6 +87,7 @@ class Stack:
         project: str | None = None,
         program: Callable[[], None] | None = None,
         cloud: Cloud | None = None,
+        leave_unreachable: bool = False,
         progress: Callable[[str], None] | None = None,
         stream: TextIO | None = None,
     ) -> None:
@@ -96,6 +98,7 @@ class Stack:
         )
         self._program = program
         self._cloud = cloud
+        self._leaves_unreachable = leave_unreachable
         self._stream = stream or sys.stderr
         self._told: set[tuple[str, str]] = set()
         self._progress = progress or self._write
@@ -237,6 +240,7 @@ class Stack:
             "PULUMI_PYTHON_CMD": sys.executable,
             **stack_environment(self.name, cloud, engine),
             "SCAR_DELETE_BUCKETS": str(self.deletes_buckets).lower(),
+            **({"SCAR_LEAVE_UNREACHABLE": "true"} if self._leaves_unreachable else {}),
         }
 
     def _select(self, command: Command, *, create: bool) -> QuietStack:

@@ -59,6 +59,7 @@ class FakeEngine:
     overrides: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
     resources: list[Mapping[str, Any]] = field(default_factory=list)
+    leaves_unreachable: bool = False
 
 
 class FakeStack:
@@ -77,15 +78,17 @@ class FakeStack:
         stream: TextIO | None = None,
         project: str | None = None,
         directory: Path | None = None,
+        leave_unreachable: bool = False,
     ) -> None:
         self.engine.directory = directory
+        self.engine.leaves_unreachable = leave_unreachable
         self.engine.config, self.engine.overrides = config or {}, overrides or {}
         self.name, self.project = name, project or (fdl.stem if fdl else "project")
         self.is_local = name.startswith("local")
         self.region = self.engine.config.get("aws:region", "")
         self.deletes_buckets = self.engine.config.get("scar:deleteBuckets") == "true"
 
-    def outputs(self) -> Mapping[str, Any]:
+    def outputs(self, *, show_secrets: bool = False) -> Mapping[str, Any]:
         if self.engine.outputs is None:
             raise InputError("no such stack")
         return self.engine.outputs

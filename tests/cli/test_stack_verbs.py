@@ -1,3 +1,4 @@
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,8 @@ import pytest
 from scar_pulumi.cli.console import Console
 from scar_pulumi.deployments import Deployments, source_files
 from scar_pulumi.engine import Changes, Step
+from tests.components.oscar_service.cluster import Cluster
+from tests.components.oscar_service.server import PASSWORD, USER, Server, running
 from tests.world.deployed import resource
 
 from .conftest import FUNCTION, OUTPUTS, FakeEngine, Scar, write_fdl, write_state
@@ -20,6 +23,8 @@ def buckets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Clients:
+    authority_file = None
+
     def client(self, *_: object) -> Any:
         return self
 
@@ -234,6 +239,43 @@ def test_destroy_says_which_buckets_remain_and_how_to_remove_them(scar: Scar, en
     assert document["changes"] == {**SAME, "delete": 9}
     command = "scar-pulumi rm pictures --recursive --stack local-2"
     assert document["remaining"] == [{"name": "pictures", "managed": True, "command": command}]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Server]:
+    """Serve a cluster elsewhere, whose MinIO has more buckets than the service's."""
+    server = Cluster()
+    for name in ("raw", "others"):
+        server.minio.make(name)
+    with running(server) as listening:
+        yield listening
+
+
+def with_a_service(endpoint: str) -> Mapping[str, Any]:
+    paths = {"inputs": [{"provider": "minio.default", "path": "raw/in"}], "outputs": [{"path": "results/out"}]}
+    service = {**paths, "runUrl": f"{endpoint}/run/sign", "jobUrl": f"{endpoint}/job/sign", "token": "t"}
+    access = {"endpoint": endpoint, "user": USER, "password": PASSWORD, "verify": True}
+    return {"functions": {}, "buckets": [], "oscar": {"mine": {**access, "services": {"sign": service}}}}
+
+
+def test_destroy_names_the_buckets_that_stay_on_a_cluster_elsewhere(
+    scar: Scar, engine: FakeEngine, fdl: Path, cluster: Server
+) -> None:
+    engine.outputs = with_a_service(cluster.endpoint)
+    document = scar("destroy", fdl, "--stack", "prod", "--yes", "--json").json
+    assert document["remaining"] == [{"name": "minio.mine/raw", "managed": True, "command": None}]
+    said = scar("destroy", fdl, "--stack", "prod", "--yes").stdout
+    assert said.startswith(f"bucket raw of cluster mine ({cluster.endpoint}) remains with its files")
+
+
+def test_destroy_says_where_a_cluster_that_is_gone_may_have_kept_buckets(
+    scar: Scar, engine: FakeEngine, fdl: Path
+) -> None:
+    engine.outputs = with_a_service("http://127.0.0.1:9")
+    answer = scar("destroy", fdl, "--stack", "prod", "--yes", "--leave-unreachable")
+    assert engine.leaves_unreachable
+    assert (answer.status, answer.stdout) == (0, "")
+    assert "cluster mine (http://127.0.0.1:9): may still have the buckets raw: cluster mine: http:" in answer.stderr
 
 
 def test_configuration_for_this_once_reaches_the_engine(scar: Scar, engine: FakeEngine, fdl: Path) -> None:

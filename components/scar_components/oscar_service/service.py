@@ -46,6 +46,11 @@ from scar_components.oscar_service.lifecycle import (
 )
 from scar_components.oscar_service.notifications import Notifications, NoWebhook, watched_paths
 
+_LEAVING_SECONDS = 10
+_HOW_TO_LEAVE = (
+    "if it is gone for good, `scar-pulumi destroy --leave-unreachable` (SCAR_LEAVE_UNREACHABLE=true for pulumi itself) "
+    "forgets the service and leaves it there"
+)
 _INPUTS = (*CONNECTION, "cluster", "definition", "owner", "adopt", "delete_buckets")
 _COMPARED = tuple(key for key in _INPUTS if key not in ("adopt", "cluster"))
 _OUTPUTS = ("token", "version", "synchronous", "run_url", "job_url", "exposed_url", "shared", "watched", "reported")
@@ -274,13 +279,14 @@ class RegisteredServiceProvider(StatelessProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the service; keep its buckets unless their deletion is wanted and no other service shares them."""
-        api, shared = open_api(self.connections.now(_props)), _props.get("shared") or ()
+        patience = {"timeout": _LEAVING_SECONDS} if _leaves_unreachable() else {}
+        api, shared = open_api({**self.connections.now(_props), **patience}), _props.get("shared") or ()
         try:
             with api.alone():
                 remove(api, whole(_props["definition"]), _props["version"], wipe=self._wipes(_props), shared=shared)
         except OscarUnreachable as error:
             if not _leaves_unreachable():
-                raise OscarError(f"{error}; with SCAR_LEAVE_UNREACHABLE=true the service is left where it is") from None
+                raise OscarError(f"{error}; {_HOW_TO_LEAVE}") from None
             name, kept = _props["definition"]["name"], ", ".join(buckets(_props["definition"])) or "none"
             stays = f"stays on {api.endpoint}, which cannot be reached; its buckets: {kept}"
             sys.stderr.write(f"service {name}: {stays}\n")

@@ -247,7 +247,9 @@ def test_a_cluster_that_is_gone_can_be_left_behind(
 ) -> None:
     made = created(provider, properties(server, "plants", "photos/in"))
     gone = {**made, "endpoint": "http://127.0.0.1:9", "timeout": 0.2}
-    with pytest.raises(OscarError, match=r"cannot be reached .*; with SCAR_LEAVE_UNREACHABLE=true the service is left"):
+    with pytest.raises(
+        OscarError, match=r"cannot be reached .*; if it is gone for good, `scar-pulumi destroy --leave-unrea"
+    ):
         provider.delete("plants", gone)
     monkeypatch.setenv("SCAR_LEAVE_UNREACHABLE", "true")
     provider.delete("plants", gone)
