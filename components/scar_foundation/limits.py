@@ -128,6 +128,22 @@ GPU_INSTANCE_TYPE_PATTERN = r"(?:p|g|gr)[0-9][a-z0-9-]*(?:\.[a-z0-9-]+)?"
 """Instance types and families with GPUs."""
 
 # Step Functions: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+STATES_NAME_CHARACTERS = 80
+"""A state machine, an execution or a state."""
+STATES_NAME_PATTERN = r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]+"
+STATES_DEFINITION_BYTES = 1 * MIB
+STATES_PAYLOAD_BYTES = 256 * KIB
+"""Input or result of a state or an execution, as UTF-8."""
+STATES_EVENTS = 25_000
+"""Events in the history of one execution."""
+STATES_REDRIVES = 1000
+"""Redrives of one execution."""
+STATES_REDRIVE_DAYS = 14
+"""For which an execution that has ended can be redriven."""
+STATES_KEPT_DAYS = 90
+"""For which an execution that has ended is shown, and its name is taken."""
+STATES_PAGE = Range(1, 1000, default=100)
+"""Items that one request lists."""
 MAP_CONCURRENCY = Range(1, 10_000, default=200)
 """Tasks of a Distributed Map at once; the default is this project's, and leaves most of Lambda's 1,000 to others."""
 

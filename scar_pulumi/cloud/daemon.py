@@ -45,6 +45,7 @@ from scar_pulumi.cloud.s3.notifications import NotificationConfigurations
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import UploadEvents
 from scar_pulumi.cloud.service import Service
+from scar_pulumi.cloud.states.service import StatesService
 
 _log = logging.getLogger(__name__)
 
@@ -83,18 +84,19 @@ class Parts:
     events: EventQueue
     changes: FunctionChanges
     batch: BatchService
+    states: StatesService
     uploads: UploadEvents
     ranged_reads: RangedReads
     oscar: OscarClusters
 
     def start(self) -> None:
         """Go on with the work that an earlier daemon left; requests are served from now on."""
-        for part in (self.events, self.batch, self.oscar, self.checkpoints):
+        for part in (self.events, self.batch, self.states, self.oscar, self.checkpoints):
             part.start()
 
     async def close(self) -> None:
         """Stop what brings work before what does it, and save the state at the end."""
-        for part in (self.events, self.batch, self.oscar, self.runner, self.logs, self.checkpoints):
+        for part in (self.states, self.events, self.batch, self.oscar, self.runner, self.logs, self.checkpoints):
             try:
                 await part.close()
             except Exception:  # noqa: BLE001 - the others still have to stop
@@ -112,6 +114,7 @@ class Parts:
         """Return what `scar-pulumi local status` shows of the parts."""
         return {
             "events": self.events.describe(),
+            "executions": self.states.describe(),
             "images": self.images.describe(),
             "jobs": self.batch.describe(),
             "journal_bytes": self.ministack.journal.size,
@@ -204,6 +207,7 @@ class Daemon:
             events=events,
             changes=changes,
             batch=batch,
+            states=StatesService(database, functions, invocations, self),
             uploads=UploadEvents(upstream, changes.is_image_function),
             ranged_reads=reads,
             oscar=OscarClusters(
@@ -234,6 +238,7 @@ class Daemon:
             Registry(parts.images, ecr.exists, ecr.announce),
             LambdaApi(upstream, parts.functions, parts.changes, parts.invocations, parts.events),
             parts.batch,
+            parts.states,
             ecr,
             LogGroups(upstream, parts.logs),
             ControlPlane(upstream, apis, partial(url_of, self._endpoint)),
