@@ -110,7 +110,9 @@ class _Handler(QuietHandler):
         for name, value in headers.items():
             if name.lower() not in skipped:
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        # An answer to HEAD has the length of the body that it leaves out.
+        lengths = {name.lower(): value for name, value in headers.items() if self.command == "HEAD"}
+        self.send_header("Content-Length", lengths.get("content-length", str(len(body))))
         self.end_headers()
         if not whole or (self.command == "GET" and self.faults.break_off and len(body) > 1000):
             self.faults.break_off -= whole

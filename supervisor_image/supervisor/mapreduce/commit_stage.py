@@ -124,7 +124,7 @@ def _check_input(function: Function, run: Run) -> None:
         present = bucket.head(run.key)
     except InputFailed:  # deleted since: every byte of it was read
         return
-    if present.etag != run.etag:
+    if (present.etag, present.size) != (run.etag, run.size):
         raise InputChanged(f"{run.uri}: the input changed during the run: the new object has a run of its own")
 
 

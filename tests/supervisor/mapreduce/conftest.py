@@ -15,6 +15,7 @@ from supervisor.configuration import Image, read_configuration
 from supervisor.function import Context, Function
 from supervisor.log import Log
 from supervisor.mapreduce import stages
+from supervisor.mapreduce.settings import Settings, read_settings
 from supervisor.storage import Storages
 
 _numbers = itertools.count(1)
@@ -67,6 +68,9 @@ class MapReduce:
         environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = str(self.memory)
         configuration = read_configuration(environment)
         return Function(configuration, self._image(stage), environment, Log(), Storages(configuration))
+
+    def settings(self, stage: str) -> Settings:
+        return read_settings(self.function(stage).configuration.mapreduce or {})
 
     def _image(self, stage: str) -> Image:
         texts = {"map": self.mapper, "reduce": self.reducer}
