@@ -1,12 +1,14 @@
 """A plan holds the whole image, is the same each time, and costs nothing the second time."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -222,6 +224,16 @@ def test_gzip_is_valid_and_reproducible(size: int) -> None:
     assert packed == b"".join(gzip_chunks(chunks))
     with pytest.raises(EOFError):
         b"".join(gunzip_chunks([packed[:-3]]))
+
+
+def test_a_compressed_layer_is_one_member_of_the_same_bytes_on_every_machine() -> None:
+    words = b"".join(hashlib.sha256(number.to_bytes(4)).digest()[: number % 33] * 3 for number in range(60_000))
+    packed = b"".join(gzip_chunks([words[: 1 << 20], words[1 << 20 :]]))
+
+    member = zlib.decompressobj(wbits=31)
+    assert member.decompress(packed) == words
+    assert (member.eof, member.unused_data) == (True, b"")
+    assert hashlib.sha256(packed).hexdigest() == "14c926813d02c206204d0ee2bb9aa03f227a76758005b1bcf8c6362e11ddf68f"
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {

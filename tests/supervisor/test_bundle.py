@@ -17,6 +17,7 @@ import pytest
 
 from tests.supervisor.conftest import BUNDLE, Bundle, Launch
 from tests.supervisor.container import Container, Deployment, printed
+from tests.world.interpreters import other_interpreters
 
 
 def build(*arguments: str, script: Path = BUNDLE, python: str = sys.executable, **environment: str) -> Any:
@@ -115,22 +116,6 @@ def test_every_third_party_file_is_in_the_sbom_with_its_licence(bundle: Bundle) 
 def test_the_layer_has_only_what_it_needs(bundle: Bundle) -> None:
     names = {path.name.partition(".")[0] for path in bundle.folder.rglob("*") if path.is_file()}
     assert not names & {"_hashlib", "_ctypes", "_sqlite3", "_asyncio", "unicodedata", "boto3", "pip", "setuptools"}
-
-
-def other_interpreters() -> list[str]:
-    """Interpreters of this machine of another make than the one that runs the tests."""
-    candidates = ["/usr/bin/python3", *(shutil.which(f"python3.{minor}") or "" for minor in range(11, 15))]
-    found: dict[str, str] = {}
-    for candidate in filter(None, candidates):
-        shown = subprocess.run(
-            [candidate, "-c", "import sys; print(sys.version_info >= (3, 11), sys.base_prefix)"],
-            capture_output=True,
-            check=False,
-            text=True,
-        ).stdout.split()
-        if shown[:1] == ["True"] and shown[1] != sys.base_prefix:
-            found.setdefault(shown[1], candidate)
-    return list(found.values())
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from scar_foundation.directories import cache_directory
 from tests.supervisor.conftest import BUNDLE
 from tests.supervisor.container import Container, Deployment, printed
-from tests.supervisor.test_bundle import other_interpreters
+from tests.world.interpreters import other_interpreters
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("apt-get"), reason="apt downloads the packages"),
