@@ -6,6 +6,7 @@ import re
 import pulumi
 
 from scar_foundation.limits import (
+    BATCH_NAME_CHARACTERS,
     ECR_REPOSITORY_CHARACTERS,
     IAM_ROLE_NAME_CHARACTERS,
     LAMBDA_STATEMENT_ID_CHARACTERS,
@@ -47,6 +48,16 @@ def repository_name(function_name: str) -> str:
 def bucket_prefix(name: str) -> str:
     """Return what the name of a generated bucket starts with, for the aws provider to append digits to."""
     return legal_name(name, S3_BUCKET_PREFIX_CHARACTERS - 1, LOWER_CASE) + "-"
+
+
+def batch_name(name: str, kind: str) -> str:
+    """Return the name in the stack of a resource of Batch, `<name>-<kind>`, of which the engine makes its name on AWS.
+
+    The engine appends eight characters. Batch's names begin with a letter or a digit.
+    https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
+    """
+    legal = legal_name(name, BATCH_NAME_CHARACTERS - len(f"-{kind}-1234567") - len("x-12345678"), WORD)
+    return f"{legal if legal[0].isalnum() else f'x{legal}-{digest(name)}'}-{kind}"
 
 
 def statement_id(text: str) -> str:

@@ -91,6 +91,9 @@ BATCH_DEPENDENCIES = 20
 """Jobs that one job waits for."""
 BATCH_TAGS = 50
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateJobQueue.html
+BATCH_NAME_CHARACTERS = 128
+BATCH_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+"""Names of environments, queues, job definitions and jobs."""
 BATCH_QUEUE_ENVIRONMENTS = Range(1, 3)
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html
 BATCH_PAGE = Range(1, 100, default=100)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scar_foundation.directories import DEFAULT_STACK
 from scar_pulumi.cli.console import Console
 from scar_pulumi.cli.groups import Group
 from scar_pulumi.cli.options import FILE, Document, json_option, set_option
@@ -30,10 +31,13 @@ fdl = Group(name="fdl", help="Check, show, convert and draw FDL files.")
 @click.pass_obj
 def check(console: Console, file: Path, overrides: Mapping[str, str]) -> Document:
     """Report everything that is wrong with a file, and what may cost money or data."""
-    from scar_pulumi.fdl import load
+    from scar_pulumi.deploy.quotas import Surroundings, beyond_quotas
+    from scar_pulumi.fdl import FdlError, load
 
     found = load(file, overrides)
     warnings = (*found.warnings, *found.elsewhere)
+    if problems := beyond_quotas(found, Surroundings(file.stem, DEFAULT_STACK)):
+        raise FdlError((*warnings, *problems))
     _warn(warnings, console)
     others = found.oscar or found.mapreduces
     parts = [count(len(found.functions), "function")] if found.functions or not others else []

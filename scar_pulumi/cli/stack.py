@@ -31,7 +31,7 @@ from scar_pulumi.client.outputs import DeployedCluster, StackOutputs
 from scar_pulumi.deployments import Deployments, source_files, stack_hint
 from scar_pulumi.deployments.kept_buckets import KeptBuckets, kept_buckets, remember_clusters
 from scar_pulumi.deployments.names import holders
-from scar_pulumi.deployments.stacks import open_project, outputs_of, projects_deployed
+from scar_pulumi.deployments.stacks import open_project, outputs_of, project_of_file, projects_deployed
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Stack
@@ -232,10 +232,11 @@ def _checked(chosen: ChosenStack) -> "Fdl | None":
     if chosen.file is None:
         return None
     from scar_pulumi.deploy.checks import undeployable  # noqa: PLC0415 - help and other verbs read no FDL
+    from scar_pulumi.deploy.quotas import Surroundings  # noqa: PLC0415 - likewise
     from scar_pulumi.fdl import FdlError, load  # noqa: PLC0415 - likewise
 
     fdl = load(chosen.file, chosen.overrides)
-    if problems := undeployable(fdl, chosen.name):
+    if problems := undeployable(fdl, Surroundings(project_of_file(chosen.file) or "", chosen.name)):
         raise FdlError(problems)
     return fdl
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from scar_foundation.errors import InputError
 from scar_pulumi.cloud import is_local_stack
+from scar_pulumi.deploy.quotas import Surroundings, beyond_quotas
 from scar_pulumi.fdl import Fdl, Problem
 
 KEYS = ("clusters", "deleteBuckets", "fdl", "overrides")
@@ -41,6 +42,7 @@ def check_clusters(stack: str, clusters: Any) -> None:
             raise InputError(f"{where}: 'deploy' is a map of an OscarCluster's arguments, and no endpoint goes with it")
 
 
-def undeployable(fdl: Fdl, stack: str) -> tuple[Problem, ...]:
-    """Return everything in the file that cannot be deployed to a stack, in its order; empty if all of it can."""
-    return () if is_local_stack(stack) else tuple(replace(problem, severity="error") for problem in fdl.elsewhere)
+def undeployable(fdl: Fdl, around: Surroundings) -> tuple[Problem, ...]:
+    """Return everything in the file that cannot be deployed to a stack; empty if all of it can."""
+    elsewhere = () if is_local_stack(around.stack) else fdl.elsewhere
+    return (*(replace(problem, severity="error") for problem in elsewhere), *beyond_quotas(fdl, around))

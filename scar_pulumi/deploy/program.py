@@ -27,6 +27,7 @@ from scar_pulumi.deploy.aws import (
 from scar_pulumi.deploy.checks import check_configuration, undeployable
 from scar_pulumi.deploy.mapreduce import check_images, declare_mapreduces
 from scar_pulumi.deploy.oscar import DeclaredServices, with_local_storage
+from scar_pulumi.deploy.quotas import Surroundings
 from scar_pulumi.deploy.secrets import declare_storage_providers
 from scar_pulumi.fdl import Fdl, FdlError, load
 
@@ -47,7 +48,8 @@ def deploy(fdl: Fdl | None = None) -> None:
 
 
 def _deploy(fdl: Fdl) -> None:
-    if problems := undeployable(fdl, pulumi.get_stack()):
+    around = Surroundings(pulumi.get_project(), pulumi.get_stack(), organization=pulumi.get_organization())
+    if problems := undeployable(fdl, around):
         raise FdlError(problems)
     for warning in fdl.warnings:
         pulumi.log.warn(str(warning))

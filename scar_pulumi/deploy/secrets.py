@@ -15,6 +15,7 @@ from pulumi import Input, Output
 from scar_components.lambda_container_function_arguments import LambdaContainerFunctionArgs
 from scar_components.naming import legal_name, stack_identity
 from scar_foundation.errors import InputError
+from scar_foundation.limits import SSM_STANDARD_BYTES
 from scar_pulumi.fdl import Fdl, Function, Reference, split_references
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class FunctionStorages(NamedTuple):
         versions = [Output.format("{}:{}", name, parameter.version) for name, parameter in self.parameters.items()]
         return {
             **arguments,
-            "storage_providers": {name: f"ssm:{parameter_name(name)}" for name in self.parameters},
+            "storage_providers": {name: f"ssm:{parameter_name(name, stack_identity())}" for name in self.parameters},
             "environment": {
                 **arguments.get("environment", {}),
                 VERSIONS: Output.all(*versions).apply(lambda known: ",".join(map(str, known))),
@@ -110,9 +111,9 @@ def providers(fdl: Fdl, function: Function) -> list[str]:
     return sorted(names - {"s3.default"})
 
 
-def parameter_name(provider: str) -> str:
-    """Return the name of the parameter that holds a provider's settings; it starts with the stack's."""
-    return f"/scar-pulumi/{stack_identity()}/{legal_name(provider, _LONGEST_NAME, _NAME_CHARACTERS)}"
+def parameter_name(provider: str, identity: str) -> str:
+    """Return the name of the parameter that holds a provider's settings for a stack: see `stack_identity`."""
+    return f"/scar-pulumi/{identity}/{legal_name(provider, _LONGEST_NAME, _NAME_CHARACTERS)}"
 
 
 def _parameter(fdl: Fdl, provider: str, region: str | None) -> "aws.ssm.Parameter":
@@ -121,14 +122,23 @@ def _parameter(fdl: Fdl, provider: str, region: str | None) -> "aws.ssm.Paramete
     kind, _, identifier = provider.partition(".")
     return aws.ssm.Parameter(
         f"{provider}-settings" + (f"-{region}" if region else ""),
-        name=parameter_name(provider),
+        name=parameter_name(provider, stack_identity()),
         type="SecureString",
-        value=_secret_json(filled(fdl.storage_providers[kind][identifier])),
+        value=_secret_json(provider, filled(fdl.storage_providers[kind][identifier])),
         description=f"How functions reach the storage {provider}",
         region=region,
     )
 
 
-def _secret_json(settings: Mapping[str, Input[Any]]) -> Output[str]:
+def _secret_json(provider: str, settings: Mapping[str, Input[Any]]) -> Output[str]:
+    def document(values: Mapping[str, Any]) -> str:
+        text = json.dumps(values)
+        if (size := len(text.encode())) > SSM_STANDARD_BYTES:
+            raise InputError(
+                f"storage_providers.{provider}: the settings take {size:,} bytes; a parameter of AWS Systems Manager "
+                f"has at most {SSM_STANDARD_BYTES:,}; use a shorter token or password"
+            )
+        return text
+
     known: Output[dict[str, Any]] = Output.secret(Output.all(**settings))
-    return known.apply(json.dumps)
+    return known.apply(document)

@@ -1,6 +1,4 @@
-"""Quotas of AWS that a file meets as a whole are told by the check, and not by a deployment half-way."""
-
-import pytest
+"""Quotas of AWS that single values meet are told by the check; those of whole documents are in tests/deploy."""
 
 from tests.fdl.conftest import Load, Mistakes
 
@@ -12,31 +10,9 @@ def _inputs(*paths: str, key: str = "input", provider: str = "s3.default") -> st
     return f"      {key}:\n" + "".join(lines)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            _HEAD + _inputs(*(f"bucket-{number:03}/{'f' * 200}" for number in range(40))),
-            "3:5 functions.aws[0]: the places of its files make the policy of its role about",
-        ),
-        (
-            _HEAD + _inputs(*(f"{number:03}-{'b' * 59}" for number in range(50))),
-            "7:7 functions.aws[0].lambda.input: 50 buckets start 'many'; their permissions take about",
-        ),
-        (_HEAD + _inputs("photos/" + "é" * 180), "takes 1,081 characters as S3 writes it"),
-    ],
-    ids=["role", "permissions", "filter"],
-)
-def test_what_a_file_makes_together_fits(mistakes: Mistakes, text: str, said: str) -> None:
-    assert [problem for problem in mistakes(text) if said in problem]
-
-
-def test_a_job_definition_has_a_largest_size(mistakes: Mistakes, load_text: Load) -> None:
-    batch = "    batch: {environment: {Variables: {BIG: '" + "x" * 23_000 + "'}}}\n"
-    found = mistakes(_HEAD + "      execution_mode: batch\n" + batch)
-    assert any("AWS Batch allows 24,576" in problem for problem in found)
-    load_text(_HEAD + batch)
-    load_text(_HEAD + "      execution_mode: batch\n" + batch.replace("x" * 3000, ""))
+def test_a_filter_has_a_longest_value(mistakes: Mistakes) -> None:
+    said = "takes 1,081 characters as S3 writes it"
+    assert [problem for problem in mistakes(_HEAD + _inputs("photos/" + "é" * 180)) if said in problem]
 
 
 def test_the_settings_of_a_storage_fit_into_a_parameter(mistakes: Mistakes, load_text: Load) -> None:
@@ -48,9 +24,3 @@ def test_the_settings_of_a_storage_fit_into_a_parameter(mistakes: Mistakes, load
     found = mistakes(file + storage.format("x" * 4100))
     assert [problem for problem in found if "has at most 4,096" in problem]
     load_text(file + storage.format("x" * 3900))
-
-
-def test_a_given_role_and_places_elsewhere_have_no_policy_of_ours(mistakes: Mistakes) -> None:
-    role = "    iam: {role: 'arn:aws:iam::123456789012:role/mine'}\n"
-    paths = [f"bucket-{number:03}/{'f' * 200}" for number in range(40)]
-    assert not [problem for problem in mistakes(_HEAD + _inputs(*paths) + role) if "policy of its role" in problem]

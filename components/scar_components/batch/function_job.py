@@ -32,7 +32,7 @@ from scar_components.lambda_container_function_arguments import (
     known_arguments,
     supervisor_configuration,
 )
-from scar_components.naming import role_name, stack_identity
+from scar_components.naming import batch_name, role_name, stack_identity
 from scar_foundation.limits import LAMBDA_ARCHITECTURES, LOG_RETENTION_DAYS
 
 
@@ -111,7 +111,7 @@ class FunctionJob:
 
         return aws.batch.JobDefinition(
             # Without a fixed name: a replacement would be a revision of the old definition, and be deleted with it.
-            f"{self._name}-job-definition",
+            batch_name(self._name, "job-definition"),
             type="multinode" if nodes else "container",
             container_properties=None if nodes else container.apply(document),
             node_properties=container.apply(as_nodes) if nodes else None,

@@ -17,7 +17,7 @@ from scar_components.batch.compute import (
     image_types,
 )
 from scar_components.iam_policies import INSTANCE_ASSUME_ROLE
-from scar_components.naming import bucket_prefix, role_name, stack_identity
+from scar_components.naming import batch_name, bucket_prefix, role_name, stack_identity
 from scar_foundation.batch_rules import ALLOCATION_STRATEGIES, ON_INSTANCES
 
 
@@ -118,7 +118,7 @@ class BatchGpuEnvironment(ComponentResource):
         resources, grants = self._compute_resources() if is_managed else (None, [])
         # Without a fixed name: a replacement exists beside the old environment until the queue has moved.
         return aws.batch.ComputeEnvironment(
-            f"{self._name}-compute-environment",
+            batch_name(self._name, "compute-environment"),
             type=args.get("management", "MANAGED"),
             service_role=args.get("service_role"),
             compute_resources=resources,
@@ -206,7 +206,7 @@ class BatchGpuEnvironment(ComponentResource):
             "ebs": {"volume_size": args.get("disk_size"), "volume_type": "gp3", "encrypted": "true"},
         }
         template = aws.ec2.LaunchTemplate(
-            f"{self._name}-launch-template",
+            batch_name(self._name, "launch-template"),
             block_device_mappings=[disk] if "disk_size" in args else None,
             user_data=encoded_user_data(args["user_data"]) if "user_data" in args else None,
             region=args.get("region"),
@@ -218,7 +218,7 @@ class BatchGpuEnvironment(ComponentResource):
 
     def _queue(self, environment: aws.batch.ComputeEnvironment) -> aws.batch.JobQueue:
         return aws.batch.JobQueue(
-            f"{self._name}-queue",
+            batch_name(self._name, "queue"),
             priority=self._args.get("priority", 1),
             state=self._args.get("state", "ENABLED"),
             compute_environment_orders=[{"order": 1, "compute_environment": environment.arn}],

@@ -6,13 +6,18 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from scar_foundation.limits import BATCH_PAGE, BATCH_QUEUE_ENVIRONMENTS, BATCH_TAGS
+from scar_foundation.limits import (
+    BATCH_NAME_CHARACTERS,
+    BATCH_NAME_PATTERN,
+    BATCH_PAGE,
+    BATCH_QUEUE_ENVIRONMENTS,
+    BATCH_TAGS,
+)
 from scar_pulumi.cloud.batch.requests import ClientError
 from scar_pulumi.cloud.batch.store import BatchStore
 from scar_pulumi.cloud.signature import Caller
 
 ENVIRONMENT, QUEUE, DEFINITION, POLICY = "compute-environment", "job-queue", "job-definition", "scheduling-policy"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _RESOURCES = "computeResources"
 _SERVICE_ROLE = "arn:aws:iam::{}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch"
 _FARGATE = ("FARGATE", "FARGATE_SPOT")
@@ -41,8 +46,11 @@ def full_arn(kind: str, caller: Caller, reference: str) -> str:
 
 def check_name(name: str, key: str) -> None:
     """Raise ClientError for a name that Batch does not accept."""
-    if not _NAME.fullmatch(name):
-        raise ClientError(f"{key} should match valid pattern: {_NAME.pattern}; {name!r} does not")
+    if len(name) > BATCH_NAME_CHARACTERS or not re.fullmatch(BATCH_NAME_PATTERN, name):
+        raise ClientError(
+            f"{key} should match valid pattern: {BATCH_NAME_PATTERN}, with {BATCH_NAME_CHARACTERS} characters at most; "
+            f"{name!r} does not"
+        )
 
 
 def page(items: Sequence[Any], document: Mapping[str, Any], key: str) -> dict[str, Any]:

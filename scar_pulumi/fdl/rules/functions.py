@@ -65,8 +65,8 @@ def _threshold_is_below_timeout(document: Document, function: AwsOwner) -> None:
         document.error(path, message, "lower it, or raise lambda.timeout")
 
 
-# A parameter with storage settings, with a name as long as projects and stacks are likely to make it.
-_PARAMETER = "ssm:/scar-pulumi/organization/a-long-project-name/stack-name/"
+# The shortest that a parameter with storage settings is called; `scar_pulumi.deploy.quotas` knows how it really is.
+_PARAMETER = "ssm:/scar-pulumi/organization/p/s/"
 
 
 def environment_fits(document: Document) -> None:
@@ -159,7 +159,7 @@ def _providers(links: list[Link]) -> list[str]:
 
 def _size_of_versions(configuration: dict[str, Any]) -> int:
     names = configuration.get("storage_providers", ())
-    return _size({"SCAR_STORAGE_VERSIONS": ",".join(f"{name}:999" for name in names)}) if names else 0
+    return _size({"SCAR_STORAGE_VERSIONS": ",".join(f"{name}:1" for name in names)}) if names else 0
 
 
 def _page(function: FunctionValues) -> dict[str, Any]:
