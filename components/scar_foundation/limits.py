@@ -52,6 +52,8 @@ LAMBDA_NAME_PATTERN = r"[a-zA-Z0-9_-]+"
 LAMBDA_DESCRIPTION_CHARACTERS = 256
 LAMBDA_ARCHITECTURES = ("x86_64", "arm64")
 """The first one is the default."""
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
+LAMBDA_TAGS = 50
 # https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html
 LAMBDA_SUBNETS = Range(1, 16)
 LAMBDA_SECURITY_GROUPS = Range(1, 5)

@@ -33,12 +33,14 @@ async def refusal(service: str, operation: str, request: Request, ask: Ask) -> R
     return None
 
 
-_FUNCTIONS = re.compile(r"/2015-03-31/functions(?:/(?P<function>[^/]+)/(?P<part>configuration|policy))?/?")
+_FUNCTIONS = re.compile(
+    r"/2015-03-31/functions(?:/(?P<function>[^/]+)/(?P<part>configuration|policy))?/?|/2017-03-31/(?P<tags>tags)/.+"
+)
 
 
 def _lambda_operation(service: str, request: Request) -> str:
     found = _FUNCTIONS.fullmatch(request.path) if service == "lambda" else None
-    return f"{request.method} {found['part'] or ''}".strip() if found else ""
+    return f"{request.method} {found['part'] or found['tags'] or ''}".strip() if found else ""
 
 
 def _values(request: Request) -> Values:
@@ -149,6 +151,7 @@ async def _create_function(values: Values, _request: Request, _ask: Ask) -> None
     name = str(values.get("FunctionName", "")).rpartition(":")[2]
     most, pattern = limits.LAMBDA_NAME_CHARACTERS, limits.LAMBDA_NAME_PATTERN
     _check_name(name, "functionName", most, pattern, code="ValidationException")
+    _check_tags(values.get("Tags") or {})
     await _configure_function(values, _request, _ask)
 
 
@@ -158,6 +161,7 @@ async def _configure_function(values: Values, _request: Request, _ask: Ask) -> N
         if wanted.get(key) is not None and wanted[key] not in bounds:
             message = f"1 validation error detected: Value '{wanted[key]}' at '{key}' must be {bounds}"
             raise ServiceError(400, "ValidationException", message)
+    _check_sizes(values)
     variables = (values.get("Environment") or {}).get("Variables") or {}
     size = len(json.dumps(variables, separators=(",", ":"), ensure_ascii=False).encode())
     if size > limits.LAMBDA_ENVIRONMENT_BYTES:
@@ -167,6 +171,33 @@ async def _configure_function(values: Values, _request: Request, _ask: Ask) -> N
             "Lambda was unable to configure your environment variables because the environment variables you have "
             f"provided exceeded the 4KB limit. They have {size} bytes",
         )
+
+
+def _check_sizes(values: Values) -> None:
+    """Check what has a longest text or a largest number of entries."""
+    network, mounts = values.get("VpcConfig") or {}, values.get("FileSystemConfigs") or ()
+    code, most = "ValidationException", limits.LAMBDA_DESCRIPTION_CHARACTERS
+    _check_name(values.get("Description"), "description", most, r"(?s).*", least=0, code=code)
+    for key, bounds in (("SubnetIds", limits.LAMBDA_SUBNETS), ("SecurityGroupIds", limits.LAMBDA_SECURITY_GROUPS)):
+        if len(network.get(key) or ()) > bounds.most:
+            raise ServiceError(400, "InvalidParameterValueException", f"{key} can have {bounds.most} members at most")
+    for mount in mounts:
+        most, pattern = limits.LAMBDA_MOUNT_PATH_CHARACTERS, limits.LAMBDA_MOUNT_PATH_PATTERN
+        _check_name(mount.get("LocalMountPath"), "localMountPath", most, pattern, code=code)
+
+
+async def _tag_function(values: Values, request: Request, ask: Ask) -> None:
+    caller = caller_of(request.headers, request.query) or Caller()
+    signed = (authorization(caller.account, caller.region, "lambda"), (b"host", b"127.0.0.1"))
+    answer = await ask(Request("GET", request.path, request.query, signed))
+    present = json.loads(answer.body).get("Tags", {}) if answer.succeeded else {}
+    _check_tags({**present, **(values.get("Tags") or {})})
+
+
+def _check_tags(tags: Values) -> None:
+    if len(tags) > limits.LAMBDA_TAGS:
+        message = f"Tags can have {limits.LAMBDA_TAGS} entries at most"
+        raise ServiceError(400, "InvalidParameterValueException", message)
 
 
 async def _add_permission(values: Values, request: Request, ask: Ask) -> None:
@@ -193,6 +224,7 @@ _CHECKS: Mapping[tuple[str, str], Callable[[Values, Request, Ask], Awaitable[Non
     ("lambda", "POST"): _create_function,
     ("lambda", "PUT configuration"): _configure_function,
     ("lambda", "POST policy"): _add_permission,
+    ("lambda", "POST tags"): _tag_function,
 }
 
 

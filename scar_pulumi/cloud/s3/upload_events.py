@@ -13,11 +13,12 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
+from scar_foundation.limits import S3_KEY_BYTES
 from scar_foundation.notification_filters import Filter
 from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Scope, Send, find_header
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
 from scar_pulumi.cloud.s3.documents import parsed
-from scar_pulumi.cloud.service import Service, ServiceRequest, s3_error
+from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
 from scar_pulumi.cloud.signature import Caller
 
 _log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class UploadEvents(Service):
         """Let MiniStack answer, and hold the answer back where functions wait for the object."""
         bucket, _, key = request.path.lstrip("/").partition("/")
         event = upload_event(request.scope)
+        if event and len(key.encode()) > S3_KEY_BYTES:
+            raise ServiceError(400, "KeyTooLongError", f"Your key is too long; {S3_KEY_BYTES} bytes are allowed")
         count = await self._count(request.caller or Caller(), bucket, key, event) if event else 0
         if count:
             return partial(self._hold, count, (bucket, key))

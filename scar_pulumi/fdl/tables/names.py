@@ -5,6 +5,7 @@ from scar_foundation.limits import (
     LAMBDA_MOUNT_PATH_PATTERN,
     LAMBDA_SECURITY_GROUPS,
     LAMBDA_SUBNETS,
+    LAMBDA_TAGS,
 )
 from scar_pulumi.fdl.kinds import Items, Key, Rule, Section, Table, Text
 
@@ -191,4 +192,4 @@ _TAG_NAME = Text(
     rules=(Rule(r"^[aA][wW][sS]:", "starts with 'aws:', which AWS reserves", None, True), _TAG_CHARACTERS),
 )
 _TAG_VALUE = Text(what="a tag value", longest=256, rules=(_TAG_CHARACTERS,), loose=True)
-TAGS = Table(names=_TAG_NAME, of=_TAG_VALUE, most=50)
+TAGS = Table(names=_TAG_NAME, of=_TAG_VALUE, most=LAMBDA_TAGS)

@@ -114,3 +114,54 @@ def test_the_permissions_of_a_function_count_together(cloud: FakeCloud) -> None:
     codes = [permit(f"{number:0>90}") for number in range(80)]
     assert codes[0] == ""
     assert codes[-1] == "PolicyLengthExceededException"
+
+
+@pytest.fixture(scope="module")
+def described(cloud: FakeCloud) -> str:
+    cloud.function("described")
+    return "described"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"Description": "d" * 257},
+        {"VpcConfig": {"SubnetIds": [f"subnet-{n}" for n in range(17)], "SecurityGroupIds": ["sg-1"]}},
+        {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": [f"sg-{n}" for n in range(6)]}},
+        {"FileSystemConfigs": [{"Arn": "arn:aws:elasticfilesystem:x", "LocalMountPath": "/data"}]},
+        {"FileSystemConfigs": [{"Arn": "arn:aws:elasticfilesystem:x", "LocalMountPath": "/mnt/" + "d" * 156}]},
+    ],
+    ids=["description", "subnets", "security groups", "mount outside /mnt", "long mount"],
+)
+def test_a_function_s_description_network_and_mounts_have_limits(
+    cloud: FakeCloud, described: str, settings: dict[str, Any]
+) -> None:
+    change = cloud.client("lambda").update_function_configuration
+    assert _code(change, FunctionName=described, **settings) in (
+        "ValidationException",
+        "InvalidParameterValueException",
+    )
+
+
+def test_a_function_has_fifty_tags(cloud: FakeCloud) -> None:
+    cloud.function("tagged")
+    tag = cloud.client("lambda").tag_resource
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:tagged"
+    assert _code(tag, Resource=arn, Tags={f"t{n}": "" for n in range(50)}) == ""
+    assert _code(tag, Resource=arn, Tags={"t0": "again"}) == ""
+    assert _code(tag, Resource=arn, Tags={"more": ""}) == "InvalidParameterValueException"
+
+
+def test_a_log_group_keeps_lines_for_days_that_cloudwatch_has(cloud: FakeCloud) -> None:
+    logs = cloud.client("logs")
+    logs.create_log_group(logGroupName="/retained")
+    assert _code(logs.put_retention_policy, logGroupName="/retained", retentionInDays=30) == ""
+    assert _code(logs.put_retention_policy, logGroupName="/retained", retentionInDays=31) == "InvalidParameterException"
+
+
+def test_buckets_and_keys_have_the_names_of_s3(cloud: FakeCloud) -> None:
+    s3 = cloud.client("s3")
+    assert _code(s3.create_bucket, Bucket="b" * 63) == ""
+    assert _code(s3.put_object, Bucket="b" * 63, Key="k" * 1024) == ""
+    assert _code(s3.put_object, Bucket="b" * 63, Key="k" * 1025) == "KeyTooLongError"
+    assert _code(s3.create_bucket, Bucket="Big_Name") in ("InvalidBucketName", "ParamValidationError")
