@@ -240,7 +240,7 @@ class Documents:
         assert batch is not None, function.name
         repository = f"{self._account}.dkr.ecr.{self._region}.amazonaws.com/{repository_name(function.name)}"
         role = f"arn:{self._partition}:iam::{self._account}:role/"
-        arguments = {**job_arguments(batch), "file_systems": self._file_systems}
+        arguments: dict[str, Any] = {**job_arguments(batch), "file_systems": self._file_systems}
         on_fargate = arguments.get("platform") == "FARGATE"
         facts = {
             "image": f"{repository}@sha256:{'0' * 64}" if function.create_image else function.image,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scar_pulumi.deploy.checks import undeployable
+from scar_pulumi.deploy.quotas import Surroundings
 from scar_pulumi.fdl import Fdl, Reference, load, split_references
 
 Load = Callable[..., Fdl]
@@ -55,11 +56,11 @@ def test_warnings_name_what_is_passed_on_unread_or_taken_for_something_else() ->
 
 
 def test_a_file_with_every_key_can_be_deployed() -> None:
-    assert undeployable(load(EVERYTHING), "local") == ()
+    assert undeployable(load(EVERYTHING), Surroundings("p", "local")) == ()
 
 
 def test_a_file_of_functions_on_buckets_can_be_deployed(load_lambda: Load) -> None:
-    assert undeployable(load_lambda("input: [{path: bucket/in}]"), "local") == ()
+    assert undeployable(load_lambda("input: [{path: bucket/in}]"), Surroundings("p", "local")) == ()
 
 
 def test_only_local_stacks_take_images_of_services_from_files(tmp_path: Path) -> None:
@@ -74,9 +75,9 @@ def test_only_local_stacks_take_images_of_services_from_files(tmp_path: Path) ->
     fdl = load(file)
     assert [service.image_file for service in fdl.oscar] == [tmp_path / "box"] * 2
     assert "image_file" not in fdl.oscar[0].definition
-    refused = [problem for problem in undeployable(fdl, "prod") if "image_file" in problem.path]
+    refused = [problem for problem in undeployable(fdl, Surroundings("p", "prod")) if "image_file" in problem.path]
     assert [(problem.line, problem.path) for problem in refused] == [(1, "functions.oscar[0].c.image_file")]
-    assert not [problem for problem in undeployable(fdl, "local-2") if "image_file" in problem.path]
+    assert not [problem for problem in undeployable(fdl, Surroundings("p", "local-2")) if "image_file" in problem.path]
 
 
 def test_secrets_are_not_part_of_what_data_looks_like() -> None:
