@@ -1,4 +1,4 @@
-"""AWS clients from a stack's own `aws:` configuration, for dynamic resources and for the command line."""
+"""AWS clients from a stack's own `aws:` configuration, for our own resources and for the command line."""
 
 import json
 import os

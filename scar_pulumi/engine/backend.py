@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from scar_foundation.errors import EngineError
+from scar_foundation.plugin.values import is_secret
 from scar_pulumi.engine.processes import is_running
-from scar_pulumi.stand_ins.plugin.values import is_secret
 
 MASKED = "[secret]"
 

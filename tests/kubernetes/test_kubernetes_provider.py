@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2
 
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, as_secret, reveal
+from scar_foundation.plugin.values import UNKNOWN, as_secret, reveal
 from tests.kubernetes.api_server import Client
 from tests.kubernetes.controllers import Controllers
 from tests.world.plugin_resource import Resource

@@ -84,7 +84,7 @@ def test_a_cloud_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
 
 def test_the_plugin_starts_without_the_rest_of_the_sdk() -> None:
     program = (
-        "from scar_pulumi.stand_ins.plugin.process import load_stubs; load_stubs()\n"
+        "from scar_foundation.plugin.process import load_stubs; load_stubs()\n"
         "import sys; from scar_pulumi.stand_ins.aws import lifecycle\n"
         "print(sorted({'botocore', 'pulumi.automation', 'pulumi_aws'} & set(sys.modules)))"
     )

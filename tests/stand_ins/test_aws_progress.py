@@ -9,10 +9,10 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import engine_pb2_grpc
 
+from scar_foundation.plugin.failures import ProviderError
+from scar_foundation.plugin.provider import CancelledError, Operation, show_progress
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.types import find
-from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import CancelledError, Operation, show_progress
 
 URN = "urn:pulumi:local::video::aws:batch/jobQueue:JobQueue::queue"
 

@@ -8,6 +8,8 @@ import botocore
 import botocore.session
 import pytest
 
+from scar_foundation.plugin.failures import ProviderError, UnservedError
+from scar_foundation.plugin.values import UNKNOWN, conceal, from_struct, reveal, to_struct
 from scar_pulumi.stand_ins.aws.cloud import read_configuration
 from scar_pulumi.stand_ins.aws.documents import properties, request
 from scar_pulumi.stand_ins.aws.inputs import automatic_name, baseline, check, difference, too_long
@@ -15,8 +17,6 @@ from scar_pulumi.stand_ins.aws.model import AutoName, fill, parse
 from scar_pulumi.stand_ins.aws.reading import foresee_create
 from scar_pulumi.stand_ins.aws.schema import schema
 from scar_pulumi.stand_ins.aws.types import TYPES, find
-from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, conceal, from_struct, reveal, to_struct
 
 FUNCTION = find("aws:lambda/function:Function")
 QUEUE = find("aws:sqs/queue:Queue")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from scar_foundation.plugin.failures import UnservedError
+from scar_foundation.plugin.provider import Naming, Resource
+from scar_foundation.plugin.values import as_secret, is_within
 from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Connection, read_configuration
 from scar_pulumi.stand_ins.kubernetes.diff import changed_paths, drifted, replacing_fields
 from scar_pulumi.stand_ins.kubernetes.objects import check, foresee, hide, manifest_of
 from scar_pulumi.stand_ins.kubernetes.readiness import FailedError, why_unready
-from scar_pulumi.stand_ins.plugin.failures import UnservedError
-from scar_pulumi.stand_ins.plugin.provider import Naming, Resource
-from scar_pulumi.stand_ins.plugin.values import as_secret, is_within
 
 HERE = Configuration(Connection("https://127.0.0.1:6443"))
 
@@ -149,7 +149,7 @@ def test_objects_are_ready_when_they_do_their_job() -> None:
 
 def test_the_plugin_starts_without_the_rest_of_the_sdk() -> None:
     program = (
-        "from scar_pulumi.stand_ins.plugin.process import load_stubs; load_stubs()\n"
+        "from scar_foundation.plugin.process import load_stubs; load_stubs()\n"
         "import sys; from scar_pulumi.stand_ins.kubernetes import lifecycle\n"
         "print(sorted({'pulumi.automation', 'pulumi_kubernetes', 'botocore'} & set(sys.modules)))"
     )

@@ -5,7 +5,7 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2
 
-from scar_pulumi.stand_ins.plugin.values import from_struct
+from scar_foundation.plugin.values import from_struct
 from tests.world.plugins import Plugin
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from scar_pulumi.stand_ins.plugin.process import serve, without_proxies
+from scar_foundation.plugin.process import serve, without_proxies
 
 # The endpoint is on loopback: the user's account has no part in it.
 _NEUTRAL = {
@@ -23,8 +23,8 @@ def main() -> None:
 
 
 def _provider() -> object:
+    from scar_foundation.plugin.provider import Provider  # noqa: PLC0415 - likewise
     from scar_pulumi.stand_ins.aws.lifecycle import PACKAGE  # noqa: PLC0415 - needs the stubs
-    from scar_pulumi.stand_ins.plugin.provider import Provider  # noqa: PLC0415 - likewise
 
     return Provider(PACKAGE)
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError, require_loopback
-from scar_pulumi.stand_ins.plugin.process import PARALLEL
-from scar_pulumi.stand_ins.plugin.values import Properties
+from scar_foundation.plugin.failures import ProviderError, UnservedError, require_loopback
+from scar_foundation.plugin.process import PARALLEL
+from scar_foundation.plugin.values import Properties
 
 
 class CallError(ProviderError):

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.inputs import canonical
 from scar_pulumi.stand_ins.aws.model import Property, ResourceType
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 
 def places(type_: ResourceType, name: str, property_: Property) -> tuple[str, ...]:

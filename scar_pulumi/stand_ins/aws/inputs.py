@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from scar_foundation.plugin.provider import Checked, Difference
+from scar_foundation.plugin.values import UNKNOWN, has_unknown, is_asset, join_path
 from scar_pulumi.stand_ins.aws.model import AutoName, Property, ResourceType
-from scar_pulumi.stand_ins.plugin.provider import Checked, Difference
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, has_unknown, is_asset, join_path
 
 _DIGITS = 7
 _PREFIX_DIGITS = 26

@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from scar_foundation.plugin.failures import ProviderError, UnservedError
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud, partition
 from scar_pulumi.stand_ins.aws.inputs import did_you_mean
-from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 
 def vpcs(cloud: Cloud, arguments: Properties) -> Properties:

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any
 
+from scar_foundation.plugin.failures import IncompleteError, ProviderError
+from scar_foundation.plugin.provider import Checked, Difference, Lifecycle, Naming, Package, Resource
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws import reading
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud, Configuration, read_configuration
 from scar_pulumi.stand_ins.aws.documents import dig, place_in, places
@@ -14,9 +17,6 @@ from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fields
 from scar_pulumi.stand_ins.aws.operations import all_tags, ask, create_takes_tags, perform, tags_for_create, write_tags
 from scar_pulumi.stand_ins.aws.reading import Live, fetch, identified, read
 from scar_pulumi.stand_ins.aws.types import find
-from scar_pulumi.stand_ins.plugin.failures import IncompleteError, ProviderError
-from scar_pulumi.stand_ins.plugin.provider import Checked, Difference, Lifecycle, Naming, Package, Resource
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 _DEFAULT_TIMEOUT = 300.0
 # Clocks of this process and of the cloud are the same machine's; AWS rounds some times down to seconds.

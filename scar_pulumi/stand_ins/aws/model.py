@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from scar_foundation.limits import Range
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, has_unknown
+from scar_foundation.plugin.values import UNKNOWN, Properties, has_unknown
 
 if TYPE_CHECKING:
     from scar_pulumi.stand_ins.aws.cloud import Cloud

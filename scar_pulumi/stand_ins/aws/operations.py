@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from scar_foundation.plugin.values import UNKNOWN, Properties
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
 from scar_pulumi.stand_ins.aws.documents import dig, put, request
 from scar_pulumi.stand_ins.aws.model import Call, ResourceType, Tags, substitute
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties
 
 
 def perform(

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scar_foundation.plugin.failures import ProviderError
+from scar_foundation.plugin.provider import Found
+from scar_foundation.plugin.values import UNKNOWN, Properties
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
 from scar_pulumi.stand_ins.aws.documents import dig, properties
 from scar_pulumi.stand_ins.aws.inputs import DEFAULTS, means_same
 from scar_pulumi.stand_ins.aws.model import Call, Property, ResourceType, fields_of, fill, parse
 from scar_pulumi.stand_ins.aws.operations import all_tags, ask, read_tags
-from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import Found
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties
 
 
 def compose(

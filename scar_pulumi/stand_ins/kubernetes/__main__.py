@@ -1,6 +1,6 @@
 """Started by the Pulumi engine as `pulumi-resource-kubernetes`."""
 
-from scar_pulumi.stand_ins.plugin.process import serve, without_proxies
+from scar_foundation.plugin.process import serve, without_proxies
 
 
 def main() -> None:
@@ -10,8 +10,8 @@ def main() -> None:
 
 
 def _provider() -> object:
+    from scar_foundation.plugin.provider import Provider  # noqa: PLC0415 - likewise
     from scar_pulumi.stand_ins.kubernetes.lifecycle import PACKAGE  # noqa: PLC0415 - needs the stubs
-    from scar_pulumi.stand_ins.plugin.provider import Provider  # noqa: PLC0415 - likewise
 
     return Provider(PACKAGE)
 

@@ -14,8 +14,8 @@ import urllib3
 import yaml
 
 from scar_foundation.http import HttpClient, NoAnswer, Tls, basic_authorization
-from scar_pulumi.stand_ins.plugin.failures import ProviderError, UnservedError, require_loopback
-from scar_pulumi.stand_ins.plugin.process import PARALLEL
+from scar_foundation.plugin.failures import ProviderError, UnservedError, require_loopback
+from scar_foundation.plugin.process import PARALLEL
 
 _REFUSAL = (
     "the stand-in kubernetes provider only talks to clusters on this machine; "

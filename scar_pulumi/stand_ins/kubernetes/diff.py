@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scar_foundation.plugin.provider import Difference
+from scar_foundation.plugin.values import join_path
 from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Object
 from scar_pulumi.stand_ins.kubernetes.objects import decoded, is_autonamed
-from scar_pulumi.stand_ins.plugin.provider import Difference
-from scar_pulumi.stand_ins.plugin.values import join_path
 
 
 def changed_paths(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]:

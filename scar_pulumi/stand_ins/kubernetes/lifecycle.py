@@ -3,6 +3,18 @@
 import hashlib
 from typing import Any
 
+from scar_foundation.plugin.failures import IncompleteError, ProviderError, UnservedError
+from scar_foundation.plugin.provider import (
+    CancelledError,
+    Checked,
+    Difference,
+    Found,
+    Lifecycle,
+    Naming,
+    Package,
+    Resource,
+)
+from scar_foundation.plugin.values import UNKNOWN, Properties, has_unknown
 from scar_pulumi.stand_ins.kubernetes.cluster import (
     Api,
     ApiError,
@@ -34,18 +46,6 @@ from scar_pulumi.stand_ins.kubernetes.readiness import (
     until_gone,
     until_ready,
 )
-from scar_pulumi.stand_ins.plugin.failures import IncompleteError, ProviderError, UnservedError
-from scar_pulumi.stand_ins.plugin.provider import (
-    CancelledError,
-    Checked,
-    Difference,
-    Found,
-    Lifecycle,
-    Naming,
-    Package,
-    Resource,
-)
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, has_unknown
 
 
 class KubernetesLifecycle(Lifecycle):

@@ -5,10 +5,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from scar_foundation.plugin.failures import ProviderError
+from scar_foundation.plugin.provider import Checked, Naming, Resource
+from scar_foundation.plugin.values import UNKNOWN, Properties, as_secret, conceal, is_secret, secrets, texts
 from scar_pulumi.stand_ins.kubernetes.cluster import Kinds, Object
-from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import Checked, Naming, Resource
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, as_secret, conceal, is_secret, secrets, texts
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/#System
 _SYSTEM = (

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from scar_foundation.plugin.failures import ProviderError
+from scar_foundation.plugin.provider import pause, show_progress
 from scar_pulumi.stand_ins.kubernetes.cluster import Api, ApiError, Object
 from scar_pulumi.stand_ins.kubernetes.objects import annotation
-from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import pause, show_progress
 
 Reason = str | None
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from scar_foundation.plugin.failures import UnservedError
 from scar_pulumi.stand_ins.aws.inputs import did_you_mean
 from scar_pulumi.stand_ins.aws.model import ResourceType, mapping, string
 from scar_pulumi.stand_ins.aws.types import apigatewayv2, batch, cloudwatch, ec2, ecr, iam, lambda_, s3, sfn, sqs, ssm
-from scar_pulumi.stand_ins.plugin.failures import UnservedError
 
 
 def _completed(type_: ResourceType) -> ResourceType:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scar_foundation.limits import BATCH_ATTEMPTS, BATCH_TIMEOUT, Range
+from scar_foundation.plugin.failures import ProviderError
+from scar_foundation.plugin.provider import pause, show_progress
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -23,9 +26,6 @@ from scar_pulumi.stand_ins.aws.model import (
     string,
     strings,
 )
-from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import pause, show_progress
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 _DISABLING = 300.0
 

@@ -1,8 +1,8 @@
 """Elastic Compute Cloud: launch templates."""
 
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import AutoName, Call, ResourceType, Tags, boolean, integer, nested, output, string
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 _DATA = "LaunchTemplateData"
 _DISK = {

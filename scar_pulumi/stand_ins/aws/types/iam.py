@@ -1,6 +1,7 @@
 """Identity and Access Management: roles and what they may do."""
 
 from scar_foundation.limits import IAM_ROLE_NAME_CHARACTERS, Range
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -14,7 +15,6 @@ from scar_pulumi.stand_ins.aws.model import (
     output,
     string,
 )
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 
 def _detach_policies(cloud: Cloud, role: Properties) -> None:

@@ -5,6 +5,9 @@ import time
 from typing import Any
 
 from scar_foundation import limits
+from scar_foundation.plugin.failures import ProviderError
+from scar_foundation.plugin.provider import pause
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -20,9 +23,6 @@ from scar_pulumi.stand_ins.aws.model import (
     string,
     strings,
 )
-from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import pause
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 _INVOKE = "arn:{partition}:apigateway:{region}:lambda:path"
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")

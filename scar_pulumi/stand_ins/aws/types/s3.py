@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from scar_foundation.limits import S3_KEY_BYTES
+from scar_foundation.plugin.failures import ProviderError
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -25,8 +27,6 @@ from scar_pulumi.stand_ins.aws.model import (
     string,
     strings,
 )
-from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 _BATCH = 1000
 

@@ -1,8 +1,8 @@
 """Systems Manager: parameters of the Parameter Store."""
 
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import AutoName, Call, ResourceType, Tags, output, string
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 
 def _overwriting(operation: str, request: Properties, parameter: Properties) -> Properties:

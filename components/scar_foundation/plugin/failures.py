@@ -1,4 +1,4 @@
-"""Failures of a stand-in provider: each reaches the engine as one sentence, without the secrets of its request."""
+"""Failures of a provider: each reaches the engine as one sentence, without the secrets of its request."""
 
 import traceback
 from pathlib import Path
@@ -8,9 +8,9 @@ import grpc
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
-from scar_foundation.errors import LocalCloudError
+from scar_foundation.errors import LocalCloudError, ScarError
 from scar_foundation.loopback import is_loopback_url
-from scar_pulumi.stand_ins.plugin.values import conceal, from_struct, secrets, texts, to_struct
+from scar_foundation.plugin.values import conceal, from_struct, secrets, texts, to_struct
 
 
 class ProviderError(LocalCloudError):
@@ -18,7 +18,7 @@ class ProviderError(LocalCloudError):
 
 
 class UnservedError(ProviderError):
-    """A resource type, function or provider setting that the stand-in does not serve."""
+    """A resource type, function or provider setting that the plugin does not serve."""
 
 
 class IncompleteError(ProviderError):
@@ -39,9 +39,9 @@ def require_loopback(url: str, refusal: str) -> None:
 _HIDDEN = "[secret]"
 
 
-def abort(context: Any, error: Exception, request: Any) -> NoReturn:
-    """End a call with an error that the engine can show as it stands."""
-    message = _without_secrets(_sentence(error), request)
+def abort(context: Any, error: Exception, request: Any, sentences: tuple[type[Exception], ...] = ()) -> NoReturn:
+    """End a call with an error that the engine can show as it stands; those of `sentences` are written for the user."""
+    message = _without_secrets(_sentence(error, sentences), request)
     if isinstance(error, IncompleteError):
         details = _incomplete(error, message, request).SerializeToString()
         context.set_trailing_metadata((("grpc-status-details-bin", details),))
@@ -50,12 +50,12 @@ def abort(context: Any, error: Exception, request: Any) -> NoReturn:
     raise AssertionError("abort returned")
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, ProviderError | OSError):
+def _sentence(error: Exception, sentences: tuple[type[Exception], ...]) -> str:
+    if isinstance(error, (ScarError, OSError, *sentences)):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
-    return f"the stand-in provider failed in {where}: {type(error).__name__}: {error}; please report this"
+    return f"the provider failed in {where}: {type(error).__name__}: {error}; please report this"
 
 
 def _without_secrets(message: str, request: Any) -> str:

@@ -1,4 +1,4 @@
-"""The RPC frame that all stand-ins share, around a lifecycle that only remembers what it was asked."""
+"""The RPC frame that all plugins of ours share, around a lifecycle that only remembers what it was asked."""
 
 from typing import Any, NoReturn
 
@@ -6,8 +6,8 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from scar_pulumi.stand_ins.plugin.failures import IncompleteError, UnservedError
-from scar_pulumi.stand_ins.plugin.provider import (
+from scar_foundation.plugin.failures import IncompleteError, UnservedError
+from scar_foundation.plugin.provider import (
     Checked,
     Difference,
     Found,
@@ -17,7 +17,7 @@ from scar_pulumi.stand_ins.plugin.provider import (
     Provider,
     Resource,
 )
-from scar_pulumi.stand_ins.plugin.values import UNKNOWN, Properties, as_secret, from_struct, to_struct
+from scar_foundation.plugin.values import UNKNOWN, Properties, as_secret, from_struct, to_struct
 
 TOKEN = "things:index:Thing"
 URN = f"urn:pulumi:local::project::{TOKEN}::one::two"
@@ -130,7 +130,7 @@ def test_settings_are_plain_and_refused_while_they_are_checked(things: tuple[Pro
 
 
 def test_nothing_is_done_before_the_settings_are_known() -> None:
-    with pytest.raises(RefusedError, match="called the stand-in things provider before configuring it"):
+    with pytest.raises(RefusedError, match="called the things provider before configuring it"):
         Provider(package()[0]).Create(provider_pb2.CreateRequest(**KNOWN), Context())
 
 

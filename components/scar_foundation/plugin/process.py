@@ -40,16 +40,16 @@ _GRACE = 2.0
 _MAX_MESSAGE = 400 * 1024 * 1024
 
 
-def serve(provider: Callable[[], Any]) -> None:
+def serve(provider: Callable[[], Any], calls: int = PARALLEL) -> None:
     """Serve a provider on a free loopback port until SIGTERM, SIGINT, or the end of the engine's process.
 
-    `provider` is called once the stubs of the engine's protocol can be imported.
+    `provider` is called once the stubs of the engine's protocol can be imported. `calls` are answered at once.
     """
     load_stubs()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    server, port = _start(provider())
+    server, port = _start(provider(), calls)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     Thread(target=_watch_engine, args=(stop,), daemon=True).start()
@@ -66,12 +66,12 @@ def without_proxies() -> None:
             del os.environ[name]
 
 
-def _start(provider: Any) -> tuple[Any, int]:
+def _start(provider: Any, calls: int) -> tuple[Any, int]:
     import grpc  # noqa: PLC0415 - after the stubs
     from pulumi.runtime.proto import provider_pb2_grpc  # noqa: PLC0415
 
     options = [("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", _MAX_MESSAGE)]
-    server = grpc.server(ThreadPoolExecutor(max_workers=PARALLEL), options=options)
+    server = grpc.server(ThreadPoolExecutor(max_workers=calls), options=options)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

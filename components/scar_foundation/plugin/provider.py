@@ -1,7 +1,7 @@
 # ruff: noqa: ARG002, N802 - the names and parameters of the provider's methods are the gRPC service's
-"""The provider that the engine sees, the same for every stand-in: `pulumirpc.ResourceProvider` over gRPC.
+"""The provider that the engine sees, the same for every plugin of ours: `pulumirpc.ResourceProvider` over gRPC.
 
-A stand-in brings its `Package`: how its settings are read, and what is done with its resources.
+A plugin brings its `Package`: how its settings are read, and what is done with its resources.
 https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.proto
 """
 
@@ -22,8 +22,8 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from scar_pulumi.stand_ins.plugin.failures import ProviderError, abort
-from scar_pulumi.stand_ins.plugin.values import (
+from scar_foundation.plugin.failures import ProviderError, abort
+from scar_foundation.plugin.values import (
     Properties,
     conceal,
     from_struct,
@@ -91,6 +91,8 @@ class Difference:
     """A replacement can only be made once the old resource is gone."""
     outputs: frozenset[str] = frozenset()
     """Those of the changed properties that are outputs."""
+    elsewhere: bool = False
+    """The resource changes although none of its properties does."""
 
     @property
     def changed(self) -> frozenset[str]:
@@ -117,7 +119,7 @@ class Found:
 
 
 class Lifecycle(ABC):
-    """What a stand-in does with its resources. Thread-safe.
+    """What a plugin does with its resources. Thread-safe.
 
     All properties are plain: secrets are revealed before and concealed again afterwards.
     """
@@ -169,7 +171,7 @@ class Lifecycle(ABC):
 
 @dataclass(frozen=True)
 class Package(Generic[_SettingsT]):
-    """The package whose plugin a stand-in replaces, and what the stand-in brings for it."""
+    """The package that a plugin serves, and what is done for it."""
 
     name: str
     read_settings: Callable[[Properties], _SettingsT]
@@ -177,12 +179,16 @@ class Package(Generic[_SettingsT]):
     lifecycle: Callable[[_SettingsT], Lifecycle]
     schema: Callable[[str], dict[str, Any]]
     """The package schema of what is served, given the version."""
+    distribution: str = ""
+    """The Python distribution whose version is the package's. Default: Pulumi's SDK of the package."""
+    sentences: tuple[type[Exception], ...] = ()
+    """Further errors whose text is written for the user; of others it is told where they were raised."""
 
     @property
     def version(self) -> str:
-        """The version of the SDK that is served."""
+        """The version of the package."""
         try:
-            return version(f"pulumi-{self.name}")
+            return version(self.distribution or f"pulumi-{self.name}")
         except PackageNotFoundError:
             return "0.0.0"
 
@@ -221,14 +227,25 @@ def pause(seconds: float) -> None:
 
 def show_progress(message: str) -> None:
     """Show beside the resource what its operation waits for; the message is gone once the operation ends."""
+    _log(message, ephemeral=True)
+
+
+def tell(message: str) -> None:
+    """Tell the user something about the resource of this operation, as part of what the engine prints."""
+    _log(message, ephemeral=False)
+
+
+def _log(message: str, *, ephemeral: bool) -> None:
     operation = _operation.get()
     if operation and operation.log:
-        status = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=operation.urn, ephemeral=True)
+        status = engine_pb2.LogRequest(
+            severity=engine_pb2.INFO, message=message, urn=operation.urn, ephemeral=ephemeral
+        )
         with contextlib.suppress(grpc.RpcError):  # the operation goes on where nobody listens
             operation.log.Log(status, timeout=5)
 
 
-def _explaining(method: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+def explaining(method: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
     """Let every failure reach the engine as one sentence that holds no secret of the request."""
 
     @functools.wraps(method)
@@ -236,7 +253,7 @@ def _explaining(method: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, A
         try:
             return method(self, request, context)
         except Exception as error:  # noqa: BLE001 - the process serves other resources too
-            abort(context, error, request)
+            abort(context, error, request, self.package.sentences)
 
     return answer
 
@@ -244,59 +261,71 @@ def _explaining(method: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, A
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """A provider as the engine sees it, whatever it provides."""
 
+    has_components = False
+    """Whether it constructs components, whose inputs may be resources and outputs of others."""
+
     def __init__(self, package: Package[Any]) -> None:
-        self._package = package
+        self.package = package
         self._configured: Lifecycle | None = None
         self._log: Any = None
         self._cancelled = Event()
 
-    @_explaining
+    @explaining
     def Handshake(self, request: Any, context: Any) -> Any:
         """Say what the engine may send; must agree with `Configure`."""
         if request.engine_address:
             self._log = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.engine_address))
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=True,
+            supports_autonaming_configuration=True,
+            accept_resources=self.has_components,
+            accept_outputs=self.has_components,
+        )
 
-    @_explaining
+    @explaining
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         """Answer with the version of the SDK that is served."""
-        return plugin_pb2.PluginInfo(version=self._package.version)
+        return plugin_pb2.PluginInfo(version=self.package.version)
 
-    @_explaining
+    @explaining
     def GetSchema(self, request: Any, context: Any) -> Any:
         """Describe what is served."""
-        return provider_pb2.GetSchemaResponse(schema=json.dumps(self._package.schema(self._package.version)))
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(self.package.schema(self.package.version)))
 
-    @_explaining
+    @explaining
     def CheckConfig(self, request: Any, context: Any) -> Any:
         """Check the settings as soon as they are known."""
         settings = _plain(request.news)
         if not has_unknown(settings):
-            self._package.read_settings(settings)
+            self.package.read_settings(settings)
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    @_explaining
+    @explaining
     def DiffConfig(self, request: Any, context: Any) -> Any:
         """Compare settings; none of the provider's replaces its resources."""
         changed = from_struct(request.old_inputs or request.olds) != from_struct(request.news)
         change = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(changes=change)
 
-    @_explaining
+    @explaining
     def Configure(self, request: Any, context: Any) -> Any:
         """Take the settings; nothing is called yet."""
-        self._configured = self._package.lifecycle(self._package.read_settings(_plain(request.args)))
+        self._configured = self.package.lifecycle(self.package.read_settings(_plain(request.args)))
         return provider_pb2.ConfigureResponse(
-            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+            acceptSecrets=True,
+            supportsPreview=True,
+            supports_autonaming_configuration=True,
+            acceptResources=self.has_components,
+            acceptOutputs=self.has_components,
         )
 
-    @_explaining
+    @explaining
     def Invoke(self, request: Any, context: Any) -> Any:
         """Answer a function call of the program."""
         result = self._lifecycle.invoke(request.tok, _plain(request.args))
         return provider_pb2.InvokeResponse(**{"return": to_struct(result)})
 
-    @_explaining
+    @explaining
     def Check(self, request: Any, context: Any) -> Any:
         """Check and complete the inputs of a resource."""
         marked = from_struct(request.news)
@@ -305,7 +334,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in checked.failures]
         return provider_pb2.CheckResponse(inputs=to_struct(conceal(checked.inputs, marked)), failures=failures)
 
-    @_explaining
+    @explaining
     def Diff(self, request: Any, context: Any) -> Any:
         """Say which properties change and whether that needs a replacement."""
         olds, old_inputs, news = (_plain(struct) for struct in (request.olds, request.old_inputs, request.news))
@@ -313,22 +342,23 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         found.ignore(request.ignoreChanges)
         return _diff_response(found)
 
-    @_explaining
+    @explaining
     def Create(self, request: Any, context: Any) -> Any:
         """Create a resource, or foresee what that would give."""
         marked, resource = from_struct(request.properties), _resource(request)
-        if request.preview:
-            id_, outputs = "", self._lifecycle.foresee_create(resource, reveal(marked))
-        else:
-            with self._operation(request.urn):
+        with self._operation(request.urn):
+            if request.preview:
+                id_, outputs = "", self._lifecycle.foresee_create(resource, reveal(marked))
+            else:
                 id_, outputs = self._lifecycle.create(resource, reveal(marked), request.timeout)
         return provider_pb2.CreateResponse(id=id_, properties=self._struct(outputs, marked))
 
-    @_explaining
+    @explaining
     def Read(self, request: Any, context: Any) -> Any:
         """Read a resource: with its state for a refresh, by its id alone for an import."""
         state, inputs = from_struct(request.properties), from_struct(request.inputs)
-        found = self._lifecycle.read(_resource(request), reveal(state), reveal(inputs))
+        with self._operation(request.urn):
+            found = self._lifecycle.read(_resource(request), reveal(state), reveal(inputs))
         if found is None:
             return provider_pb2.ReadResponse()
         return provider_pb2.ReadResponse(
@@ -337,19 +367,19 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             inputs=self._struct(found.inputs, inputs),
         )
 
-    @_explaining
+    @explaining
     def Update(self, request: Any, context: Any) -> Any:
         """Change a resource in place, or foresee what that would give."""
         marked, resource = from_struct(request.news), _resource(request)
         olds, old_inputs, news = _plain(request.olds), _plain(request.old_inputs), reveal(marked)
-        if request.preview:
-            outputs = self._lifecycle.foresee_update(resource, olds, old_inputs, news)
-        else:
-            with self._operation(request.urn):
+        with self._operation(request.urn):
+            if request.preview:
+                outputs = self._lifecycle.foresee_update(resource, olds, old_inputs, news)
+            else:
                 outputs = self._lifecycle.update(resource, olds, old_inputs, news, request.timeout)
         return provider_pb2.UpdateResponse(properties=self._struct(outputs, marked))
 
-    @_explaining
+    @explaining
     def Delete(self, request: Any, context: Any) -> Any:
         """Delete a resource."""
         with self._operation(request.urn):
@@ -371,7 +401,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     @property
     def _lifecycle(self) -> Lifecycle:
         if self._configured is None:
-            raise ProviderError(f"the engine called the stand-in {self._package.name} provider before configuring it")
+            raise ProviderError(f"the engine called the {self.package.name} provider before configuring it")
         return self._configured
 
     def _struct(self, properties: Properties, marked: Properties) -> Struct:
@@ -403,11 +433,12 @@ def _diff_response(found: Difference) -> Any:
         )
         for path, kind in found.paths.items()
     }
+    changes = bool(found.paths) or found.elsewhere
     return provider_pb2.DiffResponse(
-        changes=provider_pb2.DiffResponse.DIFF_SOME if found.paths else provider_pb2.DiffResponse.DIFF_NONE,
+        changes=provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE,
         replaces=replaced,
         diffs=sorted(found.changed),
         deleteBeforeReplace=bool(replaced) and found.delete_first,
         detailedDiff=detailed,
-        hasDetailedDiff=True,
+        hasDetailedDiff=not found.elsewhere,
     )
