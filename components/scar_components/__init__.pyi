@@ -7,11 +7,11 @@ from .api_gateway_endpoint import EndpointThrottling as EndpointThrottling
 from .api_gateway_endpoint import EndpointTokens as EndpointTokens
 from .batch.gpu_environment import BatchGpuEnvironment as BatchGpuEnvironment
 from .batch.gpu_environment import BatchGpuEnvironmentArgs as BatchGpuEnvironmentArgs
-from .bucket_triggers import BucketNotification as BucketNotification
-from .bucket_triggers import BucketNotificationArgs as BucketNotificationArgs
+from .bucket_notification import BucketNotification as BucketNotification
+from .bucket_notification import BucketNotificationArgs as BucketNotificationArgs
+from .bucket_notification import NotificationRule as NotificationRule
 from .bucket_triggers import BucketTriggers as BucketTriggers
 from .bucket_triggers import BucketTriggersArgs as BucketTriggersArgs
-from .bucket_triggers import NotificationRule as NotificationRule
 from .bucket_triggers import Trigger as Trigger
 from .lambda_container_function import LambdaContainerFunction as LambdaContainerFunction
 from .lambda_container_function_arguments import FunctionBatch as FunctionBatch

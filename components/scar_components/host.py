@@ -1,35 +1,37 @@
-"""The components as a Pulumi provider plugin, for programs in any language.
+"""The components for programs in any language, as the plugin (plugin.py) serves them.
 
 The SDK's own host (3.272) passes integers as floats, fails on outputs that are integers or nested objects, and wraps a
 component's errors in a traceback: https://github.com/pulumi/pulumi/issues/18526, 19655. This one corrects that.
 """
 
-import importlib.metadata
+import asyncio
 import re
-import sys
+import threading
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import grpc
 import pulumi
-import pulumi.provider
 from pulumi.errors import InputPropertyError
 from pulumi.provider.experimental.analyzer import PropertyDefinition, PropertyType
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.provider import ConstructResult
-from pulumi.provider.server import ComponentInitError
+from pulumi.provider.server import ComponentInitError, ProviderServicer
 
 from scar_components.api_gateway_endpoint import ApiGatewayEndpoint
 from scar_components.arguments import unknown_key
 from scar_components.batch.gpu_environment import BatchGpuEnvironment
 from scar_components.bucket_triggers import BucketTriggers
-from scar_components.hosted import StorageBucket, SupervisedImage
 from scar_components.lambda_container_function import LambdaContainerFunction
 from scar_components.mapreduce.map_reduce import MapReduce
 from scar_components.oscar_cluster.cluster import OscarCluster
 from scar_components.oscar_service.service import OscarService
+from scar_components.storage_bucket import StorageBucket
+from scar_components.supervised_image import SupervisedImage
 from scar_foundation.errors import ScarError
 
-COMPONENTS: list[type[pulumi.ComponentResource]] = [
+COMPONENTS: Sequence[type[pulumi.Resource]] = (
     ApiGatewayEndpoint,
     BatchGpuEnvironment,
     BucketTriggers,
@@ -39,11 +41,16 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     OscarService,
     StorageBucket,
     SupervisedImage,
-]
+)
+"""What programs in other languages can declare. Buckets and images are resources, and yet made by `Construct`: what the
+provider needs of the stack (its name, the aws provider in force) is known there alone."""
 
 
 class Host(ComponentProvider):
     """Maps known inputs at once and outputs when they are known, and reports errors without a traceback."""
+
+    def __init__(self, components: Sequence[type[pulumi.Resource]], version: str) -> None:
+        super().__init__(list(components), "scar", "grycap", version)  # type: ignore[arg-type] # resources fit as well
 
     def construct(
         self,
@@ -105,7 +112,35 @@ class Host(ComponentProvider):
         return mapped
 
 
-def serve() -> None:
-    """Serve the components until the engine ends the process."""
-    version = importlib.metadata.version("scar-pulumi")
-    pulumi.provider.main(Host(COMPONENTS, "scar", "grycap", version), sys.argv[1:])
+class ComponentHost:
+    """Constructs components. The SDK's runtime needs an event loop, which gets a thread of its own."""
+
+    def __init__(self, components: Sequence[type[pulumi.Resource]], version: str, engine_address: str) -> None:
+        host = Host(components, version)
+        self.schema = host.schema or "{}"
+        self._servicer = ProviderServicer(host, [], engine_address)
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True, name="components").start()
+
+    def construct(self, request: Any, context: Any) -> Any:
+        """Answer one call of `Construct`, in the thread of the call."""
+        refusals = _Refusals()
+        try:
+            return asyncio.run_coroutine_threadsafe(self._servicer.Construct(request, refusals), self._loop).result()
+        except _Refused as refused:
+            context.abort_with_status(refused.status)
+        except Exception as error:  # noqa: BLE001 - the process serves other resources too
+            context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+
+class _Refused(Exception):  # noqa: N818 - it carries a status
+    def __init__(self, status: grpc.Status) -> None:
+        super().__init__(status.details)
+        self.status = status
+
+
+class _Refusals:
+    """What the SDK's servicer takes for the context of a call."""
+
+    async def abort_with_status(self, status: grpc.Status) -> None:
+        raise _Refused(status)

@@ -1,56 +1,18 @@
-"""What the providers of dynamic resources share: AWS as the stack configures it, and what the stack says of buckets."""
+"""The aws provider that a component's children use, and what our own resources have to be given of it.
+
+A provider plugin gets nothing of another package's settings. So the settings of the aws provider in force, whether the
+program made it or the stack's `aws:` configuration, are an input of each resource of ours.
+"""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import ConfigureRequest, ResourceProvider
 
 from scar_foundation.aws_session import REFUSED, SETTINGS, AwsSession, configured_session
-
-
-class StatelessProvider(ResourceProvider):
-    """A dynamic provider without data of its own.
-
-    It is serialised by reference to its class, which must be importable: new code does not change the state.
-    """
-
-    # If the provider were serialised as a secret, every diff of its resources would be hidden.
-    serialize_as_secret_always = False
-
-
-class AwsResourceProvider(StatelessProvider):
-    """A dynamic provider with an AWS session."""
-
-    session: AwsSession
-    """Clients of the stack's own configuration; set by `configure`, which the engine calls first."""
-
-    delete_buckets: bool
-    """The stack's `scar:deleteBuckets`; see `deletes_buckets`."""
-
-    def configure(self, req: ConfigureRequest) -> None:
-        """Open an AWS session with the stack's configuration, which is not stored in the state."""
-        self.session = configured_session(req.config.get)
-        self.delete_buckets = deletes_buckets(req)
-
-    def session_of(self, props: Mapping[str, Any]) -> AwsSession:
-        """Return the session of a resource: that of its explicit provider, or else the stack's."""
-        explicit = props.get("aws")
-        return configured_session(_full_keys(explicit).get) if explicit else self.session
-
-
-def deletes_buckets(req: ConfigureRequest) -> bool:
-    """Whether the stack deletes buckets.
-
-    The engine passes the configuration as of the last `up`, also when it destroys. `SCAR_DELETE_BUCKETS` in the
-    environment overrides it: `scar-pulumi destroy` sets it to what the configuration says now.
-    """
-    configured = os.environ.get("SCAR_DELETE_BUCKETS") or req.config.get("scar:deleteBuckets")
-    return (configured or "").lower() == "true"
 
 
 class ProviderInForce:
@@ -69,12 +31,11 @@ class ProviderInForce:
         return aws.get_region_output(opts=opts).region
 
     @property
-    def settings(self) -> pulumi.Output[dict[str, Any]] | None:
-        """What an AWS session takes from an explicit provider; None for the default one, which the stack configures."""
+    def settings(self) -> pulumi.Input[Mapping[str, Any]] | None:
+        """What an AWS session takes of the provider, for `session_of`; a secret if there are keys or roles in it."""
         if self._provider is None:
-            return None
-        names = (*SETTINGS, *REFUSED)
-        return self._inputs.apply(lambda inputs: {key: inputs[key] for key in names if inputs.get(key)})
+            return _configured_settings()
+        return self._inputs.apply(lambda inputs: {key: inputs[key] for key in _FOLLOWED if inputs.get(key)})
 
     def tags(self, given: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None) -> pulumi.Output[dict[str, str]]:
         """Return a resource's tags with the provider's default tags, and without those that the provider ignores."""
@@ -99,6 +60,17 @@ class ProviderInForce:
 
 
 _TAG_RULES = ("defaultTags", "ignoreTags")
+_FOLLOWED = (*SETTINGS, *REFUSED)
+_SECRET = frozenset({"accessKey", "secretKey", "token", "assumeRoles", "assumeRoleWithWebIdentity"})
+
+
+def _configured_settings() -> pulumi.Input[Mapping[str, Any]] | None:
+    """Return the default provider's settings: the stack's configuration. None if the environment decides everything."""
+    configuration = pulumi.Config("aws")
+    found = {key: value for key in _FOLLOWED if (value := configuration.get(key))}
+    if _SECRET & found.keys() or any(pulumi.runtime.is_config_secret(f"aws:{key}") for key in found):
+        return pulumi.Output.secret(found)
+    return found or None
 
 
 def _explicit_provider(opts: pulumi.ResourceOptions | None) -> pulumi.ProviderResource | None:
@@ -108,6 +80,11 @@ def _explicit_provider(opts: pulumi.ResourceOptions | None) -> pulumi.ProviderRe
     given = [*(listed.values() if isinstance(listed, Mapping) else listed), *([opts.provider] if opts.provider else [])]
     of_aws = [provider for provider in given if provider.package == "aws"]
     return of_aws[-1] if of_aws else (opts.parent.get_provider("aws:index:Bucket") if opts.parent else None)
+
+
+def session_of(settings: Mapping[str, Any] | None) -> AwsSession:
+    """Return the AWS session of a provider's `settings`. Raises RunError for one that is not supported here."""
+    return configured_session(_full_keys(settings or {}).get)
 
 
 def _full_keys(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from pulumi import Output, ResourceOptions
-from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
-from scar_components.dynamic import StatelessProvider
+from scar_components.own_resource import OwnResource
+from scar_components.resource_provider import CreateResult, DiffResult, ResourceProvider, UpdateResult
 
 _CHARACTERS = string.ascii_letters + string.digits
 _LENGTH = 32
 
 
-class GeneratedPassword(Resource, module="scar", name="GeneratedPassword"):
+class GeneratedPassword(OwnResource):
     """A password of 32 letters and digits that is generated once and kept, encrypted, in the state.
 
     It stays until the resource is replaced: `pulumi up --replace URN`.
@@ -25,10 +25,10 @@ class GeneratedPassword(Resource, module="scar", name="GeneratedPassword"):
 
     def __init__(self, name: str, opts: Optional[ResourceOptions] = None) -> None:
         secret = ResourceOptions(additional_secret_outputs=["value"])
-        super().__init__(GeneratedPasswordProvider(), name, {"value": None}, ResourceOptions.merge(secret, opts))
+        super().__init__("GeneratedPassword", name, {"value": None}, ResourceOptions.merge(secret, opts))
 
 
-class GeneratedPasswordProvider(StatelessProvider):
+class GeneratedPasswordProvider(ResourceProvider):
     """Generates passwords."""
 
     def create(self, _props: dict[str, Any]) -> CreateResult:
@@ -37,7 +37,7 @@ class GeneratedPasswordProvider(StatelessProvider):
         return CreateResult("generated", {"value": value})
 
 
-class SecretRevision(Resource, module="scar", name="SecretRevision"):
+class SecretRevision(OwnResource):
     """A random mark that changes whenever some secret values do, and says nothing about them.
 
     Pods read the variables of a Secret only when they start. With the mark in its pod template, a Deployment starts new
@@ -49,10 +49,10 @@ class SecretRevision(Resource, module="scar", name="SecretRevision"):
 
     def __init__(self, name: str, values: Mapping[str, Any], opts: Optional[ResourceOptions] = None) -> None:
         properties = {"values": Output.secret(dict(values)), "mark": None}
-        super().__init__(SecretRevisionProvider(), name, properties, opts)
+        super().__init__("SecretRevision", name, properties, opts)
 
 
-class SecretRevisionProvider(StatelessProvider):
+class SecretRevisionProvider(ResourceProvider):
     """Draws the marks of revisions."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:

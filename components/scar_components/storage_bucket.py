@@ -6,11 +6,12 @@ from typing import Any, NotRequired, Optional, TypedDict
 import botocore.exceptions
 import pulumi
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from scar_components.arguments import check_arguments
-from scar_components.dynamic import AwsResourceProvider, ProviderInForce
 from scar_components.naming import stack_identity
+from scar_components.own_resource import OwnResource
+from scar_components.provider_in_force import ProviderInForce
+from scar_components.resource_provider import AwsResourceProvider, CreateResult, DiffResult, ReadResult, UpdateResult
 from scar_foundation.aws_session import error_code
 
 OWNER_TAG = "scar-pulumi:stack"
@@ -107,7 +108,7 @@ class StorageBucketProvider(AwsResourceProvider):
         return answer
 
 
-class StorageBucket(Resource, module="scar", name="StorageBucket"):
+class StorageBucket(OwnResource):
     """A bucket for the files of functions.
 
     It is created if it does not exist and adopted if it does. Destroying the stack keeps it with its objects, unless
@@ -132,7 +133,7 @@ class StorageBucket(Resource, module="scar", name="StorageBucket"):
             "owner": stack_identity(),
             "managed": None,
         }
-        super().__init__(StorageBucketProvider(), name, properties, opts)
+        super().__init__("StorageBucket", name, properties, opts)
 
 
 def _check_region(bucket: str, found: dict[str, Any], region: str | None) -> None:

@@ -3,15 +3,15 @@
 from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
-import pulumi.dynamic
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from scar_components.arguments import check_arguments
-from scar_components.dynamic import AwsResourceProvider, ProviderInForce
 from scar_components.images import ImageError, plan_image, save_plan
 from scar_components.images.image import ImagePlan
 from scar_components.images.plan import load_plan
 from scar_components.images.push import is_pushed, push
+from scar_components.own_resource import OwnResource
+from scar_components.provider_in_force import ProviderInForce
+from scar_components.resource_provider import AwsResourceProvider, CreateResult, DiffResult, ReadResult, UpdateResult
 from scar_foundation.aws_session import configured_session
 
 _COMPARED = ("repository_url", "digest")
@@ -43,7 +43,7 @@ class SupervisedImageArgs(BaseImageArgs):
     """ECR repository that the image is pushed to: `<account>.dkr.ecr.<region>.amazonaws.com/<name>`."""
 
 
-class SupervisedImage(pulumi.dynamic.Resource, module="scar", name="SupervisedImage"):
+class SupervisedImage(OwnResource):
     """An image of a base image's unchanged layers, the supervisor and the function's script, pushed to a repository.
 
     The image is planned while the program runs, so previews show its digest and mistakes in the base; `up` pushes what
@@ -68,7 +68,7 @@ class SupervisedImage(pulumi.dynamic.Resource, module="scar", name="SupervisedIm
             "image_uri": pulumi.Output.concat(repository_url, "@", digest),
             "aws": ProviderInForce(opts).settings,
         }
-        super().__init__(SupervisedImageProvider(), name, properties, opts)
+        super().__init__("SupervisedImage", name, properties, opts)
 
 
 def planned_digest(name: str, args: BaseImageArgs) -> str:

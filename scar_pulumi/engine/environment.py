@@ -33,6 +33,10 @@ _DYNAMIC_SCRIPT = """#!/bin/sh
 exec {python} -P -m scar_pulumi.engine.dynamic_provider "$@"
 """
 
+_PLUGIN_SCRIPT = """#!/bin/sh
+exec {python} -P -m scar_components.plugin "$@"
+"""
+
 _STAND_IN_SCRIPT = """#!/bin/sh
 exec {python} -P -m scar_pulumi.stand_ins.{package} "$@"
 """
@@ -53,6 +57,14 @@ def cli_directory(engine: Engine) -> Path:
         _write_script(directory / PROGRAM_RUNNER, (files / PROGRAM_RUNNER).read_text())
         _write_script(directory / _LANGUAGE_HOST, _HOST_SCRIPT.format(**words))
     return directory.resolve()
+
+
+def plugin_directory() -> Path:
+    """Return the directory for PATH with the plugin of our own resources, which runs in this interpreter."""
+    directory = engine_directory() / "plugin" / f"python-{_interpreter_key()}"
+    directory.mkdir(parents=True, exist_ok=True)
+    _write_script(directory / "pulumi-resource-scar", _PLUGIN_SCRIPT.format(python=shlex.quote(sys.executable)))
+    return directory
 
 
 def stand_in_directory(package: str) -> Path:
@@ -136,15 +148,15 @@ def stack_environment(stack: str, cloud: Cloud | None = None, engine: Engine | N
     """Return the variables to set for working on `stack`.
 
     For a local stack its backend, its passphrase, the stand-in plugins and the endpoint of `cloud`. For every other
-    stack only PATH, so that the engine is found: backend, passphrase and account are the user's. `engine` defaults to
-    the one that `find_engine` gives. Raises InputError in a shell that is set up for local stacks, for any other one,
-    and where local stacks were made with a plugin that is no longer installed.
+    stack only PATH, so that the engine and our own plugin are found: backend, passphrase and account are the user's.
+    `engine` defaults to the one that `find_engine` gives. Raises InputError in a shell that is set up for local stacks,
+    for any other one, and where local stacks were made with a plugin that is no longer installed.
     """
     if not is_local_stack(stack) and os.environ.get("PULUMI_BACKEND_URL", "").startswith(backend_directory().as_uri()):
         raise InputError(
             f"stack {stack}: this shell is set up for the local cloud by `scar-pulumi local env`; use another shell"
         )
-    directories = [cli_directory(engine or find_engine())]
+    directories = [cli_directory(engine or find_engine()), plugin_directory()]
     if not is_local_stack(stack):
         return {"PATH": _path(directories)}
     directories += [stand_in_directory(package) for package in stood_in()]

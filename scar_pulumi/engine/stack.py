@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from pulumi import automation
 from pulumi.automation.errors import CommandError, StackNotFoundError
 
+from scar_components.own_resource import FORMER_TYPES
 from scar_foundation.errors import EngineError, InputError
 from scar_foundation.locks import exclusive
 from scar_pulumi.engine.backend import is_interrupted, readable, release_dead_locks, stack_outputs
@@ -190,7 +191,19 @@ class Stack:
             self._program = self._definition.program()
             _import_early()
         with self._exclusively(verb):
+            if not declares:
+                self._refuse_former_types()
             return self._run(verb, operation, self._open(create=declares))
+
+    def _refuse_former_types(self) -> None:
+        """Raise InputError for a state that only `up` can read: it gives our resources their present types."""
+        backend = self._definition.backend
+        resources = backend.deployment().get("resources") or () if backend and backend.exists() else ()
+        if any(str(resource.get("type")).startswith(FORMER_TYPES) for resource in resources):
+            raise InputError(
+                f"stack {self.name}: was made by an earlier release of scar-pulumi; run `scar-pulumi up` once, which "
+                "takes its resources over as they are, and then this again"
+            )
 
     @contextmanager
     def _exclusively(self, verb: str) -> Iterator[None]:
@@ -239,7 +252,6 @@ class Stack:
             **base_environment(local=self.is_local),
             "PULUMI_PYTHON_CMD": sys.executable,
             **stack_environment(self.name, cloud, engine),
-            "SCAR_DELETE_BUCKETS": str(self.deletes_buckets).lower(),
             **({"SCAR_LEAVE_UNREACHABLE": "true"} if self._leaves_unreachable else {}),
         }
 

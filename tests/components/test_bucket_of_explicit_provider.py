@@ -1,7 +1,5 @@
 """A bucket with an explicit aws provider, from the first update to the last, under the real engine."""
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,11 +25,8 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_region_and_tags_are_those_of_the_provider_and_the_keys_are_secret_in_the_state(
-    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    endpoint: str, tmp_path: Path
 ) -> None:
-    # The engine starts dynamic providers with the first python3 of PATH.
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-
     def program() -> None:
         tags: Any = {"tags": {"team": "photos"}}
         provider = aws.Provider(

@@ -5,10 +5,9 @@ from typing import Any, TypeVar
 
 import pulumi
 import pytest
-from pulumi.dynamic import Config, ConfigureRequest
 
-from scar_components.bucket_triggers import BucketNotificationProvider
-from scar_components.dynamic import AwsResourceProvider
+from scar_components.bucket_notification import BucketNotificationProvider
+from scar_components.resource_provider import AwsResourceProvider
 from scar_components.storage_bucket import OWNER_TAG, StorageBucketProvider
 from scar_foundation.aws_session import AwsSession, configured_session
 from scar_pulumi.cloud import LocalCloud
@@ -28,7 +27,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(autouse=True)
 def environment(cloud: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SCAR_DELETE_BUCKETS", raising=False)
     for name, value in cloud.items():
         monkeypatch.setenv(name, value)
 
@@ -44,7 +42,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def configured(provider: Provider, **settings: str) -> Provider:
-    provider.configure(ConfigureRequest(Config({f"scar:{key}": value for key, value in settings.items()}, "photos")))
+    provider.configure(settings)
     return provider
 
 

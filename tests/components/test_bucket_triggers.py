@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from scar_components import BucketTriggers
-from scar_components.bucket_triggers import merged_configuration, overlap
+from scar_components.bucket_notification import merged_configuration, overlap
 from tests.world.pulumi_mocks import Recorder, run_program
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:{}"
@@ -30,7 +30,7 @@ def test_a_bucket_gets_one_notification_in_one_order_and_each_function_one_permi
         "photos-triggers": "scar:index:BucketTriggers",
         "photos-triggers-small-permission": "aws:lambda/permission:Permission",
         "photos-triggers-grey-permission": "aws:lambda/permission:Permission",
-        "photos-triggers-notification": "pulumi-python:dynamic/scar:BucketNotification",
+        "photos-triggers-notification": "scar:index:BucketNotification",
     }
     permission = recorder.inputs("photos-triggers-small-permission")
     assert permission["principal"] == "s3.amazonaws.com"

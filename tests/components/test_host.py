@@ -17,7 +17,7 @@ IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ready@sha256:" + "0" * 64
 
 @pytest.fixture(scope="module")
 def host() -> Host:
-    return Host(COMPONENTS, "scar", "grycap", "0.0.0")
+    return Host(COMPONENTS, "0.0.0")
 
 
 def agreed(host: Host) -> str:
@@ -84,4 +84,4 @@ def test_buckets_are_in_the_package(recorder: Recorder, host: Host) -> None:
 
 
 if __name__ == "__main__":  # python -m tests.components.test_host accepts the schema as it is now
-    SCHEMA.write_text(agreed(Host(COMPONENTS, "scar", "grycap", "0.0.0")))
+    SCHEMA.write_text(agreed(Host(COMPONENTS, "0.0.0")))

@@ -10,7 +10,7 @@ import pytest
 
 from scar_components import BucketTriggers, LambdaContainerFunction, StorageBucket
 from scar_components.bucket_triggers import Trigger
-from scar_components.dynamic import effective_tags
+from scar_components.provider_in_force import effective_tags
 from scar_components.storage_bucket import StorageBucketProvider
 from tests.world.pulumi_mocks import Recorder, run_program
 

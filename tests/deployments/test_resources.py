@@ -37,7 +37,7 @@ PROGRAM = stack(
     resource("aws:batch/jobDefinition:JobDefinition", {"arn": "arn:definition:3"}, "cut-job-definition", FUNCTION),
     function({"SCAR_FUNCTION": json.dumps(SETTINGS)}),
     resource("aws:lambda/function:Function", {"name": "theirs", "arn": "arn:aws:lambda:eu-west-1:1:function:theirs"}),
-    resource("pulumi-python:dynamic/scar:StorageBucket", {"bucket": "films", "managed": True}, "films"),
+    resource("scar:index:StorageBucket", {"bucket": "films", "managed": True}, "films"),
 )
 
 
@@ -98,7 +98,7 @@ def test_services_on_oscar_clusters_are_found_by_the_clusters_host() -> None:
     outputs = {"service_name": "plants", "endpoint": "https://oscar.example.org", "run_url": "r", "job_url": "j"}
     service = resource("scar:index:OscarService", {**outputs, "synchronous": True, "token": "[secret]"}, "plants")
     inputs = {"username": "me", "password": "[secret]"}
-    registered = resource("pulumi-python:dynamic/scar:Service", {}, "plants-service", service["urn"], inputs=inputs)
+    registered = resource("scar:index:Service", {}, "plants-service", service["urn"], inputs=inputs)
     deployed = StackOutputs.read(completed({}, stack(service, registered)))
     cluster = deployed.clusters["oscar.example.org"]
     assert (cluster.endpoint, cluster.user, cluster.is_masked) == ("https://oscar.example.org", "me", True)

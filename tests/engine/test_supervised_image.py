@@ -16,7 +16,7 @@ from scar_pulumi.engine import find_engine, stack_environment
 from tests.images import images
 from tests.images.servers import Registry, running_registry
 
-TYPE = "pulumi-python:dynamic/scar:SupervisedImage"
+TYPE = "scar:index:SupervisedImage"
 
 
 class Project:
@@ -132,7 +132,7 @@ def test_preview_knows_the_digest_and_up_pushes_only_what_is_new(
     assert project.up() == ({"same": 2}, outputs)
     assert registry.requests() == []
     assert str(tmp_path) not in json.dumps(project.state())
-    assert set(project.state()["inputs"]) == {"__provider", "digest", "image_uri", "repository_url"}
+    assert set(project.state()["inputs"]) == {"digest", "image_uri", "repository_url"}
 
     script = tmp_path / "script.sh"
     script.write_text("echo")

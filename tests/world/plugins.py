@@ -18,6 +18,7 @@ from pulumi import automation
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from scar_pulumi.engine import find_engine
+from scar_pulumi.engine.environment import plugin_directory
 
 SDK_LEFTOVERS = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
@@ -52,7 +53,7 @@ class Stacks(ABC):
     def environment(self) -> dict[str, str]:
         self.backend.mkdir(exist_ok=True)
         return {
-            "PATH": f"{self.plugins()}:{os.environ['PATH']}",
+            "PATH": f"{self.plugins()}:{plugin_directory()}:{os.environ['PATH']}",
             "PULUMI_HOME": str(self.directory / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.backend}",
             "PULUMI_CONFIG_PASSPHRASE": "throw-away",

@@ -8,18 +8,9 @@ from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import (
-    ConfigureRequest,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    Resource,
-    UpdateResult,
-)
 from pulumi.runtime.rpc import UNKNOWN
 
 from scar_components.arguments import check_arguments
-from scar_components.dynamic import StatelessProvider, deletes_buckets
 from scar_components.naming import stack_identity
 from scar_components.oscar_api import OscarApi, OscarError, OscarUnreachable
 from scar_components.oscar_service.connection import CONNECTION, Connections, is_on_another_cluster, open_api
@@ -45,6 +36,8 @@ from scar_components.oscar_service.lifecycle import (
     shared_buckets,
 )
 from scar_components.oscar_service.notifications import Notifications, NoWebhook, watched_paths
+from scar_components.own_resource import OwnResource
+from scar_components.resource_provider import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 _LEAVING_SECONDS = 10
 _HOW_TO_LEAVE = (
@@ -176,7 +169,7 @@ def _script(service_name: str, path: str) -> str:
         raise OscarServiceError(f"service {service_name}: script {path}: {reason}; check the path") from None
 
 
-class RegisteredService(Resource, module="scar", name="RegisteredService"):
+class RegisteredService(OwnResource):
     """The service as its cluster knows it."""
 
     token: Output[str]
@@ -190,21 +183,22 @@ class RegisteredService(Resource, module="scar", name="RegisteredService"):
         """Declare the service; `inputs` are those of its provider."""
         secret = ResourceOptions(additional_secret_outputs=["token", "password"])
         properties = {**dict.fromkeys(_OUTPUTS), **inputs}
-        super().__init__(RegisteredServiceProvider(), name, properties, ResourceOptions.merge(opts, secret))
+        super().__init__("RegisteredService", name, properties, ResourceOptions.merge(opts, secret))
 
 
-class RegisteredServiceProvider(StatelessProvider):
-    """Creates, updates, reads and deletes services over a cluster's REST interface."""
+class RegisteredServiceProvider(ResourceProvider):
+    """Creates, updates, reads and deletes services over a cluster's REST interface.
 
-    delete_buckets: bool
-    """Whether the buckets of services that do not say so themselves are deleted with them."""
+    The buckets of services that do not say so themselves are deleted as the stack's `scar:deleteBuckets` says.
+    """
+
     connections = Connections()
     """The clusters as the stack's configuration has them."""
 
-    def configure(self, req: ConfigureRequest) -> None:
-        """Read the stack's `scar:deleteBuckets` and `scar:clusters`."""
-        self.delete_buckets = deletes_buckets(req)
-        self.connections = Connections(req.config.get("scar:clusters"))
+    def configure(self, configuration: Mapping[str, str]) -> None:
+        """Take the stack's `scar:deleteBuckets` and `scar:clusters`."""
+        super().configure(configuration)
+        self.connections = Connections(configuration.get("clusters"))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Replace the service for another cluster, name or input, and with an HTTP interface for any change.

@@ -210,7 +210,7 @@ def test_a_given_job_role_is_used_and_none_is_made(recorder: Recorder) -> None:
 
 
 def test_other_languages_declare_jobs_in_their_own_words(recorder: Recorder) -> None:
-    host = Host(COMPONENTS, "scar", "grycap", "0.0.0")
+    host = Host(COMPONENTS, "0.0.0")
     later = pulumi.Output.from_input
     batch = {"jobQueue": later(QUEUE), "vcpus": 2.0, "memory": later(2048.0), "numberNodes": 2.0, "mainNodeIndex": 1.0}
     inputs = {"imageUri": IMAGE, "batch": batch}

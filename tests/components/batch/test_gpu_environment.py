@@ -160,7 +160,7 @@ def test_a_combination_that_batch_refuses_is_told_before_anything_is_made(
 
 
 def test_other_languages_declare_an_environment_in_their_own_words(recorder: Recorder) -> None:
-    host = Host(COMPONENTS, "scar", "grycap", "0.0.0")
+    host = Host(COMPONENTS, "0.0.0")
     inputs = {"type": "SPOT", "maxVcpus": pulumi.Output.from_input(8.0), "minVcpus": 2.0, "subnetIds": ["subnet-1"]}
     run_program(lambda: host.construct("yolo", "scar:index:BatchGpuEnvironment", inputs).urn)
     resources = recorder.inputs("yolo-compute-environment")["computeResources"]

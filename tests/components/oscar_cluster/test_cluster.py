@@ -13,14 +13,14 @@ EXAMPLE = Path(__file__).parents[3] / "stacks" / "examples" / "oscar-cluster" / 
 CORE = "kubernetes:core/v1"
 RBAC = "kubernetes:rbac.authorization.k8s.io/v1"
 NETWORK = "kubernetes:networking.k8s.io/v1"
-DYNAMIC = "pulumi-python:dynamic/scar"
+OWN = "scar:index"
 NFS: dict[str, Any] = {"volume": {"storage_class": "nfs"}}
 MINIO = {"endpoint": "https://minio.example.org", "access_key": "admin", "secret_key": "s3cret"}
 
 SERVER_SIDE = {
     "oscar": "scar:index:OscarCluster",
-    "oscar-password": f"{DYNAMIC}:GeneratedPassword",
-    "oscar-server-revision": f"{DYNAMIC}:SecretRevision",
+    "oscar-password": f"{OWN}:GeneratedPassword",
+    "oscar-server-revision": f"{OWN}:SecretRevision",
     "oscar-namespace-oscar": f"{CORE}:Namespace",
     "oscar-namespace-oscar-svc": f"{CORE}:Namespace",
     "oscar-service-account": f"{CORE}:ServiceAccount",
@@ -39,8 +39,8 @@ SERVER_SIDE = {
     "oscar-storage-class": "kubernetes:storage.k8s.io/v1:StorageClass",
 }
 MINIO_SIDE = {
-    "oscar-minio-password": f"{DYNAMIC}:GeneratedPassword",
-    "oscar-minio-revision": f"{DYNAMIC}:SecretRevision",
+    "oscar-minio-password": f"{OWN}:GeneratedPassword",
+    "oscar-minio-revision": f"{OWN}:SecretRevision",
     "oscar-namespace-minio": f"{CORE}:Namespace",
     "oscar-minio-secret": f"{CORE}:Secret",
     "oscar-minio-volume": f"{CORE}:PersistentVolumeClaim",

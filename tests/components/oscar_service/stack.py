@@ -10,7 +10,7 @@ from pulumi import automation
 from scar_components.oscar_service.service import OscarService, OscarServiceArgs
 from tests.components.oscar_service.server import PASSWORD, Server
 
-TYPE = "pulumi-python:dynamic/scar:RegisteredService"
+TYPE = "scar:index:RegisteredService"
 
 
 class Project:

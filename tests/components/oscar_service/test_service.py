@@ -40,7 +40,7 @@ def test_a_service_is_one_entry_with_its_secrets_marked(recorder: Recorder, args
     run_program(program)
     assert recorder.types() == {
         "plants": "scar:index:OscarService",
-        "plants-service": "pulumi-python:dynamic/scar:RegisteredService",
+        "plants-service": "scar:index:RegisteredService",
     }
     inputs = recorder.inputs("plants-service")
     assert inputs["password"] == {SIGNATURE: SECRET, "value": "correct horse"}
