@@ -3,6 +3,9 @@
 import time
 
 from scar_foundation.limits import Range
+from scar_foundation.plugin.failures import ProviderError
+from scar_foundation.plugin.provider import pause, show_progress
+from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
@@ -16,9 +19,6 @@ from scar_pulumi.stand_ins.aws.model import (
     output,
     string,
 )
-from scar_pulumi.stand_ins.plugin.failures import ProviderError
-from scar_pulumi.stand_ins.plugin.provider import pause, show_progress
-from scar_pulumi.stand_ins.plugin.values import Properties
 
 _ARN = "arn:{partition}:states:{region}:{account}:stateMachine:{name}"
 _ADDRESS = {"stateMachineArn": _ARN}
