@@ -166,6 +166,7 @@ _LIFECYCLE_RULE = {
     "status": string(required=True, one_of=("Enabled", "Disabled")),
     "filter": nested({"prefix": string()}),
     "expiration": nested({"days": integer()}),
+    "abortIncompleteMultipartUpload": nested({"daysAfterInitiation": integer()}),
 }
 
 LIFECYCLE = ResourceType(
