@@ -110,7 +110,11 @@ def invoke(
     token_file: str | None,
     **given: str | None,
 ) -> Document:
-    """Call a function or service and show its answer."""
+    """Call a function or service and show its answer, or run a MapReduce over a file."""
+    if deployments.has_mapreduce(name):
+        refused = {"output": output, "direct": direct, "parameters": parameters, "token_file": token_file}
+        unfit = [f"--{option}".replace("_", "-") for option, value in {**given, **refused}.items() if value]
+        return _invoke_mapreduce(console, deployments, name, given.get("file"), unfit, later=later)
     call = Call(_body(**given), read_parameters(parameters), later)
     if later and output:
         raise InputError("--output: an asynchronous call has no answer to write; leave out one of the two")
@@ -125,6 +129,17 @@ def invoke(
     if invocation.failed:
         raise failure_of(called, invocation)
     return document
+
+
+def _invoke_mapreduce(
+    console: Console, deployments: Deployments, name: str, file: str | None, given: list[str], *, later: bool
+) -> Document:
+    from scar_pulumi.cli.runs import run_over_file  # noqa: PLC0415 - functions need none of it
+
+    unfit = [option for option in given if option != "--file"]
+    if file in (None, "-") or unfit:
+        raise InputError(f"{name}: is a MapReduce; invoke it with --file FILE, and nothing else but --async")
+    return run_over_file(console, deployments, deployments.mapreduce(name), Path(str(file)), later=later)
 
 
 def _invoke_service(printer: AnswerPrinter, deployments: Deployments, service: DeployedService, call: Call) -> Document:

@@ -1,4 +1,4 @@
-"""`jobs`: the jobs that functions have submitted to AWS Batch."""
+"""`jobs`: the jobs that functions have submitted to AWS Batch, and the runs of MapReduces."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scar_foundation.errors import ScarError
+from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.cli.console import Console
 from scar_pulumi.cli.groups import Group
 from scar_pulumi.cli.logs import LinePrinter, show_job_log
@@ -18,51 +18,68 @@ from scar_pulumi.cli.options import (
     yes_option,
 )
 from scar_pulumi.cli.output import count, moment, show_table
+from scar_pulumi.cli.runs import show_run, show_run_log, wait_for_run
+from scar_pulumi.client import mapreduce
 from scar_pulumi.client.failures import inputs
 from scar_pulumi.client.jobs import ENDED, STATUSES, BatchJob, job_of
+from scar_pulumi.client.mapreduce import Run
 from scar_pulumi.deployments import Deployments
 from scar_pulumi.deployments.jobs import Jobs
+from scar_pulumi.deployments.runs import Runs
 
 _SHOWN = 50
 
 
-jobs = Group(name="jobs", help="List, show and cancel the jobs of functions in AWS Batch.")
+jobs = Group(name="jobs", help="List, show, cancel and resume jobs in AWS Batch and runs of MapReduces.")
+_STATUSES = tuple(dict.fromkeys((*STATUSES, *mapreduce.STATUSES)))
+_TARGET_HELP = "The id of a job or run, or the name of a function or MapReduce for its newest one."
 
 
 @jobs.command
-@click.argument("name", required=False, help="The function's name; by default all functions.")
+@click.argument("name", required=False, help="The name of a function or MapReduce; by default all of them.")
 @click.option(
     "--status",
     metavar="STATUS",
-    type=click.Choice(STATUSES, case_sensitive=False),
-    help=f"Only jobs with this status: {', '.join(STATUSES)}.",
+    type=click.Choice(_STATUSES, case_sensitive=False),
+    help=f"Only jobs and runs with this status: {', '.join(_STATUSES)}.",
 )
 @click.option("--all", "everything", is_flag=True, help=f"Show all jobs.  [default: the newest {_SHOWN}]")
 @deployments_options(search=True)
 @json_option
 def ls(console: Console, deployments: Deployments, name: str | None, status: str | None, everything: bool) -> Document:
-    """List jobs, newest first."""
-    found = Jobs(deployments)
-    functions = found.functions(name)
-    listed = [job for job in found.listed(functions) if status in (None, job.status)]
+    """List jobs and runs, newest first."""
+    found, runs = Jobs(deployments), Runs(deployments)
+    of_mapreduce = name is not None and deployments.has_mapreduce(name)
+    functions = [] if of_mapreduce else found.functions(name)
+    mapreduces = runs.mapreduces(name) if of_mapreduce or name is None else []
+    most = None if everything or status else _SHOWN + 1
+    both: list[BatchJob | Run] = [*found.listed(functions), *runs.listed(mapreduces, most)]
+    listed = sorted((one for one in both if status in (None, one.status)), key=lambda one: one.created, reverse=True)
     shown = listed if everything else listed[:_SHOWN]
-    named = found.inputs(shown, functions)
-    head = ("JOB", "FUNCTION", "INPUT", "STATUS", "CREATED", "RAN", "EXIT", "REASON")
-    show_table(console, head, [_row(job, named.get(job.id, ()), time.time()) for job in shown])
+    named = found.inputs([one for one in shown if isinstance(one, BatchJob)], functions)
+    head = ("JOB", "KIND", "FUNCTION", "INPUT", "STATUS", "CREATED", "RAN", "EXIT", "REASON")
+    show_table(console, head, [_row(one, named.get(one.id, ()), time.time()) for one in shown])
     if len(shown) < len(listed):
-        console.note(f"{len(listed) - len(shown)} older ones are not shown; --all shows them")
+        console.note("older ones are not shown; --all shows them")
     if not listed:
-        console.note("no jobs" if functions else "no function of this stack uses AWS Batch")
-    documents = [{**job.document(), "inputs": list(named.get(job.id, ()))} for job in shown]
-    return {"jobs": documents, "count": len(listed)}
+        console.note("no jobs" if functions or mapreduces else "nothing of this stack uses AWS Batch or MapReduce")
+    return {"jobs": [_listed_document(one, named) for one in shown], "count": len(listed)}
+
+
+def _listed_document(one: BatchJob | Run, named: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    if isinstance(one, Run):
+        return one.document()
+    return {**one.document(), "inputs": list(named.get(one.id, ()))}
 
 
 @jobs.command
-@click.argument("job", help="The job's id, or a function's name for its newest job.")
+@click.argument("job", help=_TARGET_HELP)
 @deployments_options(search=True)
 @json_option
 def show(console: Console, deployments: Deployments, job: str) -> Document:
-    """Show all that is known of a job."""
+    """Show all that is known of a job or a run."""
+    if (run := Runs(deployments).find(job)) is not None:
+        return show_run(console, run)
     found = Jobs(deployments)
     chosen = found.find(job)
     parts = [job_of(part, chosen.function) for part in found.parts(chosen)]
@@ -73,19 +90,29 @@ def show(console: Console, deployments: Deployments, job: str) -> Document:
 
 
 @jobs.command
-@click.argument("job", help="The job's id, or a function's name for its newest job.")
-@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until the job has ended.")
+@click.argument("job", help=_TARGET_HELP)
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until the job has ended; runs have it not.")
 @timestamps_option
 @deployments_options(search=True)
 @json_option
 def logs(console: Console, deployments: Deployments, job: str, follow: bool, timestamps: bool) -> Document | None:
-    """Show what a job prints, in all its attempts."""
+    """Show what a job prints, in all its attempts, or the functions of a run."""
+    if (run := Runs(deployments).find(job)) is not None:
+        if follow:
+            raise InputError(
+                f"--follow: run {run.run.id} is logged by several functions; `jobs show` says how far it is"
+            )
+        return show_run_log(LinePrinter(console, follow, timestamps), deployments, run)
     return show_job_log(LinePrinter(console, follow, timestamps), deployments, job)
 
 
 @jobs.command
 @click.argument(
-    "targets", metavar="JOB...", nargs=-1, required=True, help="A job's id, or a function's name for all its jobs."
+    "targets",
+    metavar="JOB...",
+    nargs=-1,
+    required=True,
+    help="The id of a job or run, or the name of a function or MapReduce for all that are active.",
 )
 @click.option(
     "--reason",
@@ -98,28 +125,61 @@ def logs(console: Console, deployments: Deployments, job: str, follow: bool, tim
 @deployments_options(search=True)
 @json_option
 def cancel(console: Console, deployments: Deployments, targets: tuple[str, ...], reason: str, yes: bool) -> Document:
-    """End jobs, waiting or running."""
-    found = Jobs(deployments)
-    meant = found.meant(targets)
+    """End jobs and runs, waiting or running."""
+    found, runs = Jobs(deployments), Runs(deployments)
+    of_runs = {target: runs.meant(target) for target in targets}
+    meant = found.meant([target for target, several in of_runs.items() if several is None])
     active = [(job, region) for job, region in meant if job.status not in ENDED]
-    asks = active and any(deployments.has_function(target) for target in targets)
-    if asks and not console.must_confirm(f"End {count(len(active), 'job')}?", yes=yes):
+    meant_runs = [run for several in of_runs.values() for run in several or ()]
+    running = [run for run in meant_runs if not run.run.has_ended]
+    asks = (active or running) and any(
+        deployments.has_function(target) or deployments.has_mapreduce(target) for target in targets
+    )
+    if asks and not console.must_confirm(f"End {count(len(active) + len(running), 'job')}?", yes=yes):
         raise ScarError("jobs: not confirmed; none was cancelled")
     for job, region in active:
         found.cancel(job, region, reason)
         console.say(f"{job.id}: cancelled ({job.status} before)")
-    ended = [job for job, _ in meant if job.status in ENDED]
-    for job in ended:
-        console.note(f"{job.id}: had already ended: {job.status}")
-    return {"cancelled": [job.id for job, _ in active], "ended": [job.id for job in ended]}
+    for one in running:
+        runs.cancel(one, reason)
+        console.say(f"{one.run.id}: cancelled ({one.run.status} before)")
+    ended = [
+        *((job.id, job.status) for job, _ in meant if job.status in ENDED),
+        *((run.run.id, run.run.status) for run in meant_runs if run.run.has_ended),
+    ]
+    for identifier, status in ended:
+        console.note(f"{identifier}: had already ended: {status}")
+    cancelled = [*(job.id for job, _ in active), *(run.run.id for run in running)]
+    return {"cancelled": cancelled, "ended": [identifier for identifier, _ in ended]}
 
 
-def _row(job: BatchJob, named: Sequence[str], now: float) -> tuple[str, ...]:
-    ran = f"{((job.stopped or now * 1000) - job.started) / 1000:.0f} s" if job.started else "-"
-    code = "-" if job.exit_code is None else str(job.exit_code)
+@jobs.command
+@click.argument("run", help="The run's id, or a MapReduce's name for its newest run.")
+@click.option("--wait", is_flag=True, help="Wait for its end, and show how far it is.")
+@deployments_options(search=True)
+@json_option
+def resume(console: Console, deployments: Deployments, run: str, wait: bool) -> Document:
+    """Start a run that failed again; tasks that are done stay so."""
+    runs = Runs(deployments)
+    found = runs.find(run)
+    if found is None:
+        raise InputError(f"{run}: no such run; `scar-pulumi jobs ls` lists them, and jobs of AWS Batch are not resumed")
+    resumed = runs.resume(found)
+    if resumed.run.id != found.run.id:
+        console.note(f"{found.mapreduce.name} was deployed anew since, so this is another run over {found.run.place}")
+    console.say(f"{resumed.run.id}: resumed")
+    return wait_for_run(console, resumed) if wait else {"run": resumed.run.document()}
+
+
+def _row(job: BatchJob | Run, named: Sequence[str], now: float) -> tuple[str, ...]:
     reason = job.reason if job.status != ENDED[0] else ""
-    place = ", ".join(named) or "-"
-    return job.id, job.function, place, job.status, moment(job.created / 1000), ran, code, reason
+    started = job.created if isinstance(job, Run) else job.started
+    ran = f"{((job.stopped or now * 1000) - started) / 1000:.0f} s" if started else "-"
+    created = moment(job.created / 1000)
+    if isinstance(job, Run):
+        return job.id, "mapreduce", job.mapreduce, job.place, job.status, created, ran, "-", reason
+    code = "-" if job.exit_code is None else str(job.exit_code)
+    return job.id, "batch", job.function, ", ".join(named) or "-", job.status, created, ran, code, reason
 
 
 def _facts(job: BatchJob, detail: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -43,6 +43,7 @@ class BatchJob:
         """Return the job as a JSON document."""
         return {
             "id": self.id,
+            "kind": "batch",
             "name": self.name,
             "function": self.function,
             "requestId": self.request_id,

@@ -139,6 +139,33 @@ class DeployedFunction:
 
 
 @dataclass(frozen=True)
+class DeployedMapReduce:
+    """A deployed MapReduce: its state machine, the functions of its stages, and where runs keep what they are at.
+
+    `functions` and `memory` (MB of a task) are by stage: `plan`, `map`, `reduce` and `commit`; in AWS Batch, `map` and
+    `reduce` are jobs in `job_queue` instead. `architecture` is the instruction set of the tasks.
+    """
+
+    name: str
+    arn: str
+    region: str
+    functions: Mapping[str, str]
+    inputs: tuple[StoragePath, ...]
+    outputs: tuple[StoragePath, ...]
+    reducers: int
+    engine: str
+    work_bucket: str
+    memory: Mapping[str, int] = field(default_factory=dict)
+    architecture: str = "x86_64"
+    job_queue: str = ""
+
+    def log_group(self, stage: str) -> str:
+        """Return the log group of a stage."""
+        kind = "lambda" if stage in self.functions else "batch"
+        return f"/aws/{kind}/{self.arn.rpartition(':')[2]}-{stage}"
+
+
+@dataclass(frozen=True)
 class DeployedBucket:
     """A bucket that a stack uses; `managed` when the stack created it."""
 
@@ -153,6 +180,7 @@ class StackOutputs:
     functions: Mapping[str, DeployedFunction]
     buckets: tuple[DeployedBucket, ...]
     clusters: Mapping[str, DeployedCluster] = field(default_factory=dict)
+    mapreduces: Mapping[str, DeployedMapReduce] = field(default_factory=dict)
 
     @classmethod
     def read(cls, outputs: Mapping[str, Any]) -> "StackOutputs":
@@ -171,6 +199,7 @@ class StackOutputs:
             {name: _read_function(name, entry) for name, entry in sorted(functions.items())},
             tuple(DeployedBucket(entry["name"], bool(entry.get("managed"))) for entry in buckets),
             read_clusters(outputs.get("oscar")),
+            _read_mapreduces(outputs.get("mapreduce")),
         )
 
     @classmethod
@@ -223,6 +252,29 @@ def _read_function(name: str, entry: Mapping[str, Any]) -> DeployedFunction:
         batch=_read_batch(entry.get("batch")),
         page=entry.get("page") or "",
         method=entry.get("method") or "",
+    )
+
+
+def _read_mapreduces(outputs: Any) -> dict[str, DeployedMapReduce]:
+    entries = outputs if isinstance(outputs, Mapping) else {}
+    return {name: _read_mapreduce(name, entry) for name, entry in sorted(entries.items())}
+
+
+def _read_mapreduce(name: str, entry: Mapping[str, Any]) -> DeployedMapReduce:
+    arn = str(entry.get("arn", ""))
+    return DeployedMapReduce(
+        name=name,
+        arn=arn,
+        region=entry.get("region") or (arn.split(":")[3] if arn.count(":") >= 3 else ""),
+        functions={stage: str(one) for stage, one in (entry.get("functions") or {}).items() if one},
+        inputs=read_paths(entry.get("inputs")),
+        outputs=read_paths(entry.get("outputs")),
+        reducers=int(entry.get("reducers") or 1),
+        engine=entry.get("engine") or "lambda",
+        work_bucket=entry.get("workBucket") or "",
+        memory={stage: int(size) for stage, size in (entry.get("memory") or {}).items()},
+        architecture=entry.get("architecture") or "x86_64",
+        job_queue=(entry.get("batch") or {}).get("jobQueue") or "",
     )
 
 

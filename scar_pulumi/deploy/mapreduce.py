@@ -113,5 +113,7 @@ def _outputs(
         "outputs": [function_storage(path) for path in mapreduce.output],
         "reducers": mapreduce.reducer.count,
         "engine": mapreduce.engine,
+        "memory": {"map": mapreduce.mapper.memory, "reduce": mapreduce.reducer.memory},
+        "architecture": mapreduce.architecture,
         "workBucket": component.work_bucket,
     }

@@ -14,6 +14,7 @@ from scar_pulumi.client.objects import Location
 from scar_pulumi.client.outputs import (
     DeployedBucket,
     DeployedFunction,
+    DeployedMapReduce,
     DeployedService,
     StackOutputs,
     unknown_function,
@@ -132,6 +133,29 @@ class Deployments:
     def has_function(self, name: str) -> bool:
         """Return whether one of the stacks has a function of this name."""
         return any(name in stack.outputs.functions for stack in self.stacks)
+
+    def has_mapreduce(self, name: str) -> bool:
+        """Return whether one of the stacks has a MapReduce of this name."""
+        return any(name in stack.outputs.mapreduces for stack in self.stacks)
+
+    def mapreduce(self, name: str) -> DeployedMapReduce:
+        """Return a MapReduce by its name; that of the project of the current directory comes first.
+
+        Raises:
+            InputError: No stack has it, or several have it.
+            ScarError: Nothing is deployed.
+        """
+        if not self.stacks:
+            raise no_such_stack(self.stack)
+        holders = [stack for stack in self.stacks if name in stack.outputs.mapreduces]
+        holders = [stack for stack in holders if stack.is_near] or holders
+        if not holders:
+            known = {found: None for stack in self.stacks for found in stack.outputs.mapreduces}
+            raise InputError(unknown_function(name, known).replace("function", "MapReduce"))
+        if len(holders) > 1:
+            projects = ", ".join(stack.project for stack in holders)
+            raise InputError(f"{name}: several projects have such a MapReduce ({projects}); choose with --project NAME")
+        return holders[0].outputs.mapreduces[name]
 
     def cluster(self, service: DeployedService) -> "ClusterClient":
         """Return a client of the OSCAR cluster that a service runs on."""

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 Resource = Mapping[str, Any]
 
 _COMPONENT = "LambdaContainerFunction"
+_MAPREDUCE = "MapReduce"
+_MACHINE = "aws:sfn/stateMachine:StateMachine"
 _FUNCTION = "aws:lambda/function:Function"
 _JOB_DEFINITION = "aws:batch/jobDefinition:JobDefinition"
 _JOB_LOGS = "/aws/batch/"
@@ -28,9 +30,11 @@ def completed(outputs: Mapping[str, Any], deployment: Mapping[str, Any]) -> dict
     functions = {**_functions(resources), **ours.get("functions", {})}
     buckets = ours.get("buckets") or _buckets(resources)
     clusters = ours.get("oscar") or _clusters(resources)
-    if not (functions or buckets or clusters or ours):
+    mapreduces = ours.get("mapreduce") or _mapreduces(resources)
+    if not (functions or buckets or clusters or mapreduces or ours):
         return dict(outputs)
-    return {**outputs, "functions": functions, "buckets": buckets, **({"oscar": clusters} if clusters else {})}
+    more = {name: value for name, value in (("oscar", clusters), ("mapreduce", mapreduces)) if value}
+    return {**outputs, "functions": functions, "buckets": buckets, **more}
 
 
 def exports_functions(outputs: Mapping[str, Any]) -> bool:
@@ -53,8 +57,10 @@ def _functions(resources: Iterable[Resource]) -> dict[str, Any]:
     made = list(resources)
     endpoints = dict(_endpoints(made))
     found = {}
+    parts = {one["urn"] for one in made if _kind(str(one.get("parent"))) == _MAPREDUCE}
     for resource in made:
-        if resource["type"] == _FUNCTION and _kind(str(resource.get("parent"))) == _COMPONENT:
+        is_ours = resource["type"] == _FUNCTION and _kind(str(resource.get("parent"))) == _COMPONENT
+        if is_ours and resource["parent"] not in parts:
             siblings = [one for one in made if one.get("parent") == resource["parent"]]
             name, entry = _function(resource, siblings)
             found[name] = {**entry, **endpoints.get(name, {})}
@@ -80,6 +86,39 @@ def _function(resource: Resource, siblings: Iterable[Resource]) -> tuple[str, di
         entry["batch"] = {"jobQueue": queue, "jobDefinition": batch.get("job_definition") or definition}
         entry["batch"]["logGroup"] = jobs
     return name, entry
+
+
+def _mapreduces(resources: Iterable[Resource]) -> dict[str, Any]:
+    made = list(resources)
+    components = [one for one in made if _kind(str(one.get("urn"))) == _MAPREDUCE]
+    return {name: entry for name, entry in (_mapreduce(one, made) for one in components) if name}
+
+
+def _mapreduce(component: Resource, resources: Iterable[Resource]) -> tuple[str, dict[str, Any]]:
+    """Return the name and the entry of a MapReduce; the name is empty where the state has no planner of it."""
+    stages = {one["urn"] for one in resources if one.get("parent") == component["urn"]}
+    made = [one for one in resources if one["type"] == _FUNCTION and one.get("parent") in stages]
+    functions = {_mapping(_supervisor_settings(one).get("mapreduce")).get("stage"): one for one in made}
+    if "plan" not in functions:
+        return "", {}
+    told, outputs = _supervisor_settings(functions["plan"]), component.get("outputs") or {}
+    settings = _mapping(told.get("mapreduce"))
+    properties = {stage: one.get("outputs") or {} for stage, one in functions.items()}
+    machine = next((one for one in resources if one["type"] == _MACHINE and one.get("parent") == component["urn"]), {})
+    definition = json.loads(_mapping(machine.get("outputs")).get("definition") or "{}")
+    submitted = _mapping(_mapping(_mapping(definition.get("States")).get("Map")).get("Parameters"))
+    return str(settings.get("name")), {
+        "arn": str(_value(outputs, "state_machine_arn") or ""),
+        "functions": {stage: str(one.get("arn") or "") for stage, one in properties.items()},
+        "inputs": [_path(path) for path in told.get("inputs", ())],
+        "outputs": [_path(path) for path in told.get("outputs", ())],
+        "reducers": settings.get("reducers"),
+        "engine": settings.get("engine"),
+        "workBucket": settings.get("work"),
+        "memory": {stage: one.get("memorySize") for stage, one in properties.items() if stage in ("map", "reduce")},
+        "architecture": next(iter(_mapping(properties.get("map")).get("architectures") or ()), None),
+        "batch": {"jobQueue": submitted.get("JobQueue")},
+    }
 
 
 def _supervisor_settings(resource: Resource) -> Mapping[str, Any]:

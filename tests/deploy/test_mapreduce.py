@@ -84,6 +84,8 @@ def test_the_outputs_say_where_runs_are(recorder: Recorder, path: Path, monkeypa
             "outputs": [{"provider": "s3.default", "path": "results/out", "prefix": (), "suffix": ()}],
             "reducers": 4,
             "engine": "lambda",
+            "memory": {"map": 1024, "reduce": 1769},
+            "architecture": "x86_64",
             "workBucket": "count-work",
         }
     }
