@@ -110,7 +110,7 @@ def invoke(
     token_file: str | None,
     **given: str | None,
 ) -> Document:
-    """Call a function or service and show its answer, or run a MapReduce over a file."""
+    """Call a function or service, or run a MapReduce over a file."""
     if deployments.has_mapreduce(name):
         refused = {"output": output, "direct": direct, "parameters": parameters, "token_file": token_file}
         unfit = [f"--{option}".replace("_", "-") for option, value in {**given, **refused}.items() if value]

@@ -30,7 +30,7 @@ from scar_pulumi.deployments.runs import Runs
 _SHOWN = 50
 
 
-jobs = Group(name="jobs", help="List, show, cancel and resume jobs in AWS Batch and runs of MapReduces.")
+jobs = Group(name="jobs", help="List, show, cancel and resume Batch jobs and MapReduce runs.")
 _STATUSES = tuple(dict.fromkeys((*STATUSES, *mapreduce.STATUSES)))
 _TARGET_HELP = "The id of a job or run, or the name of a function or MapReduce for its newest one."
 

@@ -37,14 +37,14 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
         Verb("outputs", "Show the stack's functions, services and buckets.", "stack"),
     ),
     "Functions and files": (
-        Verb("invoke", "Call a function or service and show its answer.", "invoke"),
+        Verb("invoke", "Call a function or service, or run a MapReduce over a file.", "invoke"),
         Verb("put", "Upload files and folders.", "storage"),
         Verb("get", "Download an object or a folder.", "storage"),
         Verb("ls", "List functions, services and buckets, or the objects in a bucket.", "storage"),
         Verb("rm", "Remove objects, or a bucket.", "storage"),
         Verb("logs", "Show the log lines of a function or service.", "logs"),
         Verb("failures", "List the inputs that functions failed on, and run them again.", "failures"),
-        Verb("jobs", "List, show and cancel the jobs of functions in AWS Batch.", "jobs"),
+        Verb("jobs", "List, show, cancel and resume Batch jobs and MapReduce runs.", "jobs"),
     ),
     "FDL files": (Verb("fdl", "Check, show, convert and draw FDL files.", "fdl"),),
     "This machine": (

@@ -6,14 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scar_pulumi.cli.console import Console, is_coloured, printable
-from scar_pulumi.client.outputs import DeployedFunction, DeployedService, StackOutputs, StoragePath
+from scar_pulumi.client.outputs import (
+    DeployedFunction,
+    DeployedMapReduce,
+    DeployedService,
+    StackOutputs,
+    StoragePath,
+)
 
 if TYPE_CHECKING:
     from scar_pulumi.engine import Changes, Result, Step
 
 _DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
 _TO_DO = {"create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete"}
-_OURS = ("functions", "oscar", "buckets")
+_OURS = ("functions", "mapreduce", "oscar", "buckets")
 NO_CHANGES: Mapping[str, int] = dict.fromkeys(_DONE, 0)
 
 
@@ -77,8 +83,8 @@ def paths(places: Sequence[StoragePath]) -> str:
     return ", ".join(path.place for path in places) or "-"
 
 
-def label(called: DeployedFunction | DeployedService) -> str:
-    """Write the name of a function, or of a service with its cluster."""
+def label(called: DeployedFunction | DeployedMapReduce | DeployedService) -> str:
+    """Write the name of a function or MapReduce, or of a service with its cluster."""
     return f"{called.cluster}/{called.name}" if isinstance(called, DeployedService) else called.name
 
 
@@ -119,6 +125,8 @@ def output_lines(outputs: Mapping[str, Any]) -> Iterator[str]:
     for function in deployed.functions.values():
         yield f"function {function.name}{_flow(function)}"
         yield from (f"  {what} {url}" for what, url in (("url", function.url), ("page", function.page)) if url)
+    for mapreduce in deployed.mapreduces.values():
+        yield f"mapreduce {mapreduce.name}{_flow(mapreduce)}"
     for service in deployed.services():
         yield f"service {label(service)}{_flow(service)}"
     for bucket in deployed.buckets:
@@ -132,6 +140,9 @@ def next_steps(outputs: Mapping[str, Any]) -> Iterator[str]:
     """Suggest what to try on a stack that was just deployed."""
     deployed = StackOutputs.read_any(outputs)
     called: list[DeployedFunction | DeployedService] = [*deployed.functions.values(), *deployed.services()]
+    for mapreduce in deployed.mapreduces.values():
+        yield f"scar-pulumi invoke {mapreduce.name} --file FILE"
+        yield f"scar-pulumi get {mapreduce.outputs[0].place} FOLDER"
     if not called:
         return
     first = called[0]
@@ -149,7 +160,7 @@ def _counted(changes: "Changes", words: Mapping[str, str]) -> str:
     return ", ".join(f"{numbers[name]} {word}" for name, word in words.items() if numbers[name])
 
 
-def _flow(called: DeployedFunction | DeployedService) -> str:
+def _flow(called: DeployedFunction | DeployedMapReduce | DeployedService) -> str:
     ends = [" ".join(map(_path, places)) for places in (called.inputs, called.outputs)]
     return f"  {' → '.join(part or '-' for part in ends)}" if any(ends) else ""
 

@@ -249,11 +249,15 @@ def _names_must_be_free(fdl: "Fdl | None", stack: "Stack") -> None:
     """
     if fdl is None or not stack.is_local:
         return
-    regions = {function.name: function.region or stack.region for function in fdl.functions}
+    owners: dict[str, tuple[str, str]] = {function.name: (function.name, "lambda") for function in fdl.functions}
+    for mapreduce in fdl.mapreduces:
+        owners |= dict.fromkeys(mapreduce.function_names, (mapreduce.name, "mapreduce"))
+    places = {one.name: one.region or stack.region for one in fdl.on_aws}
+    regions = {name: places[owner] for name, (owner, _) in owners.items()}
     taken = [
         f"function {name}: the name is taken by {holder}; an account and region has each name once; destroy that stack "
         f"(`scar-pulumi destroy --project {holder.project}{stack_hint(holder.stack)}`), or choose another name: "
-        f"--set functions.{name}.lambda.name={name}-{stack.name}"
+        "--set functions.{0}.{1}.name={0}-{2}".format(*owners[name], stack.name)
         for name, holder in holders(regions, stack.project, stack.name)
     ]
     if taken:
@@ -265,13 +269,13 @@ def _losses(chosen: ChosenStack, stack: "Stack", fdl: "Fdl | None") -> Iterator[
     if fdl is None:
         return
     before = StackOutputs.read_any(_outputs_or_none(stack) or {})
-    lost = sorted(set(before.functions) - {function.name for function in fdl.functions})
+    lost = sorted({*before.functions, *before.mapreduces} - {one.name for one in fdl.on_aws})
     if lost and (other := _other_file(chosen, stack)):
         yield (
             f"{_described(stack)} was deployed from {other}; functions that {chosen.file} does not have will be "
             f"deleted: {', '.join(lost)} (another stack, such as --stack {stack.name}-2, keeps both)"
         )
-    paths = [path for function in fdl.functions for path in (*function.input, *function.output)]
+    paths = [path for user in fdl.on_aws for path in (*user.input, *user.output)]
     unused = sorted({one.name for one in before.buckets if one.managed} - {path.bucket for path in paths})
     if unused and stack.deletes_buckets:
         yield f"buckets will be deleted with all their files: {', '.join(unused)} (scar:deleteBuckets)"
@@ -289,6 +293,7 @@ def _described(stack: "Stack") -> str:
 def _destroyed(stack: "Stack", outputs: StackOutputs) -> Iterator[str]:
     """Yield what a `destroy` deletes and what it leaves."""
     called = [f"function {name}" for name in outputs.functions]
+    called += [f"mapreduce {name} with what its runs keep" for name in outputs.mapreduces]
     called += [f"service {output.label(service)}" for service in outputs.services()]
     gone = [bucket for bucket in outputs.buckets if bucket.managed and stack.deletes_buckets]
     named = [*called, *(f"bucket {bucket.name} with all its files" for bucket in gone)]

@@ -16,7 +16,7 @@ from scar_pulumi.cli.options import FILE, Document, deployments_options, json_op
 from scar_pulumi.cli.output import count, label, paths, show_table, size
 from scar_pulumi.client.cloud_errors import about
 from scar_pulumi.client.objects import Location, objects, remove_contents, remove_object
-from scar_pulumi.client.outputs import DeployedFunction, DeployedService
+from scar_pulumi.client.outputs import DeployedFunction, DeployedMapReduce, DeployedService
 from scar_pulumi.client.transfer import Fetched, download, plan_downloads, plan_uploads, upload
 from scar_pulumi.deployments import DeployedStack, Deployments
 
@@ -232,9 +232,11 @@ def _overview(console: Console, deployments: Deployments) -> Document:
     ]
     unclaimed = {"managed": None, "project": None, "stack": None}
     buckets += [{"name": name, **unclaimed} for name in deployments.unclaimed_buckets()]
-    _show_overview(console, called, buckets)
+    mapreduces = [(stack, one) for stack in stacks for one in stack.outputs.mapreduces.values()]
+    _show_overview(console, [*called, *mapreduces], buckets)
     return {
         "functions": [_function_document(stack, one) for stack, one in called if isinstance(one, DeployedFunction)],
+        "mapreduces": [_mapreduce_document(stack, one) for stack, one in mapreduces],
         "services": [_service_document(stack, one) for stack, one in called if isinstance(one, DeployedService)],
         "buckets": buckets,
     }
@@ -242,7 +244,7 @@ def _overview(console: Console, deployments: Deployments) -> Document:
 
 def _show_overview(
     console: Console,
-    called: Sequence[tuple[DeployedStack, DeployedFunction | DeployedService]],
+    called: Sequence[tuple[DeployedStack, DeployedFunction | DeployedMapReduce | DeployedService]],
     buckets: Sequence[Document],
 ) -> None:
     if not called and not buckets:
@@ -254,7 +256,7 @@ def _show_overview(
     show_table(console, ("BUCKET", "PROJECT"), [(bucket["name"], bucket["project"] or "-") for bucket in buckets])
 
 
-def _url(called: DeployedFunction | DeployedService) -> str:
+def _url(called: DeployedFunction | DeployedMapReduce | DeployedService) -> str:
     return (called.url if isinstance(called, DeployedFunction) else "") or "-"
 
 
@@ -272,6 +274,22 @@ def _function_document(stack: DeployedStack, function: DeployedFunction) -> Docu
         "page": function.page or None,
         "inputs": [dataclasses.asdict(path) for path in function.inputs],
         "outputs": [dataclasses.asdict(path) for path in function.outputs],
+    }
+
+
+def _mapreduce_document(stack: DeployedStack, mapreduce: DeployedMapReduce) -> Document:
+    return {
+        "name": mapreduce.name,
+        "project": stack.project,
+        "stack": stack.name,
+        "arn": mapreduce.arn,
+        "region": mapreduce.region,
+        "engine": mapreduce.engine,
+        "reducers": mapreduce.reducers,
+        "functions": dict(mapreduce.functions),
+        "workBucket": mapreduce.work_bucket,
+        "inputs": [dataclasses.asdict(path) for path in mapreduce.inputs],
+        "outputs": [dataclasses.asdict(path) for path in mapreduce.outputs],
     }
 
 

@@ -257,7 +257,8 @@ def _read_function(name: str, entry: Mapping[str, Any]) -> DeployedFunction:
 
 def _read_mapreduces(outputs: Any) -> dict[str, DeployedMapReduce]:
     entries = outputs if isinstance(outputs, Mapping) else {}
-    return {name: _read_mapreduce(name, entry) for name, entry in sorted(entries.items())}
+    # One that an `up` could not finish has no state machine.
+    return {name: _read_mapreduce(name, entry) for name, entry in sorted(entries.items()) if entry.get("arn")}
 
 
 def _read_mapreduce(name: str, entry: Mapping[str, Any]) -> DeployedMapReduce:

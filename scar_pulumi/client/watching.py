@@ -105,5 +105,7 @@ def _flat_outputs(arn: str, ask: AskFunction) -> list[str]:
 
     with suppress(BotoCoreError, ClientError, LookupError, ValueError, TypeError):
         settings = json.loads(ask(arn)["Environment"]["Variables"]["SCAR_FUNCTION"])
+        if "mapreduce" in settings:  # its results lie as deep as its inputs
+            return []
         return [str(output["path"]) for output in settings.get("outputs", ()) if not output.get("per_request")]
     return []

@@ -202,6 +202,7 @@ class Deployments:
         if not self.is_local:
             return []
         known = {bucket.name for stack in self.stacks for bucket in stack.outputs.buckets}
+        known |= {one.work_bucket for stack in self.stacks for one in stack.outputs.mapreduces.values()}
         with about("buckets"):
             buckets = self.clients.client("s3").list_buckets()["Buckets"]
         return sorted({bucket["Name"] for bucket in buckets} - known)

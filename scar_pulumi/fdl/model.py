@@ -218,6 +218,10 @@ class Function:
     batch: Batch | None = None
 
 
+STAGES = ("plan", "map", "reduce", "commit")
+"""Stages of a MapReduce. Each is a function or job whose name is the MapReduce's, a hyphen and this."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One of the two stages of a MapReduce, and what each of its tasks gets.
@@ -310,6 +314,11 @@ class MapReduce:
     role: str | None = None
     region: str | None = None
     batch: Batch | None = None
+
+    @property
+    def function_names(self) -> tuple[str, ...]:
+        """Names of the functions and jobs that it consists of."""
+        return tuple(f"{self.name}-{stage}" for stage in STAGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -327,4 +327,4 @@ def test_the_verbs_find_what_a_program_without_fdl_has_deployed(
     write_state(directories / "state", "project", {}, stack, engine.resources)
     assert scar("outputs", "--stack", stack).stdout == "function upper\n"
     assert "to be deleted: function upper\n" in scar("destroy", "--stack", stack).stderr
-    assert scar("jobs", "ls", "--stack", stack).stderr == "no function of this stack uses AWS Batch\n"
+    assert scar("jobs", "ls", "--stack", stack).stderr == "nothing of this stack uses AWS Batch or MapReduce\n"

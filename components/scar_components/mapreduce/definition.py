@@ -63,7 +63,7 @@ def definition(plan: str, commit: str, map_tasks: Functions | Jobs, reduce_tasks
             "Start": _start(),
             "Plan": _plan("plan", plan),
             "HasToScan": _choice({"Variable": "$.plan.answer.scan", "IsNull": True, "Next": "HasRecords"}, "Scan"),
-            "Scan": _over_lines(Functions(plan, _SCANS), "$.plan.answer.scan", "Splits"),
+            "Scan": _over_lines("scan", Functions(plan, _SCANS), "$.plan.answer.scan", "Splits"),
             "Splits": _plan("splits", plan),
             "HasRecords": _choice({"Variable": "$.plan.answer.map_count", "NumericEquals": 0, "Next": "Commit"}, "Map"),
             "Map": _tasks(map_tasks, "map", "$.plan.answer.tasks", "$.plan.answer.array_size", "Reduce"),
@@ -122,17 +122,18 @@ def _choice(rule: Mapping[str, Any], otherwise: str) -> State:
 
 def _tasks(tasks: Functions | Jobs, stage: str, lines: str, size: str, following: str) -> State:
     if isinstance(tasks, Functions):
-        return _over_lines(tasks, lines, following)
+        return _over_lines(stage, tasks, lines, following)
     return _array(tasks, stage, size, following)
 
 
-def _over_lines(functions: Functions, lines: str, following: str) -> State:
+def _over_lines(stage: str, functions: Functions, lines: str, following: str) -> State:
     """Invoke a function with each line of a JSONL object.
 
     Children are standard workflows: retries take longer than the five minutes of express ones. Their outputs are
     dropped, because all of them together are the output of the state.
     https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
     """
+    name = f"{stage.capitalize()}Task"  # names are unique in all of a machine
     task = {
         "Type": "Task",
         "Resource": _INVOKE,
@@ -151,8 +152,8 @@ def _over_lines(functions: Functions, lines: str, following: str) -> State:
         "MaxConcurrency": functions.max_parallel,
         "ItemProcessor": {
             "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-            "StartAt": "Task",
-            "States": {"Task": task},
+            "StartAt": name,
+            "States": {name: task},
         },
         "ResultPath": None,
         "Catch": _CATCH,

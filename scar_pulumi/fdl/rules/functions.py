@@ -8,8 +8,8 @@ from scar_foundation.batch_rules import environment_refusals, job_refusals
 from scar_foundation.limits import GPU_INSTANCE_TYPE_PATTERN, LAMBDA_ENVIRONMENT_BYTES
 from scar_pulumi.fdl.document import AwsOwner, Document, FunctionValues, Link, MapReduceValues, is_serverless
 from scar_pulumi.fdl.kinds import Rule, is_reserved
+from scar_pulumi.fdl.model import STAGES
 from scar_pulumi.fdl.problems import join, quoted
-from scar_pulumi.fdl.rules.mapreduce import STAGES
 from scar_pulumi.fdl.tables.names import (
     BATCH_ROLE,
     INSTANCE_ROLE,

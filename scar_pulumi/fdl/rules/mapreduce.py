@@ -7,9 +7,6 @@ from scar_foundation.limits import LAMBDA_ENVIRONMENT_BYTES
 from scar_pulumi.fdl.document import Document, MapReduceValues
 from scar_pulumi.fdl.problems import quoted
 
-STAGES = ("plan", "map", "reduce", "commit")
-"""Each is a function or job whose name is the MapReduce's, a hyphen and this."""
-
 _COPIES = 3
 """How often a task has its records on disk at most: as the mapper reads them, sorted, and as they are stored."""
 _PART_OF_MEMORY = 4

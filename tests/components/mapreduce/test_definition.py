@@ -62,19 +62,19 @@ def test_each_line_of_the_plan_is_one_task_in_lambda() -> None:
             "Parameters": {"Bucket.$": f"$.plan.answer.{lines}.bucket", "Key.$": f"$.plan.answer.{lines}.key"},
         }
         assert state["MaxConcurrency"] == 40
-        task = state["ItemProcessor"]["States"]["Task"]
+        task = state["ItemProcessor"]["States"][f"{name}Task"]
         assert task["Parameters"] == {"FunctionName": function, "Payload.$": "$"}
 
 
 def test_outputs_of_ten_thousand_tasks_fit_into_a_state() -> None:
     # 256 KiB: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-    task = IN_LAMBDA["States"]["Map"]["ItemProcessor"]["States"]["Task"]
+    task = IN_LAMBDA["States"]["Map"]["ItemProcessor"]["States"]["MapTask"]
     assert task["OutputPath"] is None
     assert len(json.dumps([{}] * 10_000)) < 256 * 1024
 
 
 def test_throttling_is_waited_for_an_hour_and_lasting_mistakes_are_not_tried_again() -> None:
-    retries = IN_LAMBDA["States"]["Map"]["ItemProcessor"]["States"]["Task"]["Retry"]
+    retries = IN_LAMBDA["States"]["Map"]["ItemProcessor"]["States"]["MapTask"]["Retry"]
     passing, lasting, others = retries
     assert "Lambda.TooManyRequestsException" in passing["ErrorEquals"]
     waited, pause = 0, passing["IntervalSeconds"]
