@@ -90,13 +90,11 @@ class _Map:
         blocks = max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, _SAMPLED // max(1, plan.map_count)))
         layout = Layout(0, blocks) if settings.partition == "range" else Layout(plan.reduce_count)
         sorter = Sorter(self._space.root, layout, self._budget)
-        reader = self._reader("the mapper")
+        raw = Sorter(self._space.root, Layout(1), self._budget) if combines else sorter
+        reader = self._reader("the mapper", raw)
+        self._map(PairSink(reader))
         if combines:
-            raw = Sorter(self._space.root, Layout(1), self._budget)
-            self._map(PairSink(reader, raw.add))
             self._combine(raw, sorter)
-        else:
-            self._map(PairSink(reader, sorter.add))
         found = sorter.write(path)
         pairs_out = sum(block.pairs for block in found)
         return found, {"pairs_in": reader.good, "pairs_out": pairs_out, "bad_pairs": reader.bad}
@@ -114,7 +112,7 @@ class _Map:
     def _combine(self, raw: Sorter, sorter: Sorter) -> None:
         pairs, counted = raw.pairs()
         feed = printed(pairs, contract(self._attempt.call.settings.pairs), counted=counted)
-        sink = PairSink(self._reader("the combiner"), sorter.add)
+        sink = PairSink(self._reader("the combiner", sorter))
         try:
             self._program().combine(self._variables(), feed, sink)
             sink.close()
@@ -124,9 +122,9 @@ class _Map:
     def _placed(self, error: BadPair) -> BadPair:
         return BadPair(f"{self._attempt.plan.run.uri} bytes {self._range}: {error}")
 
-    def _reader(self, program: str) -> PairReader:
+    def _reader(self, program: str, sorter: Sorter) -> PairReader:
         settings = self._attempt.call.settings
-        return PairReader(contract(settings.pairs), program, skip=settings.skip_bad_pairs)
+        return PairReader(contract(settings.pairs), program, sorter.add, skip=settings.skip_bad_pairs)
 
     def _program(self) -> Program:
         return Program(self._attempt.call, self._space)

@@ -6,7 +6,7 @@ has neither tab nor newline. In counted lines a last tab precedes how often the 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from supervisor.errors import BadPair
@@ -15,6 +15,10 @@ _SHOWN = 200  # characters of a line that is no pair
 _WRITTEN_AT_ONCE = 1 << 20  # characters
 _DECODER = json.JSONDecoder()
 _REMEMBERED = 1 << 16  # lines whose pairs are known
+
+
+Take = Callable[[list[str], int], Iterable[str]]
+"""Takes pairs, of so many characters, and returns those among them that it has not seen before."""
 
 
 class Contract(Protocol):
@@ -82,23 +86,24 @@ def _encoded(text: str) -> str:
 class PairReader:
     """Reads what a program prints into pairs; lines that are none fail the task, or are left out and counted."""
 
-    def __init__(self, of: Contract, program: str, *, skip: bool) -> None:
+    def __init__(self, of: Contract, program: str, take: Take, *, skip: bool) -> None:
         self.bad = self.good = 0
-        self._contract, self._program, self._skip = of, program, skip
-        self._before = 0
+        self._contract, self._program, self._take, self._skip = of, program, take, skip
         self._known: dict[str, str] = {}
-        self._plain = isinstance(of, Text)
+        self._at_once = isinstance(of, Text) and not skip
 
-    def read(self, lines: list[str]) -> list[str]:
-        """Return the pairs of lines. Raises BadPair."""
-        if self._plain:
-            bad = [line for line in lines if "\t" not in line]
-            pairs = self._one_by_one(lines) if bad else lines
-        else:
+    def read(self, lines: list[str], characters: int) -> None:
+        """Pass the pairs of lines on. Raises BadPair."""
+        if not self._at_once:
             pairs = self._one_by_one(lines)
-        self.good += len(pairs)
-        self._before += len(lines)
-        return pairs
+            self._take(pairs, characters)
+            self.good += len(pairs)
+            return
+        bad = [line for line in self._take(lines, characters) if "\t" not in line]
+        if bad:
+            first = min(map(lines.index, bad))
+            self._pair(lines[first], first)
+        self.good += len(lines)
 
     def _one_by_one(self, lines: list[str]) -> list[str]:
         known, found = self._known, []
@@ -115,15 +120,16 @@ class PairReader:
         return found
 
     def _pair(self, line: str, number: int) -> str | None:
+        """Return the pair of a line, the one of that number among those in hand."""
         try:
             return self._contract.pair(line)
         except (ValueError, RecursionError) as error:
             if self._skip:
                 self.bad += 1
                 return None
-            place = self._before + number + 1
             shown = line[:_SHOWN].encode("latin-1").decode("utf-8", "replace")
-            raise BadPair(f"line {place} of what {self._program} printed {error}: {shown!r}") from error
+            place = f"line {self.good + number + 1} of what {self._program} printed"
+            raise BadPair(f"{place} {error}: {shown!r}") from error
 
 
 def key_of(pair: str) -> str:

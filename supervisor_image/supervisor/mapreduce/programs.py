@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from supervisor import program, runs
@@ -17,7 +17,7 @@ from supervisor.process import Output, Sink, Streams, run_program
 COMBINER = f"{FOLDER}/combiner"
 MARLA = "/opt/scar/lib/marla.py"
 _PYTHONS = ("python3", "python")
-_PASSED_ON = 1 << 20  # bytes
+_PASSED_ON = 1 << 15  # bytes
 _LONGEST_LINE = 1 << 26  # bytes
 _NOTHING_RESPONDED = 0
 
@@ -93,10 +93,10 @@ class Program(NamedTuple):
 
 
 class PairSink:
-    """Passes printed pairs on, some at a time. Raises BadPair."""
+    """Passes printed lines on, some at a time. Raises BadPair."""
 
-    def __init__(self, reader: PairReader, take: Callable[[list[str]], None]) -> None:
-        self._reader, self._take = reader, take
+    def __init__(self, reader: PairReader) -> None:
+        self._reader = reader
         self._held: list[bytes] = []
         self._size = 0
 
@@ -104,12 +104,12 @@ class PairSink:
         """Take output."""
         self._held.append(data)
         self._size += len(data)
-        if self._size < _PASSED_ON or b"\n" not in data:
-            self._check_length()
-            return
-        whole, _, rest = b"".join(self._held).rpartition(b"\n")
-        self._held, self._size = [rest], len(rest)
-        self._pass_on(whole)
+        if self._size >= _PASSED_ON and b"\n" in data:
+            whole = b"".join(self._held)
+            begin = self._lines(whole)
+            self._held, self._size = [whole[begin:]], len(whole) - begin
+        if self._size > _LONGEST_LINE:
+            raise BadPair(f"a printed line is longer than {_LONGEST_LINE} bytes")
 
     def close(self) -> None:
         """Take the end of the output, and of a last line without a newline."""
@@ -118,12 +118,20 @@ class PairSink:
         if whole:
             self._pass_on(whole.removesuffix(b"\n"))
 
-    def _pass_on(self, lines: bytes) -> None:
-        self._take(self._reader.read(lines.decode("latin-1").split("\n")))
+    def _lines(self, whole: bytes) -> int:
+        """Pass lines on in pieces that stay in the processor's cache; return where the rest begins."""
+        begin = 0
+        while len(whole) - begin >= _PASSED_ON:
+            end = whole.rfind(b"\n", begin, begin + _PASSED_ON)
+            end = whole.find(b"\n", begin + _PASSED_ON) if end < 0 else end
+            if end < 0:
+                break
+            self._pass_on(whole[begin:end])
+            begin = end + 1
+        return begin
 
-    def _check_length(self) -> None:
-        if self._size > _LONGEST_LINE:
-            raise BadPair(f"a printed line is longer than {_LONGEST_LINE} bytes")
+    def _pass_on(self, lines: bytes) -> None:
+        self._reader.read(lines.decode("latin-1").split("\n"), len(lines))
 
 
 class FileSink:

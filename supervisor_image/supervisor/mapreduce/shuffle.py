@@ -4,6 +4,7 @@ import zlib
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import IO, NamedTuple
 
 from supervisor.mapreduce.blocks import Batches, Block, BlockWriter, Spool, located, merged
@@ -37,21 +38,25 @@ class Buffer:
         self._counting = True
         self._characters = self._total = 0
 
-    def add(self, pairs: list[str]) -> None:
-        """Take pairs."""
-        if self._counting:
-            before = len(self._counts)
-            self._counts.update(pairs)
-            self._total += len(pairs)
-            new = len(self._counts) - before
-            self._characters += sum(map(len, pairs)) * new // max(1, len(pairs))
-            if self._total >= _JUDGED and len(self._counts) > self._total // 2:
-                self._stop_counting()
-        else:
-            self._pairs += pairs
-            self._characters += sum(map(len, pairs))
-        if self._characters + _PER_LINE * len(self._pairs) + _PER_COUNT * len(self._counts) > self._budget:
+    def add(self, pairs: list[str], characters: int) -> Iterable[str]:
+        """Take pairs, of so many characters, and return those that are new."""
+        if self._size() > self._budget:
             self.drain()
+        if not self._counting:
+            self._pairs += pairs
+            self._characters += characters
+            return pairs
+        before = len(self._counts)
+        self._counts.update(pairs)
+        self._total += len(pairs)
+        new = list(islice(reversed(self._counts), len(self._counts) - before))  # a dictionary keeps its order
+        self._characters += characters * len(new) // max(1, len(pairs))
+        if self._total >= _JUDGED and len(self._counts) > self._total // 2:
+            self._stop_counting()
+        return new
+
+    def _size(self) -> int:
+        return self._characters + _PER_LINE * len(self._pairs) + _PER_COUNT * len(self._counts)
 
     def drain(self) -> None:
         """Give everything away."""
@@ -88,10 +93,10 @@ class Sorter:
         self._spills: list[tuple[Spool, list[Block]]] = []
         self._pairs = 0
 
-    def add(self, pairs: list[str]) -> None:
-        """Take pairs."""
+    def add(self, pairs: list[str], characters: int) -> Iterable[str]:
+        """Take pairs, of so many characters, and return those that are new."""
         self._pairs += len(pairs)
-        self._buffer.add(pairs)
+        return self._buffer.add(pairs, characters)
 
     def write(self, path: str) -> list[Block]:
         """Write all pairs to the file, and return its blocks."""

@@ -53,9 +53,11 @@ def job_event(payload: bytes, environment: Mapping[str, str]) -> bytes:
 def _service(call: Call, event: dict[str, Any]) -> dict[str, Any]:
     kind = event["mapreduce"]
     if kind == "scan":
+        call.log.info(f"run {event.get('run')}: scan task {event.get('task')}")
         return plan_stage.scan(call, _work(call, event.get("run")), _number(event))
     run = Run.read(event.get("run"))
     work = _work(call, run.run)
+    call.log.info(f"run {run.run}: {kind} of {run.uri}")
     if kind == "plan":
         return plan_stage.make_plan(call, work, run)
     if kind == "splits":
@@ -69,6 +71,7 @@ def _service(call: Call, event: dict[str, Any]) -> dict[str, Any]:
 def _task(call: Call, event: dict[str, Any]) -> dict[str, Any]:
     stage, task = event["mapreduce"], _number(event)
     work = _work(call, event.get("run"))
+    call.log.info(f"run {event['run']}: {stage} task {task}")
     with failures_kept(work, stage, task, call.log):
         attempt = Attempt.begin(call, work, stage, task)
         planned = attempt.plan.map_count if stage == "map" else attempt.plan.reduce_count

@@ -23,7 +23,7 @@ LINES = some.lists(some.tuples(KEYS, VALUES), max_size=60)
 def sorter_of(folder: Path, lines: list[bytes], layout: Layout, budget: int = 1 << 26) -> Sorter:
     """Return a sorter that has taken what a program printed, in blocks of odd sizes."""
     sorter = Sorter(str(folder), layout, budget)
-    sink = PairSink(PairReader(Text(), "it", skip=False), sorter.add)
+    sink = PairSink(PairReader(Text(), "it", sorter.add, skip=False))
     whole = b"".join(line + b"\n" for line in lines)
     for at in range(0, len(whole), 7):
         sink.write(whole[at : at + 7])
@@ -78,7 +78,7 @@ def test_more_spills_than_are_merged_at_once_take_several_passes(tmp_path: Path)
     sorter = Sorter(str(tmp_path), Layout(1), 1)
     lines = [f"k{number:03}\tv" for number in range(300)]
     for line in lines:  # each is a spill of its own
-        sorter.add([line])
+        sorter.add([line], len(line))
     assert stored(sorter, tmp_path) == [line.encode() for line in lines]
 
 
@@ -125,10 +125,10 @@ BAD_LINES = [
 @pytest.mark.parametrize(("pairs", "bad", "reason"), BAD_LINES)
 def test_a_line_that_is_no_pair_is_told_with_its_number(pairs: str, bad: str, reason: str) -> None:
     good = "a\t1" if pairs == "text" else '["a", 1]'
-    reader = PairReader(contract(pairs), "the mapper", skip=False)
-    reader.read([good, good])
+    reader = PairReader(contract(pairs), "the mapper", lambda lines, _: lines, skip=False)
+    reader.read([good, good], 0)
     with pytest.raises(BadPair) as found:
-        reader.read([good, bad, good])
+        reader.read([good, bad, good], 0)
     assert f"line 4 of what the mapper printed {reason}" in str(found.value)
 
 
@@ -137,8 +137,15 @@ def test_lines_that_are_no_pairs_are_left_out_and_counted_where_that_is_wanted(
     pairs: str, bad: str, reason: str
 ) -> None:
     good = "a\t1" if pairs == "text" else '["a", 1]'
-    reader = PairReader(contract(pairs), "the mapper", skip=True)
-    assert len(reader.read([bad, good, bad, good])) == 2
+    taken: list[list[str]] = []
+
+    def take(lines: list[str], _: int) -> list[str]:
+        taken.append(lines)
+        return lines
+
+    reader = PairReader(contract(pairs), "the mapper", take, skip=True)
+    reader.read([bad, good, bad, good], 0)
+    assert [len(lines) for lines in taken] == [2]
     assert (reader.good, reader.bad) == (2, 2)
 
 
