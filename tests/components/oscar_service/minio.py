@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
+from scar_pulumi.cloud.oscar.server import PAGE, StorageError, StoredObject
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 _XML_RULE = (
@@ -18,10 +20,6 @@ _UNKNOWN = "A specified destination ARN does not exist or is not well-formed. Ve
 def _texts(body: bytes, name: str) -> list[str]:
     elements = ElementTree.fromstring(body).iter()  # noqa: S314 - botocore has written it
     return [element.text or "" for element in elements if element.tag.endswith(f"}}{name}")]
-
-
-class MinioError(Exception):
-    """What the server says when MinIO does not do as it is told."""
 
 
 @dataclass
@@ -53,7 +51,7 @@ class Minio:
         """Fail as Go's HTTP client does when nobody listens."""
         if self.is_down or time.monotonic() < self._up_at or self.registrations in self.away_at:
             self.refusals += 1
-            raise MinioError("dial tcp 10.0.0.1:9000: connect: connection refused")
+            raise StorageError("dial tcp 10.0.0.1:9000: connect: connection refused")
 
     def restart(self) -> None:
         """Restart and wait, as the server does after each change of a webhook."""
@@ -61,13 +59,23 @@ class Minio:
             self._up_at = time.monotonic() + self.restart_seconds
         time.sleep(self.restart_seconds)
 
+    def check_reachable(self) -> None:
+        """Fail while it does not answer at all."""
+        if self.is_down:
+            raise StorageError("dial tcp 10.0.0.1:9000: i/o timeout")
+
+    def page(self, bucket: str, start: str) -> tuple[list[StoredObject], str]:
+        """Return a page of a bucket's objects, and where the next one starts."""
+        keys = sorted(key for key in self.buckets[bucket].objects if key >= start)
+        return [StoredObject(key) for key in keys[:PAGE]], keys[PAGE] if len(keys) > PAGE else ""
+
     def register(self, service: str, token: str) -> None:
         """Add or replace the webhook of a service."""
         self.registrations += 1
         try:
             self.check_up()
-        except MinioError as error:
-            raise MinioError(f"error registering the service's webhook: {error}") from None
+        except StorageError as error:
+            raise StorageError(f"error registering the service's webhook: {error}") from None
         self.webhooks[service] = token
         self.restart()
 
@@ -79,9 +87,9 @@ class Minio:
     def make(self, bucket: str) -> None:
         """Make a bucket that does not exist."""
         if bucket in self.buckets:
-            raise MinioError(f'the bucket "{bucket}" already exists\n')
+            raise StorageError(f'the bucket "{bucket}" already exists\n')
         if not _NAME.fullmatch(bucket):
-            raise MinioError(f"error creating bucket {bucket}: InvalidBucketName: The specified bucket is not valid.")
+            raise StorageError(f"error creating bucket {bucket}: InvalidBucketName: The specified bucket is not valid.")
         self.buckets[bucket] = Bucket()
 
     def s3(self, method: str, bucket: str, query: str, body: bytes) -> tuple[int, str]:

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from scar_pulumi.cloud.oscar.refusals import Answer
+from scar_pulumi.cloud.oscar.routes import encoded, find_route
 from tests.components.oscar_service.cluster import Cluster
 
 USER, PASSWORD = "oscar", "correct horse"
@@ -45,59 +47,48 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        is_storage = self.path.startswith("/minio")
-        body = None if is_storage else json.loads(self.body or b"null")
         self.server.requests.append((self.command, self.path))
-        if body is not None:
-            self.server.bodies.append(body)
         if self.path.startswith("/minio"):
             self._answer_minio()
             return
+        if self.body:
+            self.server.bodies.append(json.loads(self.body))
         expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if self.path == "/health":
-            self._answer(200, "Ok")
+            self._answer(Answer(200, "Ok"))
         elif self.headers.get("Authorization") != expected:
-            self._answer(401, None)
+            self._answer(Answer(401))
         else:
-            answer = self._route(body)
+            answer = self._route()
             if self.command == "POST" and self.server.lose_answers:
                 self.server.lose_answers -= 1
                 self.connection.close()
                 self.close_connection = True
             else:
-                self._answer(*answer)
+                self._answer(answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
     def _answer_minio(self) -> None:
         parts = urlsplit(self.path)
         bucket = parts.path.removeprefix("/minio").strip("/")
-        self._answer(*self.server.cluster.minio.s3(self.command, bucket, parts.query, self.body))
+        self._answer(Answer(*self.server.cluster.minio.s3(self.command, bucket, parts.query, self.body)))
 
-    def _route(self, body: Any) -> tuple[int, Any]:
-        cluster = self.server.cluster
-        address = urlsplit(self.path)
-        parts = address.path.strip("/").split("/")
-        page = parse_qs(address.query).get("page", [""])[0]
-        match (self.command, *parts):
-            case (method, "system", "services"):
-                return {"POST": cluster.create, "PUT": cluster.update}[method](body)
-            case (method, "system", "services", name):
-                return {"GET": cluster.find, "DELETE": cluster.delete}[method](name)
-            case (method, "system", "buckets", name):
-                return cluster.bucket(name, page) if method == "GET" else cluster.delete_bucket(name)
-            case ("GET", "system", "config"):
-                return cluster.settings(f"{self.server.storage or self.server.endpoint}/minio")
-        lists = {"/system/info": cluster.information, "/system/buckets": cluster.buckets}
-        return lists[self.path]() if self.path in lists else (404, None)
+    def _route(self) -> Answer:
+        cluster, address = self.server.cluster, urlsplit(self.path)
+        cluster.storage.endpoint = f"{self.server.storage or self.server.endpoint}/minio"
+        parameters = parse_qs(address.query)
+        found = find_route(self.command, address.path, self.body, lambda name: parameters.get(name, [""])[0])
+        # A test may have put a function in the operation's place.
+        return found if isinstance(found, Answer) else Answer(*getattr(cluster, found.operation)(*found.arguments))
 
-    def _answer(self, status: int, content: Any) -> None:
-        text = content if isinstance(content, str) else json.dumps(content) if content is not None else ""
+    def _answer(self, answer: Answer) -> None:
+        content, _ = encoded(answer)
         try:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text.encode())))
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(text.encode())
+            self.wfile.write(content)
         except OSError:  # who asked has been killed
             self.close_connection = True
 
