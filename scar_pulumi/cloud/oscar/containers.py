@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scar_pulumi.cloud.oscar.definitions import megabytes
-from scar_pulumi.cloud.oscar.store import StoredService
+from scar_pulumi.cloud.oscar.refusals import megabytes
+from scar_pulumi.cloud.oscar.specification import place
+from scar_pulumi.cloud.oscar.store import Services, StoredService
 from scar_pulumi.cloud.runner import ContainerExit, ContainerRun, Runner, Volume
 
 CONFIG = "/oscar/config"
@@ -58,20 +59,36 @@ def _whole(message: str) -> str:
 def configuration_files(definition: Mapping[str, Any], event: bytes) -> dict[str, bytes]:
     """Return the files below /oscar/config, this job's event among them."""
     kept = {key: value for key, value in definition.items() if key not in _NOT_CONFIGURATION}
+    named = {key: [_named(entry) for entry in definition[key]] for key in ("input", "output")}
     # JSON is YAML, and needs no reader of its own.
-    files = {"function_config.yaml": json.dumps(kept, indent=1).encode(), "event": event}
+    files = {"function_config.yaml": json.dumps({**kept, **named}, indent=1).encode(), "event": event}
     script = definition.get("script")
     return {**files, "script.sh": str(script).encode()} if script else files
 
 
-def provider_files(definition: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the files of the secret `minio.default`."""
-    settings = definition["storage_providers"]["minio"]["default"]
-    keys = {"accessKey": settings["access_key"], "secretKey": settings["secret_key"], "oidc_uid": "minio"}
+def _named(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a place with its provider's whole name."""
+    found = place(entry)
+    filters = {key: entry.get(key) or [] for key in ("prefix", "suffix")}
+    return {**entry, **filters, "storage_provider": f"{found.kind}.{found.identifier}"}
+
+
+def with_storage(definition: Mapping[str, Any], storage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition with the settings of its cluster's own MinIO."""
+    providers = definition["storage_providers"]
+    minio = {**providers.get("minio", {}), "default": dict(storage)}
+    return {**definition, "storage_providers": {**providers, "minio": minio}}
+
+
+def provider_files(storage: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of the secret `minio.default`, of the settings of the cluster's own MinIO."""
+    keys = {"accessKey": storage["access_key"], "secretKey": storage["secret_key"], "oidc_uid": "minio"}
     return {f"minio.default/{name}": str(value).encode() for name, value in keys.items()}
 
 
-def variables(definition: Mapping[str, Any], job: str, event: bytes, endpoint: str) -> dict[str, str]:
+def variables(
+    definition: Mapping[str, Any], secrets: Mapping[str, str], job: str, event: bytes, endpoint: str
+) -> dict[str, str]:
     """Return the container's environment variables; `endpoint` is the local cloud's, for AWS clients."""
     text = event.decode("utf-8", "replace")
     small = len(event) <= _LONGEST_VARIABLE and "\0" not in text
@@ -79,7 +96,7 @@ def variables(definition: Mapping[str, Any], job: str, event: bytes, endpoint: s
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
         **definition["environment"]["variables"],
-        **definition["environment"]["secrets"],
+        **secrets,
         **({"EVENT": text} if small else {}),
         "JOB_UUID": job,
         "RESOURCE_ID": f"oscar-{definition['name']}",
@@ -107,11 +124,15 @@ class Outcome:
 
 
 class Containers:
-    """Runs services as OSCAR's jobs do; `endpoint` is the local cloud's, for AWS clients."""
+    """Runs services as OSCAR's jobs do; `endpoint` is the local cloud's, `storage` returns a cluster's own settings."""
 
-    def __init__(self, runner: Runner, endpoint: str) -> None:
+    def __init__(
+        self, runner: Runner, endpoint: str, services: Services, storage: Callable[[str], Mapping[str, Any]]
+    ) -> None:
         self._runner = runner
         self._endpoint = endpoint
+        self._services = services
+        self._storage = storage
         self._logs = JobLogs()
 
     async def run(
@@ -132,9 +153,11 @@ class Containers:
         shutil.rmtree(folder, ignore_errors=True)  # what a kill has left
         folder.mkdir(mode=0o700, parents=True)
         log.touch(mode=0o600)
-        definition = service.definition
+        storage = self._storage(service.cluster)
+        definition = with_storage(service.definition, storage)
+        secrets = self._services.secrets(service.cluster, service.name) or {}
         write_files(folder / "config", configuration_files(definition, event))
-        write_files(folder / "providers", provider_files(definition))
+        write_files(folder / "providers", provider_files(storage))
         (folder / "answer").mkdir()
         (folder / "answer").chmod(0o777)  # whoever the image's user is; the folder above is closed to others
         return ContainerRun(
@@ -149,7 +172,7 @@ class Containers:
                 Volume(folder / "providers", PROVIDERS, read_only=True),
                 Volume(folder / "answer", ANSWER),
             ),
-            environment=variables(definition, name, event, self._endpoint),
+            environment=variables(definition, secrets, name, event, self._endpoint),
         )
 
 

@@ -39,10 +39,10 @@ class JobQueue:
             self._begin(job)
         self._expiry = asyncio.create_task(self._expire())
 
-    async def put(self, services: Iterable[StoredService], event: bytes) -> None:
-        """Accept an event for services: it is on the disk when this returns."""
+    async def put(self, services: Iterable[StoredService], event: bytes, name: str = "") -> None:
+        """Accept an event for services: it is on the disk when this returns. Default: jobs with new names."""
         for service in services:
-            self._begin(self._jobs.create(service.cluster, service.name, event))
+            self._begin(self._jobs.create(service.cluster, service.name, event, name))
         await self._jobs.flushed()
 
     async def remove(self, jobs: Iterable[OscarJob]) -> None:

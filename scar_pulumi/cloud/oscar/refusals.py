@@ -130,7 +130,9 @@ def _scale(service: Definition) -> Iterator[Answer]:
         field = f"spec.maxReplicas: Invalid value: {most}: must be greater than 0"
         if most > 0:
             field = f"spec.minReplicas: Invalid value: {least}: must be between 1 and maxReplicas"
-        yield Answer(500, f'Error creating the service: HorizontalPodAutoscaler.autoscaling "{name}" is invalid: {field}')
+        yield Answer(
+            500, f'Error creating the service: HorizontalPodAutoscaler.autoscaling "{name}" is invalid: {field}'
+        )
 
 
 _Check = Callable[[Definition], Iterator[Answer]]

@@ -267,7 +267,9 @@ class OscarServer:
                 return _failure(error)
             reason = "error creating policy: The specified user does not exist"
             said = Answer(500, f"Error creating the service: {reason}")
-        return Answer(500, "error setting new policies: The specified user does not exist") if before - set(made) else said
+        return (
+            Answer(500, "error setting new policies: The specified user does not exist") if before - set(made) else said
+        )
 
     def find(self, name: str) -> Answer:
         """Return a service as it is shown."""

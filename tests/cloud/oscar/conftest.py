@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from scar_pulumi.cloud.oscar.address import MINIO_PATH, OSCAR_PATH, USER, password
+from scar_pulumi.cloud.oscar.address import OSCAR_PATH, USER, access_key, minio_endpoint, password, secret_key
 from tests.end_to_end.conftest import busybox_files, make_image
 from tests.world.fake_cloud import FakeCloud, wait_for
 
@@ -21,21 +22,24 @@ CLUSTER = "test"
 class Oscar:
     """A cluster of a local cloud, over plain HTTP."""
 
-    def __init__(self, cloud: FakeCloud, image: Path) -> None:
+    def __init__(self, cloud: FakeCloud, image: Path, cluster: str = CLUSTER) -> None:
         self.cloud = cloud
         self.image = image
+        self.cluster = cluster
         self.password = password(cloud.state)
 
-    def ask(self, method: str, path: str, body: Any = None, authorization: str | None = None) -> tuple[int, bytes]:
-        """Send one request, as the cluster's user unless told otherwise."""
+    def ask(
+        self, method: str, path: str, body: Any = None, authorization: str | None = None, **more: str
+    ) -> tuple[int, bytes]:
+        """Send one request, as the cluster's user unless told otherwise; `more` are headers."""
         basic = "Basic " + base64.b64encode(f"{USER}:{self.password}".encode()).decode()
         status = self.cloud.status()
         assert status
         connection = http.client.HTTPConnection("127.0.0.1", status.port, timeout=120)
-        headers = {"Authorization": basic if authorization is None else authorization}
+        headers = {"Authorization": basic if authorization is None else authorization, **more}
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         try:
-            connection.request(method, f"{OSCAR_PATH}/{CLUSTER}{path}", data, headers)
+            connection.request(method, f"{OSCAR_PATH}/{quote(self.cluster, safe='')}{path}", data, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -61,6 +65,10 @@ class Oscar:
     def call(self, kind: str, name: str, event: Any, token: str) -> tuple[int, bytes]:
         """Call a service: "run" or "job"."""
         return self.ask("POST", f"/{kind}/{name}", event, f"Bearer {token}")
+
+    def named_job(self, service: str, name: str, token: str) -> tuple[int, bytes]:
+        """Start a job of a name."""
+        return self.ask("POST", f"/job/{service}", {}, f"Bearer {token}", **{"X-Delegated-Job-ID": name})
 
     def jobs(self, name: str) -> dict[str, dict[str, str]]:
         """Return the jobs of a service."""
@@ -89,10 +97,15 @@ class Oscar:
         assert status
         return status.endpoint
 
+    def of(self, cluster: str) -> "Oscar":
+        """Return another cluster of the same local cloud."""
+        return Oscar(self.cloud, self.image, cluster)
+
     def minio(self, **more: Any) -> Any:
         """Return an S3 client of its storage."""
-        keys = {"aws_access_key_id": USER, "aws_secret_access_key": self.password, **more}
-        keys = {"endpoint_url": f"{self.endpoint}{MINIO_PATH}", **keys}
+        secret = secret_key(self.password, self.cluster)
+        keys = {"aws_access_key_id": access_key(self.cluster), "aws_secret_access_key": secret, **more}
+        keys = {"endpoint_url": minio_endpoint(self.endpoint, self.cluster), **keys}
         config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, signature_version="s3v4")
         return boto3.client("s3", region_name="us-east-1", config=config, **keys)
 
