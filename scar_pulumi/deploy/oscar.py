@@ -1,7 +1,6 @@
 """The services of an FDL file on OSCAR clusters, and where the clusters are: given, deployed by the stack, or local."""
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from scar_pulumi.cloud import LocalCloud, is_local_stack
 from scar_pulumi.cloud.oscar import address
 from scar_pulumi.deploy.arguments import script_file
 from scar_pulumi.deploy.checks import check_clusters
+from scar_pulumi.deploy.cluster_storage import cluster_storages, local_storage, storage_cluster
 from scar_pulumi.deploy.secrets import filled, with_values
 from scar_pulumi.fdl import Fdl, OscarService, StoragePath
 
@@ -28,32 +28,6 @@ _LOCAL_KEYS = {"access_key": "test", "secret_key": "test", "region": "us-east-1"
 """Credentials of the local cloud's S3, which accepts any."""
 _NEW_CLUSTER = 600
 """Seconds in which a new cluster has to answer at its address."""
-
-
-def with_local_storage(fdl: Fdl) -> Fdl:
-    """Return the file with the local settings for the MinIO of each of its clusters, for the functions that use it.
-
-    A cluster's MinIO has the cluster's id as its name, or the name under which its services read from it: no other
-    server starts services. Other servers, such as one of the user's own on this machine, stay as they are.
-    """
-    if not (identifiers := cluster_storages(fdl)):
-        return fdl
-    declared: Mapping[str, Mapping[str, Any]] = fdl.storage_providers.get("minio", {})
-    minio = {**declared, **dict.fromkeys(identifiers, local_storage())}
-    return dataclasses.replace(fdl, storage_providers={**fdl.storage_providers, "minio": minio})
-
-
-def cluster_storages(fdl: Fdl) -> set[str]:
-    """Return the names that functions have for the MinIO of a cluster of the file."""
-    clusters = {service.cluster for service in fdl.oscar} | set(fdl.clusters)
-    read = {path.provider_id for service in fdl.oscar for path in service.input if path.provider == "minio"}
-    used = {
-        path.provider_id
-        for function in fdl.functions
-        for path in (*function.input, *function.output)
-        if path.provider == "minio"
-    }
-    return used & (clusters | read)
 
 
 @dataclass(frozen=True)
@@ -100,13 +74,8 @@ def local_access(cluster: str) -> Access:
         endpoint=address.cluster_endpoint(cloud, cluster),
         username=address.USER,
         password=address.password(local_cloud_directory()),
-        storage=local_storage(),
+        storage=local_storage(cluster),
     )
-
-
-def local_storage() -> dict[str, Any]:
-    """Return the settings of the MinIO of the local cloud's clusters."""
-    return address.minio_settings(LocalCloud().environment()["AWS_ENDPOINT_URL"], local_cloud_directory())
 
 
 def _settings(fdl: Fdl, cluster: str, configured: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -200,8 +169,8 @@ def service_arguments(
         "cluster": service.cluster,
         "service_name": service.name,
         "image": _image(service, local=local),
-        "inputs": [effective_place(service, path, local=local) for path in service.input],
-        "outputs": [effective_place(service, path, local=local) for path in service.output],
+        "inputs": [effective_place(fdl, service, path, local=local) for path in service.input],
+        "outputs": [effective_place(fdl, service, path, local=local) for path in service.output],
         "definition": definition,
         "adopt": access.adopt,
     }
@@ -212,33 +181,35 @@ def service_arguments(
     return arguments
 
 
-def own_buckets(service: OscarService, direction: str) -> set[str]:
-    """Return the buckets of the cluster's own MinIO that a service reads (`input`) or writes (`output`)."""
-    paths: tuple[StoragePath, ...] = getattr(service, direction)
-    return {path.bucket for path in paths if path.provider == "minio" and _is_own(service, path)}
-
-
 def _is_own(service: OscarService, path: StoragePath) -> bool:
     # OSCAR calls the MinIO beside it `default`; the cluster's own id is another name of it.
     return path.provider_id in ("default", service.cluster)
 
 
-def effective_place(service: OscarService, path: StoragePath, *, local: bool) -> ServiceStorage:
+def effective_place(fdl: Fdl, service: OscarService, path: StoragePath, *, local: bool) -> ServiceStorage:
     """Return a place as the service knows it: its cluster's own MinIO is `minio.default`."""
-    is_own = path.provider == "minio" and (_is_own(service, path) or local)
+    is_own = path.provider == "minio" and (_is_own(service, path) or (local and _is_local_own(fdl, service, path)))
     provider = "minio.default" if is_own else f"{path.provider}.{path.provider_id}"
     return {"provider": provider, "path": str(path), "prefix": path.prefix, "suffix": path.suffix}
+
+
+def _is_local_own(fdl: Fdl, service: OscarService, path: StoragePath) -> bool:
+    """Whether a place is in the MinIO of the service's own cluster on local stacks: all but those of other clusters."""
+    return storage_cluster(fdl, path.provider_id, service.cluster) in (None, service.cluster)
 
 
 def _storage_providers(fdl: Fdl, service: OscarService, *, local: bool) -> dict[str, dict[str, dict[str, Input[Any]]]]:
     """Return the providers that the service uses, and no others: whoever may read its definition sees them."""
     found: dict[str, dict[str, dict[str, Input[Any]]]] = {}
     for kind, identifier in sorted(set(_used(fdl, service))):
-        if kind == "minio" and (local or identifier in ("default", service.cluster)):
+        if kind == "minio" and identifier in ("default", service.cluster):
             continue
         settings = fdl.storage_providers.get(kind, {}).get(identifier)
         if local and kind == "s3":
             settings = _LOCAL_KEYS
+        if local and kind == "minio":
+            cluster = storage_cluster(fdl, identifier, service.cluster)
+            settings = None if cluster in (None, service.cluster) else local_storage(str(cluster))
         if settings is not None:
             found.setdefault(kind, {})[identifier] = filled(settings)
     return found
@@ -290,8 +261,8 @@ class DeclaredServices:
         """Declare the services, readers of a bucket first, and return the stack's output `oscar`, a secret in parts."""
         clusters = declare_clusters(self._settings)
         made: dict[str, Component] = {}
-        for service in creation_order(self._fdl.oscar):
-            before = [made[other.path] for other in waits_for(service, self._fdl.oscar) if other.path in made]
+        for service in creation_order(self._fdl):
+            before = [made[other.path] for other in waits_for(service, self._fdl) if other.path in made]
             opts = ResourceOptions(depends_on=[*clusters[service.cluster].waits_for, *before])
             made[service.path] = Component(self._resource_name(service), self._arguments(service, clusters), opts)
         return {name: self._cluster_outputs(name, access, made) for name, access in clusters.items()}
@@ -318,22 +289,25 @@ class DeclaredServices:
     def _storages(self, cluster: str, access: Access) -> dict[str, Any]:
         """Return the MinIO servers that are known, under each of their names; the cluster's own is `minio.default`."""
         if self._local:
-            return dict.fromkeys(["minio.default", *(f"minio.{name}" for name in self._names())], access.storage)
+            return {"minio.default": access.storage, **dict(self._local_storages(cluster, access))}
         declared = self._fdl.storage_providers.get("minio", {})
         others = {f"minio.{name}": filled(settings) for name, settings in declared.items()}
         own = access.storage or others.get(f"minio.{cluster}")
         return {**others, **({"minio.default": own} if own else {})}
 
-    def _names(self) -> list[str]:
-        """Return the names by which a file of a local stack calls the only MinIO that there is."""
+    def _local_storages(self, cluster: str, access: Access) -> Iterator[tuple[str, Any]]:
+        """Yield the names by which a file of a local stack calls the MinIO of a cluster, or of another one."""
         paths = [path for service in self._fdl.oscar for path in (*service.input, *service.output)]
         names = {path.provider_id for path in paths if path.provider == "minio"} | cluster_storages(self._fdl)
-        return sorted(names - {"default"})
+        for name in sorted(names - {"default"}):
+            owner = storage_cluster(self._fdl, name, cluster)
+            is_own = owner in (None, cluster)
+            yield f"minio.{name}", access.storage if is_own else local_storage(str(owner))
 
     def _service_outputs(self, service: OscarService, component: Component) -> dict[str, Any]:
         return {
-            "inputs": [effective_place(service, path, local=self._local) for path in service.input],
-            "outputs": [effective_place(service, path, local=self._local) for path in service.output],
+            "inputs": [effective_place(self._fdl, service, path, local=self._local) for path in service.input],
+            "outputs": [effective_place(self._fdl, service, path, local=self._local) for path in service.output],
             "token": component.token,
             "runUrl": component.run_url,
             "jobUrl": component.job_url,
@@ -342,22 +316,29 @@ class DeclaredServices:
         }
 
 
-def waits_for(service: OscarService, services: Sequence[OscarService]) -> list[OscarService]:
-    """Return the services of the same cluster that read where a service writes: OSCAR watches only buckets it makes."""
-    written = own_buckets(service, "output") - own_buckets(service, "input")
-    return [
-        other
-        for other in services
-        if other is not service and other.cluster == service.cluster and own_buckets(other, "input") & written
-    ]
+def waits_for(service: OscarService, fdl: Fdl) -> list[OscarService]:
+    """Return the services that read where a service writes: OSCAR watches only buckets that it makes."""
+    written = _stores(fdl, service, "output") - _stores(fdl, service, "input")
+    return [other for other in fdl.oscar if other is not service and _stores(fdl, other, "input") & written]
 
 
-def creation_order(services: Sequence[OscarService]) -> list[OscarService]:
+def _stores(fdl: Fdl, service: OscarService, direction: str) -> set[tuple[str | None, str]]:
+    """Return the buckets of clusters' MinIO that a service reads (`input`) or writes (`output`), with the cluster."""
+    paths: tuple[StoragePath, ...] = getattr(service, direction)
+    found = {
+        (storage_cluster(fdl, path.provider_id, service.cluster), path.bucket)
+        for path in paths
+        if path.provider == "minio"
+    }
+    return {(cluster, bucket) for cluster, bucket in found if cluster is not None}
+
+
+def creation_order(fdl: Fdl) -> list[OscarService]:
     """Return the services in the order to create them: first those that others wait for, else as in the file."""
     done: list[OscarService] = []
-    rest = list(services)
+    rest = list(fdl.oscar)
     while rest:
-        ready = [one for one in rest if not any(other in rest for other in waits_for(one, services))]
+        ready = [one for one in rest if not any(other in rest for other in waits_for(one, fdl))]
         done += ready or rest[:1]  # a loop, which `allow_loop` permits, may start anywhere
         rest = [one for one in rest if one not in done]
     return done

@@ -25,8 +25,9 @@ from scar_pulumi.deploy.aws import (
     function_outputs,
 )
 from scar_pulumi.deploy.checks import check_configuration, undeployable
+from scar_pulumi.deploy.cluster_storage import with_local_storage
 from scar_pulumi.deploy.mapreduce import check_images, declare_mapreduces
-from scar_pulumi.deploy.oscar import DeclaredServices, with_local_storage
+from scar_pulumi.deploy.oscar import DeclaredServices
 from scar_pulumi.deploy.quotas import Surroundings
 from scar_pulumi.deploy.secrets import declare_storage_providers
 from scar_pulumi.fdl import Fdl, FdlError, load

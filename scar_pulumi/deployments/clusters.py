@@ -47,7 +47,8 @@ def storage_settings(
 ) -> Mapping[str, Any]:
     """Return the settings of a provider; `minio.default` is the storage of the one cluster, `minio.ID` that of ID.
 
-    `stacks` are all deployed stacks of one name. All clusters of the local cloud share one MinIO.
+    `stacks` are all deployed stacks of one name. Clusters of the local cloud that no stack has any more are known, too:
+    their files outlive the stacks.
 
     Raises:
         InputError: The provider is unknown or ambiguous, or has no S3 interface.
@@ -62,13 +63,25 @@ def storage_settings(
         if kind == "minio" and client.cluster.name == identifier:
             return known.get(identifier) or client.storage()
     if not known and kind == "minio" and is_local:
-        return local_storage()
+        return _left_behind(location, identifier)
     return _only_one(provider, known, [client.cluster.name for client in clusters])
 
 
-def local_storage() -> dict[str, Any]:
-    """Return the settings of the MinIO that all clusters of the local cloud share."""
-    return address.minio_settings(LocalCloud().environment()["AWS_ENDPOINT_URL"], local_cloud_directory())
+def local_storage(cluster: str) -> dict[str, Any]:
+    """Return the settings of the MinIO of a cluster of the local cloud."""
+    return address.minio_settings(LocalCloud().environment()["AWS_ENDPOINT_URL"], local_cloud_directory(), cluster)
+
+
+def _left_behind(location: Location, identifier: str) -> Mapping[str, Any]:
+    """Return the settings of the MinIO of a local cluster that is on no stack; `default` is that of the only one."""
+    status = LocalCloud().status()
+    names = (status.details["oscar"].get("clusters") or []) if status else []
+    if identifier in names:
+        return local_storage(identifier)
+    if identifier == "default" and len(names) == 1:
+        return local_storage(names[0])
+    hint = f"write {', '.join(f'minio.{name}' for name in names)}" if names else "`scar-pulumi up FILE` makes one"
+    raise InputError(f"{location}: the local cloud has no such cluster; {hint}")
 
 
 def _only_one(provider: str, known: Mapping[str, Mapping[str, Any]], clusters: list[str]) -> Mapping[str, Any]:

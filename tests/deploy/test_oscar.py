@@ -99,7 +99,7 @@ def test_services_get_what_they_use_and_readers_come_before_writers(
     second = plain(recorder.inputs("second-service"))["definition"]
     assert (second["script"], second["enable_gpu"]) == ("cat\n", True)
     assert (second["expose"]["api_port"], second["expose"]["max_scale"]) == ([8080], 4)
-    assert [service.name for service in creation_order(load(path).oscar)] == ["second", "first"]
+    assert [service.name for service in creation_order(load(path))] == ["second", "first"]
     assert list(recorder.resources) == ["second", "second-service", "first", "first-service"]
     cluster = exported["oscar"]["mine"]
     assert set(cluster) == {"endpoint", "user", "password", "verify", "services"}

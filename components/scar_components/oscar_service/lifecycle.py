@@ -300,8 +300,6 @@ class Creation:
         Where MinIO can be read its notification is set after the creation. Elsewhere the earlier service must have
         had the same folders: OSCAR makes an object for each.
         """
-        if self.notifications.are_for_all_buckets:
-            return True
         wanted = [path for path in watched_paths(self.definition) if path.partition("/")[0] == name]
         if self.notifications.can_be_read and not bucket.get("metadata"):
             return set(wanted) <= set(self.notifications.paths(self.name, [name]) or ())
@@ -336,12 +334,12 @@ class Creation:
     def _without(self, existing: list[str]) -> dict[str, Any]:
         """Return the definition without the places that an update adds: only updates accept existing buckets.
 
-        Buckets in S3 are always added later: OSCAR does not say whether they exist, and when it creates a service it
-        looks for them in MinIO and answers 400, although the service was created.
+        Buckets in S3, and in another MinIO, are always added later: OSCAR does not say whether they exist, and when it
+        creates a service it looks for them in its own MinIO and answers 400, although the service was created.
         """
 
         def kept(direction: str) -> list[dict[str, Any]]:
-            entries = [one for one in self.sent[direction] if not one["storage_provider"].startswith("s3.")]
+            entries = [one for one in self.sent[direction] if _is_own(one) or one not in _places(self.sent)]
             return [one for one in entries if not any(_in(one["storage_provider"], one["path"], b) for b in existing)]
 
         return {**self.sent, "input": kept("input"), "output": kept("output")}

@@ -41,11 +41,8 @@ class Notifications:
 
     def __init__(self, api: OscarApi) -> None:
         self._api = api
-        settings = api.settings()
-        self.are_for_all_buckets = bool(settings.get("reports_new_files"))
-        """Whether new files in any bucket start services, as on the local cloud."""
-        self._settings: Mapping[str, Any] = settings.get("minio_provider") or {}
-        self._client = None if self.are_for_all_buckets else _client(self._settings)
+        self._settings: Mapping[str, Any] = api.settings().get("minio_provider") or {}
+        self._client = _client(self._settings)
 
     @property
     def can_be_read(self) -> bool:

@@ -15,14 +15,11 @@ from scar_pulumi.cloud.asgi import BodyTooLargeError, Request, Response
 from scar_pulumi.cloud.oscar.address import OSCAR_PATH, USER
 from scar_pulumi.cloud.oscar.cluster import LocalCluster
 from scar_pulumi.cloud.oscar.refusals import Answer
-from scar_pulumi.cloud.oscar.routes import NOT_FOUND, absence, encoded, find_route
+from scar_pulumi.cloud.oscar.routes import JOB_NAME, NOT_FOUND, absence, called_service, encoded, find_route
 from scar_pulumi.cloud.service import Service, ServiceRequest
 
 _LARGEST = 64 * 1024 * 1024
 _PATH = re.compile(rf"{OSCAR_PATH}/(?P<cluster>[^/]+)(?P<rest>/.*)?")
-_CALL = re.compile(r"/(?P<kind>job|run)/(?P<service>[^/]+)/?")
-_JOB_NAME = "X-Delegated-Job-ID"
-"""Header that names the job: https://github.com/grycap/oscar/blob/master/pkg/resourcemanager/delegate.go"""
 
 
 def is_cluster_user(request: Request, password: str) -> bool:
@@ -73,8 +70,8 @@ class OscarApi(Service):
         cluster, rest = self._cluster(unquote(found["cluster"])), found["rest"] or "/"
         if rest.rstrip("/") == "/health":
             return response_of(Answer(200, "Ok"))
-        if called := _CALL.fullmatch(rest):
-            return await self._called(cluster, request, called["kind"], unquote(called["service"]))
+        if called := called_service(request.method, rest):
+            return await self._called(cluster, request, *called)
         if not rest.startswith("/system/"):
             return response_of(absence(rest) or NOT_FOUND)
         return await self._for_user(cluster, request, rest)
@@ -90,10 +87,7 @@ class OscarApi(Service):
 
     async def _called(self, cluster: LocalCluster, request: Request, kind: str, service: str) -> Response:
         authorization = request.header("authorization")
-        if request.method != "POST":
-            return response_of(NOT_FOUND)
         if kind == "job":
-            name = request.header(_JOB_NAME)
-            return response_of(await cluster.start_job(service, request.body, authorization, name))
+            return response_of(await cluster.start_job(service, request.body, authorization, request.header(JOB_NAME)))
         status, body = await cluster.call(service, request.body, authorization)
         return Response(body, status, media_type="application/octet-stream")

@@ -2,14 +2,21 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from scar_pulumi.cloud.oscar.buckets import LocalStorage
 from scar_pulumi.cloud.oscar.containers import moment, read_log
 from scar_pulumi.cloud.oscar.job_queue import Calls, JobQueue
 from scar_pulumi.cloud.oscar.refusals import Answer
-from scar_pulumi.cloud.oscar.server import PAGE, OscarServer, ServiceStore, configuration, information, token_refusal
+from scar_pulumi.cloud.oscar.server import (
+    OscarServer,
+    ServiceStore,
+    configuration,
+    information,
+    job_page,
+    token_refusal,
+)
 from scar_pulumi.cloud.oscar.service_images import ServiceImages
 from scar_pulumi.cloud.oscar.specification import NAMESPACE, NEWEST, Definition, is_exposed
 from scar_pulumi.cloud.oscar.store import Jobs, OscarJob, Services, StoredService
@@ -21,17 +28,7 @@ _TAIL = 200
 _NOT_DEPLOYED = "The local cloud runs no HTTP interfaces of services."
 
 
-def job_page(jobs: Sequence[OscarJob], start: int) -> dict[str, Any]:
-    """Return a page of jobs."""
-    rest = max(0, len(jobs) - start - PAGE)
-    return {
-        "jobs": {job.name: _job(job) for job in jobs[start : start + PAGE]},
-        "next_page": str(start + PAGE) if rest else "",
-        "remaining_jobs": rest,
-    }
-
-
-def _job(job: OscarJob) -> dict[str, str]:
+def _shown(job: OscarJob) -> dict[str, str]:
     times = {"creation_time": job.created, "start_time": job.started, "finish_time": job.finished}
     known = {name: moment(value) for name, value in times.items() if value is not None}
     return {"status": job.status, **known}
@@ -194,13 +191,11 @@ class LocalCluster:
         missing = {} if entries else {"message": "Deployment logs are not yet available."}
         return Answer(200, {"service_name": name, "available": bool(entries), **missing, "entries": entries})
 
-    def jobs(self, service: str, page: str) -> Answer:
-        """Return a page of a service's jobs; `page` is the `next_page` of the page before."""
+    def job_list(self, service: str, page: str) -> Answer:
+        """Return a page of a service's jobs."""
         if not self._services.find(self._name, service):
             return Answer(404)
-        if page and not page.isdecimal():
-            return Answer(500, f'continue key is not valid: invalid character in "{page}"')
-        return Answer(200, job_page(self._jobs.of(self._name, service), int(page or 0)))
+        return job_page([(job.name, _shown(job)) for job in self._jobs.of(self._name, service)], page)
 
     async def delete_jobs(self, service: str, which: str) -> Answer:
         """Delete a service's jobs: those that succeeded, or all."""

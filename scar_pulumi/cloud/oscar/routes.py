@@ -45,7 +45,7 @@ ROUTES = (
     Route("DELETE", _SERVICE, "delete"),
     Route("GET", f"{_SERVICE}/deployment", "deployment"),
     Route("GET", f"{_SERVICE}/deployment/logs", "deployment_logs", parameters=("timestamps", "tailLines")),
-    Route("GET", _LOGS, "jobs", parameters=("page",)),
+    Route("GET", _LOGS, "job_list", parameters=("page",)),
     Route("DELETE", _LOGS, "delete_jobs", parameters=("all",)),
     Route("GET", _LOG, "job_log", parameters=("timestamps",)),
     Route("DELETE", _LOG, "delete_job"),
@@ -67,6 +67,8 @@ MISSING: Mapping[str, str] = {
     "/?": "the dashboard",
 }
 """Paths of OSCAR's interface that are not there, and what they are for."""
+JOB_NAME = "X-Delegated-Job-ID"
+"""Header that names a job: https://github.com/grycap/oscar/blob/master/pkg/resourcemanager/delegate.go"""
 NOT_FOUND = Answer(404, "404 page not found")
 
 
@@ -74,6 +76,7 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{\w+\}", "([^/]+)", path) + "/?")
 
 
+_CALL = re.compile("/(job|run)/([^/]+)/?")
 _COMPILED = [(route, _pattern(route.path)) for route in ROUTES]
 _ABSENT = [(_pattern(path), what) for path, what in MISSING.items()]
 
@@ -93,6 +96,12 @@ def find_route(method: str, path: str, body: bytes, parameter: Callable[[str], s
                 return Answer(400, f"The service specification is not valid: {error}")
             return Found(route.operation, (*names, *documents, *values))
     return absence(path) or NOT_FOUND
+
+
+def called_service(method: str, path: str) -> tuple[str, str] | None:
+    """Return how a service is called, as "job" or "run", and its name; None for all other requests."""
+    found = _CALL.fullmatch(path) if method == "POST" else None
+    return (found[1], unquote(found[2])) if found else None
 
 
 def absence(path: str) -> Answer | None:

@@ -7,7 +7,7 @@ https://github.com/grycap/oscar/tree/master/pkg/handlers
 
 import platform
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -159,6 +159,17 @@ def token_refusal(authorization: str, service: Definition | None) -> Answer | No
         return Answer(502, "token is malformed: token contains an invalid number of segments")
     expected = str(service["token"]) if service else ""
     return None if secrets.compare_digest(token.encode(), expected.encode()) else Answer(401)
+
+
+def job_page(jobs: Sequence[tuple[str, Mapping[str, str]]], page: str) -> Answer:
+    """Return a page of a service's jobs, by name; `page` is the `next_page` of the page before, which Kubernetes reads."""
+    if page and not page.isdecimal():
+        return Answer(500, f'continue key is not valid: invalid character in "{page}"')
+    start = int(page or 0)
+    rest = max(0, len(jobs) - start - PAGE)
+    following = str(start + PAGE) if rest else ""
+    shown_jobs = dict(jobs[start : start + PAGE])
+    return Answer(200, {"jobs": shown_jobs, "next_page": following, "remaining_jobs": rest})
 
 
 @dataclass(frozen=True)
@@ -402,19 +413,23 @@ class OscarServer:
             raise StorageError(f'the provided MinIO server "{endpoint}" is not the configured in OSCAR')
 
     async def _make_input(self, service: str, wanted: Place, *, is_update: bool) -> None:
-        is_new = await self.storage.tags(wanted.bucket) is None
-        await self._make_path(wanted.bucket, wanted.folder, exists=False, is_update=is_update)
-        # An update gives up on a bucket that exists before it comes to the notification.
-        if is_new:
+        if await self._make_path(wanted.bucket, wanted.folder, exists=False, is_update=is_update):
             await self.storage.notify(wanted.bucket, service, wanted.folder)
 
-    async def _make_path(self, bucket: str, folder: str, *, exists: bool, is_update: bool = False) -> None:
+    async def _make_path(self, bucket: str, folder: str, *, exists: bool, is_update: bool = False) -> bool:
+        """Create a bucket with a folder, or the folder alone where the bucket may exist.
+
+        Return False where an update gives up on a bucket that exists, without an error.
+        """
         if await self.storage.tags(bucket) is None:
             await self.storage.make(bucket)
-        elif not exists and not is_update:
+        elif not exists:
+            if is_update:
+                return False
             raise StorageError(_exists(bucket))
         if folder:
             await self.storage.add_folder(bucket, folder)
+        return True
 
 
 def _add(made: list[str], bucket: str) -> None:

@@ -12,6 +12,8 @@ from scar_pulumi.cloud.oscar.server import (
     StoredObject,
     configuration,
     information,
+    job_page,
+    token_refusal,
 )
 from scar_pulumi.cloud.oscar.specification import RELEASES, Definition, Place
 from tests.components.oscar_service.minio import Minio
@@ -29,6 +31,12 @@ class Cluster:
         self.s3_buckets: set[str] = set()
         self.exposed: set[str] = set()
         """Services whose Deployment, Service, HPA and Ingress exist."""
+        self.jobs: dict[str, dict[str, dict[str, str]]] = {}
+        """For each service its jobs by name: `status`, `creation_time` and so on."""
+        self.events: dict[str, bytes] = {}
+        """What each job that was begun over `/job` is to work on."""
+        self.logs: dict[str, str] = {}
+        """What each job has printed."""
         self.odd_answers: list[Answer] = []
         """What the next questions about a bucket are answered with, as while MinIO restarts."""
         self.storage = _Storage(self)
@@ -66,6 +74,26 @@ class Cluster:
 
     def delete_bucket(self, name: str) -> Answer:
         return _run(self._server.delete_bucket(name))
+
+    def start_job(self, service: str, event: bytes, authorization: str, name: str) -> Answer:
+        if refusal := token_refusal(authorization, self.services.get(service)):
+            return refusal
+        name = name or f"{service}-{len(self.events)}"
+        if name in self.events:
+            return Answer(500, f'jobs.batch "{name}" already exists')
+        self.jobs.setdefault(service, {})[name] = {"status": "Pending", "creation_time": "2026-06-01T12:00:00Z"}
+        self.events[name] = event
+        return Answer(201)
+
+    def job_list(self, service: str, page: str) -> Answer:
+        return job_page(list(self.jobs.get(service, {}).items()), page)
+
+    def job_log(self, service: str, name: str, timestamps: str) -> Answer:
+        known = name in self.jobs.get(service, {})
+        return Answer(200, self.logs.get(name, "")) if known else Answer(500)
+
+    def delete_job(self, service: str, name: str) -> Answer:
+        return Answer(404 if self.jobs.get(service, {}).pop(name, None) is None else 204)
 
     def started(self, bucket: str, key: str) -> set[str]:
         """Return the services that a new key starts: `/job` refuses a token that is not the service's present one."""

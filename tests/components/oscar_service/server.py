@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from scar_pulumi.cloud.oscar.refusals import Answer
-from scar_pulumi.cloud.oscar.routes import encoded, find_route
+from scar_pulumi.cloud.oscar.routes import JOB_NAME, NOT_FOUND, called_service, encoded, find_route
+from scar_pulumi.cloud.oscar.server import token_refusal
 from tests.components.oscar_service.cluster import Cluster
 
 USER, PASSWORD = "oscar", "correct horse"
@@ -57,6 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
         expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if self.path == "/health":
             self._answer(Answer(200, "Ok"))
+        elif called := called_service(self.command, self.path):
+            self._answer(self._called(*called))
         elif self.headers.get("Authorization") != expected:
             self._answer(Answer(401))
         else:
@@ -82,6 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
         found = find_route(self.command, address.path, self.body, lambda name: parameters.get(name, [""])[0])
         # A test may have put a function in the operation's place.
         return found if isinstance(found, Answer) else Answer(*getattr(cluster, found.operation)(*found.arguments))
+
+    def _called(self, kind: str, service: str) -> Answer:
+        cluster, authorization = self.server.cluster, self.headers.get("Authorization", "")
+        if kind == "job":
+            return cluster.start_job(service, self.body, authorization, self.headers.get(JOB_NAME, ""))
+        return token_refusal(authorization, cluster.services.get(service)) or NOT_FOUND  # it runs nothing
 
     def _answer(self, answer: Answer) -> None:
         content, _ = encoded(answer)

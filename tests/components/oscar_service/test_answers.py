@@ -10,7 +10,7 @@ from scar_foundation.http import basic_authorization
 from tests.components.oscar_service.cluster import Cluster
 from tests.components.oscar_service.server import PASSWORD, USER, Server, running
 from tests.world import oscar_answers
-from tests.world.oscar_answers import CASES, Case, place, service
+from tests.world.oscar_answers import CASES, JOB_CASES, Case, place, service
 
 
 class Asker:
@@ -30,7 +30,7 @@ class Asker:
             connection.close()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *JOB_CASES], ids=lambda case: case.name)
 def test_the_test_server_answers_as_the_genuine_one_does(case: Case, server: Server) -> None:
     oscar_answers.check(case, Asker(server))
 
