@@ -298,7 +298,7 @@ class DeclaredServices:
     def _local_storages(self, cluster: str, access: Access) -> Iterator[tuple[str, Any]]:
         """Yield the names by which a file of a local stack calls the MinIO of a cluster, or of another one."""
         paths = [path for service in self._fdl.oscar for path in (*service.input, *service.output)]
-        names = {path.provider_id for path in paths if path.provider == "minio"} | cluster_storages(self._fdl)
+        names = {path.provider_id for path in paths if path.provider == "minio"} | set(cluster_storages(self._fdl))
         for name in sorted(names - {"default"}):
             owner = storage_cluster(self._fdl, name, cluster)
             is_own = owner in (None, cluster)

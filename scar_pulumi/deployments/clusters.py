@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from scar_foundation.directories import local_cloud_directory
 from scar_foundation.errors import InputError, ScarError
@@ -106,13 +106,16 @@ def _on_this_machine(cluster: DeployedCluster) -> DeployedCluster | None:
     found = urlsplit(cluster.endpoint)
     if found.hostname != "127.0.0.1" or not found.path.startswith(f"{address.OSCAR_PATH}/"):
         return None
-    endpoint = address.cluster_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"], found.path.rpartition("/")[2])
+    name = unquote(found.path.rpartition("/")[2])
+    endpoint = address.cluster_endpoint(LocalCloud().environment()["AWS_ENDPOINT_URL"], name)
     services = {
         name: replace(service, run_url=f"{endpoint}/run/{name}", job_url=f"{endpoint}/job/{name}", token="")
         for name, service in cluster.services.items()
     }
     secret = address.password(local_cloud_directory())
-    return replace(cluster, endpoint=endpoint, user=address.USER, password=secret, services=services, storage={})
+    # What the stack remembers is of another port, perhaps; the names of other clusters are looked for first.
+    storage = dict.fromkeys(cluster.storage, local_storage(name))
+    return replace(cluster, endpoint=endpoint, user=address.USER, password=secret, services=services, storage=storage)
 
 
 def _revealed(stack: DeployedStack) -> dict[str, DeployedCluster]:

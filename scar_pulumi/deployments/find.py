@@ -19,6 +19,7 @@ from scar_pulumi.client.outputs import (
     StackOutputs,
     unknown_function,
 )
+from scar_pulumi.deployments.kept_buckets import own_buckets
 from scar_pulumi.deployments.stacks import (
     DeployedStack,
     account_of,
@@ -212,26 +213,33 @@ class Deployments:
 
         The storage of OSCAR clusters elsewhere than on the local cloud cannot be examined.
         """
-        in_clusters = _cluster_buckets(outputs) if self.is_local else []
         found = [one for one in outputs.buckets if _exists(self.clients.client("s3"), one.name)]
-        if in_clusters:
+        for cluster in outputs.clusters.values() if self.is_local else ():
             from scar_pulumi.deployments.clusters import local_storage  # noqa: PLC0415 - as above
 
-            minio = self.clients.storage(local_storage())
-            found += [DeployedBucket(f"minio.default/{name}", True) for name in in_clusters if _exists(minio, name)]
+            minio = self.clients.storage(local_storage(cluster.name))
+            names = [name for name in own_buckets(cluster) if _exists(minio, name)]
+            found += [DeployedBucket(f"minio.{cluster.name}/{name}", True) for name in names]
         return found
 
 
 def _buckets_used(outputs: StackOutputs, location: Location) -> set[str]:
     if not location.provider:
         return {bucket.name for bucket in outputs.buckets}
-    return set(_cluster_buckets(outputs, location.provider.partition(".")[0]))
+    kind, _, identifier = location.provider.partition(".")
+    return {
+        path.path.partition("/")[0]
+        for service in outputs.services()
+        for path in (*service.inputs, *service.outputs)
+        if path.provider.partition(".")[0] == kind
+        and (identifier not in outputs.clusters or identifier in _owners(service, path.provider))
+    }
 
 
-def _cluster_buckets(outputs: StackOutputs, kind: str = "minio") -> list[str]:
-    """Return the buckets that services use in a kind of storage."""
-    paths = [path for service in outputs.services() for path in (*service.inputs, *service.outputs)]
-    return sorted({path.path.partition("/")[0] for path in paths if path.provider.partition(".")[0] == kind})
+def _owners(service: DeployedService, provider: str) -> set[str]:
+    """Return the clusters whose MinIO a service may mean; a name that is no cluster's may be any."""
+    identifier = provider.partition(".")[2]
+    return {service.cluster} if identifier in ("default", "") else {identifier, service.cluster}
 
 
 def _exists(s3: Any, bucket: str) -> bool:

@@ -32,7 +32,7 @@ def remember_clusters(stack: "Stack", outputs: Mapping[str, Any]) -> list[Deploy
 
 def kept_buckets(clusters: list[DeployedCluster], clients: Callable[[], "Clients"]) -> list[KeptBuckets]:
     """Ask clusters which of the buckets that their services used still exist."""
-    found = [_kept(cluster, clients()) for cluster in clusters if _used(cluster)]
+    found = [_kept(cluster, clients()) for cluster in clusters if own_buckets(cluster)]
     return [one for one in found if one.names]
 
 
@@ -42,11 +42,12 @@ def _kept(cluster: DeployedCluster, clients: "Clients") -> KeptBuckets:
     try:
         existing = ClusterClient(cluster, clients).buckets()
     except ScarError as error:
-        return KeptBuckets(cluster.name, cluster.endpoint, _used(cluster), str(error))
-    return KeptBuckets(cluster.name, cluster.endpoint, tuple(name for name in _used(cluster) if name in existing))
+        return KeptBuckets(cluster.name, cluster.endpoint, own_buckets(cluster), str(error))
+    return KeptBuckets(cluster.name, cluster.endpoint, tuple(name for name in own_buckets(cluster) if name in existing))
 
 
-def _used(cluster: DeployedCluster) -> tuple[str, ...]:
+def own_buckets(cluster: DeployedCluster) -> tuple[str, ...]:
+    """Return the buckets of a cluster's own MinIO that its services read or write."""
     paths = [path for service in cluster.services.values() for path in (*service.inputs, *service.outputs)]
     own = [path.path for path in paths if path.provider in ("minio.default", f"minio.{cluster.name}")]
     return tuple(sorted({path.partition("/")[0] for path in own}))

@@ -162,3 +162,46 @@ def test_what_is_missing_or_wrong_is_told_before_anything_is_declared(
     with pytest.raises(pulumi.RunError, match="no endpoint goes with it"):
         deploy(load(path))
     assert recorder.resources == {}
+
+
+TWO_CLUSTERS = """\
+functions:
+  oscar:
+  - far:
+      name: last
+      image: ghcr.io/grycap/last
+      script: second.sh
+      input: [{storage_provider: minio.theirs, path: work/middle}]
+      output: [{storage_provider: minio, path: work/out}]
+  - near:
+      name: first
+      image: ghcr.io/grycap/first
+      script: second.sh
+      input: [{storage_provider: minio, path: work/in}]
+      output: [{storage_provider: minio.theirs, path: work/middle}, {storage_provider: minio.far, path: more/out}]
+storage_providers:
+  minio: {theirs: {endpoint: "https://minio.example.org", access_key: AK, secret_key: SK}}
+clusters:
+  far: {endpoint: "https://far.example.org", auth_password: "x"}
+  near: {endpoint: "https://near.example.org", auth_password: "x"}
+"""
+
+
+def test_each_local_cluster_has_its_own_storage_and_writes_to_that_of_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mocks = Recorder()
+    use_mocks(mocks, "local")
+    (tmp_path / "state" / "local").mkdir(parents=True)
+    (tmp_path / "state" / "local" / "port").write_text("4567")
+    path.write_text(TWO_CLUSTERS)
+    exported = outputs(monkeypatch, path)
+    first, last = (plain(mocks.inputs(f"{name}-service"))["definition"] for name in ("first", "last"))
+    assert [place["storage_provider"] for place in last["input"] + last["output"]] == ["minio.default"] * 2
+    assert [place["storage_provider"] for place in first["output"]] == ["minio.theirs", "minio.far"]
+    far = address.minio_settings("http://127.0.0.1:4567", tmp_path / "state" / "local", "far")
+    assert first["storage_providers"]["minio"] == {"theirs": far, "far": far}
+    assert "storage_providers" not in last
+    assert set(exported["oscar"]["near"]["storage"]) == {"minio.default", "minio.far", "minio.theirs"}
+    # The reader of a bucket is made first, on whichever cluster.
+    assert [service.name for service in creation_order(load(path))] == ["last", "first"]

@@ -88,7 +88,7 @@ def test_a_workflow_over_two_clouds_runs_and_its_parts_are_called_and_read(hybri
     (hybrid.folder / "direct.txt").write_text("by hand")
     terminal.scar("put", "minio.far/hybrid-work/stripped", hybrid.folder / "direct.txt")
     terminal.wait_for_keys("hybrid-files/out/direct.txt", 1)
-    assert terminal.keys("minio.default/hybrid-work") == ["stripped/direct.txt", "stripped/word.txt"]
+    assert terminal.keys("minio.far/hybrid-work") == ["stripped/", "stripped/direct.txt", "stripped/word.txt"]
     used = terminal.scar("rm", "minio.default/hybrid-work", check=False)
     assert "uses it" in used.stderr
 
@@ -106,10 +106,10 @@ def test_only_what_is_edited_changes_and_files_outlive_the_stack(hybrid: Hybrid,
     (hybrid.folder / "kept.txt").write_text("kept")
     terminal.scar("put", "minio.default/hybrid-work/other", hybrid.folder / "kept.txt")
     destroyed = terminal.scar("destroy", hybrid.fdl, "--yes")
-    assert "`scar-pulumi rm minio.default/hybrid-work --recursive` removes it" in destroyed.stdout
-    assert "other/kept.txt" in terminal.keys("minio.default/hybrid-work")
-    terminal.scar("rm", "minio.default/hybrid-work", "--recursive", "--yes")
-    assert terminal.keys("minio.default/hybrid-work") == []
+    assert "`scar-pulumi rm minio.far/hybrid-work --recursive` removes it" in destroyed.stdout
+    assert "other/kept.txt" in terminal.keys("minio.far/hybrid-work")
+    terminal.scar("rm", "minio.far/hybrid-work", "--recursive", "--yes")
+    assert terminal.keys("minio.far/hybrid-work") == []
     terminal.scar("rm", "hybrid-files", "--recursive", "--yes")
 
 
@@ -136,4 +136,4 @@ def test_a_cluster_elsewhere_is_reached_with_the_secrets_of_the_stack(
         assert terminal.keys("minio.there/elsewhere/out") != []
     finally:
         terminal.scar("destroy", fdl, "--yes", check=False)
-        terminal.scar("rm", "minio.default/elsewhere", "--recursive", "--yes", check=False)
+        terminal.scar("rm", "minio.there/elsewhere", "--recursive", "--yes", check=False)

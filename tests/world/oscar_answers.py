@@ -13,7 +13,7 @@ SERVICES = "/system/services"
 
 
 class Case(NamedTuple):
-    """A request and its answer. `made` are definitions, created first; `{}` in a path or header is the first's token."""
+    """A request and its answer; `made` are definitions of services that are created first."""
 
     name: str
     method: str
@@ -43,7 +43,11 @@ def without(definition: dict[str, Any], key: str) -> dict[str, Any]:
 
 EXPOSED = {"api_port": [80], "min_scale": 1, "max_scale": 10, "cpu_threshold": 80, "health_path": "/"}
 MEMBER = {"type": "oscar", "cluster_id": "other", "service_name": "a"}
-PERSONAL = {"isolation_level": "USER", "allowed_users": ["somebody@egi.eu"], "input": [place("personal/in")]}
+PERSONAL: dict[str, Any] = {
+    "isolation_level": "USER",
+    "allowed_users": ["somebody@egi.eu"],
+    "input": [place("personal/in")],
+}
 TWO_FOLDERS = [place("both/in"), place("both/more")]
 REQUIRED = "'Script' failed on the 'required' tag"
 ABSENT = "NoSuchBucket"

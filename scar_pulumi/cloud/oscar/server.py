@@ -162,7 +162,7 @@ def token_refusal(authorization: str, service: Definition | None) -> Answer | No
 
 
 def job_page(jobs: Sequence[tuple[str, Mapping[str, str]]], page: str) -> Answer:
-    """Return a page of a service's jobs, by name; `page` is the `next_page` of the page before, which Kubernetes reads."""
+    """Return a page of a service's jobs, by name; `page` is the `next_page` of the page before."""
     if page and not page.isdecimal():
         return Answer(500, f'continue key is not valid: invalid character in "{page}"')
     start = int(page or 0)

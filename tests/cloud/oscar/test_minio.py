@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
-from scar_pulumi.cloud.oscar.address import MINIO_PATH, USER, access_key, minio_endpoint, secret_key
+from scar_pulumi.cloud.oscar.address import MINIO_PATH, access_key, minio_endpoint, secret_key
 from tests.cloud.oscar.conftest import Oscar
 from tests.world.fake_cloud import wait_for
 

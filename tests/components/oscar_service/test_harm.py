@@ -7,11 +7,12 @@ import pytest
 from scar_components.oscar_api import OscarError
 from scar_components.oscar_service.definition import completed, mistakes
 from scar_components.oscar_service.service import RegisteredServiceProvider
+from scar_pulumi.cloud.oscar.refusals import Answer
 from tests.components.oscar_service.asking import minio, place, properties, raw
 from tests.components.oscar_service.cluster import Cluster
 from tests.components.oscar_service.server import Server, running
 
-BUSY = (500, "Error: 503 Service Unavailable: Server not initialized")
+BUSY = Answer(500, "Error: 503 Service Unavailable: Server not initialized")
 
 
 def created(provider: RegisteredServiceProvider, props: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def test_a_deletion_that_failed_halfway_is_finished_by_the_next_one(
     made = {**created(provider, properties(server, "plants", "photos/in")), "delete_buckets": True}
     remove = cluster.delete
 
-    def halfway(name: str) -> tuple[int, Any]:
+    def halfway(name: str) -> Answer:
         cluster.minio.is_down = True
         return remove(name)
 
@@ -219,7 +220,7 @@ def test_a_change_that_oscar_accepts_and_does_not_apply_is_an_error(
     provider: RegisteredServiceProvider, server: Server, cluster: Cluster
 ) -> None:
     made = created(provider, properties(server, "plants"))
-    cluster.update = lambda body: (204, None)  # type: ignore[method-assign]
+    cluster.update = lambda body: Answer(204)  # type: ignore[method-assign]
     with pytest.raises(OscarError, match="accepted an update and did not apply memory; refresh"):
         provider.update("plants", made, properties(server, "plants", memory="1Gi"))
 
