@@ -78,7 +78,7 @@ def legal_name(text: str, most: int, characters: str) -> str:
 
 
 def _cleaned(text: str, characters: str) -> str:
-    plain = text.lower() if characters == LOWER_CASE else text
+    plain = text if "A-Z" in characters else text.lower()
     return re.sub(rf"[^{characters}]+", "-", plain).strip("-") or "function"
 
 

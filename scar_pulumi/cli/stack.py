@@ -7,7 +7,7 @@ functions of another file.
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,15 @@ class ChosenStack:
             return open_project(self.project, self.name, config=self.config, **shown)
         self._must_exist()
         return engine.Stack(self.file, self.name, config=self.config, overrides=self.overrides, **shown)
+
+    def reopened(self) -> "Stack":
+        """Return the stack as `open`, with names of its own if it was deployed with them and nothing says otherwise."""
+        from scar_pulumi.deploy.checks import UNIQUE_NAMES  # noqa: PLC0415 - help and other verbs read no FDL
+
+        stack = self.open()
+        if stack.has_unique_names is None and (_outputs_or_none(stack) or {}).get(UNIQUE_NAMES):
+            return replace(self, config={**self.config, f"scar:{UNIQUE_NAMES}": "true"}).open()
+        return stack
 
     def _must_exist(self) -> None:
         """Refuse a file that is gone; the stacks that it once deployed are still found by their project.
@@ -128,7 +137,8 @@ _LEAVE_OPTION = click.option(
 def up(chosen: ChosenStack) -> Document:
     """Deploy an FDL file: create or update its stack."""
     fdl = _checked(chosen)
-    stack = chosen.open()
+    stack = chosen.reopened()
+    fdl = _named(fdl, stack)
     _names_must_be_free(fdl, stack)
     losses = list(_losses(chosen, stack, fdl))
     for loss in losses:
@@ -154,7 +164,8 @@ def up(chosen: ChosenStack) -> Document:
 def preview(chosen: ChosenStack) -> Document:
     """Show what `up` would change."""
     fdl = _checked(chosen)
-    stack = chosen.open()
+    stack = chosen.reopened()
+    fdl = _named(fdl, stack)
     _names_must_be_free(fdl, stack)
     result = stack.preview()
     chosen.console.say(output.to_do(result.changes) or "no changes")
@@ -241,6 +252,15 @@ def _checked(chosen: ChosenStack) -> "Fdl | None":
     return fdl
 
 
+def _named(fdl: "Fdl | None", stack: "Stack") -> "Fdl | None":
+    """Return the file with the names that the stack gives to what it makes."""
+    if fdl is None or not stack.has_unique_names:
+        return fdl
+    from scar_pulumi.deploy.unique_names import with_unique_names  # noqa: PLC0415 - brings the components
+
+    return with_unique_names(fdl, stack.name)
+
+
 def _names_must_be_free(fdl: "Fdl | None", stack: "Stack") -> None:
     """Check that no other stack on the local cloud has a function of the same name.
 
@@ -249,15 +269,13 @@ def _names_must_be_free(fdl: "Fdl | None", stack: "Stack") -> None:
     """
     if fdl is None or not stack.is_local:
         return
-    owners: dict[str, tuple[str, str]] = {function.name: (function.name, "lambda") for function in fdl.functions}
+    regions = {one.name: one.region or stack.region for one in fdl.functions}
     for mapreduce in fdl.mapreduces:
-        owners |= dict.fromkeys(mapreduce.function_names, (mapreduce.name, "mapreduce"))
-    places = {one.name: one.region or stack.region for one in fdl.on_aws}
-    regions = {name: places[owner] for name, (owner, _) in owners.items()}
+        regions |= dict.fromkeys(mapreduce.function_names, mapreduce.region or stack.region)
     taken = [
         f"function {name}: the name is taken by {holder}; an account and region has each name once; destroy that stack "
-        f"(`scar-pulumi destroy --project {holder.project}{stack_hint(holder.stack)}`), or choose another name: "
-        "--set functions.{0}.{1}.name={0}-{2}".format(*owners[name], stack.name)
+        f"(`scar-pulumi destroy --project {holder.project}{stack_hint(holder.stack)}`), or give this one "
+        "names of its own: --config scar:uniqueNames=true"
         for name, holder in holders(regions, stack.project, stack.name)
     ]
     if taken:

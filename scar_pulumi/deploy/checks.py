@@ -12,7 +12,10 @@ from scar_pulumi.cloud import is_local_stack
 from scar_pulumi.deploy.quotas import Surroundings, beyond_quotas
 from scar_pulumi.fdl import Fdl, Problem
 
-KEYS = ("clusters", "deleteBuckets", "fdl", "overrides")
+UNIQUE_NAMES = "uniqueNames"
+"""Gives functions and buckets names of the stack's own; an output of that name says that a stack has them."""
+_SWITCHES = ("deleteBuckets", UNIQUE_NAMES)
+KEYS = ("clusters", "fdl", "overrides", *_SWITCHES)
 _CLUSTER_KEYS = ("adopt", "auth_password", "auth_user", "deploy", "endpoint", "ssl_verify")
 _BOOLEANS = (True, False, "true", "false")
 
@@ -22,10 +25,13 @@ def check_configuration(stack: str, config: Mapping[str, Any]) -> None:
     for key in config:
         namespace, _, name = key.partition(":")
         if namespace == "scar" and name not in KEYS:
-            raise InputError(f"stack {stack}: configuration key {key} is unknown; use scar:{', scar:'.join(KEYS)}")
-    value = config.get("scar:deleteBuckets", False)
-    if value not in _BOOLEANS:
-        raise InputError(f"stack {stack}: scar:deleteBuckets is {value!r}; write true or false")
+            raise InputError(
+                f"stack {stack}: configuration key {key} is unknown; use scar:{', scar:'.join(sorted(KEYS))}"
+            )
+    for switch in _SWITCHES:
+        value = config.get(f"scar:{switch}", False)
+        if value not in _BOOLEANS:
+            raise InputError(f"stack {stack}: scar:{switch} is {value!r}; write true or false")
 
 
 def check_clusters(stack: str, clusters: Any) -> None:

@@ -24,12 +24,13 @@ from scar_pulumi.deploy.aws import (
     declare_triggers,
     function_outputs,
 )
-from scar_pulumi.deploy.checks import check_configuration, undeployable
+from scar_pulumi.deploy.checks import UNIQUE_NAMES, check_configuration, undeployable
 from scar_pulumi.deploy.cluster_storage import with_local_storage
 from scar_pulumi.deploy.mapreduce import check_images, declare_mapreduces
 from scar_pulumi.deploy.oscar import DeclaredServices
 from scar_pulumi.deploy.quotas import Surroundings
 from scar_pulumi.deploy.secrets import declare_storage_providers
+from scar_pulumi.deploy.unique_names import with_unique_names
 from scar_pulumi.fdl import Fdl, FdlError, load
 
 
@@ -43,9 +44,17 @@ def deploy(fdl: Fdl | None = None) -> None:
         pulumi.RunError: A mistake in the file or the configuration; the engine prints it without a traceback.
     """
     try:
-        _deploy(fdl or _configured())
+        _deploy(_named(fdl or _configured()))
     except ScarError as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def _named(fdl: Fdl) -> Fdl:
+    """Return the file with names of the stack's own, if the configuration says so, and note that in the outputs."""
+    if not pulumi.Config("scar").get_bool(UNIQUE_NAMES):
+        return fdl
+    pulumi.export(UNIQUE_NAMES, True)
+    return with_unique_names(fdl, pulumi.get_stack())
 
 
 def _deploy(fdl: Fdl) -> None:

@@ -104,7 +104,8 @@ class Deployments:
     def called(self, name: str) -> DeployedFunction | DeployedService:
         """Return a function, or a service on an OSCAR cluster, by `NAME` or `CLUSTER/NAME`.
 
-        The project of the current directory comes first.
+        The project of the current directory comes first. Where the stack has names of its own (`scar:uniqueNames`), the
+        name in the file does, too.
 
         Raises:
             InputError: No stack has it, or several have it.
@@ -112,9 +113,16 @@ class Deployments:
         """
         if not self.stacks:
             raise no_such_stack(self.stack)
+        if not any(stack.called(name) for stack in self.stacks):
+            name = next((one for one in self._unique(name) if any(stack.called(one) for stack in self.stacks)), name)
         holders = {stack.project: stack.called(name) for stack in self.stacks if stack.called(name)}
         near = {stack.project: holders[stack.project] for stack in self.stacks if stack.is_near and stack.called(name)}
         return self._only_one(name, near or holders)
+
+    def _unique(self, name: str) -> tuple[str, str]:
+        """Return how a function and a service of this name are called in stacks with names of their own."""
+        ending = self.stack.rpartition("/")[2]
+        return f"{name}-{ending}", f"{name}-{ending.lower()}"
 
     def _only_one(
         self, name: str, holders: Mapping[str, list[DeployedFunction | DeployedService]]

@@ -126,6 +126,12 @@ class Stack:
         """Whether the stack's configuration says that the buckets it created go with it."""
         return str(self._definition.config().get("scar:deleteBuckets", False)).lower() == "true"
 
+    @property
+    def has_unique_names(self) -> bool | None:
+        """Whether functions and buckets have names of the stack's own; None where its configuration does not say."""
+        configured = self._definition.config().get("scar:uniqueNames")
+        return None if configured is None else str(configured).lower() == "true"
+
     def create(self) -> None:
         """Make the stack, empty, if it does not exist."""
         self._open(create=True)

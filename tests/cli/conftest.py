@@ -88,6 +88,11 @@ class FakeStack:
         self.region = self.engine.config.get("aws:region", "")
         self.deletes_buckets = self.engine.config.get("scar:deleteBuckets") == "true"
 
+    @property
+    def has_unique_names(self) -> bool | None:
+        configured = self.engine.config.get("scar:uniqueNames")
+        return None if configured is None else configured == "true"
+
     def outputs(self, *, show_secrets: bool = False) -> Mapping[str, Any]:
         if self.engine.outputs is None:
             raise InputError("no such stack")

@@ -197,7 +197,7 @@ def test_a_name_that_is_taken_is_told_with_its_project_file_and_stack(
     holder = f"stack local-2 of project clips, deployed from {directories}/clips.yaml"
     assert f"function upper: the name is taken by {holder}; an account" in answer.stderr
     assert "`scar-pulumi destroy --project clips --stack local-2`" in answer.stderr
-    assert "--set functions.upper.lambda.name=upper-local" in answer.stderr
+    assert "or give this one names of its own: --config scar:uniqueNames=true" in answer.stderr
     assert engine.asked == []
     assert scar(verb, fdl, "--config", "aws:region=eu-west-1").status == 0
 
@@ -328,3 +328,21 @@ def test_the_verbs_find_what_a_program_without_fdl_has_deployed(
     assert scar("outputs", "--stack", stack).stdout == "function upper\n"
     assert "to be deleted: function upper\n" in scar("destroy", "--stack", stack).stderr
     assert scar("jobs", "ls", "--stack", stack).stderr == "nothing of this stack uses AWS Batch or MapReduce\n"
+
+
+def test_a_stack_with_names_of_its_own_keeps_them(scar: Scar, engine: FakeEngine, fdl: Path) -> None:
+    engine.outputs = {**OUTPUTS, "uniqueNames": True}
+    assert scar("up", fdl).status == 0
+    assert engine.config["scar:uniqueNames"] == "true"
+    assert scar("up", fdl, "--config", "scar:uniqueNames=false").status == 0
+    assert engine.config["scar:uniqueNames"] == "false"
+
+
+def test_names_of_its_own_make_room_for_a_second_stack_of_a_file(
+    scar: Scar, engine: FakeEngine, fdl: Path, directories: Path
+) -> None:
+    made = resource("aws:lambda/function:Function", {"arn": FUNCTION["arn"]})
+    write_state(directories / "state", "other", OUTPUTS, resources=[made])
+    engine.outputs = None
+    assert scar("up", fdl).status == 2
+    assert scar("up", fdl, "--config", "scar:uniqueNames=true").status == 0
