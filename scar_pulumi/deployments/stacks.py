@@ -1,8 +1,9 @@
 """Deployed stacks, found by name: read from disk for the local cloud, through the engine for any other."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -41,6 +42,12 @@ def stack_hint(stack: str) -> str:
     return "" if stack == DEFAULT_STACK else f" --stack {stack}"
 
 
+_BACKEND_HINT = (
+    "stacks of your own programs are found in their directory, and from anywhere in the backend that Pulumi is signed "
+    "in to (`pulumi login`, or PULUMI_BACKEND_URL)"
+)
+
+
 def deployed_stacks(stack: str, project: str | None = None) -> list[DeployedStack]:
     """Return the stacks of a name that are deployed: of one project, or of all that this machine knows."""
     return list((_local_stacks if is_local_stack(stack) else _remote_stacks)(stack, project))
@@ -49,7 +56,7 @@ def deployed_stacks(stack: str, project: str | None = None) -> list[DeployedStac
 def no_such_stack(stack: str, project: str | None = None) -> ScarError:
     """Return the error about a stack that is not deployed."""
     where = f"stack {stack} of project {project}: not deployed" if project else f"stack {stack}: nothing is deployed"
-    elsewhere = "" if is_local_stack(stack) else "; a stack of your own program is found in its project's directory"
+    elsewhere = "" if is_local_stack(stack) else f"; {_BACKEND_HINT}"
     return ScarError(f"{where}; `scar-pulumi up FILE{stack_hint(stack)}` deploys it{elsewhere}")
 
 
@@ -168,17 +175,28 @@ def _at_present_address(outputs: StackOutputs) -> StackOutputs:
 
 
 def _remote_stacks(stack: str, project: str | None) -> Iterator[DeployedStack]:
-    """Ask the engine, in the current project and for the files that were deployed from this machine."""
+    """Ask the engine, in the current project and for the files that were deployed from this machine.
+
+    Where these have nothing, all projects in the user's backend are asked: a program may be anywhere.
+    """
     near = _near_project()
     seen: set[str] = set()
-    for file in [*([None] if near else []), *files_of(stack)]:
-        try:
-            found = engine.Stack(file, stack)
-            if found.project in seen or project not in (None, found.project):
+
+    def read(candidates: Iterable[Callable[[], "Stack"]]) -> Iterator[DeployedStack]:
+        for opened in candidates:
+            try:
+                found = opened()
+                if found.project in seen or project not in (None, found.project):
+                    continue
+                outputs = outputs_of(found)
+            except InputError:  # the file is gone, or the stack is
                 continue
-            outputs = outputs_of(found)
-        except InputError:  # the file is gone, or the stack is
-            continue
-        if exports_functions(outputs):
-            seen.add(found.project)
-            yield DeployedStack(found.project, stack, StackOutputs.read(outputs), found.project == near)
+            if exports_functions(outputs):
+                seen.add(found.project)
+                yield DeployedStack(found.project, stack, StackOutputs.read(outputs), found.project == near)
+
+    known = [partial(engine.Stack, file, stack) for file in [*([None] if near else []), *files_of(stack)]]
+    yield from read(known)
+    if not seen:
+        names = [name for name in engine.projects_in_backend(stack) if project in (None, name)]
+        yield from read(partial(open_project, name, stack) for name in names)

@@ -8,3 +8,4 @@ from .find import find_engine as find_engine
 from .stack import OperationCancelledError as OperationCancelledError
 from .stack import OperationFailedError as OperationFailedError
 from .stack import Stack as Stack
+from .stack import projects_in_backend as projects_in_backend

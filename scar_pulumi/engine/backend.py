@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from scar_foundation.errors import EngineError
+from scar_foundation.loopback import is_loopback_url
 from scar_foundation.plugin.values import is_secret
 from scar_pulumi.engine.processes import is_running
 
 MASKED = "[secret]"
+_API = "aws:apigatewayv2/api:Api"
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,13 @@ def release_dead_locks(backend: FileBackend, tell: Callable[[str], None], limit:
 def is_interrupted(deployment: Mapping[str, Any]) -> bool:
     """Return whether anything was under way when the engine was killed."""
     return bool(deployment.get("pending_operations"))
+
+
+def has_moved(deployment: Mapping[str, Any], endpoint: str) -> bool:
+    """Return whether HTTP addresses in a local stack's state are those of another port than the local cloud's."""
+    apis = (one.get("outputs") or {} for one in deployment.get("resources") or () if one["type"] == _API)
+    found = {urlsplit(url).netloc for url in (str(api.get("apiEndpoint")) for api in apis) if is_loopback_url(url)}
+    return bool(found - {urlsplit(endpoint).netloc})
 
 
 def settle_pending(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

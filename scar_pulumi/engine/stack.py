@@ -17,7 +17,7 @@ from pulumi.automation.errors import CommandError, StackNotFoundError
 from scar_components.own_resource import FORMER_TYPES
 from scar_foundation.errors import EngineError, InputError
 from scar_foundation.locks import exclusive
-from scar_pulumi.engine.backend import is_interrupted, readable, release_dead_locks, stack_outputs
+from scar_pulumi.engine.backend import has_moved, is_interrupted, readable, release_dead_locks, stack_outputs
 from scar_pulumi.engine.display import Display
 from scar_pulumi.engine.environment import Cloud, base_environment, local_cloud, stack_environment
 from scar_pulumi.engine.events import Report, Result
@@ -105,6 +105,7 @@ class Stack:
         self._progress = progress or self._write
         self._command: Command | None = None
         self._opened: QuietStack | None = None
+        self._endpoint = ""
 
     @property
     def project(self) -> str:
@@ -239,9 +240,18 @@ class Stack:
 
             if verb != "preview":
                 self._recover(stack, display.say, always=verb == "refresh")
-            operation(stack, {"on_event": show, "color": "never", **self._definition.options()})
+            options = {"on_event": show, "color": "never", **self._definition.options()}
+            operation(stack, {**options, **self._to_read_again(verb)})
         outputs = {} if verb in {"destroy", "preview"} else self.outputs()
         return Result(report.changes, report.steps, outputs, dict(self.seconds))
+
+    def _to_read_again(self, verb: str) -> dict[str, bool]:
+        """Have `up` read the resources of a stack whose local cloud has moved to another port since."""
+        backend = self._definition.backend
+        if verb != "up" or backend is None or not has_moved(backend.deployment(), self._endpoint):
+            return {}
+        self._progress(f"the local cloud has moved to {self._endpoint}; addresses are read again")
+        return {"refresh": True}
 
     def _open(self, *, create: bool) -> QuietStack:
         if self._opened is None:
@@ -316,6 +326,7 @@ class Stack:
         with self.seconds.timed("local cloud"):
             cloud = self._cloud or local_cloud()
             cloud.start(self._progress)
+        self._endpoint = cloud.environment()["AWS_ENDPOINT_URL"]
         return cloud
 
     def _missing(self) -> InputError:
@@ -324,6 +335,21 @@ class Stack:
     def _write(self, line: str) -> None:
         self._stream.write(f"{line}\n")
         self._stream.flush()
+
+
+def projects_in_backend(stack: str, progress: Callable[[str], None] = lambda _line: None) -> list[str]:
+    """Return the projects that have a stack of this name in the backend that the user is signed in to.
+
+    Nothing where nobody is signed in, or the backend does not answer.
+    """
+    command = Command(find_engine(progress), base_environment(local=False), progress)
+    with TemporaryDirectory() as nowhere:
+        try:
+            listed = json.loads(command.run(["stack", "ls", "--all", "--json"], nowhere, {}).stdout)
+        except (CommandError, ValueError):
+            return []
+    names = [str(entry["name"]).split("/") for entry in listed]
+    return sorted({name[-2] for name in names if len(name) > 1 and name[-1] == stack.rpartition("/")[2]})
 
 
 def _import_early() -> None:
