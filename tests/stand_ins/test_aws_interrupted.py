@@ -109,6 +109,31 @@ CREATES: dict[str, tuple[bytes, dict[str, Any], str]] = {
     ),
     "aws:s3/bucket:Bucket": (b"PUT /resource-", {"forceDestroy": True}, "s3.list_buckets"),
     "aws:lambda/function:Function": (b"POST /2015-03-31/functions ", {"role": ROLE, **IMAGE}, "lambda.list_functions"),
+    "aws:sfn/stateMachine:StateMachine": (
+        b"AWSStepFunctions.CreateStateMachine",
+        {"roleArn": ROLE, "definition": '{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}'},
+        "stepfunctions.list_state_machines",
+    ),
+    "aws:dynamodb/table:Table": (
+        b"DynamoDB_20120810.CreateTable",
+        {"hashKey": "id", "attributes": [{"name": "id", "type": "S"}], "billingMode": "PAY_PER_REQUEST"},
+        "dynamodb.list_tables",
+    ),
+    "aws:cloudwatch/eventRule:EventRule": (
+        b"AWSEvents.PutRule",
+        {"scheduleExpression": "rate(1 hour)"},
+        "events.list_rules",
+    ),
+    "aws:scheduler/schedule:Schedule": (
+        b"POST /schedules/",
+        {
+            "scheduleExpression": "rate(1 hour)",
+            "flexibleTimeWindow": {"mode": "OFF"},
+            "target": {"arn": "arn:aws:lambda:us-east-1:000000000000:function:x", "roleArn": ROLE},
+        },
+        "scheduler.list_schedules",
+    ),
+    "aws:sns/topic:Topic": (b"Action=CreateTopic", {"displayName": "wished"}, "sns.list_topics"),
 }
 
 

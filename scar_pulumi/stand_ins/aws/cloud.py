@@ -34,8 +34,12 @@ class CallError(ProviderError):
 
 
 _MISSING = ("NotFound", "NonExistent", "DoesNotExist")
-# Lambda answers ResourceConflictException both for a taken name and for a function that is being changed.
-_TAKEN = ("ResourceConflictException", "BucketAlreadyOwnedByYou", "QueueNameExists")
+# Lambda answers ResourceConflictException both for a taken name and for a function that is being changed, DynamoDB
+# ResourceInUseException for a table.
+_TAKEN = (
+    *("BucketAlreadyOwnedByYou", "ConflictException", "QueueNameExists"),
+    *("ResourceConflictException", "ResourceInUseException"),
+)
 
 
 _DEFAULT_REGION = "us-east-1"

@@ -230,6 +230,8 @@ def _normalized(value: Any, property_: Property) -> Any:
         return value.get("hash") or value
     if property_.fields:
         items = [_normalized_fields(item, property_) for item in (value if isinstance(value, list) else [value])]
+        if property_.unordered:
+            items.sort(key=str)
         return (items if isinstance(value, list) else items[0]) or None
     if property_.unordered and isinstance(value, list):
         return sorted(value, key=str) or None

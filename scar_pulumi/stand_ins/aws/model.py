@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from scar_pulumi.stand_ins.aws.cloud import Cloud
 
 _FIELD = re.compile(r"\{(\w+)\}")
-_OPTIONAL = re.compile(r"\[([^\]]*)\]")
+_OPTIONAL = re.compile(r"\[([^\]|]*)(?:\|([^\]]*))?\]")
+"""A part that may be left out, and the value of its property with which it is."""
 
 
 def fields_of(pattern: str) -> list[str]:
@@ -29,7 +30,8 @@ def fill(pattern: str, values: Mapping[str, Any]) -> Any:
     if whole := _FIELD.fullmatch(pattern):
         return values.get(whole[1])
     pattern = _OPTIONAL.sub(
-        lambda part: part[1] if all(values.get(name) for name in fields_of(part[1])) else "", pattern
+        lambda part: part[1] if all(values.get(name) not in (None, "", part[2]) for name in fields_of(part[1])) else "",
+        pattern,
     )
     if any(values.get(name) is None or has_unknown(values[name]) for name in fields_of(pattern)):
         return UNKNOWN
@@ -38,7 +40,8 @@ def fill(pattern: str, values: Mapping[str, Any]) -> Any:
 
 def parse(pattern: str, text: str) -> dict[str, str] | None:
     """Return the properties in a text made by `fill`, or None when it does not match."""
-    expression = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}").replace(r"\[", "(?:").replace(r"\]", ")?")
+    plain = re.escape(_OPTIONAL.sub(r"[\1]", pattern))
+    expression = plain.replace(r"\{", "{").replace(r"\}", "}").replace(r"\[", "(?:").replace(r"\]", ")?")
     expression = re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", expression)
     found = re.fullmatch(expression, text, re.DOTALL)
     return {name: value for name, value in found.groupdict().items() if value is not None} if found else None
@@ -185,7 +188,8 @@ class ResourceType:
     documentation: str
     properties: Mapping[str, Property]
     identity: str
-    """The id as a pattern of properties; a part in "[...]" is left out when its property is not set."""
+    """The id as a pattern of properties; a part in "[...]" is left out when its property is not set, or has the value
+    behind a bar: "[{eventBusName}/|default]{name}"."""
     create: Call
     read: Call
     delete: Call

@@ -6,7 +6,22 @@ from dataclasses import replace
 from scar_foundation.plugin.failures import UnservedError
 from scar_pulumi.stand_ins.aws.inputs import did_you_mean
 from scar_pulumi.stand_ins.aws.model import ResourceType, mapping, string
-from scar_pulumi.stand_ins.aws.types import apigatewayv2, batch, cloudwatch, ec2, ecr, iam, lambda_, s3, sfn, sqs, ssm
+from scar_pulumi.stand_ins.aws.types import (
+    apigatewayv2,
+    batch,
+    cloudwatch,
+    dynamodb,
+    ec2,
+    ecr,
+    iam,
+    lambda_,
+    s3,
+    scheduler,
+    sfn,
+    sns,
+    sqs,
+    ssm,
+)
 
 
 def _completed(type_: ResourceType) -> ResourceType:
@@ -20,7 +35,7 @@ def _completed(type_: ResourceType) -> ResourceType:
     return replace(type_, properties={**type_.properties, **common})
 
 
-_SERVICES = (apigatewayv2, batch, cloudwatch, ec2, ecr, iam, lambda_, s3, sfn, sqs, ssm)
+_SERVICES = (apigatewayv2, batch, cloudwatch, dynamodb, ec2, ecr, iam, lambda_, s3, scheduler, sfn, sns, sqs, ssm)
 
 TYPES: Mapping[str, ResourceType] = {
     type_.token: _completed(type_)

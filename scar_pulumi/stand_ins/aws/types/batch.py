@@ -1,4 +1,4 @@
-"""Batch: compute environments, job queues, and job definitions, each change of which is a new revision."""
+"""Batch: compute environments, queues and their policies, and job definitions, each change a new revision."""
 
 import json
 import time
@@ -22,6 +22,7 @@ from scar_pulumi.stand_ins.aws.model import (
     json_text,
     mapping,
     nested,
+    number,
     output,
     string,
     strings,
@@ -231,6 +232,46 @@ JOB_QUEUE = ResourceType(
     before_delete=_QUEUE.disable,
     await_deletion=_QUEUE.until_gone,
     tags=BATCH_TAGS,
+)
+
+
+_POLICY_ARN = "arn:{partition}:batch:{region}:{account}:scheduling-policy/{name}"
+
+SCHEDULING_POLICY = ResourceType(
+    "aws:batch/schedulingPolicy:SchedulingPolicy",
+    service="batch",
+    camel=True,
+    documentation="https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateSchedulingPolicy.html",
+    identity="{arn}",
+    lookup=_POLICY_ARN,
+    unique="{name}",
+    name=AutoName("name", 128),
+    properties={
+        "name": string(computed=True, replace=True),
+        "fairSharePolicy": nested(
+            {
+                "computeReservation": integer(default=0, between=Range(0, 99)),
+                "shareDecaySeconds": integer(default=0, between=Range(0, 604_800)),
+                "shareDistributions": nested(
+                    {"shareIdentifier": string(required=True), "weightFactor": number()},
+                    "shareDistribution",
+                    many=True,
+                    unordered=True,
+                ),
+            },
+            "fairsharePolicy",
+        ),
+        "arn": output(template=_POLICY_ARN),
+    },
+    create=Call("create_scheduling_policy"),
+    read=Call("describe_scheduling_policies", "schedulingPolicies", {"arns": [_POLICY_ARN]}, where=("name", "{name}")),
+    updates=("update_scheduling_policy",),
+    delete=Call("delete_scheduling_policy"),
+    amend_request=lambda operation, request, values: (
+        {**request, "arn": values["arn"]} if operation == "update_scheduling_policy" else request
+    ),
+    tags=BATCH_TAGS,
+    idempotent=True,
 )
 
 

@@ -1,4 +1,4 @@
-"""Lambda: functions, who may call them, what becomes of failed events, and their URLs."""
+"""Lambda: functions, who may call them, what becomes of failed events, their URLs, and the queues they read."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from scar_foundation import limits
 from scar_foundation.plugin.failures import ProviderError
 from scar_foundation.plugin.provider import pause
 from scar_foundation.plugin.values import Properties
-from scar_pulumi.stand_ins.aws.cloud import Cloud
+from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -247,4 +247,92 @@ FUNCTION_URL = ResourceType(
     updates=("update_function_url_config",),
     delete=Call("delete_function_url_config"),
     to_document=lambda _, answer, values: {**answer, "FunctionName": values["functionName"]},
+)
+
+
+def _mapping_document(cloud: Cloud, _: Properties, values: Properties) -> Properties | None:
+    """Return a mapping by its id; without one, that of the function for this source, of which there is only one."""
+    region = values.get("region")
+    if uuid := values.get("uuid"):
+        found = cloud.call("lambda", "get_event_source_mapping", region, UUID=uuid)
+    else:
+        place = {"EventSourceArn": values["eventSourceArn"], "FunctionName": values["functionName"]}
+        listed = cloud.call("lambda", "list_event_source_mappings", region, **place)["EventSourceMappings"]
+        if not listed:
+            return None
+        found = listed[0]
+    arn = found["FunctionArn"]
+    name = str(values.get("functionName") or arn)
+    is_same = arn == name or arn.endswith(f":function:{name}")
+    return {**found, "FunctionName": name if is_same else arn, "Enabled": found["State"] not in _OFF}
+
+
+_OFF = ("Disabled", "Disabling")
+_SETTLED = ("Enabled", "Disabled")
+
+
+def _until_settled(cloud: Cloud, values: Properties, timeout: float) -> Properties:
+    deadline, step = time.monotonic() + timeout, 0.02
+    while True:
+        found = _mapping_document(cloud, {}, values)
+        if found and found["State"] in _SETTLED:
+            return found
+        if time.monotonic() > deadline:
+            state = found["State"] if found else "gone"
+            raise ProviderError(f"the mapping of {values.get('eventSourceArn')} is still {state} after {timeout:g} s")
+        pause(step)
+        step = min(step * 2, 0.5)
+
+
+def _until_mapping_gone(cloud: Cloud, values: Properties, timeout: float) -> None:
+    deadline, step = time.monotonic() + timeout, 0.02
+    while True:
+        try:
+            _mapping_document(cloud, {}, values)
+        except CallError as error:
+            if error.missing:
+                return
+            raise
+        if time.monotonic() > deadline:
+            raise ProviderError(f"the mapping {values['uuid']} was still there after {timeout:g} s")
+        pause(step)
+        step = min(step * 2, 0.5)
+
+
+EVENT_SOURCE_MAPPING = ResourceType(
+    "aws:lambda/eventSourceMapping:EventSourceMapping",
+    service="lambda",
+    documentation="https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html",
+    identity="{uuid}",
+    unique="{eventSourceArn} {functionName}",
+    lookup="{uuid}",
+    properties={
+        "functionName": string(required=True),
+        "eventSourceArn": string(replace=True),
+        "enabled": boolean(default=True),
+        "batchSize": integer(computed=True, between=limits.Range(1, 10_000)),
+        "maximumBatchingWindowInSeconds": integer(computed=True, between=limits.Range(0, 300)),
+        "functionResponseTypes": strings(unordered=True),
+        "filterCriteria": nested({"filters": nested({"pattern": string()}, many=True)}),
+        "scalingConfig": nested({"maximumConcurrency": integer(between=limits.Range(2, 1000))}),
+        "startingPosition": string(replace=True),
+        "kmsKeyArn": string("KMSKeyArn"),
+        "uuid": output("UUID"),
+        "arn": output("EventSourceMappingArn"),
+        "functionArn": output(),
+        "lastModified": output(volatile="always"),
+        "lastProcessingResult": output(volatile="always"),
+        "state": output(volatile="enabled"),
+        "stateTransitionReason": output(volatile="always"),
+    },
+    create=Call("create_event_source_mapping"),
+    # Any call that answers: what it lists is looked for by what is known of it.
+    read=Call("list_event_source_mappings", extra={"MaxItems": 1}),
+    updates=("update_event_source_mapping",),
+    delete=Call("delete_event_source_mapping"),
+    to_document=_mapping_document,
+    await_change=_until_settled,
+    await_deletion=_until_mapping_gone,
+    tags=Tags({"Resource": "{arn}"}, "list_tags", "tag_resource", "untag_resource"),
+    idempotent=True,
 )

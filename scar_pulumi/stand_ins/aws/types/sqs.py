@@ -1,4 +1,4 @@
-"""Simple Queue Service: queues, whose settings are all text attributes."""
+"""Simple Queue Service: queues, whose settings are all text attributes, and who may send to them."""
 
 from functools import partial
 
@@ -50,4 +50,22 @@ QUEUE = ResourceType(
     delete=Call("delete_queue"),
     to_document=lambda _, answer, __: {**answer, "QueueName": answer["Attributes"]["QueueArn"].rpartition(":")[2]},
     tags=Tags({"QueueUrl": "{url}"}, "list_queue_tags", "tag_queue", "untag_queue"),
+)
+
+QUEUE_POLICY = ResourceType(
+    "aws:sqs/queuePolicy:QueuePolicy",
+    service="sqs",
+    documentation="https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html",
+    identity="{queueUrl}",
+    properties={
+        "queueUrl": string(required=True, replace=True),
+        "policy": json_text("Attributes.Policy", required=True),
+    },
+    create=Call("set_queue_attributes"),
+    read=Call("get_queue_attributes", extra={"AttributeNames": ["Policy"]}),
+    rewrite=True,
+    delete=Call("set_queue_attributes", extra={"Attributes": {"Policy": ""}}),
+    to_document=lambda _, answer, values: (
+        {**answer, "QueueUrl": values["queueUrl"]} if answer.get("Attributes", {}).get("Policy") else None
+    ),
 )
