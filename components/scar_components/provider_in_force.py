@@ -23,6 +23,11 @@ class ProviderInForce:
         self._provider = _explicit_provider(opts)
 
     @property
+    def is_explicit(self) -> bool:
+        """Whether the program made it."""
+        return self._provider is not None
+
+    @property
     def region(self) -> pulumi.Output[str]:
         """The provider's region."""
         import pulumi_aws as aws  # noqa: PLC0415 - takes a second, and provider processes do not need it

@@ -5,14 +5,14 @@ from typing import Any, NotRequired, Optional, TypedDict
 import pulumi
 
 from scar_components.arguments import check_arguments
-from scar_components.images import ImageError, plan_image, save_plan
+from scar_components.images import ImageError, is_in_ecr, plan_image, save_plan
 from scar_components.images.image import ImagePlan
 from scar_components.images.plan import load_plan
 from scar_components.images.push import is_pushed, push
 from scar_components.own_resource import OwnResource
-from scar_components.provider_in_force import ProviderInForce
+from scar_components.provider_in_force import ProviderInForce, session_of
 from scar_components.resource_provider import AwsResourceProvider, CreateResult, DiffResult, ReadResult, UpdateResult
-from scar_foundation.aws_session import configured_session
+from scar_foundation.aws_session import AwsSession, configured_session
 
 _COMPARED = ("repository_url", "digest")
 _KEPT = (*_COMPARED, "image_uri", "aws")
@@ -60,21 +60,33 @@ class SupervisedImage(OwnResource):
 
     def __init__(self, name: str, args: SupervisedImageArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         check_arguments(name, args, SupervisedImageArgs)
-        digest = planned_digest(name, args)
+        provider = ProviderInForce(opts)
+        digest = digest_in_force(name, args, provider)
         repository_url = pulumi.Output.from_input(args["repository_url"])
         properties = {
             "repository_url": repository_url,
             "digest": digest,
             "image_uri": pulumi.Output.concat(repository_url, "@", digest),
-            "aws": ProviderInForce(opts).settings,
+            "aws": provider.settings,
         }
         super().__init__("SupervisedImage", name, properties, opts)
 
 
-def planned_digest(name: str, args: BaseImageArgs) -> str:
-    """Plan the image, save the plan for the provider and return the digest; fast for an image planned before.
+def digest_in_force(name: str, args: BaseImageArgs, provider: ProviderInForce) -> pulumi.Input[str]:
+    """Return the digest of the image; an Output where its base is read with what the program's own provider has."""
+    if not provider.is_explicit or not is_in_ecr(args.get("image") or ""):
+        return planned_digest(name, args)
+    planned = pulumi.Output.from_input(provider.settings).apply(
+        lambda settings: planned_digest(name, args, session_of(settings))
+    )
+    return pulumi.Output.unsecret(planned)
 
-    A program that calls this first learns of mistakes in an image before it declares anything.
+
+def planned_digest(name: str, args: BaseImageArgs, session: AwsSession | None = None) -> str:
+    """Plan the image, save the plan for the plugin and return the digest; fast for an image planned before.
+
+    A program that calls this first learns of mistakes in an image before it declares anything. `session` reads bases in
+    ECR; default: as the stack's configuration says.
 
     Raises:
         pulumi.RunError: The base image has a mistake.
@@ -86,7 +98,7 @@ def planned_digest(name: str, args: BaseImageArgs) -> str:
             script=args.get("script"),
             combiner=args.get("combiner"),
             architecture=args.get("architecture") or "x86_64",
-            session=configured_session(lambda key: pulumi.Config("aws").get(key.removeprefix("aws:"))),
+            session=session or configured_session(lambda key: pulumi.Config("aws").get(key.removeprefix("aws:"))),
             progress=lambda text: pulumi.log.info(f"{name}: {text}"),
         )
     except ImageError as error:

@@ -30,4 +30,4 @@ def prepared_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scar_components.function_image.SupervisedImage", PreparedImage)
     for place in ("deploy.program", "deploy.mapreduce"):
         monkeypatch.setattr(f"scar_pulumi.{place}.planned_digest", lambda *_: "sha256:" + "0" * 64)
-    monkeypatch.setattr("scar_components.mapreduce.map_reduce.planned_digest", lambda *_: "sha256:" + "0" * 64)
+    monkeypatch.setattr("scar_components.mapreduce.map_reduce.digest_in_force", lambda *_: "sha256:" + "0" * 64)

@@ -16,12 +16,14 @@ class Recorder(pulumi.runtime.Mocks):
     """Records what a program declares."""
 
     resources: dict[str, pulumi.runtime.MockResourceArgs] = field(default_factory=dict)
+    calls: list[pulumi.runtime.MockCallArgs] = field(default_factory=list)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.resources[args.name] = args
         return f"{args.name}-id", {**args.inputs, **_computed(args)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        self.calls.append(args)
         answers: dict[str, dict[str, Any]] = {
             "aws:index/getPartition:getPartition": {"partition": "aws"},
             "aws:index/getRegion:getRegion": {"region": "eu-west-1"},

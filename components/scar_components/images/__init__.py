@@ -4,6 +4,7 @@
 repository hold it. In between, a plan travels from the Pulumi program to the provider process as a file in the cache.
 """
 
+from scar_components.images.credentials import is_in_ecr
 from scar_components.images.image import FileRange, ImageError, ImagePlan, Layer, RemoteBlob
 from scar_components.images.manifests import EMPTY
 from scar_components.images.plan import load_plan, plan_image, save_plan
@@ -17,6 +18,7 @@ __all__ = [
     "Layer",
     "PushReport",
     "RemoteBlob",
+    "is_in_ecr",
     "is_pushed",
     "load_blob",
     "load_plan",

@@ -116,6 +116,11 @@ def ecr_region(registry: str) -> str | None:
     return found["region"] if found else None
 
 
+def is_in_ecr(image: str) -> bool:
+    """Return whether an image's name is one of an ECR registry, which takes AWS credentials to read."""
+    return ecr_region(image.strip().partition("/")[0]) is not None
+
+
 def ecr_access(registry: str, region: str, session: AwsSession | None) -> tuple[str, Credentials]:
     """Return base URL and credentials for an ECR registry, from the usual AWS credentials.
 

@@ -27,7 +27,8 @@ from scar_components.mapreduce.arguments import (
 from scar_components.mapreduce.definition import Functions, Jobs, definition
 from scar_components.mapreduce.policies import STATES_ASSUME_ROLE, Places, machine_policy, stage_policy
 from scar_components.naming import bucket_prefix, role_name, stack_identity
-from scar_components.supervised_image import BaseImageArgs, planned_digest
+from scar_components.provider_in_force import ProviderInForce
+from scar_components.supervised_image import BaseImageArgs, digest_in_force
 from scar_foundation.limits import (
     LAMBDA_TIMEOUT,
     MAP_CONCURRENCY,
@@ -73,11 +74,12 @@ class MapReduce(ComponentResource):
         args = cast(MapReduceArgs, {key: value for key, value in args.items() if value is not None})
         check_values(name, args)
         check_job(name, args.get("batch", {}))
-        digests = [planned_digest(f"{name}-{stage}", stage_image(args, stage)) for stage in _TASKS]
+        provider = ProviderInForce(opts)
+        digests = [digest_in_force(f"{name}-{stage}", stage_image(args, stage), provider) for stage in _TASKS]
         super().__init__("scar:index:MapReduce", name, None, opts)
         self._name, self._args = name, args
         self._machine_name = args.get("state_machine_name", name)
-        self._settings = settings(args, digests)
+        self._settings = Output.all(*digests).apply(lambda known: settings(args, known))
         self._grants: list[pulumi.Resource] = []  # what must exist before roles can be used
         invoke = pulumi.InvokeOutputOptions(parent=self)
         self._partition = aws.get_partition_output(opts=invoke).partition
@@ -184,7 +186,7 @@ class MapReduce(ComponentResource):
             "state_machine": self._machine_arn if stage == "plan" else None,
             "memory": args["batch"].get("memory") if stage in _TASKS and engine_of(self._args) == "batch" else None,
         }
-        told = Output.from_input(own).apply(lambda known: stage_settings(self._settings, stage, known))
+        told = Output.all(self._settings, own).apply(lambda known: stage_settings(known[0], stage, known[1]))
         return {
             "function_name": f"{self._machine_name}-{stage}",
             "mapreduce": told,

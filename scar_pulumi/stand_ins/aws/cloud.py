@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -46,13 +46,36 @@ _DEFAULT_REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
+class Credentials:
+    """Whose calls they are. Never the user's own, unless the program gives them: the cloud on loopback takes any."""
+
+    access_key: str = "test"
+    secret_key: str = field(default="test", repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Configuration:
-    """Where calls go and what every resource is tagged with."""
+    """Where calls go, whose they are, and what every resource is tagged with."""
 
     endpoint: str | None
     region: str = _DEFAULT_REGION
     endpoints: Mapping[str, str] = field(default_factory=dict)
+    credentials: Credentials = field(default_factory=Credentials)
+    allowed_accounts: Collection[str] = ()
+    """Account ids that alone may be used; empty for all."""
+    forbidden_accounts: Collection[str] = ()
     default_tags: Mapping[str, str] = field(default_factory=dict)
+    ignored_tags: Collection[str] = ()
+    ignored_tag_prefixes: tuple[str, ...] = ()
+
+    def observed(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return tags without those that the provider leaves to others."""
+        return {
+            key: value
+            for key, value in tags.items()
+            if key not in self.ignored_tags and not key.startswith(self.ignored_tag_prefixes)
+        }
 
     def endpoint_of(self, service: str) -> str:
         """Return the endpoint of a service; raise `UnservedError` when it has none."""
@@ -64,9 +87,10 @@ class Configuration:
 def read_configuration(settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Configuration:
     """Read the configuration from the provider's inputs and the environment.
 
-    Raises `UnservedError` when an endpoint is not on loopback, or there is none at all.
+    Raises `UnservedError` when an endpoint is not on loopback, there is none at all, or credentials are elsewhere.
     """
     plain = {name: _decoded(value) for name, value in settings.items()}
+    _refuse_other_credentials(plain)
     endpoints = {service: url for entry in plain.get("endpoints") or () for service, url in entry.items() if url}
     general = environment.get("AWS_ENDPOINT_URL")
     for url in [*endpoints.values(), *([general] if general else [])]:
@@ -74,8 +98,56 @@ def read_configuration(settings: Mapping[str, Any], environment: Mapping[str, st
     if not general and not endpoints:
         raise UnservedError(_NO_ENDPOINT)
     region = plain.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    tags = (plain.get("defaultTags") or {}).get("tags") or {}
-    return Configuration(general, region or _DEFAULT_REGION, endpoints, tags)
+    default, ignored = plain.get("defaultTags") or {}, plain.get("ignoreTags") or {}
+    return Configuration(
+        general,
+        region or _DEFAULT_REGION,
+        endpoints,
+        _credentials(plain),
+        allowed_accounts=plain.get("allowedAccountIds") or (),
+        forbidden_accounts=plain.get("forbiddenAccountIds") or (),
+        default_tags=default.get("tags") or {},
+        ignored_tags=ignored.get("keys") or (),
+        ignored_tag_prefixes=tuple(_either(ignored, "keyPrefixes", "key_prefixes") or ()),
+    )
+
+
+_ELSEWHERE = ("assumeRoleWithWebIdentity", "profile", "sharedConfigFiles", "sharedCredentialsFiles")
+"""Settings that name credentials which are not in the settings themselves."""
+
+
+def _refuse_other_credentials(settings: Mapping[str, Any]) -> None:
+    if found := [name for name in _ELSEWHERE if settings.get(name)]:
+        raise UnservedError(
+            f"{', '.join(found)}: the stand-in aws provider reads no credentials of yours; leave it out on local "
+            "stacks, or give accessKey: 12 digits are an account of the local cloud"
+        )
+
+
+def _credentials(settings: Mapping[str, Any]) -> Credentials:
+    """Return the credentials that the settings give: keys, or the account of the last role that they assume.
+
+    The local cloud has accounts and checks no trust, so a role is no more than its account.
+    """
+    if roles := settings.get("assumeRoles"):
+        return Credentials(_account(str(_either(roles[-1], "roleArn", "role_arn") or "")))
+    if key := settings.get("accessKey"):
+        return Credentials(key, settings.get("secretKey") or Credentials.secret_key, settings.get("token"))
+    return Credentials()
+
+
+def _either(given: Mapping[str, Any], key: str, python: str) -> Any:
+    # Pulumi's SDK passes the dictionaries of a Python program on as they are.
+    return given.get(key) or given.get(python)
+
+
+def _account(role: str) -> str:
+    account = role.split(":")[4:5]
+    if not account or not re.fullmatch(r"\d{12}", account[0]):
+        raise UnservedError(
+            f"assumeRoles: roleArn {role!r} is not the ARN of a role; write arn:aws:iam::ACCOUNT:role/NAME"
+        )
+    return account[0]
 
 
 def _decoded(value: Any) -> Any:
@@ -152,6 +224,16 @@ class Cloud:
     def _identity(self) -> Properties:
         return self.call("sts", "get_caller_identity")
 
+    def check_account(self) -> None:
+        """Raise ProviderError when the settings do not allow the account of their credentials."""
+        allowed, forbidden = self.configuration.allowed_accounts, self.configuration.forbidden_accounts
+        if not allowed and not forbidden:
+            return
+        account = self._identity["Account"]
+        if account in forbidden or (allowed and account not in allowed):
+            rule = "is in forbiddenAccountIds" if account in forbidden else "is not in allowedAccountIds"
+            raise ProviderError(f"account {account}: {rule}; use other credentials")
+
     @cached_property
     def _session(self) -> Any:
         from botocore.session import Session  # noqa: PLC0415 - see `call`
@@ -165,9 +247,9 @@ class Cloud:
             service,
             region_name=region,
             endpoint_url=self.configuration.endpoint_of(service),
-            # Never the user's own: the endpoint is on loopback and takes any.
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106
+            aws_access_key_id=self.configuration.credentials.access_key,
+            aws_secret_access_key=self.configuration.credentials.secret_key,
+            aws_session_token=self.configuration.credentials.token,
             config=Config(
                 max_pool_connections=PARALLEL,
                 read_timeout=120,

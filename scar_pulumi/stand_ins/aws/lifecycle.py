@@ -71,6 +71,7 @@ class AwsLifecycle(Lifecycle):
 
     def create(self, resource: Resource, inputs: Properties, timeout: float) -> tuple[str, Properties]:
         """Create the resource; take over the one that an interrupted create of the same resource left."""
+        self._cloud.check_account()
         type_, values = find(resource.type), self._values(inputs)
         mine = self._begin(type_, resource, inputs, values)
         timeout = timeout or _DEFAULT_TIMEOUT
@@ -108,6 +109,7 @@ class AwsLifecycle(Lifecycle):
         self, resource: Resource, olds: Properties, old_inputs: Properties, news: Properties, timeout: float
     ) -> Properties:
         """Change the resource in place."""
+        self._cloud.check_account()
         type_ = find(resource.type)
         olds = identified(type_, resource.id, olds)
         self._journal.known(resource.urn, str(fill(type_.key, olds)))
@@ -121,6 +123,7 @@ class AwsLifecycle(Lifecycle):
         """Delete the resource; one that is gone already is fine."""
         if state.get("skipDestroy"):
             return
+        self._cloud.check_account()
         type_ = find(resource.type)
         state = identified(type_, resource.id, state)
         values = self._values(state)

@@ -33,8 +33,10 @@ TagMap = dict[str, str]
 
 
 def all_tags(cloud: Cloud, tags: Any) -> Any:
-    """Return `tagsAll`: the provider's default tags, overridden by the resource's own."""
-    return tags if tags == UNKNOWN else {**cloud.configuration.default_tags, **(tags or {})}
+    """Return `tagsAll`: the provider's default tags, overridden by the resource's own, without the ignored ones."""
+    if tags == UNKNOWN:
+        return tags
+    return cloud.configuration.observed({**cloud.configuration.default_tags, **(tags or {})})
 
 
 def tags_for_create(type_: ResourceType, tags: Mapping[str, str], members: frozenset[str]) -> Properties:
@@ -58,7 +60,7 @@ def read_tags(cloud: Cloud, type_: ResourceType, document: Mapping[str, Any], va
     if type_.tags.pairs and isinstance(live, list):
         key, value = type_.tags.pairs
         live = {pair[key]: pair.get(value, "") for pair in live}
-    return {key: value for key, value in live.items() if not key.startswith("aws:")}
+    return cloud.configuration.observed({key: value for key, value in live.items() if not key.startswith("aws:")})
 
 
 def write_tags(cloud: Cloud, type_: ResourceType, old: TagMap, new: TagMap, values: Mapping[str, Any]) -> None:

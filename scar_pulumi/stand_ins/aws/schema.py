@@ -6,6 +6,31 @@ from scar_pulumi.stand_ins.aws.invokes import FUNCTIONS
 from scar_pulumi.stand_ins.aws.model import Property, ResourceType
 from scar_pulumi.stand_ins.aws.types import TYPES
 
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_TEXT_MAP = {"type": "object", "additionalProperties": _TEXT}
+_ANYTHING = {"type": "object", "additionalProperties": {"$ref": "pulumi.json#/Any"}}
+
+SETTINGS: dict[str, Any] = {
+    "accessKey": {**_TEXT, "secret": True},
+    "allowedAccountIds": _TEXTS,
+    "assumeRoles": {"type": "array", "items": _ANYTHING},
+    "defaultTags": _ANYTHING,
+    "endpoints": {"type": "array", "items": _TEXT_MAP},
+    "forbiddenAccountIds": _TEXTS,
+    "ignoreTags": _ANYTHING,
+    "region": _TEXT,
+    "s3UsePathStyle": {"type": "boolean"},
+    "secretKey": {**_TEXT, "secret": True},
+    "skipCredentialsValidation": {"type": "boolean"},
+    "skipMetadataApiCheck": {"type": "boolean"},
+    "skipRegionValidation": {"type": "boolean"},
+    "skipRequestingAccountId": {"type": "boolean"},
+    "token": {**_TEXT, "secret": True},
+}
+"""What a provider that a program declares may be given.
+https://www.pulumi.com/registry/packages/aws/api-docs/provider/#inputs"""
+
 _PRIMITIVES = {"string": "string", "json": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 
@@ -17,6 +42,8 @@ def schema(version: str) -> dict[str, Any]:
         "name": "aws",
         "version": version,
         "description": "What the stand-in aws provider of scar-pulumi's local stacks serves.",
+        "config": {"variables": SETTINGS},
+        "provider": {"inputProperties": SETTINGS},
         "types": types,
         "resources": resources,
         "functions": {token: {} for token in FUNCTIONS},

@@ -25,7 +25,7 @@ class PreparedImage:
 def prepared_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scar_components.function_image.SupervisedImage", PreparedImage)
     monkeypatch.setattr(
-        "scar_components.mapreduce.map_reduce.planned_digest", lambda _, base: json.dumps(base, sort_keys=True)
+        "scar_components.mapreduce.map_reduce.digest_in_force", lambda _, base, __: json.dumps(base, sort_keys=True)
     )
 
 
@@ -256,9 +256,9 @@ def test_mistakes_are_said_before_anything_is_declared(
 def test_a_missing_script_is_said_before_anything_is_declared(
     recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scar_components.supervised_image import planned_digest
+    from scar_components.supervised_image import digest_in_force
 
-    monkeypatch.setattr("scar_components.mapreduce.map_reduce.planned_digest", planned_digest)
+    monkeypatch.setattr("scar_components.mapreduce.map_reduce.digest_in_force", digest_in_force)
     with pytest.raises(pulumi.RunError, match=r"script .*gone\.sh: cannot be read"):
         declare(image=None, image_file=str(tmp_path), mapper={"script": str(tmp_path / "gone.sh")})
     assert recorder.resources == {}
