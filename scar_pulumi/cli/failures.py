@@ -1,4 +1,4 @@
-"""`failures`: the inputs that functions failed on, with reasons, and how to run them again."""
+"""`failures`: the inputs that functions and services failed on, with reasons, and how to run them again."""
 
 import time
 
@@ -6,9 +6,10 @@ import click
 
 from scar_pulumi.cli.console import Console, printable
 from scar_pulumi.cli.logs import milliseconds_since
-from scar_pulumi.cli.options import Document, deployments_options, json_option
-from scar_pulumi.cli.output import moment, show_table
+from scar_pulumi.cli.options import CALLED_HELP, Document, deployments_options, json_option
+from scar_pulumi.cli.output import label, moment, show_table
 from scar_pulumi.client.failures import Failure
+from scar_pulumi.client.outputs import DeployedService
 from scar_pulumi.deployments import Deployments, stack_hint
 from scar_pulumi.deployments.failures import Failures
 
@@ -16,7 +17,7 @@ _HEAD = ("WHEN", "FUNCTION", "INPUT", "TRIES", "REASON", "REQUEST OR JOB")
 
 
 @click.command
-@click.argument("name", required=False, help="The function's name; by default all functions.")
+@click.argument("name", required=False, help=CALLED_HELP + " By default all of them.")
 @click.option(
     "--since",
     metavar="TIME",
@@ -28,15 +29,16 @@ _HEAD = ("WHEN", "FUNCTION", "INPUT", "TRIES", "REASON", "REQUEST OR JOB")
 @deployments_options(search=True)
 @json_option
 def failures(console: Console, deployments: Deployments, name: str | None, since: str, again: bool) -> Document:
-    """List the inputs that functions failed on, and run them again.
+    """List the inputs that functions and services failed on, and run them again.
 
-    All tries of an event are one failure. Inputs that have succeeded since are left out.
+    All tries of an event are one failure. Inputs that have succeeded since are left out. Events that came with their
+    data are run again if the function has a failure destination that keeps them: a bucket or a queue.
     """
     start = milliseconds_since(since, time.time())
     source = Failures(deployments)
-    functions = source.functions(name)
+    called = source.called(name)
     with console.progress("reading the logs"):
-        found = source.listed(functions, start)
+        found = source.listed(called, start)
     show_table(console, _HEAD, [_row(failure) for failure in found])
     if again:
         return {"failures": [{**one.document(), "again": _run_again(console, source, one)} for one in found]}
@@ -49,7 +51,7 @@ def _row(failure: Failure) -> tuple[str, ...]:
     reason = failure.reason.partition("\n")[0]
     return (
         moment(failure.when / 1000),
-        failure.function.name,
+        label(failure.function),
         place,
         str(failure.tries),
         reason,
@@ -61,10 +63,12 @@ def _run_again(console: Console, source: Failures, failure: Failure) -> str | No
     """Queue the event, and return the id of its request; None where it cannot be had again."""
     subject = printable(failure.input or f"request {failure.request_id}")
     if failure.event is None:
-        console.warn(f"{subject}: not run again, its event is not in the log; send it again from where it came")
+        why = failure.otherwise or "nothing keeps its event"
+        console.warn(f"{subject}: not run again: {why}; send it again from where it came")
         return None
     request = source.run_again(failure)
-    console.say(f"{subject}: runs again as request {request}")
+    what = "job" if isinstance(failure.function, DeployedService) else "request"
+    console.say(f"{subject}: runs again as {what} {request}".rstrip())
     return request
 
 

@@ -5,14 +5,14 @@ A failure is no longer one when a later try, or a later event for the same input
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from scar_pulumi.client.jobs import ENDED, job_of
 from scar_pulumi.client.logs import LogLine
-from scar_pulumi.client.outputs import DeployedFunction
+from scar_pulumi.client.outputs import DeployedFunction, DeployedService
 
 # The supervisor's lines, as text or JSON; a test reads what a real one has written.
 _OWN_LINE = re.compile(r"\S+Z (?P<level>[A-Z]+) (?P<request>\S+) (?P<text>.*)", re.DOTALL)
@@ -30,7 +30,7 @@ EVENT, EVENT_PLACE = "EVENT", "SCAR_EVENT"
 class Failure:
     """An input that failed, or an event without one; `when` in ms since the epoch, `job` empty outside of Batch."""
 
-    function: DeployedFunction
+    function: DeployedFunction | DeployedService
     input: str
     reason: str
     tries: int
@@ -38,7 +38,11 @@ class Failure:
     request_id: str
     job: str = ""
     event: Any = field(default=None, repr=False)
-    """What runs it again; None where the log does not keep it."""
+    """What runs it again; None where nothing keeps it."""
+    otherwise: str = ""
+    """Why nothing keeps it."""
+    note: Callable[[str], None] = field(default=lambda _request: None, repr=False)
+    """Notes that it was run again, where what keeps its event would have it run again each time."""
 
     def document(self) -> dict[str, Any]:
         """Return the failure as a JSON document."""
@@ -204,7 +208,7 @@ def _json(text: str) -> Any:
         return None
 
 
-def event_for(function: DeployedFunction, name: str) -> Any:
+def event_for(function: DeployedFunction | DeployedService, name: str) -> Any:
     """Return the event that S3 or MinIO would send for an object of a function's inputs; None for other storages.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
@@ -216,5 +220,6 @@ def event_for(function: DeployedFunction, name: str) -> Any:
         return None
     stored = {"bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"}, "object": {"key": quote_plus(key, safe="/")}}
     source = "aws:s3" if kind == "s3" else "minio:s3"
-    record = {"eventSource": source, "eventName": "ObjectCreated:Put", "awsRegion": function.region, "s3": stored}
+    region = function.region if isinstance(function, DeployedFunction) else ""
+    record = {"eventSource": source, "eventName": "ObjectCreated:Put", "awsRegion": region, "s3": stored}
     return {"Records": [record]}

@@ -207,11 +207,11 @@ def follow_job_lines(
 
 
 def _names(jobs: Mapping[str, Mapping[str, Any]], start: int, job: str) -> list[str]:
-    chosen = [name for name in jobs if job in ("", name) and _ended(jobs[name]) >= start]
+    chosen = [name for name in jobs if job in ("", name) and ended_at(jobs[name]) >= start]
     return sorted(chosen, key=lambda name: (str(jobs[name].get("creation_time") or ""), name))
 
 
-def _ended(job: Mapping[str, Any]) -> float:
+def ended_at(job: Mapping[str, Any]) -> float:
     """Return when a job ended, in ms since the epoch; infinity while it runs."""
     moment = job.get("finish_time")
     return _milliseconds(str(moment)) if moment else float("inf")

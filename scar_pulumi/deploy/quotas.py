@@ -165,6 +165,7 @@ class Documents:
             account=self._account,
             vpc=function.vpc is not None,
             file_system_arn=function.file_system.arn if function.file_system else None,
+            failure_destination=function.failure_destination,
             settings=self._settings.values(),
             delegation=self._delegation(),
             itself=self._arn("lambda", f"function:{function.name}") if function.api_gateway else None,

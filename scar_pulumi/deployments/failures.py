@@ -1,9 +1,10 @@
-"""Inputs that deployed functions failed on, found in their logs and jobs, and run again."""
+"""Inputs that deployed functions and services failed on, found in their logs and jobs, and run again."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from scar_foundation.errors import InputError
 from scar_pulumi.client.call import Call, json_body
 from scar_pulumi.client.cloud_errors import about
 from scar_pulumi.client.failures import Failure, failures_in_log, failures_of_jobs, with_event
@@ -15,44 +16,72 @@ from scar_pulumi.deployments.jobs import Jobs
 from scar_pulumi.deployments.logs import LogQuery, Logs
 from scar_pulumi.deployments.stacks import no_such_stack
 
+if TYPE_CHECKING:
+    from scar_pulumi.client.kept_events import Kept
+
 
 class Failures:
-    """The failures of the functions of some deployments."""
+    """The failures of the functions and services of some deployments."""
 
     def __init__(self, deployments: Deployments) -> None:
         self._deployments = deployments
 
-    def functions(self, name: str | None = None) -> list[DeployedFunction]:
-        """Return the named function, or all.
+    def called(self, name: str | None = None) -> list[DeployedFunction | DeployedService]:
+        """Return the named function or service, or all.
 
         Raises:
-            InputError: It is a service.
             ScarError: Nothing is deployed.
         """
         if name is not None:
-            called = self._deployments.called(name)
-            if isinstance(called, DeployedService):
-                raise InputError(f"{name}: is a service; `scar-pulumi logs {name}` shows how its jobs ended")
-            return [called]
+            return [self._deployments.called(name)]
         if not self._deployments.stacks:
             raise no_such_stack(self._deployments.stack)
-        return [one for stack in self._deployments.stacks for one in stack.outputs.functions.values()]
+        return [one for stack in self._deployments.stacks for one in stack.called()]
 
-    def listed(self, functions: Sequence[DeployedFunction], start: int) -> list[Failure]:
+    def listed(self, called: Sequence[DeployedFunction | DeployedService], start: int) -> list[Failure]:
         """Return the failures since `start`, in ms since the epoch, newest first."""
-        found = [failure for function in functions for failure in self._of(function, start)]
+        found = [failure for one in called for failure in self._of(one, start)]
         return sorted(found, key=lambda failure: failure.when, reverse=True)
 
     def run_again(self, failure: Failure) -> str:
-        """Queue the event of a failure, as its storage would, and return the id of the new request."""
-        function = failure.function
+        """Queue the event of a failure, as its storage would, and return the id of the new request or job."""
+        called = failure.function
         call = Call(json_body(json.dumps(failure.event)), later=True)
-        with about(f"function {function.name}"):
-            return call_lambda(function, call, self._deployments.clients).request_id
+        if isinstance(called, DeployedService):
+            from scar_pulumi.client.oscar import failure_of, invoke_service  # noqa: PLC0415 - functions need no cluster
 
-    def _of(self, function: DeployedFunction, start: int) -> list[Failure]:
-        found = failures_in_log(function, Logs(self._deployments).lines(function, LogQuery(start)))
-        return [*found, *self._of_jobs(function, start)]
+            client = self._deployments.cluster(called)
+            invocation = invoke_service(client, client.cluster.services[called.name], call)
+            if invocation.failed:
+                raise failure_of(invocation)
+            return invocation.request_id
+        with about(f"function {called.name}"):
+            request = call_lambda(called, call, self._deployments.clients).request_id
+            failure.note(request)
+            return request
+
+    def _of(self, called: DeployedFunction | DeployedService, start: int) -> list[Failure]:
+        if isinstance(called, DeployedService):
+            return self._of_service(called, start)
+        found = failures_in_log(called, Logs(self._deployments).lines(called, LogQuery(start)))
+        if any(failure.event is None for failure in found):
+            found = self._with_kept_events(called, found, start)
+        return [*found, *self._of_jobs(called, start)]
+
+    def _with_kept_events(self, function: DeployedFunction, found: Sequence[Failure], start: int) -> list[Failure]:
+        """Return failures with the events that the function's failure destination has kept, or why it has not."""
+        from scar_pulumi.client.kept_events import kept_events  # noqa: PLC0415 - few failures need it
+
+        kept = kept_events(function, self._deployments.clients, start)
+        return [_completed(failure, kept) if failure.event is None else failure for failure in found]
+
+    def _of_service(self, service: DeployedService, start: int) -> list[Failure]:
+        from scar_pulumi.client.service_failures import failures_of_service  # noqa: PLC0415 - functions need no cluster
+
+        jobs = self._deployments.cluster(service).jobs(service.name)
+        if not any(str(job.get("status")) == "Failed" for job in jobs.values()):
+            return []
+        return failures_of_service(service, jobs, Logs(self._deployments).lines(service, LogQuery(start)), start)
 
     def _of_jobs(self, function: DeployedFunction, start: int) -> list[Failure]:
         if function.batch is None:
@@ -62,3 +91,10 @@ class Failures:
         details = jobs.described(ended, function) if any(job.status == "FAILED" for job in ended) else []
         s3 = self._deployments.clients.client("s3", function.region)
         return failures_of_jobs(function, [with_event(detail, s3) for detail in details], start)
+
+
+def _completed(failure: Failure, kept: "Kept") -> Failure:
+    if failure.request_id not in kept.events:
+        return replace(failure, otherwise=kept.otherwise)
+    event, note = kept.events[failure.request_id]
+    return replace(failure, event=event, note=note)

@@ -183,6 +183,7 @@ class Function:
         role: ARN of the execution role; None has one generated.
         region: AWS region; None takes the stack's.
         log_retention: Days that log lines are kept.
+        failure_destination: ARN of what gets events that failed for good.
         api_gateway: HTTP endpoint; None without one.
         batch: AWS Batch; None unless the execution mode uses it.
     """
@@ -212,6 +213,7 @@ class Function:
     log_retention: int
     allow_loop: bool
     file_stage_in: bool
+    failure_destination: str | None = None
     vpc: Vpc | None = None
     file_system: FileSystem | None = None
     api_gateway: ApiGateway | None = None

@@ -29,7 +29,7 @@ CONVERTED = {"environment", "batch", "file_system"}
 OTHERWISE = {
     *("function_name", "image_uri", "script", "inputs", "outputs", "storage_providers", "page", "asynchronous_http"),
     *("role_arn", "subnet_ids", "security_group_ids", "report_batch_item_failures", "maximum_retry_attempts"),
-    *("failure_destination", "reserved_concurrency", "mapreduce"),
+    *("reserved_concurrency", "mapreduce"),
 }
 NAMES = {"Output": Output, "T": Any}
 

@@ -9,6 +9,7 @@ from scar_pulumi.fdl.tables.api_gateway import API_GATEWAY
 from scar_pulumi.fdl.tables.mapreduce import MAPREDUCE_KEYS
 from scar_pulumi.fdl.tables.names import (
     ACCESS_POINT,
+    DESTINATION,
     FILE,
     IMAGE,
     MOUNT_PATH,
@@ -124,6 +125,12 @@ _LAMBDA = {
     "container": Key("The image and its process.", _CONTAINER, required=True),
     "input": storage_list("Places whose new files start the function."),
     "output": storage_list("Places where result files go."),
+    "failure_destination": Key(
+        "ARN of the bucket, queue, topic, bus or function that gets events which failed for good, with their data; "
+        "from a bucket or a queue, `scar-pulumi failures --again` runs them again.",
+        DESTINATION,
+        link="https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html",
+    ),
     "allow_loop": Key(
         "Whether outputs of this function may start it again, directly or through other functions.",
         Flag(),

@@ -101,6 +101,17 @@ ROLE = Text(
     ),
 )
 
+DESTINATION = Text(
+    what="an ARN",
+    rules=(
+        Rule(
+            r"arn:aws[a-zA-Z-]*:(?:s3:::[^/]+|(?:events|lambda|sns|sqs):[a-z0-9-]+:[0-9]{12}:.+)",
+            "is not the ARN of a bucket, queue, topic, bus or function",
+            "write it like arn:aws:s3:::my-failures",
+        ),
+    ),
+)
+
 # Checked only where Batch is used: SCAR's example files leave them as "arn:...".
 BATCH_ROLE = Rule(
     rf"arn:aws[a-zA-Z-]*:iam::{_ACCOUNT}:role/{_IAM_PATH}",
