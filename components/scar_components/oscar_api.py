@@ -5,6 +5,7 @@ agent, boto3 and a WebDAV client with it.
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ _SECONDS = 180.0
 # OSCAR rolls a creation back when another one restarts MinIO meanwhile, and answers 500 with one of these.
 _RESTARTING = ("connection refused", "connection reset", "EOF", "restarting the MinIO server", "not initialized yet")
 _QUOTED_CHARACTERS = 500
+_JOB_NAME = "X-Delegated-Job-ID"
 
 _locks: dict[str, threading.Lock] = {}
 _locks_lock = threading.Lock()
@@ -177,13 +179,17 @@ class OscarApi:
             return None
         return self._checked(response, f"job {job}: its log cannot be read").text
 
-    def call(self, url: str, event: bytes, token: str, seconds: float) -> OscarResponse:
+    def call(self, url: str, event: bytes, token: str, seconds: float, job: str = "") -> OscarResponse:
         """Send an event to a service, once, with the service's token; `seconds` is how long it may take.
+
+        `job` is the name of the job that the event becomes, which OSCAR takes from 4.1 on, as it does from the cluster
+        that delegates a job: https://github.com/grycap/oscar/pull/540.
 
         Raises:
             OscarUnreachable: There is no response.
         """
-        return self._send("POST", url, {"Authorization": f"Bearer {token}"}, event, seconds)
+        headers = {"Authorization": f"Bearer {token}", **({_JOB_NAME: job} if job else {})}
+        return self._send("POST", url, headers, event, seconds)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Whether a condition comes true within some seconds."""
@@ -264,6 +270,12 @@ class OscarApi:
             f"{self.endpoint}: cannot be reached ({error.reason}); check the address, and that OSCAR runs there",
             may_have_arrived=error.may_have_arrived,
         )
+
+
+def numbers(version: str) -> tuple[int, int]:
+    """Return the first two numbers of a version; the newest known for development builds, which have none."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (4, 1)
 
 
 def _is_absent(response: OscarResponse) -> bool:

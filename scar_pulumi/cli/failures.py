@@ -29,16 +29,19 @@ _HEAD = ("WHEN", "FUNCTION", "INPUT", "TRIES", "REASON", "REQUEST OR JOB")
 @deployments_options(search=True)
 @json_option
 def failures(console: Console, deployments: Deployments, name: str | None, since: str, again: bool) -> Document:
-    """List the inputs that functions and services failed on, and run them again.
+    """List the inputs that failed, and run them again.
 
     All tries of an event are one failure. Inputs that have succeeded since are left out. Events that came with their
-    data are run again if the function has a failure destination that keeps them: a bucket or a queue.
+    data are run again if the function has a failure destination that keeps them: a bucket or a queue. Files that a
+    service on an OSCAR cluster never got are listed, too: MinIO loses events when it restarts.
     """
     start = milliseconds_since(since, time.time())
     source = Failures(deployments)
     called = source.called(name)
     with console.progress("reading the logs"):
         found = source.listed(called, start)
+    for untold in source.untold:
+        console.warn(untold)
     show_table(console, _HEAD, [_row(failure) for failure in found])
     if again:
         return {"failures": [{**one.document(), "again": _run_again(console, source, one)} for one in found]}

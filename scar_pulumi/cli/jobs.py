@@ -1,4 +1,4 @@
-"""`jobs`: the jobs that functions have submitted to AWS Batch, and the runs of MapReduces."""
+"""`jobs`: jobs of functions in AWS Batch and of services on OSCAR clusters, and the runs of MapReduces."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,23 @@ from scar_pulumi.client import mapreduce
 from scar_pulumi.client.failures import inputs
 from scar_pulumi.client.jobs import ENDED, STATUSES, BatchJob, job_of
 from scar_pulumi.client.mapreduce import Run
-from scar_pulumi.deployments import Deployments
+from scar_pulumi.client.service_jobs import ServiceJob
+from scar_pulumi.deployments import Deployments, stack_hint
 from scar_pulumi.deployments.jobs import Jobs
 from scar_pulumi.deployments.runs import Runs
+from scar_pulumi.deployments.service_jobs import ServiceJobs
 
 _SHOWN = 50
 
 
-jobs = Group(name="jobs", help="List, show, cancel and resume Batch jobs and MapReduce runs.")
+jobs = Group(name="jobs", help="List, show, cancel and resume jobs and MapReduce runs.")
 _STATUSES = tuple(dict.fromkeys((*STATUSES, *mapreduce.STATUSES)))
 _TARGET_HELP = "The id of a job or run, or the name of a function or MapReduce for its newest one."
+_SHOWN_HELP = "The id of a job or run, or the name of a function, service or MapReduce for its newest one."
 
 
 @jobs.command
-@click.argument("name", required=False, help="The name of a function or MapReduce; by default all of them.")
+@click.argument("name", required=False, help="The name of a function, service or MapReduce; by default all of them.")
 @click.option(
     "--status",
     metavar="STATUS",
@@ -48,38 +51,50 @@ _TARGET_HELP = "The id of a job or run, or the name of a function or MapReduce f
 @json_option
 def ls(console: Console, deployments: Deployments, name: str | None, status: str | None, everything: bool) -> Document:
     """List jobs and runs, newest first."""
-    found, runs = Jobs(deployments), Runs(deployments)
+    found, runs, on_clusters = Jobs(deployments), Runs(deployments), ServiceJobs(deployments)
     of_mapreduce = name is not None and deployments.has_mapreduce(name)
-    functions = [] if of_mapreduce else found.functions(name)
+    services = on_clusters.services(name)
+    functions = [] if of_mapreduce or (name and services) else found.functions(name)
     mapreduces = runs.mapreduces(name) if of_mapreduce or name is None else []
     most = None if everything or status else _SHOWN + 1
-    both: list[BatchJob | Run] = [*found.listed(functions), *runs.listed(mapreduces, most)]
-    listed = sorted((one for one in both if status in (None, one.status)), key=lambda one: one.created, reverse=True)
-    shown = listed if everything else listed[:_SHOWN]
+    every: list[Listed] = [
+        *found.listed(functions),
+        *runs.listed(mapreduces, most),
+        *on_clusters.listed(services),
+    ]
+    listed = sorted((one for one in every if status in (None, one.status)), key=lambda one: one.created, reverse=True)
+    shown = on_clusters.explained(listed if everything else listed[:_SHOWN])
     named = found.inputs([one for one in shown if isinstance(one, BatchJob)], functions)
     head = ("JOB", "KIND", "FUNCTION", "INPUT", "STATUS", "CREATED", "RAN", "EXIT", "REASON")
     show_table(console, head, [_row(one, named.get(one.id, ()), time.time()) for one in shown])
     if len(shown) < len(listed):
         console.note("older ones are not shown; --all shows them")
     if not listed:
-        console.note("no jobs" if functions or mapreduces else "nothing of this stack uses AWS Batch or MapReduce")
+        runs_any = functions or mapreduces or services
+        console.note("no jobs" if runs_any else "nothing of this stack uses AWS Batch, MapReduce or OSCAR")
     return {"jobs": [_listed_document(one, named) for one in shown], "count": len(listed)}
 
 
-def _listed_document(one: BatchJob | Run, named: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    if isinstance(one, Run):
+Listed = BatchJob | Run | ServiceJob
+
+
+def _listed_document(one: Listed, named: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    if isinstance(one, Run | ServiceJob):
         return one.document()
     return {**one.document(), "inputs": list(named.get(one.id, ()))}
 
 
 @jobs.command
-@click.argument("job", help=_TARGET_HELP)
+@click.argument("job", help=_SHOWN_HELP)
 @deployments_options(search=True)
 @json_option
 def show(console: Console, deployments: Deployments, job: str) -> Document:
     """Show all that is known of a job or a run."""
     if (run := Runs(deployments).find(job)) is not None:
         return show_run(console, run)
+    on_clusters = ServiceJobs(deployments)
+    if not deployments.has_function(job) and (of_service := on_clusters.find(job)):
+        return _show_service_job(console, on_clusters.explained([of_service])[0], stack_hint(deployments.stack))
     found = Jobs(deployments)
     chosen = found.find(job)
     parts = [job_of(part, chosen.function) for part in found.parts(chosen)]
@@ -171,13 +186,34 @@ def resume(console: Console, deployments: Deployments, run: str, wait: bool) -> 
     return wait_for_run(console, resumed) if wait else {"run": resumed.run.document()}
 
 
-def _row(job: BatchJob | Run, named: Sequence[str], now: float) -> tuple[str, ...]:
+def _show_service_job(console: Console, job: ServiceJob, hint: str) -> Document:
+    facts = {
+        "job": job.id,
+        "service": job.function,
+        "input": ", ".join(job.inputs),
+        "status": job.status,
+        "reason": job.reason,
+        "created": moment(job.created / 1000),
+        "started": moment(job.started / 1000),
+        "stopped": moment(job.stopped / 1000),
+    }
+    for name, value in facts.items():
+        if value and value != "-":
+            console.say_foreign(f"{name + ':':<12} {value}")
+    console.note(f"`scar-pulumi logs {job.function} --request-id {job.id}{hint}` shows its whole log")
+    return {"job": job.document()}
+
+
+def _row(job: Listed, named: Sequence[str], now: float) -> tuple[str, ...]:
     reason = job.reason if job.status != ENDED[0] else ""
     started = job.created if isinstance(job, Run) else job.started
     ran = f"{((job.stopped or now * 1000) - started) / 1000:.0f} s" if started else "-"
     created = moment(job.created / 1000)
     if isinstance(job, Run):
         return job.id, "mapreduce", job.mapreduce, job.place, job.status, created, ran, "-", reason
+    if isinstance(job, ServiceJob):
+        places = ", ".join(job.inputs) or "-"
+        return job.id, "oscar", job.function, places, job.status, created, ran, "-", reason
     code = "-" if job.exit_code is None else str(job.exit_code)
     return job.id, "batch", job.function, ", ".join(named) or "-", job.status, created, ran, code, reason
 

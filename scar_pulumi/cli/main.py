@@ -43,8 +43,8 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
         Verb("ls", "List functions, services and buckets, or the objects in a bucket.", "storage"),
         Verb("rm", "Remove objects, or a bucket.", "storage"),
         Verb("logs", "Show the log lines of a function or service.", "logs"),
-        Verb("failures", "List the inputs that functions failed on, and run them again.", "failures"),
-        Verb("jobs", "List, show, cancel and resume Batch jobs and MapReduce runs.", "jobs"),
+        Verb("failures", "List the inputs that failed, and run them again.", "failures"),
+        Verb("jobs", "List, show, cancel and resume jobs and MapReduce runs.", "jobs"),
     ),
     "FDL files": (Verb("fdl", "Check, show, convert and draw FDL files.", "fdl"),),
     "This machine": (

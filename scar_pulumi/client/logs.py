@@ -1,5 +1,6 @@
 """Log lines of a function, from CloudWatch Logs: read once, or followed without losing or repeating any."""
 
+import datetime
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -132,3 +133,11 @@ def _line(event: dict[str, Any]) -> LogLine:
     stream, message = event["logStreamName"], event["message"].rstrip("\n")
     identity = event.get("eventId") or f"{stream}/{event['timestamp']}/{message}"
     return LogLine(identity, event["timestamp"], stream, message)
+
+
+def milliseconds(moment: str) -> int:
+    """Read a time of OSCAR or Kubernetes as ms since the epoch."""
+    # Kubernetes gives nanoseconds; Python reads six digits.
+    head, dot, rest = moment.removesuffix("Z").partition(".")
+    text = f"{head}{dot}{rest[:6]}+00:00" if moment.endswith("Z") else moment
+    return int(datetime.datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,19 +1,19 @@
 """Services on an OSCAR cluster: called at once or as jobs, and what their jobs print."""
 
 import base64
-import datetime
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from scar_components.oscar_api import OscarAccess, OscarApi, OscarError, OscarResponse
+from scar_components.oscar_api import OscarAccess, OscarApi, OscarError, OscarResponse, numbers
 from scar_foundation.errors import InputError, ScarError
 from scar_pulumi.client.call import Body, Call
 from scar_pulumi.client.invocation import CallFailed, Invocation
-from scar_pulumi.client.logs import LogLine
+from scar_pulumi.client.logs import LogLine, milliseconds
 from scar_pulumi.client.outputs import DeployedCluster, DeployedService
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _SECONDS = 60.0
 _LONGEST_CALL_SECONDS = 610.0
 _JOB_APPEARS_SECONDS = 10.0
 _SHORTEST_PLAIN_BASE64 = 16
+# From so many characters on, OSCAR cuts a service's name in the names of its jobs.
+_LONG_NAME, _CUT_NAME = 25, 16
 
 
 class ClusterClient:
@@ -63,10 +65,16 @@ class ClusterClient:
         with self._explained(self.cluster.name):
             return {str(bucket["bucket_name"]) for bucket in self._api.buckets()}
 
-    def send(self, url: str, event: bytes, token: str) -> OscarResponse:
-        """Send an event to a service. Raises ScarError when the cluster cannot be reached."""
+    def send(self, url: str, event: bytes, token: str, job: str = "") -> OscarResponse:
+        """Send an event to a service; `job` names the job that it becomes. Raises ScarError without an answer."""
         with self._explained(self.cluster.name):
-            return self._api.call(url, event, token, _LONGEST_CALL_SECONDS)
+            return self._api.call(url, event, token, _LONGEST_CALL_SECONDS, job)
+
+    @cached_property
+    def takes_names(self) -> bool:
+        """Whether who sends an event may name its job, as from OSCAR 4.1 on. Raises ScarError."""
+        with self._explained(self.cluster.name):
+            return numbers(str(self._api.information().get("version"))) >= (4, 1)
 
     @cached_property
     def _api(self) -> OscarApi:
@@ -129,11 +137,26 @@ def call_service(
 
 
 def begin_job(client: ClusterClient, service: DeployedService, call: Call, token: str) -> Invocation:
-    """Run a call as a job; its name, which OSCAR does not return, is found among the service's jobs."""
-    before = set(client.jobs(service.name))
-    response = client.send(service.job_url, service_event(call), token)
-    name = _new_job(client, service, before) if response.status == 201 else ""
+    """Run a call as a job, and name it: OSCAR does not return the name that it would choose itself."""
+    return send_event(client, service, service_event(call), token)
+
+
+def send_event(client: ClusterClient, service: DeployedService, event: bytes, token: str) -> Invocation:
+    """Make a job of an event, under a name of ours; before OSCAR 4.1 its name is found among the service's jobs."""
+    if client.takes_names:
+        name = _job_name(service.name)
+        response = client.send(service.job_url, event, token, name)
+    else:
+        before = set(client.jobs(service.name))
+        response = client.send(service.job_url, event, token)
+        name = _new_job(client, service, before) if response.status == 201 else ""
     return Invocation(service.name, response.status, name, "", body=response.body)
+
+
+def _job_name(service: str) -> str:
+    """Return a new name in the form of OSCAR's own, which fits the 63 characters of a Kubernetes job."""
+    start = service if len(service) < _LONG_NAME else service[:_CUT_NAME]
+    return f"{start}-{uuid.uuid4()}"
 
 
 def _new_job(client: ClusterClient, service: DeployedService, before: set[str]) -> str:
@@ -182,7 +205,7 @@ def decoded(body: bytes, *, is_file: bool = False) -> bytes:
 
 def read_job_lines(client: ClusterClient, service: str, start: int = 0, *, job: str = "") -> Iterator[LogLine]:
     """Read the lines of all jobs, or of one, since `start` (ms since the epoch): job after job, the oldest first."""
-    for name in _names(client.jobs(service), start, job):
+    for name in [job] if job else _names(client.jobs(service), start):
         yield from (line for line in _log_lines(name, client.log(service, name) or "") if line.timestamp >= start)
 
 
@@ -206,28 +229,21 @@ def follow_job_lines(
             return
 
 
-def _names(jobs: Mapping[str, Mapping[str, Any]], start: int, job: str) -> list[str]:
-    chosen = [name for name in jobs if job in ("", name) and ended_at(jobs[name]) >= start]
+def _names(jobs: Mapping[str, Mapping[str, Any]], start: int, job: str = "") -> list[str]:
+    chosen = [name for name in jobs if job in ("", name) and _ended(jobs[name]) >= start]
     return sorted(chosen, key=lambda name: (str(jobs[name].get("creation_time") or ""), name))
 
 
-def ended_at(job: Mapping[str, Any]) -> float:
+def _ended(job: Mapping[str, Any]) -> float:
     """Return when a job ended, in ms since the epoch; infinity while it runs."""
     moment = job.get("finish_time")
-    return _milliseconds(str(moment)) if moment else float("inf")
+    return milliseconds(str(moment)) if moment else float("inf")
 
 
 def _log_lines(job: str, text: str) -> Iterator[LogLine]:
     for number, line in enumerate(text.splitlines()):
         moment, _, message = line.partition(" ")
         try:
-            yield LogLine(f"{job}/{number}", _milliseconds(moment), job, message, job)
+            yield LogLine(f"{job}/{number}", milliseconds(moment), job, message, job)
         except ValueError:  # a server that prints no times
             yield LogLine(f"{job}/{number}", 0, job, line, job)
-
-
-def _milliseconds(moment: str) -> int:
-    # Kubernetes gives nanoseconds; Python reads six digits.
-    head, dot, rest = moment.removesuffix("Z").partition(".")
-    text = f"{head}{dot}{rest[:6]}+00:00" if moment.endswith("Z") else moment
-    return int(datetime.datetime.fromisoformat(text).timestamp() * 1000)

@@ -51,6 +51,12 @@ def storage_cluster(fdl: Fdl, name: str, own: str | None = None) -> str | None:
     return own if own in readers else next(iter(readers), None)
 
 
+def uploading_providers(fdl: Fdl, cluster: str) -> list[str]:
+    """Return the names of the providers with whose keys functions of the file write to a cluster's MinIO."""
+    written = {path.provider_id for function in fdl.functions for path in function.output if path.provider == "minio"}
+    return sorted(name for name, found in cluster_storages(fdl).items() if found == cluster and name in written)
+
+
 def local_storage(cluster: str) -> dict[str, Any]:
     """Return the settings of the MinIO of a cluster of the local cloud."""
     return address.minio_settings(LocalCloud().environment()["AWS_ENDPOINT_URL"], local_cloud_directory(), cluster)

@@ -19,13 +19,15 @@ from scar_pulumi.cloud import LocalCloud, is_local_stack
 from scar_pulumi.cloud.oscar import address
 from scar_pulumi.deploy.arguments import script_file
 from scar_pulumi.deploy.checks import check_clusters
-from scar_pulumi.deploy.cluster_storage import cluster_storages, local_storage, storage_cluster
-from scar_pulumi.deploy.secrets import filled, with_values
+from scar_pulumi.deploy.cluster_storage import cluster_storages, local_storage, storage_cluster, uploading_providers
+from scar_pulumi.deploy.secrets import filled, known_text, with_values
 from scar_pulumi.fdl import Fdl, OscarService, StoragePath
 
 _CONNECTION = ("endpoint", "auth_user", "auth_password", "ssl_verify")
 _LOCAL_KEYS = {"access_key": "test", "secret_key": "test", "region": "us-east-1"}
 """Credentials of the local cloud's S3, which accepts any."""
+_ADMINISTRATORS_KEY = "minio"
+"""The MinIO user whose Secret every installation of OSCAR has."""
 _NEW_CLUSTER = 600
 """Seconds in which a new cluster has to answer at its address."""
 
@@ -62,9 +64,9 @@ def cluster_settings(fdl: Fdl) -> dict[str, Mapping[str, Any]]:
     return known
 
 
-def declare_clusters(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Access]:
+def declare_clusters(fdl: Fdl, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Access]:
     """Return how each cluster is reached; declare those that the stack deploys itself."""
-    return {name: _access(name, known) for name, known in settings.items()}
+    return {name: _access(fdl, name, known) for name, known in settings.items()}
 
 
 def local_access(cluster: str) -> Access:
@@ -103,12 +105,13 @@ def _missing_settings(cluster: str, settings: Mapping[str, Any]) -> Iterable[str
             )
 
 
-def _access(cluster: str, settings: Mapping[str, Any]) -> Access:
+def _access(fdl: Fdl, cluster: str, settings: Mapping[str, Any]) -> Access:
     adopt = bool(settings.get("adopt", False))
     if "deploy" in settings:
-        return _deployed(cluster, settings["deploy"], adopt=adopt)
+        return _deployed(cluster, _with_uploaders(fdl, cluster, settings["deploy"]), adopt=adopt)
     if not settings.get("endpoint"):
         return local_access(cluster)
+    _warn_of_uploaders(fdl, cluster)
     texts = with_values({key: str(settings[key]) for key in _CONNECTION[:3] if key in settings})
     _warn_of_clear_text(cluster, texts["endpoint"])
     return Access(
@@ -130,6 +133,27 @@ def _deployed(cluster: str, arguments: Mapping[str, Any], *, adopt: bool) -> Acc
         "secret_key": made.minio_secret_key,
     }
     return Access(made.endpoint, made.username, made.password, storage=storage, adopt=adopt, waits_for=(made,))
+
+
+def _with_uploaders(fdl: Fdl, cluster: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a cluster's arguments with the keys with which functions of the file write to its MinIO."""
+    keys = [key for name in uploading_providers(fdl, cluster) if (key := _access_key(fdl, name))]
+    found = list(dict.fromkeys([*arguments.get("uploaders", ()), *keys]))
+    return {**arguments, "uploaders": found} if found else arguments
+
+
+def _warn_of_uploaders(fdl: Fdl, cluster: str) -> None:
+    for name in uploading_providers(fdl, cluster):
+        if _access_key(fdl, name) != _ADMINISTRATORS_KEY:
+            pulumi.log.warn(
+                f"cluster '{cluster}': files of functions start jobs only if its namespace oscar-svc has a Secret "
+                f"named like the access_key of storage_providers.minio.{name}; OSCAR makes none for MinIO's own users"
+            )
+
+
+def _access_key(fdl: Fdl, provider: str) -> str | None:
+    settings = fdl.storage_providers.get("minio", {}).get(provider, {})
+    return known_text(str(settings.get("access_key") or ""))
 
 
 def _warn_of_clear_text(cluster: str, endpoint: Input[str]) -> None:
@@ -259,7 +283,7 @@ class DeclaredServices:
 
     def declare(self) -> dict[str, Any]:
         """Declare the services, readers of a bucket first, and return the stack's output `oscar`, a secret in parts."""
-        clusters = declare_clusters(self._settings)
+        clusters = declare_clusters(self._fdl, self._settings)
         made: dict[str, Component] = {}
         for service in creation_order(self._fdl):
             before = [made[other.path] for other in waits_for(service, self._fdl) if other.path in made]

@@ -32,6 +32,23 @@ def filled(settings: Mapping[str, Any]) -> dict[str, Input[Any]]:
     return {**settings, **with_values({key: value for key, value in settings.items() if isinstance(value, str)})}
 
 
+def known_text(text: str) -> str | None:
+    """Return a text with what its references stand for; None if only the deployment tells, as of the Parameter Store.
+
+    It may be a secret.
+    """
+    parts = split_references(text)
+    known = [_known(part) if isinstance(part, Reference) else part for part in parts]
+    return None if None in known else "".join(str(part) for part in known)
+
+
+def _known(reference: Reference) -> str | None:
+    if reference.source == "env":
+        return os.environ.get(reference.name)
+    namespace, _, key = reference.name.rpartition(":")
+    return pulumi.Config(namespace or None).get(key) if reference.source == "config" else None
+
+
 def _filled(text: str) -> Input[str]:
     parts = split_references(text)
     if not any(isinstance(part, Reference) for part in parts):

@@ -1,10 +1,11 @@
 """Inputs that deployed functions and services failed on, found in their logs and jobs, and run again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from scar_foundation.errors import ScarError
 from scar_pulumi.client.call import Call, json_body
 from scar_pulumi.client.cloud_errors import about
 from scar_pulumi.client.failures import Failure, failures_in_log, failures_of_jobs, with_event
@@ -14,6 +15,7 @@ from scar_pulumi.client.outputs import DeployedFunction, DeployedService
 from scar_pulumi.deployments.find import Deployments
 from scar_pulumi.deployments.jobs import Jobs
 from scar_pulumi.deployments.logs import LogQuery, Logs
+from scar_pulumi.deployments.service_jobs import ServiceJobs
 from scar_pulumi.deployments.stacks import no_such_stack
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 
 
 class Failures:
-    """The failures of the functions and services of some deployments."""
+    """The failures of the functions and services of some deployments; `untold` says what could not be found out."""
 
     def __init__(self, deployments: Deployments) -> None:
         self._deployments = deployments
+        self._services = ServiceJobs(deployments)
+        self.untold: list[str] = []
 
     def called(self, name: str | None = None) -> list[DeployedFunction | DeployedService]:
         """Return the named function or service, or all.
@@ -46,15 +50,9 @@ class Failures:
     def run_again(self, failure: Failure) -> str:
         """Queue the event of a failure, as its storage would, and return the id of the new request or job."""
         called = failure.function
-        call = Call(json_body(json.dumps(failure.event)), later=True)
         if isinstance(called, DeployedService):
-            from scar_pulumi.client.oscar import failure_of, invoke_service  # noqa: PLC0415 - functions need no cluster
-
-            client = self._deployments.cluster(called)
-            invocation = invoke_service(client, client.cluster.services[called.name], call)
-            if invocation.failed:
-                raise failure_of(invocation)
-            return invocation.request_id
+            return self._services.run_again(called, failure)
+        call = Call(json_body(json.dumps(failure.event)), later=True)
         with about(f"function {called.name}"):
             request = call_lambda(called, call, self._deployments.clients).request_id
             failure.note(request)
@@ -62,7 +60,7 @@ class Failures:
 
     def _of(self, called: DeployedFunction | DeployedService, start: int) -> list[Failure]:
         if isinstance(called, DeployedService):
-            return self._of_service(called, start)
+            return list(self._of_service(called, start))
         found = failures_in_log(called, Logs(self._deployments).lines(called, LogQuery(start)))
         if any(failure.event is None for failure in found):
             found = self._with_kept_events(called, found, start)
@@ -75,13 +73,11 @@ class Failures:
         kept = kept_events(function, self._deployments.clients, start)
         return [_completed(failure, kept) if failure.event is None else failure for failure in found]
 
-    def _of_service(self, service: DeployedService, start: int) -> list[Failure]:
-        from scar_pulumi.client.service_failures import failures_of_service  # noqa: PLC0415 - functions need no cluster
-
-        jobs = self._deployments.cluster(service).jobs(service.name)
-        if not any(str(job.get("status")) == "Failed" for job in jobs.values()):
-            return []
-        return failures_of_service(service, jobs, Logs(self._deployments).lines(service, LogQuery(start)), start)
+    def _of_service(self, service: DeployedService, start: int) -> Iterator[Failure]:
+        try:
+            yield from self._services.failures(service, start)
+        except ScarError as error:
+            self.untold.append(f"service {service.name}: {error}")
 
     def _of_jobs(self, function: DeployedFunction, start: int) -> list[Failure]:
         if function.batch is None:

@@ -327,7 +327,7 @@ def test_the_verbs_find_what_a_program_without_fdl_has_deployed(
     write_state(directories / "state", "project", {}, stack, engine.resources)
     assert scar("outputs", "--stack", stack).stdout == "function upper\n"
     assert "to be deleted: function upper\n" in scar("destroy", "--stack", stack).stderr
-    assert scar("jobs", "ls", "--stack", stack).stderr == "nothing of this stack uses AWS Batch or MapReduce\n"
+    assert scar("jobs", "ls", "--stack", stack).stderr == "nothing of this stack uses AWS Batch, MapReduce or OSCAR\n"
 
 
 def test_a_stack_with_names_of_its_own_keeps_them(scar: Scar, engine: FakeEngine, fdl: Path) -> None:

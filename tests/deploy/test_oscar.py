@@ -130,6 +130,52 @@ def test_a_cluster_can_be_deployed_with_its_services(
     assert first["password"] != "correct horse"
 
 
+UPLOADS = """\
+functions:
+  aws:
+  - lambda:
+      name: upload
+      container: {image: "000000000000.dkr.ecr.us-east-1.amazonaws.com/upload:1", create_image: false}
+      output: [{storage_provider: minio.mine, path: raw/in}, {storage_provider: minio.theirs, path: other/in}]
+  oscar:
+  - mine:
+      name: sign
+      image: debian
+      script: second.sh
+      input: [{storage_provider: minio, path: raw/in}]
+storage_providers:
+  minio:
+    mine: {endpoint: "https://minio.example.org", access_key: "${env:SCAR_TEST_SECRET}", secret_key: b}
+    theirs: {endpoint: "https://theirs.example.org", access_key: c, secret_key: d}
+"""
+
+
+def test_the_keys_with_which_functions_write_start_jobs_on_a_cluster_of_the_stack(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text(UPLOADS)
+    made = {"volume": {"storage_class": "nfs"}, "preflight": False, "uploaders": ["ada"]}
+    configured(monkeypatch, mine={"deploy": made})
+    run_program(lambda: deploy(load(path)))
+    secrets = [name for name in recorder.resources if name.startswith("mine-uploader-")]
+    assert secrets == ["mine-uploader-ada", "mine-uploader-hunter2"]
+
+
+def test_on_a_cluster_elsewhere_the_secret_of_such_a_key_is_asked_for(
+    recorder: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.write_text(UPLOADS)
+    configured(monkeypatch, mine={"endpoint": "https://oscar.example.org", "auth_password": "correct horse"})
+    run_program(lambda: deploy(load(path)))
+    assert "named like the access_key of storage_providers.minio.mine; OSCAR makes none" in caplog.text
+    assert "storage_providers.minio.theirs" not in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("SCAR_TEST_SECRET", "minio")
+    run_program(lambda: deploy(load(path)))
+    assert "OSCAR makes none" not in caplog.text
+    assert recorder.resources
+
+
 def test_on_local_stacks_every_cluster_is_the_local_clouds(
     path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -185,6 +185,10 @@ class OscarClusterArgs(TypedDict):
     """The MinIO server that is deployed, unless `external_minio` is given. Default: all defaults."""
     external_minio: NotRequired[ExternalMinioArgs]
     """An existing MinIO server to use instead of deploying one. Default: none."""
+    uploaders: NotRequired[Sequence[str]]
+    """Access keys of further MinIO users whose files start services. OSCAR gives a job the Secret named like the
+    access key that wrote its file, and starts none without it: these hold the administrator's keys, as that for
+    MinIO's administrator does. Default: none."""
     serverless_backend: NotRequired[str]
     """`knative` for synchronous calls, which requires Knative Serving. Default: none; services run as jobs only."""
     service: NotRequired[ServerServiceArgs]

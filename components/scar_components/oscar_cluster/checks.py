@@ -12,6 +12,7 @@ from scar_components.oscar_cluster.objects import POD_SECURITY_LEVELS
 
 _SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
 _BACKENDS = ("", "knative")
+_SHORTEST_KEY = 3
 
 
 def check_arguments(args: OscarClusterArgs) -> None:
@@ -28,8 +29,9 @@ def _mistakes(args: OscarClusterArgs) -> Iterator[str]:
     yield from _published(args.get("service", {}), "service.type")
     minio = args.get("minio", {})
     yield from _published({"type": minio.get("service_type", "ClusterIP"), **minio}, "minio.service_type")
-    yield from _at_least(minio.get("root_user"), 3, "minio.root_user")
+    yield from _at_least(minio.get("root_user"), _SHORTEST_KEY, "minio.root_user")
     yield from _at_least(minio.get("root_password"), 8, "minio.root_password")
+    yield from _secret_names(args)
     yield from _one_of(args.get("serverless_backend", ""), _BACKENDS, "serverless_backend")
     yield from _one_of(args.get("service_pod_security", "baseline"), POD_SECURITY_LEVELS, "service_pod_security")
     version = args.get("version", "4.1.2")
@@ -50,6 +52,26 @@ def _volume(args: OscarClusterArgs) -> Iterator[str]:
             "ReadWriteMany, which a cluster's default class seldom is: name one of NFS, CephFS, EFS, Filestore or "
             "Azure Files (`kubectl get storageclass` lists them), or set volume.existing_claim"
         )
+
+
+def _secret_names(args: OscarClusterArgs) -> Iterator[str]:
+    """Report access keys after which Kubernetes names no Secret: jobs for their files would never start."""
+    keys = [("minio.root_user", args.get("minio", {}).get("root_user"))]
+    keys += [(f"uploaders[{index}]", key) for index, key in enumerate(args.get("uploaders", ()))]
+    for where, key in keys:
+        if isinstance(key, str) and len(key) >= _SHORTEST_KEY and not names_secret(key):
+            yield (
+                f"{where}: {key!r} is no name of a Kubernetes Secret, and OSCAR's jobs mount the one named like "
+                "the key; use a MinIO user with lower-case letters, digits, '-' and '.'"
+            )
+
+
+def names_secret(key: str) -> bool:
+    """Whether a Secret can be named like an access key.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+    """
+    return bool(re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", key))
 
 
 def _exclusive(args: Mapping[str, Any], one: str, other: str, way_out: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from scar_components.oscar_cluster import network, storage
 from scar_components.oscar_cluster.access import Access
 from scar_components.oscar_cluster.arguments import OscarClusterArgs
-from scar_components.oscar_cluster.checks import check_arguments, features, required_kinds
+from scar_components.oscar_cluster.checks import check_arguments, features, names_secret, required_kinds
 from scar_components.oscar_cluster.objects import (
     INTERNAL_ENDPOINT,
     MINIO,
@@ -158,8 +158,8 @@ class OscarCluster(ComponentResource):
 
     def _volume(self, spaces: Mapping[str, Resources]) -> Resources:
         space = spaces.get(SERVICES_NAMESPACE, ())
-        secret = storage.storage_secret(self.minio_access_key, self.minio_secret_key, self._labels)
-        made = [self._declare("storage-secret", secret, space), *self._uploader_secret(space)]
+        secret = self._storage_secret(MINIO_SECRET)
+        made = [self._declare("storage-secret", secret, space), *self._uploader_secrets(space)]
         claims = []
         if not self._args["volume"].get("existing_claim"):
             size = self._args["volume"].get("size", "2Gi")
@@ -173,14 +173,27 @@ class OscarCluster(ComponentResource):
         job = storage.filling_job(versions, image, self._labels, self._args.get("node_selector", {}))
         return [*made, self._declare("volume-job", job, claims or space)]
 
-    def _uploader_secret(self, space: Sequence[pulumi.Resource]) -> Resources:
-        """Declare the Secret with the name of MinIO's user that OSCAR's jobs mount for files that this user wrote."""
+    def _uploader_secrets(self, space: Sequence[pulumi.Resource]) -> Resources:
+        """Declare the Secrets named like MinIO's users that OSCAR's jobs mount for files that these users wrote."""
         external = self._args.get("external_minio")
         user = external["access_key"] if external else self._args.get("minio", {}).get("root_user", MINIO_SECRET)
-        if not isinstance(user, str) or user == MINIO_SECRET:
-            return []
-        secret = storage.storage_secret(self.minio_access_key, self.minio_secret_key, self._labels, user)
-        return [self._declare("uploader-secret", secret, space)]
+        names = {user: "uploader-secret"} if isinstance(user, str) else {}
+        if isinstance(user, str) and not names_secret(user):
+            pulumi.log.warn(
+                f"{self._name}: files that MinIO's user {user!r} writes start no jobs: OSCAR would mount a Secret of "
+                "that name, which Kubernetes does not take; write them with another user, and list it in uploaders",
+                self,
+            )
+            names = {}
+        names = {**{key: f"uploader-{key}" for key in self._args.get("uploaders", ())}, **names}
+        return [
+            self._declare(suffix, self._storage_secret(key), space)
+            for key, suffix in names.items()
+            if key != MINIO_SECRET
+        ]
+
+    def _storage_secret(self, name: str) -> Manifest:
+        return storage.storage_secret(self.minio_access_key, self.minio_secret_key, self._labels, name)
 
     def _storage_class(self) -> Output[str]:
         """Return the storage class of the services' volume, after checking that many nodes can mount it."""

@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict
 
 from pulumi import Output
 
-from scar_components.oscar_api import OscarError
+from scar_components.oscar_api import OscarError, numbers
 from scar_foundation.oscar_limits import (
     BUCKET_NAME_PATTERN,
     EXPOSE_DEFAULTS,
@@ -148,12 +148,6 @@ def _marked(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, Mapping) and value.get(key) is not None:
         return {**value, key: _marked(value[key], rest)}
     return value
-
-
-def numbers(version: str) -> tuple[int, int]:
-    """Return the first two numbers of a version; the newest known for development builds, which have none."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (4, 1)
 
 
 def updates_lose_script(version: str) -> bool:

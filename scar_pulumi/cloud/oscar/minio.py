@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-from urllib.parse import quote_plus, unquote
+from urllib.parse import unquote
 
+from scar_foundation.minio_event import EventObject, minio_event
 from scar_foundation.oscar_limits import BUCKET_NAME_PATTERN
 from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Request, Response, Scope, Send, find_header, receive_body
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
 from scar_pulumi.cloud.oscar.address import MINIO_PATH, REGION, USER, access_key, cluster_of, minio_endpoint, secret_key
 from scar_pulumi.cloud.oscar.buckets import MINIO_ACCOUNT, Buckets
-from scar_pulumi.cloud.oscar.containers import moment
 from scar_pulumi.cloud.oscar.minio_names import (
     as_minio_document,
     as_s3_request,
@@ -51,36 +51,6 @@ class NewObject:
     size: int = 0
     etag: str = ""
     content_type: str = ""
-
-
-def minio_event(found: NewObject, endpoint: str) -> dict[str, Any]:
-    """Return what MinIO posts to the webhook of a bucket."""
-    now = time.time()
-    identity = {"principalId": access_key(found.cluster)}
-    record = {
-        "eventVersion": "2.0",
-        "eventSource": "minio:s3",
-        "awsRegion": REGION,
-        "eventTime": moment(now),
-        "eventName": found.event,
-        "userIdentity": identity,
-        "requestParameters": {**identity, "region": REGION, "sourceIPAddress": "127.0.0.1"},
-        "responseElements": {"x-minio-origin-endpoint": endpoint},
-        "s3": {
-            "s3SchemaVersion": "1.0",
-            "configurationId": "Config",
-            "bucket": {"name": found.bucket, "ownerIdentity": identity, "arn": f"arn:aws:s3:::{found.bucket}"},
-            "object": {
-                "key": quote_plus(found.key),
-                "size": found.size,
-                "eTag": found.etag,
-                "contentType": found.content_type,
-                "sequencer": f"{time.time_ns():016X}",
-            },
-        },
-        "source": {"host": "127.0.0.1", "port": "", "userAgent": ""},
-    }
-    return {"EventName": found.event, "Key": f"{found.bucket}/{found.key}", "Records": [record]}
 
 
 class Minio(Service):
@@ -207,7 +177,7 @@ class Minio(Service):
         told = list(dict.fromkeys(rule.service for rule in rules if rule.covers(found.event, found.key)))
         if told:
             described = await self._described(inner, found)
-            event = json.dumps(minio_event(described, minio_endpoint(self._endpoint, found.cluster))).encode()
+            event = json.dumps(_event(described, minio_endpoint(self._endpoint, found.cluster))).encode()
             await self._restarts.deliver(found.cluster, partial(self._arrived, found.cluster, told, event))
 
     async def _described(self, inner: Scope, found: NewObject) -> NewObject:
@@ -238,6 +208,12 @@ class Minio(Service):
                 await document(inner, receive_body(b""), send)
 
         return restore_then_send
+
+
+def _event(found: NewObject, endpoint: str) -> dict[str, Any]:
+    """Return what MinIO posts to the webhook of a bucket."""
+    stored = EventObject(found.bucket, found.key, int(time.time() * 1000), found.size, found.etag, found.content_type)
+    return minio_event(stored, access_key(found.cluster), region=REGION, name=found.event, endpoint=endpoint)
 
 
 def _is_key(key: str) -> bool:

@@ -47,6 +47,14 @@ def test_every_mistake_is_told_at_once(recorder: Recorder) -> None:
     assert recorder.types().keys() <= {"oscar"}
 
 
+def test_users_after_whom_no_secret_is_named_are_refused(recorder: Recorder) -> None:
+    with pytest.raises(pulumi.RunError) as error:
+        cluster(minio={"root_user": "Root"}, uploaders=["fine", "AKIAIOSFODNN7EXAMPLE"])
+    places = [line.partition(":")[0] for line in str(error.value).splitlines()]
+    assert places == ["minio.root_user", "uploaders[1]"]
+    assert recorder.types().keys() <= {"oscar"}
+
+
 def test_arguments_of_a_configuration_are_checked_as_a_type_checker_would(recorder: Recorder) -> None:
     with pytest.raises(pulumi.RunError) as error:
         cluster(

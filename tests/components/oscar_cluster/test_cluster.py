@@ -80,6 +80,23 @@ def test_jobs_find_the_secret_of_minios_user_whatever_it_is_called(recorder: Rec
     assert recorder.inputs("oscar-storage-secret")["metadata"]["name"] == "minio"
 
 
+def test_further_users_of_minio_have_secrets_with_the_administrators_keys(recorder: Recorder) -> None:
+    cluster(external_minio={**MINIO, "access_key": "admin"}, uploaders=["lambda", "admin", "minio", "lambda"])
+    more = {"oscar-uploader-lambda": f"{CORE}:Secret"}
+    assert recorder.types() == {**SERVER_SIDE, **UPLOADER, **more}
+    secret = recorder.inputs("oscar-uploader-lambda")
+    assert (secret["metadata"]["name"], secret["metadata"]["namespace"]) == ("lambda", "oscar-svc")
+    assert secret["stringData"]["value"] == {"oidc_uid": "lambda", "accessKey": "admin", "secretKey": "s3cret"}
+
+
+def test_an_administrators_key_that_names_no_secret_is_no_uploader(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster(external_minio={**MINIO, "access_key": "AKIA"})
+    assert recorder.types() == SERVER_SIDE
+    assert "files that MinIO's user 'AKIA' writes start no jobs" in caplog.text
+
+
 def test_what_is_there_already_is_neither_made_nor_looked_up(recorder: Recorder) -> None:
     cluster(
         create_namespaces=False,

@@ -3,8 +3,11 @@
 import re
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from scar_pulumi.cloud.oscar.server import PAGE, StorageError, StoredObject
 
@@ -14,6 +17,9 @@ _XML_RULE = (
     "<QueueConfiguration><Queue>arn:minio:sqs::{0}:webhook</Queue><Event>s3:ObjectCreated:*</Event><Filter><S3Key>"
     "<FilterRule><Name>prefix</Name><Value>{1}</Value></FilterRule></S3Key></Filter></QueueConfiguration>"
 )
+_XML_OBJECT = "<Contents><Key>{0}</Key><LastModified>{1}</LastModified><Size>3</Size></Contents>"
+WRITTEN = "2026-06-01T12:00:00.000Z"
+"""When every object was written, as far as a listing says."""
 _UNKNOWN = "A specified destination ARN does not exist or is not well-formed. Verify the destination ARN."
 
 
@@ -101,8 +107,8 @@ class Minio:
         if query == "tagging":
             return self._tag(bucket, _texts(body, "Key"), _texts(body, "Value"))
         if method == "GET":
-            rules = "".join(_XML_RULE.format(*rule) for rule in sorted(self._known(bucket)))
-            return 200, f"<NotificationConfiguration>{rules}</NotificationConfiguration>"
+            asked = parse_qs(query)
+            return 200, self._listing(bucket, asked) if "list-type" in asked else self._rules(bucket)
         services = [arn.split(":")[4] for arn in _texts(body, "Queue")]
         if not set(services) <= set(self.webhooks):
             return 400, f"<Error><Code>InvalidArgument</Code><Message>{_UNKNOWN}</Message></Error>"
@@ -112,6 +118,17 @@ class Minio:
     def _tag(self, bucket: str, keys: list[str], values: list[str]) -> tuple[int, str]:
         self.buckets[bucket].tags = dict(zip(keys, values, strict=True))
         return 200, ""
+
+    def _rules(self, bucket: str) -> str:
+        rules = "".join(_XML_RULE.format(*rule) for rule in sorted(self._known(bucket)))
+        return f"<NotificationConfiguration>{rules}</NotificationConfiguration>"
+
+    def _listing(self, bucket: str, asked: Mapping[str, list[str]]) -> str:
+        (prefix,) = asked.get("prefix", [""])
+        found = [key for key in sorted(self.buckets[bucket].objects) if key.startswith(prefix)]
+        return (
+            f"<ListBucketResult>{''.join(_XML_OBJECT.format(escape(key), WRITTEN) for key in found)}</ListBucketResult>"
+        )
 
     def _known(self, bucket: str) -> set[tuple[str, str]]:
         """Return a bucket's rules as MinIO shows them: without those whose service it does not know."""
