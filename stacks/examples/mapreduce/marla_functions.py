@@ -1,7 +1,7 @@
 """Count the temperatures of each station, in the form that MARLA's programs have."""
 
 
-def mapper(chunk):
+def mapper(chunk: str) -> list[tuple[str, int]]:
     """Return (station, 1) for each line `station temperature`."""
     pairs = []
     for line in chunk.split("\n"):
@@ -11,12 +11,9 @@ def mapper(chunk):
     return pairs
 
 
-def reducer(pairs):
-    """Return [station, count] for pairs that are sorted by station."""
-    results = []
+def reducer(pairs: list[tuple[str, str]]) -> list[tuple[str, int]]:
+    """Return (station, count) for pairs that are sorted by station."""
+    counts: dict[str, int] = {}
     for name, value in pairs:
-        if results and results[-1][0] == name:
-            results[-1][1] += int(value)
-        else:
-            results.append([name, int(value)])
-    return results
+        counts[name] = counts.get(name, 0) + int(value)
+    return list(counts.items())
