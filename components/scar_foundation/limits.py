@@ -168,6 +168,20 @@ MAPREDUCE_WORK_DAYS = 7
 MAPREDUCE_RETRIES = 3
 """How often a task is tried again."""
 
+# EventBridge: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+EVENT_ATTEMPTS = Range(0, 185, default=185)
+"""Retries of a delivery."""
+EVENT_AGE = Range(60, 86_400, default=86_400)
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+EVENT_RULE_TARGETS = 5
+"""Targets of one rule."""
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html
+EVENT_ENTRIES_BYTES = 256 * KIB
+"""All entries of one PutEvents."""
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+SCHEDULE_NAME_CHARACTERS = 64
+SCHEDULE_NAME_PATTERN = r"[0-9a-zA-Z-_.]+"
+
 # CloudWatch Logs: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 LOG_BATCH_EVENTS = 10_000
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html

@@ -22,6 +22,7 @@ from scar_pulumi.cloud.database import Database, StateError
 from scar_pulumi.cloud.ecr.api import EcrApi
 from scar_pulumi.cloud.ecr.image_store import ImageStore
 from scar_pulumi.cloud.ecr.registry import Registry
+from scar_pulumi.cloud.events.event_bridge import EventBridge
 from scar_pulumi.cloud.gateway import AwsServices, Documents, Gateway
 from scar_pulumi.cloud.lambda_.api import LambdaApi
 from scar_pulumi.cloud.lambda_.async_events import EventQueue
@@ -41,6 +42,7 @@ from scar_pulumi.cloud.ministack.snapshots import Checkpoints, Snapshots, sweep_
 from scar_pulumi.cloud.ministack.upstream import Upstream
 from scar_pulumi.cloud.oscar.clusters import OscarClusters
 from scar_pulumi.cloud.runner import Runner
+from scar_pulumi.cloud.s3.bus_events import BusEvents
 from scar_pulumi.cloud.s3.notifications import NotificationConfigurations
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import UploadEvents
@@ -85,18 +87,28 @@ class Parts:
     changes: FunctionChanges
     batch: BatchService
     states: StatesService
+    event_bridge: EventBridge
     uploads: UploadEvents
     ranged_reads: RangedReads
     oscar: OscarClusters
 
     def start(self) -> None:
         """Go on with the work that an earlier daemon left; requests are served from now on."""
-        for part in (self.events, self.batch, self.states, self.oscar, self.checkpoints):
+        for part in (self.events, self.batch, self.states, self.event_bridge, self.oscar, self.checkpoints):
             part.start()
 
     async def close(self) -> None:
         """Stop what brings work before what does it, and save the state at the end."""
-        for part in (self.states, self.events, self.batch, self.oscar, self.runner, self.logs, self.checkpoints):
+        for part in (
+            self.event_bridge,
+            self.states,
+            self.events,
+            self.batch,
+            self.oscar,
+            self.runner,
+            self.logs,
+            self.checkpoints,
+        ):
             try:
                 await part.close()
             except Exception:  # noqa: BLE001 - the others still have to stop
@@ -114,6 +126,7 @@ class Parts:
         """Return what `scar-pulumi local status` shows of the parts."""
         return {
             "events": self.events.describe(),
+            "deliveries": self.event_bridge.describe(),
             "executions": self.states.describe(),
             "images": self.images.describe(),
             "jobs": self.batch.describe(),
@@ -193,6 +206,7 @@ class Daemon:
         batch = BatchService(
             database, upstream, runner, images, logs, endpoint=self._environment, volumes=layout.batch / "volumes"
         )
+        event_bridge = EventBridge(database, upstream, self)
         reads = RangedReads(ministack.application, layout.root)
         return Parts(
             database=database,
@@ -208,7 +222,8 @@ class Daemon:
             changes=changes,
             batch=batch,
             states=StatesService(database, functions, invocations, self),
-            uploads=UploadEvents(upstream, changes.is_image_function),
+            event_bridge=event_bridge,
+            uploads=UploadEvents(upstream, changes.is_image_function, BusEvents(upstream, event_bridge.buses.put)),
             ranged_reads=reads,
             oscar=OscarClusters(
                 database, layout.root, self._endpoint, upstream=upstream, images=images, runner=runner, parts=reads
@@ -239,6 +254,8 @@ class Daemon:
             LambdaApi(upstream, parts.functions, parts.changes, parts.invocations, parts.events),
             parts.batch,
             parts.states,
+            parts.event_bridge.scheduler,
+            parts.event_bridge.rules,
             ecr,
             LogGroups(upstream, parts.logs),
             ControlPlane(upstream, apis, partial(url_of, self._endpoint)),

@@ -17,6 +17,7 @@ from scar_foundation.limits import S3_KEY_BYTES
 from scar_foundation.notification_filters import Filter
 from scar_pulumi.cloud.asgi import ASGIApp, Message, Receive, Scope, Send, find_header
 from scar_pulumi.cloud.ministack.upstream import Upstream, is_bucket_path, rest_request
+from scar_pulumi.cloud.s3.bus_events import BusEvents, is_removal
 from scar_pulumi.cloud.s3.documents import parsed
 from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest, s3_error
 from scar_pulumi.cloud.signature import Caller
@@ -41,6 +42,14 @@ class NotificationRule:
         return is_told and self.keys.passes(key)
 
 
+@dataclass(frozen=True)
+class BucketRules:
+    """Whom a bucket tells of its objects."""
+
+    functions: tuple[NotificationRule, ...] = ()
+    tells_bus: bool = False
+
+
 class _Expected:
     def __init__(self, count: int) -> None:
         self.count = count
@@ -48,15 +57,19 @@ class _Expected:
 
 
 class UploadEvents(Service):
-    """Serves S3's requests; `is_ours` tells whether a function's events come to our queue."""
+    """Serves S3's requests.
+
+    `is_ours` tells whether a function's events come to our queue; `bus` tells EventBridge where a bucket wants it.
+    """
 
     refusal = staticmethod(s3_error)
     stores_data = True
 
-    def __init__(self, upstream: Upstream, is_ours: Callable[[str], bool]) -> None:
+    def __init__(self, upstream: Upstream, is_ours: Callable[[str], bool], bus: BusEvents) -> None:
         self._upstream = upstream
         self._is_ours = is_ours
-        self._rules: dict[tuple[str, str], list[NotificationRule]] = {}
+        self._bus = bus
+        self._rules: dict[tuple[str, str], BucketRules] = {}
         self._expected: dict[tuple[str, str], list[_Expected]] = {}
 
     def takes(self, request: ServiceRequest) -> bool:
@@ -69,12 +82,18 @@ class UploadEvents(Service):
         event = upload_event(request.scope)
         if event and len(key.encode()) > S3_KEY_BYTES:
             raise ServiceError(400, "KeyTooLongError", f"Your key is too long; {S3_KEY_BYTES} bytes are allowed")
-        count = await self._count(request.caller or Caller(), bucket, key, event) if event else 0
-        if count:
-            return partial(self._hold, count, (bucket, key))
+        if event or is_removal(request.scope):
+            return await self._answer(request.caller or Caller(), bucket, key, event)
         if request.method != "GET" and is_bucket_path(request.path):
             return partial(self._change, bucket)
         return self._upstream
+
+    async def _answer(self, caller: Caller, bucket: str, key: str, event: str) -> ASGIApp:
+        """Return what answers a request that brings an object, or, without an event, deletes one."""
+        rules = await self._rules_of(caller, bucket)
+        application = self._bus.telling(caller, bucket, key, event) if rules.tells_bus else self._upstream
+        count = sum(rule.covers(event, key) and self._is_ours(rule.function) for rule in rules.functions)
+        return self._held(count, (bucket, key), application) if event and count else application
 
     async def _change(self, bucket: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Let MiniStack change a bucket, and forget its rules."""
@@ -101,33 +120,38 @@ class UploadEvents(Service):
                     expected.spooled.set()
                 return
 
-    async def _hold(self, count: int, place: tuple[str, str], scope: Scope, receive: Receive, send: Send) -> None:
-        expected = _Expected(count)
-        self._expected.setdefault(place, []).append(expected)
+    def _held(self, count: int, place: tuple[str, str], application: ASGIApp) -> ASGIApp:
+        """Return an application that answers once so many events are on disk."""
 
-        async def send_once_spooled(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 200:
-                try:
-                    await asyncio.wait_for(expected.spooled.wait(), _PATIENCE)
-                except TimeoutError:
-                    _log.warning("%s/%s: %d events did not come", *place, expected.count)
-            await send(message)
+        async def hold(scope: Scope, receive: Receive, send: Send) -> None:
+            expected = _Expected(count)
+            self._expected.setdefault(place, []).append(expected)
 
-        try:
-            await self._upstream(scope, receive, send_once_spooled)
-        finally:
-            self._expected[place].remove(expected)
-            if not self._expected[place]:
-                del self._expected[place]
+            async def send_once_spooled(message: Message) -> None:
+                if message["type"] == "http.response.start" and message["status"] == 200:
+                    try:
+                        await asyncio.wait_for(expected.spooled.wait(), _PATIENCE)
+                    except TimeoutError:
+                        _log.warning("%s/%s: %d events did not come", *place, expected.count)
+                await send(message)
 
-    async def _count(self, caller: Caller, bucket: str, key: str, event: str) -> int:
+            try:
+                await application(scope, receive, send_once_spooled)
+            finally:
+                self._expected[place].remove(expected)
+                if not self._expected[place]:
+                    del self._expected[place]
+
+        return hold
+
+    async def _rules_of(self, caller: Caller, bucket: str) -> BucketRules:
         place = caller.account, bucket
         if place not in self._rules:
             at: dict[str, Any] = {"account": caller.account, "region": caller.region}
             request = rest_request("s3", "GET", f"/{quote(bucket)}", query={"notification": ""}, **at)
             answer = await self._upstream.request(request)
-            self._rules[place] = list(notification_rules(answer.body)) if answer.succeeded else []
-        return sum(rule.covers(event, key) and self._is_ours(rule.function) for rule in self._rules[place])
+            self._rules[place] = bucket_rules(answer.body) if answer.succeeded else BucketRules()
+        return self._rules[place]
 
 
 def upload_event(scope: Scope) -> str:
@@ -140,6 +164,12 @@ def upload_event(scope: Scope) -> str:
         kind = "Copy" if find_header(scope["headers"], "x-amz-copy-source") else "Put"
         return f"s3:ObjectCreated:{kind}"
     return "s3:ObjectCreated:CompleteMultipartUpload" if scope["method"] == "POST" and names == {"uploadId"} else ""
+
+
+def bucket_rules(document: bytes) -> BucketRules:
+    """Return whom a bucket tells, by its NotificationConfiguration as MiniStack has it."""
+    tells_bus = parsed(document).find("{*}EventBridgeConfiguration") is not None
+    return BucketRules(tuple(notification_rules(document)), tells_bus)
 
 
 def notification_rules(document: bytes) -> Iterator[NotificationRule]:
