@@ -199,22 +199,21 @@ class _Watch:
         return True
 
     def _write(self) -> None:
-        """Feed the process as much as its pipe takes."""
+        """Feed the process what its pipe takes at once, so that its output and the time are looked at in between."""
         assert self._child.stdin is not None
         assert self._feed is not None
+        if not self._fed:
+            following = next(self._feed, None)
+            if following is None:
+                self._stop_feeding()
+                return
+            self._fed = memoryview(following)
         try:
-            while True:
-                if not self._fed:
-                    following = next(self._feed, None)
-                    if following is None:
-                        break
-                    self._fed = memoryview(following)
-                self._fed = self._fed[os.write(self._child.stdin.fileno(), self._fed) :]
+            self._fed = self._fed[os.write(self._child.stdin.fileno(), self._fed) :]
         except BlockingIOError:
             return
         except BrokenPipeError:  # it needs no more
-            pass
-        self._stop_feeding()
+            self._stop_feeding()
 
     def _stop_feeding(self) -> None:
         if self._child.stdin is not None and not self._child.stdin.closed:
