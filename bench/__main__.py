@@ -1,11 +1,11 @@
-"""Run the benchmarks that are named, or all: `python -m bench [latency] [deploy] [supervisor] [fdl] [http] [jobs]`."""
+"""Run the benchmarks that are named, or all: `python -m bench [NAME…]`; `--help` lists the names."""
 
 import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import deploy, fdl, http, jobs, latency, supervisor
+from bench import deploy, fdl, http, jobs, latency, mapreduce, supervisor
 from bench.world import World
 
 BENCHMARKS = {
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "fdl": fdl.run,
     "http": http.run,
     "jobs": jobs.run,
+    "mapreduce": mapreduce.run,
 }
 
 

@@ -75,7 +75,7 @@ def failures_kept(work: Work, stage: str, task: int, log: Log) -> Iterator[None]
     """Keep why an attempt failed: a Distributed Map tells only how many of its children did."""
     try:
         yield
-    except SupervisorError as error:
+    except Exception as error:
         message = str(error)[:_LONGEST_MESSAGE]
         document = {"error": type(error).__name__, "message": message, "time": time.time()}
         try:

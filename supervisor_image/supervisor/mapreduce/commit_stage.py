@@ -17,6 +17,7 @@ from supervisor.mapreduce.run import Plan, Run, Work, as_json, output_of, provid
 
 SUCCESS, FAILED, COMMITTING = "_SUCCESS", "_FAILED", "_COMMITTING"
 _SHOWN_FAILURES = 20
+_SHOWN_KEY = 100  # characters
 Manifest = Mapping[str, Any]
 
 
@@ -37,8 +38,8 @@ def commit(call: Call, work: Work) -> dict[str, Any]:
     if earlier.get("run") == plan.run.run:
         log.info("this run is published already")
         return earlier
-    mapped = manifests(work, "map", plan.map_count)
-    reduced = manifests(work, "reduce", plan.reduce_count) if plan.map_count else []
+    mapped = manifests(work, "map", plan.map_count, _without_blocks)
+    reduced = manifests(work, "reduce", plan.reduce_count, dict) if plan.map_count else []
     check_sums(plan, mapped, reduced)
     _check_input(function, plan.run)
     files = published(reduced)
@@ -48,6 +49,10 @@ def commit(call: Call, work: Work) -> dict[str, Any]:
     output.delete(plan.output_prefix + COMMITTING)
     log.info(f"published {len(files)} files in {output.name}/{plan.output_prefix}")
     return success
+
+
+def _without_blocks(manifest: dict[str, Any]) -> Manifest:
+    return {name: value for name, value in manifest.items() if name != "blocks"}
 
 
 def check_sums(plan: Plan, mapped: Sequence[Manifest], reduced: Sequence[Manifest]) -> None:
@@ -187,11 +192,21 @@ def _success(
         "output_bytes": sum(file.size for file in files),
         "largest_partition": largest,
         "skew": round(largest * len(partitions) / total, 2) if total else 1.0,
+        "notes": _notes(reduced, total),
         "seconds": round(time.time() - plan.started, 3),
         "map_seconds": round(_sum(mapped, "seconds"), 3),
         "reduce_seconds": round(_sum(reduced, "seconds"), 3),
         "files": sorted(file.name for file in files),
     }
+
+
+def _notes(reduced: Sequence[Manifest], total: int) -> list[str]:
+    """Return what a reader of the counts should know: a key that no partition can share with another."""
+    key, pairs = max((one["heaviest_key"] for one in reduced), key=lambda found: int(found[1]), default=("", 0))
+    if len(reduced) < 2 or pairs * len(reduced) <= 2 * total:
+        return []
+    shown = key.encode("latin-1").decode("utf-8", "replace")[:_SHOWN_KEY]
+    return [f"the key {shown!r} has {pairs} of {total} pairs, which one reducer has to take; a combiner reduces them"]
 
 
 def _input(run: Run) -> dict[str, Any]:

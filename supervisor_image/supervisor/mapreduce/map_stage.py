@@ -107,6 +107,8 @@ class _Map:
         except BadPair as error:
             raise self._placed(error) from error
         os.unlink(self._path)
+        if any(files.output_files(self._space.output, self._attempt.call.log)):
+            self._attempt.call.log.warning("the mapper wrote files to its output folder: only reducers' are kept")
         self._attempt.call.log.info(f"mapped bytes {self._range} in {time.monotonic() - started:.3f} s")
 
     def _combine(self, raw: Sorter, sorter: Sorter) -> None:

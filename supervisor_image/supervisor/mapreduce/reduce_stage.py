@@ -3,9 +3,10 @@
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from supervisor import files, runs
 from supervisor.errors import InputFailed, ScriptFailed, ScriptTimedOut, SumsDiffer
@@ -13,12 +14,13 @@ from supervisor.files import Workspace
 from supervisor.mapreduce.attempts import KINDS, Attempt, disk_watched
 from supervisor.mapreduce.blocks import Batches, Block, Spool, located, merged
 from supervisor.mapreduce.objects import side_by_side
-from supervisor.mapreduce.pairs import contract, printed, times
+from supervisor.mapreduce.pairs import contract, key_of, printed, times
 from supervisor.mapreduce.programs import FileSink, Program
 from supervisor.mapreduce.run import Work
 from supervisor.mapreduce.settings import sort_budget
 
 _TAB = "\t"
+Kept = TypeVar("Kept")
 RESERVED = re.compile(r"part-\d{5,}|_SUCCESS|_FAILED|_COMMITTING")
 """Names that the reducer's own files cannot have."""
 
@@ -32,13 +34,16 @@ def run_reduce(attempt: Attempt) -> dict[str, Any]:
         return _Reduce(attempt, space).run()
 
 
-def manifests(work: Work, stage: str, count: int) -> list[dict[str, Any]]:
-    """Return the manifests of all tasks of a stage, in their order. Raises SumsDiffer where one is missing."""
+def manifests(work: Work, stage: str, count: int, keep: Callable[[dict[str, Any]], Kept]) -> list[Kept]:
+    """Return what is kept of the manifests of all tasks of a stage, in their order.
+
+    Raises SumsDiffer where one is missing.
+    """
     folder = f"{KINDS[stage]}/"
     names = work.names(folder)
     if len(names) != count:
         raise SumsDiffer(f"{len(names)} of {count} {stage} tasks have a manifest in {work.bucket.name}/{work.folder}")
-    return side_by_side(lambda name: dict(work.read(folder + name)), names)
+    return side_by_side(lambda name: keep(dict(work.read(folder + name))), names)
 
 
 class Piece(NamedTuple):
@@ -64,8 +69,6 @@ class Bounds(NamedTuple):
 
     def cut(self, batches: Batches) -> Batches:
         """Yield the pairs with such keys."""
-        from bisect import bisect_left
-
         for batch in batches:
             begin = 0 if self.low is None else bisect_left(batch, self.low + _TAB)
             end = len(batch) if self.high is None else bisect_left(batch, self.high + _TAB)
@@ -90,6 +93,18 @@ def bounds(blocks: Iterable[Block], partitions: int, partition: int) -> Bounds:
     return Bounds(low, high)
 
 
+def _pieces(manifest: dict[str, Any]) -> list[Piece]:
+    """Return all blocks of a map task."""
+    blocks = [Block(*block) for block in manifest["blocks"]]
+    offsets = accumulate((block.length for block in blocks), initial=0)
+    return [Piece(manifest["data"], offset, block) for offset, block in zip(offsets, blocks, strict=False)]
+
+
+def _of_bounds(pieces: list[Piece], own: Bounds) -> list[Piece]:
+    following = [*(piece.block.first for piece in pieces[1:]), None]
+    return [piece for piece, after in zip(pieces, following, strict=False) if own.overlap(piece.block.first, after)]
+
+
 class _Reduce:
     """One attempt at a reduce task, in its folders."""
 
@@ -111,28 +126,20 @@ class _Reduce:
         stored = sum(piece.block.pairs for piece in pieces)
         if self._bounds is None and pairs.count != stored:
             raise SumsDiffer(f"partition {self._attempt.task}: {stored} pairs were stored, {pairs.count} were read")
-        return self._store(path, pairs.count)
+        return self._store(path, pairs)
 
     def _pieces(self) -> list[Piece]:
-        attempt = self._attempt
-        found = manifests(attempt.work, "map", attempt.plan.map_count)
-        tasks = [(one["data"], [Block(*block) for block in one["blocks"]]) for one in found if one["data"]]
-        if attempt.call.settings.partition == "range":
-            every = [block for _, blocks in tasks for block in blocks]
-            self._bounds = bounds(every, attempt.plan.reduce_count, attempt.task)
-        return [piece for data, blocks in tasks for piece in self._own(data, blocks)]
+        plan, task, work = self._attempt.plan, self._attempt.task, self._attempt.work
+        if self._attempt.call.settings.partition == "range":
+            every = manifests(work, "map", plan.map_count, _pieces)
+            own = bounds((piece.block for pieces in every for piece in pieces), plan.reduce_count, task)
+            self._bounds = own
+            return [piece for pieces in every for piece in _of_bounds(pieces, own)]
 
-    def _own(self, data: str, blocks: list[Block]) -> Iterator[Piece]:
-        offset = 0
-        for number, block in enumerate(blocks):
-            following = blocks[number + 1].first if number + 1 < len(blocks) else None
-            if self._bounds is None:
-                wanted = block.partition == self._attempt.task
-            else:
-                wanted = self._bounds.overlap(block.first, following)
-            if wanted:
-                yield Piece(data, offset, block)
-            offset += block.length
+        def of_partition(manifest: dict[str, Any]) -> list[Piece]:
+            return [piece for piece in _pieces(manifest) if piece.block.partition == task]
+
+        return [piece for some in manifests(work, "map", plan.map_count, of_partition) for piece in some]
 
     def _fetched(self, pieces: list[Piece]) -> Spool:
         """Return a spool with all blocks, one after the other."""
@@ -164,7 +171,7 @@ class _Reduce:
         for _ in pairs:  # a reducer may end before it has read everything
             pass
 
-    def _store(self, path: str, pairs: int) -> dict[str, Any]:
+    def _store(self, path: str, pairs: "_Counted") -> dict[str, Any]:
         attempt = self._attempt
         folder = f"o/{attempt.task:05d}-{attempt.name}/"
         found = [(f"part-{attempt.task:05d}", path, os.path.getsize(path))]
@@ -176,7 +183,8 @@ class _Reduce:
             attempt.work.bucket.put_file(attempt.work.key(folder + name), file)
         manifest = {
             "partition": attempt.task,
-            "pairs_in": pairs,
+            "pairs_in": pairs.count,
+            "heaviest_key": pairs.heaviest,
             "output_bytes": sum(size for _, _, size in found),
             "folder": folder,
             "files": [[name, size] for name, _, size in found],
@@ -185,10 +193,12 @@ class _Reduce:
 
 
 class _Counted:
-    """Counts the pairs that pass."""
+    """Counts the pairs that pass, and finds the key that has most of them, if one stands out."""
 
     def __init__(self, batches: Batches, *, counted: bool) -> None:
         self.count = 0
+        self.heaviest = ("", 0)
+        self._key, self._pairs = "", 0
         self._batches, self._counted = batches, counted
 
     def __iter__(self) -> Batches:
@@ -196,5 +206,13 @@ class _Counted:
 
     def __next__(self) -> list[str]:
         batch = next(self._batches)
-        self.count += sum(map(times, batch)) if self._counted else len(batch)
+        counts = list(map(times, batch)) if self._counted else None
+        self.count += sum(counts) if counts else len(batch)
+        # A key with more than half of the pairs has the one in the middle, or the one that was printed most often.
+        likely = counts.index(max(counts)) if counts else len(batch) // 2
+        key = key_of(batch[likely])
+        begin, end = bisect_left(batch, f"{key}\t"), bisect_left(batch, f"{key}\n")
+        weight = sum(counts[begin:end]) if counts else end - begin
+        self._key, self._pairs = key, weight + (self._pairs if key == self._key else 0)
+        self.heaviest = max(self.heaviest, (self._key, self._pairs), key=lambda found: found[1])
         return batch

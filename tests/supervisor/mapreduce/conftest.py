@@ -43,6 +43,8 @@ class MapReduce:
     combiner: str | None = None
     section: dict[str, Any] = field(default_factory=dict)
     memory: int = 1024
+    output: str = "s3"
+    providers: dict[str, Any] = field(default_factory=dict)
 
     def put(self, key: str, content: bytes) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
@@ -61,7 +63,8 @@ class MapReduce:
             "name": f"counties-{stage}",
             "timeout_threshold": 1,
             "inputs": [{"storage_provider": "s3", "path": f"{self.bucket}/in"}],
-            "outputs": [{"storage_provider": "s3", "path": f"{self.bucket}/out"}],
+            "storage_providers": self.providers,
+            "outputs": [{"storage_provider": self.output, "path": f"{self.bucket}/out"}],
             "mapreduce": section,
         }
         environment = {**self.environment, "SCAR_FUNCTION": json.dumps(document)}

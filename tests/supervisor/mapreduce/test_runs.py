@@ -11,6 +11,7 @@ import pytest
 
 from supervisor.mapreduce import plan_stage
 from tests.supervisor.mapreduce.conftest import SUMS, MapReduce, in_the_file
+from tests.supervisor.objects import with_minio
 
 Make = Callable[..., MapReduce]
 LINES = in_the_file('END { print "lines\\t" NR }')
@@ -110,7 +111,10 @@ def test_one_key_with_most_of_the_pairs_is_one_pair_a_task_after_the_combiner(ma
     assert success["pairs_combined"] <= 200 + success["map_tasks"]
     plain = mapreduce(section={"split": {"size": 1000}, "reducers": 4})
     plain.put("in/x", text)
-    assert plain.execute("in/x")["skew"] > 3 > success["skew"]
+    skewed = plain.execute("in/x")
+    assert skewed["skew"] > 3 > success["skew"]
+    note = "the key 'hot' has 1800 of 2000 pairs, which one reducer has to take; a combiner reduces them"
+    assert (success["notes"], skewed["notes"]) == ([], [note])
     assert plain.result("in/x") == counted(text)
 
 
@@ -268,3 +272,20 @@ def test_the_objects_of_earlier_inputs_do_not_mix(mapreduce: Make) -> None:
     deployed.execute("in/a.csv")
     deployed.execute("in/a.txt")
     assert (deployed.result("in/a.csv"), deployed.result("in/a.txt")) == ({"x": "1"}, {"y": "1"})
+
+
+def test_results_go_to_another_storage_too(mapreduce: Make, s3_endpoint: str) -> None:
+    deployed = mapreduce(output="minio.mine", providers=with_minio(s3_endpoint))
+    deployed.put("in/x", b"a b a\n")
+    deployed.execute("in/x")
+    assert deployed.result("in/x") == {"a": "2", "b": "1"}
+    assert deployed.keys("out/x/") == ["_SUCCESS", "part-00000"]
+
+
+def test_values_of_one_key_beyond_a_batch_stand_out(mapreduce: Make) -> None:
+    mapper = in_the_file('{ for (i = 0; i < 9000; i++) print "hot\\t" i "." NR; print "cold" NR "\\t1" }')
+    deployed = mapreduce(mapper=mapper, reducer="#!/bin/sh\nwc -l\n", section={"reducers": 3, "split": {"size": 30}})
+    deployed.put("in/x", b"x\n" * 60)
+    success = deployed.execute("in/x")
+    assert sum(map(int, deployed.parts("in/x"))) == success["pairs"] == 540_060
+    assert success["notes"][0].startswith("the key 'hot' has 540000 of 540060 pairs")
