@@ -78,6 +78,12 @@ REFUSED_DEFINITIONS = (
     ("a name in capitals", service("No-Name"), 500, 'metadata.name: Invalid value: "No-Name"'),
     ("an amount in words", service(memory="lots"), 500, "quantities must match the regular expression"),
     ("a provider that nobody defines", service(output=[place("abc/out", "s3.none")]), 500, '"s3.none" is not defined'),
+    (
+        "a provider that is a number",
+        service(storage_providers={"s3": {"x": 3}}),
+        400,
+        "unmarshal number into Go struct",
+    ),
     ("input from S3", service(input=[place("abc/in", "s3.default")]), 400, "unrecognized input (valid inputs are"),
     ("a bucket of two characters", service(output=[place("ab/out")]), 500, "InvalidBucketName"),
     ("a volume without a place", service(volume={"size": "1Gi"}), 400, "volume.mount_path is required"),

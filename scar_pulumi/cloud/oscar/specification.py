@@ -80,7 +80,9 @@ _FEDERATION: Mapping[str, Shape] = {
     "rescheduler_threshold": _NUMBER,
     "members": ListOf(Anything()),
 }
-_PROVIDERS = Struct(dict.fromkeys(("minio", "s3", "onedata", "webdav", "rucio"), MapOf(Anything())))
+_PROVIDERS = Struct(
+    dict.fromkeys(("minio", "s3", "onedata", "webdav", "rucio"), MapOf(Plain("types.Provider", dict, {})))
+)
 _SERVICE: Mapping[str, Shape] = {
     **dict.fromkeys(("name", "cluster_id", "memory", "cpu", "total_memory", "total_cpu", "log_level", "image"), _TEXT),
     **dict.fromkeys(("script", "vo", "owner", "visibility", "isolation_level", "interlink_node_name"), _TEXT),
