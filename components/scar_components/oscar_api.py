@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from scar_foundation.errors import ScarError
-from scar_foundation.http import HttpClient, NoAnswer, Tls, basic_authorization
+from scar_foundation.http import HttpClient, NoAnswer, Tls, basic_authorization, trusted_authorities
 
 # Creating a service restarts MinIO, which takes the server seven seconds, and more with many buckets.
 _SECONDS = 180.0
@@ -54,8 +54,6 @@ class OscarAccess:
     username: str
     password: str = field(repr=False)
     verify_certificate: bool = True
-    authority_file: str | None = None
-    """PEM file of the trusted authorities. Default: `$REQUESTS_CA_BUNDLE`, else the system's."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class OscarApi:
         self.access = access
         self.endpoint = access.endpoint.rstrip("/")
         self._deadline = time.monotonic() + patience
-        tls = Tls(verify=access.verify_certificate, authority_file=access.authority_file)
+        tls = Tls(verify=access.verify_certificate, authority_file=trusted_authorities())
         self._http = HttpClient(seconds=seconds, tls=tls)
 
     def alone(self) -> AbstractContextManager[Any]:

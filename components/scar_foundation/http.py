@@ -145,9 +145,21 @@ class HttpClient:
             if self._tls.server_name:
                 options |= {"server_hostname": self._tls.server_name, "assert_hostname": self._tls.server_name}
             if not self._tls.verify:
-                # It was asked for; urllib3 would warn with every request.
-                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+                accept_unverified()
         return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+
+
+def trusted_authorities() -> str | None:
+    """Return the PEM file of the authorities for an OSCAR cluster and its MinIO; None for the system's.
+
+    It is `$AWS_CA_BUNDLE`, else `$REQUESTS_CA_BUNDLE`: what botocore takes.
+    """
+    return os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
+
+
+def accept_unverified() -> None:
+    """Keep urllib3 from warning of every request where it was asked for that certificates are not checked."""
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 def basic_authorization(user: str, password: str) -> dict[str, str]:

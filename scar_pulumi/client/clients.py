@@ -9,7 +9,7 @@ import botocore.exceptions
 import botocore.session
 
 from scar_foundation.aws_session import AwsSession
-from scar_foundation.http import HttpClient, Tls
+from scar_foundation.http import HttpClient, Tls, accept_unverified
 from scar_foundation.limits import LAMBDA_TIMEOUT
 
 _DEFAULT_REGION = "us-east-1"
@@ -56,6 +56,9 @@ class Clients:
 
     def storage(self, settings: Mapping[str, Any]) -> Any:
         """Return an S3 client of another storage: settings as in an FDL file, with keys and perhaps an endpoint."""
+        is_verified = verifies(settings)
+        if not is_verified:
+            accept_unverified()
         options: dict[str, Any] = {**_OPTIONS["s3"], "s3": {"addressing_style": "path"}}
         options |= {} if self._environment is None else {"proxies": {}}
         return boto3.Session(botocore_session=botocore.session.Session(session_vars=_NO_USER_SETTINGS)).client(
@@ -64,7 +67,7 @@ class Clients:
             endpoint_url=settings.get("endpoint") or (self._environment or {}).get("AWS_ENDPOINT_URL"),
             aws_access_key_id=settings["access_key"],
             aws_secret_access_key=settings["secret_key"],
-            verify=None if verifies(settings) else False,
+            verify=None if is_verified else False,
             config=botocore.config.Config(**options),
         )
 

@@ -58,7 +58,8 @@ class ClusterClient:
         """Return the settings of the cluster's own storage. Raises ScarError."""
         with self._explained(self.cluster.name):
             found: dict[str, Any] = self._api.settings()["minio_provider"]
-        return found
+        # Who does not check the cluster's certificate does not mean to check that of the storage beside it.
+        return found if self.cluster.verify else {**found, "verify": False}
 
     def buckets(self) -> set[str]:
         """Return the names of all buckets of the cluster's own storage. Raises ScarError."""
@@ -79,7 +80,7 @@ class ClusterClient:
     @cached_property
     def _api(self) -> OscarApi:
         known = self.cluster
-        access = OscarAccess(known.endpoint, known.user, known.password, known.verify, self._clients.authority_file)
+        access = OscarAccess(known.endpoint, known.user, known.password, known.verify)
         return OscarApi(access, seconds=_SECONDS)
 
     @contextmanager

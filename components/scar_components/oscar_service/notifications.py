@@ -3,7 +3,6 @@
 OSCAR sets a bucket's notification only when it creates the bucket, and never removes one that it does not delete.
 """
 
-import os
 import re
 import socket
 import time
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from scar_components.oscar_api import OscarApi, OscarError
 from scar_components.oscar_service.definition import MINIO, places
+from scar_foundation.http import accept_unverified, trusted_authorities
 
 MADE_FOR = "from_service"
 """Tag of a bucket: the service that OSCAR created it with."""
@@ -42,7 +42,12 @@ class Notifications:
     def __init__(self, api: OscarApi) -> None:
         self._api = api
         self._settings: Mapping[str, Any] = api.settings().get("minio_provider") or {}
-        self._client = _client(self._settings)
+        self._client = _client(self._settings, verify=api.access.verify_certificate)
+
+    @property
+    def endpoint(self) -> str:
+        """Where OSCAR says that MinIO is."""
+        return str(self._settings.get("endpoint") or "")
 
     @property
     def can_be_read(self) -> bool:
@@ -134,19 +139,24 @@ def made_for(bucket: Mapping[str, Any]) -> str:
     return str((bucket.get("metadata") or {}).get(MADE_FOR) or "")
 
 
-def _client(settings: Mapping[str, Any]) -> Any:
-    """Return an S3 client of a MinIO, or None where it cannot be reached or does not accept the keys."""
+def _client(settings: Mapping[str, Any], *, verify: bool) -> Any:
+    """Return an S3 client of a MinIO, or None where it cannot be reached or does not accept the keys.
+
+    `verify` is whether the cluster's own certificate is checked.
+    """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - slow to import
 
     endpoint = str(settings.get("endpoint") or "")
     if any(settings.get(key) in _MASKED for key in ("access_key", "secret_key")) or not _is_reachable(endpoint):
         return None
+    if not (verify and settings.get("verify", True)):
+        accept_unverified()
     client = _s3(
         endpoint,
         str(settings.get("region") or "us-east-1"),
         settings["access_key"],
         settings["secret_key"],
-        verify=(os.environ.get("REQUESTS_CA_BUNDLE") or None) if settings.get("verify", True) else False,
+        verify=trusted_authorities() if verify and settings.get("verify", True) else False,
     )
     try:
         client.list_buckets()

@@ -1,7 +1,6 @@
 """A service on an OSCAR cluster, and the provider that creates, reads, updates and deletes it."""
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, Optional, TypedDict
@@ -38,6 +37,7 @@ from scar_components.oscar_service.lifecycle import (
 from scar_components.oscar_service.notifications import Notifications, NoWebhook, watched_paths
 from scar_components.own_resource import OwnResource
 from scar_components.resource_provider import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from scar_foundation.plugin.provider import tell
 
 _LEAVING_SECONDS = 10
 _HOW_TO_LEAVE = (
@@ -235,6 +235,7 @@ class RegisteredServiceProvider(ResourceProvider):
             information = api.information()
             creation = Creation(api, definition, props["owner"], str(information.get("version", "")))
             shared = creation.run(adopt=bool(props.get("adopt")))
+            _tell_of_unread_storage(definition, creation.notifications)
             return CreateResult(definition["name"], _outputs(api, props, information, shared, creation.notifications))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -281,9 +282,8 @@ class RegisteredServiceProvider(ResourceProvider):
         except OscarUnreachable as error:
             if not _leaves_unreachable():
                 raise OscarError(f"{error}; {_HOW_TO_LEAVE}") from None
-            name, kept = _props["definition"]["name"], ", ".join(buckets(_props["definition"])) or "none"
-            stays = f"stays on {api.endpoint}, which cannot be reached; its buckets: {kept}"
-            sys.stderr.write(f"service {name}: {stays}\n")
+            kept = ", ".join(buckets(_props["definition"])) or "none"
+            _tell(_props["definition"], f"stays on {api.endpoint}, which cannot be reached; its buckets: {kept}")
 
     def _wipes(self, props: Mapping[str, Any]) -> bool:
         chosen = props.get("delete_buckets")
@@ -307,6 +307,20 @@ class RegisteredServiceProvider(ResourceProvider):
                     f"service {new['name']}: OSCAR {olds['version']} cannot change what the existing bucket '{bucket}' "
                     "reports; choose another bucket, or set delete_buckets first, which deletes its files"
                 )
+
+
+def _tell(definition: Mapping[str, Any], text: str) -> None:
+    tell(f"service {definition['name']}: {text}")
+
+
+def _tell_of_unread_storage(definition: Mapping[str, Any], notifications: Notifications) -> None:
+    if watched_paths(definition) and not notifications.can_be_read:
+        place = notifications.endpoint or "an address that OSCAR does not tell"
+        _tell(
+            definition,
+            f"its cluster's MinIO, at {place}, cannot be reached from here or does not take OSCAR's keys; whether new "
+            "files start the service is OSCAR's word alone, and is neither checked nor put right",
+        )
 
 
 def _leaves_unreachable() -> bool:

@@ -7,6 +7,7 @@ import pytest
 from scar_components.oscar_api import OscarError
 from scar_components.oscar_service.definition import completed, mistakes
 from scar_components.oscar_service.service import RegisteredServiceProvider
+from scar_foundation.plugin.provider import Operation
 from scar_pulumi.cloud.oscar.refusals import Answer
 from tests.components.oscar_service.asking import minio, place, properties, raw
 from tests.components.oscar_service.cluster import Cluster
@@ -240,11 +241,18 @@ def test_a_cluster_is_not_the_spelling_of_its_address(
         assert provider.diff("plants", made, {**props, "endpoint": other.endpoint}).replaces == ["endpoint"]
 
 
+class EngineLog:
+    """What a provider has told the engine."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def Log(self, request: Any, timeout: float) -> None:  # noqa: N802 - the engine's name
+        self.told.append(request.message)
+
+
 def test_a_cluster_that_is_gone_can_be_left_behind(
-    provider: RegisteredServiceProvider,
-    server: Server,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    provider: RegisteredServiceProvider, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = created(provider, properties(server, "plants", "photos/in"))
     gone = {**made, "endpoint": "http://127.0.0.1:9", "timeout": 0.2}
@@ -253,9 +261,20 @@ def test_a_cluster_that_is_gone_can_be_left_behind(
     ):
         provider.delete("plants", gone)
     monkeypatch.setenv("SCAR_LEAVE_UNREACHABLE", "true")
-    provider.delete("plants", gone)
+    monkeypatch.setattr("scar_components.oscar_service.service._LEAVING_SECONDS", 0.2)
+    with Operation("urn", log := EngineLog()).running():
+        provider.delete("plants", gone)
     said = "service plants: stays on http://127.0.0.1:9, which cannot be reached; its buckets: photos"
-    assert said in capsys.readouterr().err
+    assert log.told == [said]
+
+
+def test_a_minio_that_cannot_be_read_from_here_is_told(provider: RegisteredServiceProvider, server: Server) -> None:
+    server.storage = "no-url"
+    with Operation("urn", log := EngineLog()).running():
+        created(provider, properties(server, "plants", "photos/in"))
+        created(provider, properties(server, "quiet", "", "photos/out"))
+    (told,) = log.told
+    assert told.startswith("service plants: its cluster's MinIO, at no-url/minio, cannot be reached from here")
 
 
 def test_a_changed_volume_is_refused_in_the_preview(provider: RegisteredServiceProvider, server: Server) -> None:

@@ -10,9 +10,12 @@ import pytest
 
 from scar_components.oscar_api import OscarError
 from scar_components.oscar_service.service import RegisteredServiceProvider
+from scar_pulumi.client.clients import Clients
+from scar_pulumi.client.oscar import ClusterClient
+from scar_pulumi.client.outputs import read_clusters
 from tests.components.oscar_service.asking import minio, properties, raw
 from tests.components.oscar_service.cluster import Cluster
-from tests.components.oscar_service.server import Server, running
+from tests.components.oscar_service.server import PASSWORD, USER, Server, running
 
 
 @pytest.fixture
@@ -106,9 +109,9 @@ def test_wrong_credentials_and_addresses_are_told(provider: RegisteredServicePro
         provider.create({**away, "endpoint": "127.0.0.1:x"})
 
 
-def test_certificates_are_verified_unless_the_service_says_otherwise(
-    provider: RegisteredServiceProvider, server: Server, cluster: Cluster, tmp_path: Path
-) -> None:
+@pytest.fixture
+def certificate(server: Server, tmp_path: Path) -> Path:
+    """Serve the cluster and its MinIO over TLS, with a certificate that nobody has signed."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     command += ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=oscar", "-days", "1"]
@@ -116,8 +119,40 @@ def test_certificates_are_verified_unless_the_service_says_otherwise(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    asked = {**properties(server, "plants"), "endpoint": server.endpoint.replace("http:", "https:")}
+    server.storage = server.endpoint.replace("http:", "https:")
+    return certificate
+
+
+def test_certificates_are_verified_unless_the_service_says_otherwise(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster, certificate: Path
+) -> None:
+    assert certificate.is_file()
+    asked = {**properties(server, "plants", "photos/in"), "endpoint": server.storage}
     with pytest.raises(OscarError, match=r"its certificate is not trusted .*; use one that is"):
         provider.create(asked)
-    provider.create({**asked, "verify_certificate": False})
+    made = provider.create({**asked, "verify_certificate": False}).outs or {}
     assert "plants" in cluster.services
+    assert made["reported"] == ["photos/in"]
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_one_file_of_authorities_is_trusted_by_up_and_by_the_verbs_for_oscar_and_minio(
+    provider: RegisteredServiceProvider,
+    server: Server,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(certificate))
+    keys = {**server.cluster.storage.settings(), "verify": True}
+    monkeypatch.setattr(server.cluster.storage, "settings", lambda: {**keys, "endpoint": f"{server.storage}/minio"})
+    asked = {**properties(server, "plants", "photos/in"), "endpoint": server.storage}
+    assert provider.create(asked).outs["reported"] == ["photos/in"]
+
+    cluster = read_clusters({"mine": {"endpoint": server.storage, "user": USER, "password": PASSWORD}})["mine"]
+    client = ClusterClient(cluster, Clients())
+    assert client.token("plants") == server.cluster.services["plants"]["token"]
+    found = Clients().storage(client.storage()).list_objects_v2(Bucket="photos")
+    assert [entry["Key"] for entry in found["Contents"]] == ["in/"]
