@@ -1,4 +1,4 @@
-.PHONY: setup demo test test-kubernetes test-kubernetes-genuine lint bench docs clean
+.PHONY: setup demo test test-kubernetes test-kubernetes-genuine test-minio lint bench docs clean
 
 PYTHON ?= python3
 
@@ -10,7 +10,7 @@ demo: setup ## the main job on the local cloud, step by step
 
 test: setup ## the whole suite
 	@PYTHON=$(PYTHON) scripts/setup tests
-	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/kubernetes
+	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/kubernetes --ignore tests/minio
 
 test-kubernetes: setup ## OscarCluster and the stand-in provider on a real API server, which is built once
 	@scripts/setup-kubernetes >/dev/null
@@ -20,6 +20,10 @@ test-kubernetes-genuine: setup ## OscarCluster under Pulumi's own kubernetes plu
 	@scripts/setup-kubernetes >/dev/null
 	@scripts/setup-kubernetes-plugin >/dev/null
 	@.venv/bin/pytest tests/kubernetes/genuine
+
+test-minio: setup ## what services on OSCAR need of MinIO, on MinIO itself, which is built once, beside what stands for it
+	@scripts/setup-minio >/dev/null
+	@.venv/bin/pytest tests/minio
 
 lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
