@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from scar_components.mapreduce.definition import Functions, Jobs, definition
+from scar_pulumi.cloud.states.definitions import mistakes
 
 PLAN, COMMIT, MAP, REDUCE = (f"arn:aws:lambda:eu-west-1:123456789012:function:count-{one}" for one in "pcmr")
 IN_LAMBDA = definition(PLAN, COMMIT, Functions(MAP, 40), Functions(REDUCE, 40))
@@ -27,6 +28,11 @@ def test_every_state_is_reached_and_leads_to_one_that_exists(machine: dict[str, 
         reached.add(name)
         waiting += _next(states[name]) - reached
     assert reached == states.keys()
+
+
+@BOTH
+def test_the_local_cloud_which_is_as_strict_as_aws_accepts_it(machine: dict[str, Any]) -> None:
+    assert mistakes(json.dumps(machine)) == []
 
 
 @BOTH
