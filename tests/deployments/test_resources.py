@@ -105,5 +105,52 @@ def test_services_on_oscar_clusters_are_found_by_the_clusters_host() -> None:
     assert cluster.services["plants"].synchronous
 
 
+MAPREDUCE = "urn:pulumi:local::project::scar:index:MapReduce::count"
+
+
+def stage(name: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the component of a stage, and its function."""
+    component = resource("scar:index:LambdaContainerFunction", {}, f"count-{name}", MAPREDUCE)
+    told: dict[str, Any] = {
+        "name": f"count-{name}",
+        "mapreduce": {"stage": name, "name": "count", **settings},
+        **PLACES,
+    }
+    outputs = {"name": f"count-{name}", "arn": f"{ARN}-{name}", "memorySize": 1024, "architectures": ["arm64"]}
+    inputs = {"environment": {"variables": {"SCAR_FUNCTION": json.dumps(told)}}}
+    kind = "aws:lambda/function:Function"
+    return [component, resource(kind, outputs, f"count-{name}-function", component["urn"], inputs=inputs)]
+
+
+PLACES = {
+    "inputs": [{"storage_provider": "s3.default", "path": "texts/in"}],
+    "outputs": [{"storage_provider": "s3.default", "path": "texts/out"}],
+}
+
+
+@pytest.mark.parametrize("camel", [False, True])
+def test_a_mapreduce_is_found_by_its_planner_and_its_functions_are_no_others(camel: bool) -> None:
+    settings = {"work": "count-work", "reducers": 4, "engine": "lambda"}
+    arn = "arn:aws:states:eu-west-1:1:stateMachine:count"
+    parts = [one for name in ("plan", "map", "reduce", "commit") for one in stage(name, settings)]
+    made = resource("scar:index:MapReduce", {"stateMachineArn" if camel else "state_machine_arn": arn}, "count")
+    deployed = StackOutputs.read(completed({}, stack(made, *parts)))
+    assert deployed.functions == {}
+    (count,) = deployed.mapreduces.values()
+    assert (count.name, count.arn, count.region, count.work_bucket) == ("count", arn, "eu-west-1", "count-work")
+    assert count.functions["map"] == f"{ARN}-map"
+    assert (count.memory, count.architecture) == ({"map": 1024, "reduce": 1024}, "arm64")
+    assert ([path.place for path in count.inputs], count.reducers) == (["texts/in"], 4)
+
+
+def test_tasks_of_a_mapreduce_in_batch_are_in_the_queue_of_its_machine() -> None:
+    settings = {"work": "count-work", "reducers": 1, "engine": "batch"}
+    definition = json.dumps({"States": {"Map": {"Parameters": {"JobQueue": "arn:queue"}}}})
+    machine = resource("aws:sfn/stateMachine:StateMachine", {"definition": definition}, "machine", MAPREDUCE)
+    made = resource("scar:index:MapReduce", {"state_machine_arn": "arn:a:b:c:d:e:count"}, "count")
+    deployed = StackOutputs.read(completed({}, stack(made, machine, *stage("plan", settings))))
+    assert (deployed.mapreduces["count"].engine, deployed.mapreduces["count"].job_queue) == ("batch", "arn:queue")
+
+
 def test_functions_of_any_program_have_names_and_regions() -> None:
     assert list(functions_made(PROGRAM)) == [("cut", "eu-west-1"), ("theirs", "eu-west-1")]
