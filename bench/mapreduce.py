@@ -310,7 +310,9 @@ def _word_counts(stages: _Stages, size: int) -> None:
 
 def _process(command: list[str]) -> Used:
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    # Lithops starts the first `python` that it finds.
+    search_path = f"{Path(command[0]).parent}:{os.environ['PATH']}"
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PATH": search_path})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Used(time.perf_counter() - started, 0.0, seconds, 0.0)
