@@ -17,6 +17,8 @@ from supervisor.errors import ConfigurationInvalid
 
 _METADATA = "http://169.254.169.254/latest"
 _CONTAINER = "http://169.254.170.2"
+# Versions of the protocol, where it is not 1.1: https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
+_JSON = {"states": "1.0"}
 
 
 class Credentials(NamedTuple):
@@ -59,7 +61,7 @@ def call(
 ) -> Any:
     """Call a service by the REST path, else by the action in X-Amz-Target, and return its answer. Raises AwsError."""
     body = json.dumps(document).encode()
-    headers = {"Content-Type": "application/json" if path else "application/x-amz-json-1.1"}
+    headers = {"Content-Type": "application/json" if path else f"application/x-amz-json-{_JSON.get(service, '1.1')}"}
     if not path:
         headers["X-Amz-Target"] = action
     url = endpoint(service) + (path or "/")

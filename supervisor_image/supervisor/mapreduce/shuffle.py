@@ -11,7 +11,7 @@ from supervisor.mapreduce.blocks import Batches, Block, BlockWriter, Spool, loca
 from supervisor.mapreduce.pairs import key_of, times
 
 _PER_LINE = 58  # bytes that Python takes for a text and its place in a list, beside its characters
-_PER_COUNT = 110  # bytes for a text and its place in a dictionary
+_PER_COUNT = 220  # bytes for a text, its place in a dictionary, and the counted line that is made of them
 _JUDGED = 50_000  # pairs after which it is clear whether they repeat
 _BATCH = 20_000  # pairs that are written at once
 _FEWEST_PAIRS = 16  # in a block of a range
