@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-# What SCAR, Pulumi, Terraform, AWS and shells call them.
+# What Pulumi, Terraform, AWS and shells call them.
 _ELSEWHERE: Mapping[str, str] = {
     "apply": "up",
     "call": "invoke",
@@ -16,14 +16,12 @@ _ELSEWHERE: Mapping[str, str] = {
     "delete": "destroy",
     "deploy": "up",
     "download": "get",
-    "init": "up",
     "list": "ls",
-    "log": "logs",
     "plan": "preview",
-    "run": "invoke",
-    "update": "up",
     "upload": "put",
 }
+_ALSO_IN_SCAR = frozenset({"get", "init", "invoke", "log", "ls", "put", "rm", "run", "update"})
+"""SCAR's verbs; see `scar_pulumi.cli.scar_spelling`."""
 _DELETING = frozenset({"cancel", "destroy", "reset", "rm"})
 _CERTAIN = 0.8
 """How alike a name and a command are that deletes, in difflib's ratio."""
@@ -125,6 +123,18 @@ class VerbGroup(Group):
         """Import a verb."""
         verb = self._verbs.get(cmd_name)
         return verb.load() if verb else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, in today's spelling or in SCAR's."""
+        name, *rest = args
+        if name in _ALSO_IN_SCAR:
+            from scar_pulumi.cli.scar_spelling import find_command  # noqa: PLC0415 - help of the others needs none of it
+
+            if command := find_command(name, rest):
+                return name, command, rest
+        return super().resolve_command(ctx, args)
 
     def sections(self, ctx: click.Context) -> Mapping[str, Sequence[tuple[str, str]]]:  # noqa: ARG002 - as above
         """Return the verbs under their groups' titles."""
