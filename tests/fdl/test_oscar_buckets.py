@@ -18,4 +18,4 @@ def test_a_bucket_may_be_written_by_others_and_start_one_service(load_text: Call
     assert load_text(FILE.replace("PATH", "middle/in")).warnings == ()
     (warning,) = load_text(FILE.replace("PATH", "raw/more")).warnings
     assert (warning.line, warning.path) == (5, "functions.oscar[1].c.input[0].path")
-    assert warning.message == "'raw' also starts another service: on OSCAR a bucket starts only one"
+    assert warning.message == "'raw' also starts another service, which OSCAR itself lets only one do"

@@ -289,23 +289,23 @@ class Creation:
             if name in existing and not self._watches(name, existing[name]):
                 raise OscarError(
                     f"service {self.name}: the bucket '{name}' already exists, and OSCAR {self.version} reports new "
-                    "files only in buckets that it creates with the service; choose another bucket, delete this one, "
-                    "or, if another service of this stack writes to it, create the service that reads it first"
+                    "files only in buckets that it creates with the service; MinIO itself, which could be told to, "
+                    f"cannot be reached from here at {self.notifications.endpoint or 'the address that OSCAR has'}; "
+                    "choose another bucket, delete this one, or, if another service of this stack writes to it, create "
+                    "the service that reads it first"
                 )
         return list(existing)
 
     def _watches(self, name: str, bucket: Mapping[str, Any]) -> bool:
-        """Whether a bucket is one that an earlier life of this service has left.
+        """Whether new files in a bucket that exists can start the service.
 
-        Where MinIO can be read its notification is set after the creation. Elsewhere the earlier service must have
-        had the same folders: OSCAR makes an object for each.
+        Where MinIO can be read, any bucket's notifications are set after the creation. Elsewhere the bucket must be one
+        that an earlier life of this service has left, with the same folders: OSCAR makes an object for each.
         """
         wanted = [path for path in watched_paths(self.definition) if path.partition("/")[0] == name]
-        if self.notifications.can_be_read and not bucket.get("metadata"):
-            return set(wanted) <= set(self.notifications.paths(self.name, [name]) or ())
-        if made_for(bucket) != self.name:
-            return False
-        return self.notifications.can_be_read or self._has_folders(bucket, wanted)
+        if self.notifications.can_be_read:
+            return True
+        return made_for(bucket) == self.name and self._has_folders(bucket, wanted)
 
     def _has_folders(self, bucket: Mapping[str, Any], paths: Iterable[str]) -> bool:
         """Whether a bucket has the objects that stand for folders; OSCAR shows a page of its objects at a time."""

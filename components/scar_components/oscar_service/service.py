@@ -301,11 +301,13 @@ class RegisteredServiceProvider(ResourceProvider):
                 f"existing bucket '{kept[0]}', and empties its script when it updates it; choose another bucket, or "
                 "set delete_buckets first, which deletes its files"
             )
-        for bucket in set(buckets(new, "input")) & set(buckets(old)):
+        can_be_set = olds.get("reported") is not None
+        for bucket in () if can_be_set else set(buckets(new, "input")) & set(buckets(old)):
             if old["name"] != new["name"] or _folders(old, bucket) != _folders(new, bucket):
                 raise OscarError(
                     f"service {new['name']}: OSCAR {olds['version']} cannot change what the existing bucket '{bucket}' "
-                    "reports; choose another bucket, or set delete_buckets first, which deletes its files"
+                    "reports, and its MinIO cannot be reached from here; choose another bucket, or set delete_buckets "
+                    "first, which deletes its files"
                 )
 
 

@@ -77,15 +77,16 @@ def _filters(document: Document, link: Link) -> None:
 
 
 def buckets_start_one_service(document: Document) -> None:
-    """Warn where a bucket starts several services: OSCAR lets it start only the one it was made for."""
+    """Warn where a bucket starts several services: OSCAR lets it start only the one it was made for, MinIO any."""
     seen: dict[tuple[str, str], str] = {}
     for link in document.inputs:
         if not isinstance(link.owner, ServiceValues) or not link.store.startswith("minio of"):
             continue
         first = seen.setdefault((link.store, link.place.bucket), link.owner.path)
         if first != link.owner.path:
-            message = f"'{link.place.bucket}' also starts another service: on OSCAR a bucket starts only one"
-            document.warning(f"{link.path}.path", message, "give each service an input bucket of its own")
+            message = f"'{link.place.bucket}' also starts another service, which OSCAR itself lets only one do"
+            hint = "`up` tells MinIO of both where it reaches it; elsewhere give each an input bucket of its own"
+            document.warning(f"{link.path}.path", message, hint)
 
 
 def _scale(document: Document, path: str, section: dict[str, Any]) -> None:

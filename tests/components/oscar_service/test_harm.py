@@ -144,6 +144,23 @@ def test_an_input_that_was_removed_starts_nothing_any_more_and_those_of_others_s
     assert not provider.diff("plants", updated, news).changes
 
 
+def test_one_bucket_starts_several_services_and_is_that_of_the_first(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    first = created(provider, properties(server, "first", "shared/left", "shared/out"))
+    second = created(provider, properties(server, "second", "shared/right", "shared/out"))
+    assert cluster.started("shared", "left/a.jpg") == {"first"}
+    assert cluster.started("shared", "right/a.jpg") == {"second"}
+    assert (first["shared"], second["shared"]) == ([], ["shared"])
+    provider.delete("second", {**second, "delete_buckets": True})
+    assert cluster.started("shared", "left/a.jpg") == {"first"}
+    second = created(provider, properties(server, "second", "shared/right"))
+    provider.delete("first", {**first, "delete_buckets": True})
+    assert cluster.minio.buckets == {}
+    provider.delete("second", second)
+    assert cluster.services == {}
+
+
 def test_a_creation_that_minio_never_heard_of_is_made_anew(
     provider: RegisteredServiceProvider, server: Server, cluster: Cluster
 ) -> None:

@@ -38,9 +38,13 @@ def test_quirk_2_a_bucket_that_exists_can_be_written_to_and_not_be_watched(
     status, said = cluster.create(raw("direct", input=[minio("new/in")], output=[minio("photos/out")]))
     assert (status, said) == (500, 'the bucket "photos" already exists\n')
     assert "new" in cluster.minio.buckets  # nobody takes it away again
+    server.storage = "no-url"
     with pytest.raises(OscarError, match=r"the bucket 'photos' already exists, and OSCAR 4\.1\.2 reports"):
         provider.create(properties(server, "plants", "photos/in"))
     assert server.changes() == []
+    server.storage = ""
+    made = provider.create(properties(server, "plants", "photos/in"))
+    assert (made.outs["shared"], cluster.started("photos", "in/a.jpg")) == (["photos"], {"plants"})
 
     provider.create(properties(server, "reader", "shared/in"))
     provider.create(properties(server, "writer", "fresh/in", "shared/in"))
@@ -170,9 +174,11 @@ def test_quirk_5_another_input_is_another_service(
         False,
     )
     same_bucket = properties(server, "plants", "fresh/elsewhere")
+    assert provider.diff("plants", olds, same_bucket).replaces == ["definition"]
+    unread = {**olds, "reported": None}
     with pytest.raises(OscarError, match="choose another bucket, or set delete_buckets first, which"):
-        provider.diff("plants", olds, same_bucket)
-    assert provider.diff("plants", {**olds, "delete_buckets": True}, same_bucket).replaces == ["definition"]
+        provider.diff("plants", unread, same_bucket)
+    assert provider.diff("plants", {**unread, "delete_buckets": True}, same_bucket).replaces == ["definition"]
     assert provider.diff("plants", olds, properties(server, "plants", "fresh/in", "results/out")).replaces == []
     provider.update("plants", olds, properties(server, "plants", "fresh/in", "results/out"))
     assert "out/" in cluster.minio.buckets["results"].objects

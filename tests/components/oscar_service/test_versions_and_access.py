@@ -59,6 +59,7 @@ def test_up_destroy_up_and_two_steps_in_one_bucket_work_on_both_versions(
             provider.delete("reader", reader)
             assert set(server.cluster.minio.buckets) == {"photos", "inbox"}
         server.cluster.minio.make("others")
+        server.storage = "no-url"
         with pytest.raises(OscarError, match=rf"the bucket 'others' already exists, and OSCAR {version} reports"):
             provider.create(properties(server, "plants", "others/in"))
 
