@@ -58,6 +58,19 @@ def test_what_a_forgotten_service_had_is_not_shown_and_others_can_be_changed(
     assert found.paths("my-service", ["photos"]) == ["photos/another"]
 
 
+@pytest.mark.parametrize("folders", [1, 2, 3])
+def test_several_rules_of_a_forgotten_service_stand_in_nobodys_way(
+    storage: Storage, notifications: Make, folders: int
+) -> None:
+    storage.make("photos")
+    notifications().assign("plants", [f"photos/in-{number}" for number in range(folders)], ["photos"])
+    storage.know("my-service")
+    notifications().assign("my-service", ["photos/other"], ["photos"])
+    assert notifications().paths("my-service", ["photos"]) == ["photos/other"]
+    with pytest.raises(NoWebhook):
+        notifications().assign("plants", ["photos/in"], ["photos"])
+
+
 def test_what_comes_back_with_its_webhook_reports_again(storage: Storage, notifications: Make) -> None:
     storage.make("photos")
     notifications().assign("plants", ["photos/in"], ["photos"])

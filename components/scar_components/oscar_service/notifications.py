@@ -94,17 +94,23 @@ class Notifications:
         own = [rule for rule in rules if _service(rule) == service]
         if {_prefix(rule) for rule in own} == folders and len(own) == len(folders):
             return
+        while not self._replace(bucket, rules, service, folders):
+            # Of several rules for a service that it has forgotten, MinIO hides one more each time it is asked, and
+            # refuses those that it has shown. https://github.com/minio/minio/blob/master/cmd/bucket-notification-handlers.go
+            before, rules = rules, self._rules(bucket)
+            if len(rules) >= len(before):
+                raise NoWebhook(
+                    f"service {service}: MinIO does not know it and cannot report new files in '{bucket}'; "
+                    "delete the service, and run up again"
+                )
+
+    def _replace(self, bucket: str, rules: list[dict[str, Any]], service: str, folders: set[str]) -> bool:
+        """Give a service other folders among a bucket's rules; return False if MinIO does not know all services."""
         others = [rule for rule in rules if _service(rule) != service]
         # Servers differ in whether the region is part of the name.
         regions = dict.fromkeys([*(_region(rule) for rule in rules), "", str(self._settings.get("region") or "")])
-        for region in regions:
-            made = [_rule(service, folder, region) for folder in sorted(folders)]
-            if self._put(bucket, [*others, *made]):
-                return
-        raise NoWebhook(
-            f"service {service}: MinIO does not know it and cannot report new files in '{bucket}'; "
-            "delete the service, and run up again"
-        )
+        made = ([_rule(service, folder, region) for folder in sorted(folders)] for region in regions)
+        return any(self._put(bucket, [*others, *new]) for new in made)
 
     def _rules(self, bucket: str) -> list[dict[str, Any]]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - slow to import
