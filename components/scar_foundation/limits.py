@@ -43,6 +43,8 @@ LAMBDA_IMAGE_BYTES = 10 * GIB
 """An image with all layers uncompressed."""
 LAMBDA_POLICY_BYTES = 20 * KIB
 """All permissions of a function together: who may invoke it."""
+LAMBDA_CONCURRENCY = 1000
+"""Calls at once of an account in a region; new accounts begin with fewer."""
 # https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
 LAMBDA_STATEMENT_ID_CHARACTERS = 100
 LAMBDA_STATEMENT_ID_PATTERN = r"[a-zA-Z0-9_-]+"

@@ -48,6 +48,7 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
     ),
     "FDL files": (Verb("fdl", "Check, show, convert and draw FDL files.", "fdl"),),
     "This machine": (
+        Verb("doctor", "Check that this machine and the account have what a stack needs.", "doctor"),
         Verb("local", "Start, stop and use the local cloud.", "local"),
         Verb("engine", "Find the Pulumi engine, or prepare it.", "engine"),
     ),

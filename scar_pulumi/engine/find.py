@@ -74,6 +74,16 @@ def find_engine(progress: Progress = lambda _: None, build: Build = go_build.bui
     raise EngineError(f"Pulumi engine: none found in {','.join(sources)}; unset {_SOURCES_VARIABLE} to have one made")
 
 
+def present_engine() -> Engine | None:
+    """Return the Pulumi CLI that `find_engine` would use, if it need not be made."""
+    finders: dict[str, Callable[[], Engine | None]] = {
+        "path": lambda: _on_path(lambda _: None),
+        "cache": _made_earlier,
+    }
+    found = (finders[source]() for source in _sources() if source in finders)
+    return next((engine for engine in found if engine), None)
+
+
 def _sources() -> list[str]:
     sources = [name.strip() for name in os.environ.get(_SOURCES_VARIABLE, ",".join(_SOURCES)).split(",")]
     if unknown := [name for name in sources if name not in _SOURCES]:

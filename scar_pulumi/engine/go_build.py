@@ -37,7 +37,7 @@ def build(directory: Path, progress: Progress) -> None:
 
     Raises EngineError, with the way out, when there is no usable Go toolchain or the modules cannot be downloaded.
     """
-    go = _find_go()
+    go = find_go()
     module = directory / "module"
     module.mkdir()
     for name in MODULE_FILES:
@@ -52,7 +52,8 @@ def build(directory: Path, progress: Progress) -> None:
     shutil.rmtree(module)
 
 
-def _find_go() -> str:
+def find_go() -> str:
+    """Return Go's command. Raises EngineError where there is none, or it is too old."""
     go = shutil.which("go")
     if go is None:
         raise EngineError(

@@ -35,10 +35,10 @@ def _choice(package: str, recorded: str | None) -> str:
     wished = os.environ.get(_CHOICE)
     if wished not in (None, "", _GENUINE, _STAND_IN):
         raise InputError(f"{_CHOICE}: {wished!r} is neither {_GENUINE!r} nor {_STAND_IN!r}")
-    has_genuine = _has_genuine(package)
-    choice = wished or recorded or (_GENUINE if has_genuine else _STAND_IN)
-    if choice == _GENUINE and not has_genuine:
-        needed = _sdk(package)
+    is_there = has_genuine(package)
+    choice = wished or recorded or (_GENUINE if is_there else _STAND_IN)
+    if choice == _GENUINE and not is_there:
+        needed = needed_version(package)
         why = f"{_CHOICE} asks for" if wished else "local stacks were made with"
         raise InputError(
             f"plugin {package}: {why} the genuine one, and none that suits this SDK is installed; run "
@@ -58,16 +58,17 @@ def _recorded() -> dict[str, str]:
         return {}
 
 
-def _has_genuine(package: str) -> bool:
+def has_genuine(package: str) -> bool:
     """Return whether a plugin is installed that suits this SDK: of the same major version, and not older."""
-    needed = _numbers(_sdk(package))
+    needed = _numbers(needed_version(package))
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     plugins = (home / "plugins").glob(f"resource-{package}-v*/pulumi-resource-{package}")
     installed = [_numbers(path.parent.name.removeprefix(f"resource-{package}-v")) for path in plugins]
     return any(found[:1] == needed[:1] and found >= needed for found in installed)
 
 
-def _sdk(package: str) -> str:
+def needed_version(package: str) -> str:
+    """Return the version of a package's SDK, which its plugin must have at least."""
     from importlib.metadata import version  # noqa: PLC0415 - slow to import
 
     return version(f"pulumi-{package}")

@@ -337,6 +337,17 @@ class Stack:
         self._stream.flush()
 
 
+def signed_in_as() -> dict[str, Any] | None:
+    """Return where the engine keeps the stacks of AWS (`url`) and as whom (`user`); None where nobody is signed in."""
+    ignore: Callable[[str], None] = lambda _line: None  # noqa: E731
+    command = Command(find_engine(ignore), base_environment(local=False), ignore)
+    with TemporaryDirectory() as nowhere:
+        try:
+            return dict(json.loads(command.run(["whoami", "--json"], nowhere, {}).stdout))
+        except (CommandError, ValueError):
+            return None
+
+
 def projects_in_backend(stack: str, progress: Callable[[str], None] = lambda _line: None) -> list[str]:
     """Return the projects that have a stack of this name in the backend that the user is signed in to.
 

@@ -44,6 +44,21 @@ def stored_credentials(registry: str) -> Credentials | None:
     return next((found for path in _files() if (found := _in_file(path, registry))), None)
 
 
+def logins() -> list[str]:
+    """Return the registries that Docker or Podman is signed in to, sorted, without those that only a helper knows."""
+    found: set[str] = set()
+    for path in _files():
+        try:
+            configuration = json.loads(path.read_text())
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{path}: cannot be read ({error}); correct or remove it") from None
+        keys = [*(configuration.get("auths") or {}), *(configuration.get("credHelpers") or {})]
+        found |= {DOCKER_HUB if key == _HUB_KEY else key.removeprefix("https://") for key in keys}
+    return sorted(found)
+
+
 def _files() -> Iterator[Path]:
     """Return the files that may hold logins, in the order of Docker, then of Podman.
 
