@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from bench.world import World, print_table
+from bench.world import World, memory_of, print_table
 
 JOBS = 500
 VCPUS = 4
@@ -25,7 +25,7 @@ def run(world: World) -> None:
     path.write_text(yaml.safe_dump(document))
     place = world.scar("up", str(path), "--yes")["outputs"]["functions"]["noop"]["batch"]
     batch, daemon = world.client("batch"), world.scar("local", "status")["pid"]
-    before, started = _memory(daemon), time.perf_counter()
+    before, started = memory_of(daemon), time.perf_counter()
 
     def submit(number: int) -> str:
         request = {"jobName": f"job-{number}", "jobQueue": place["jobQueue"], "jobDefinition": place["jobDefinition"]}
@@ -34,9 +34,9 @@ def run(world: World) -> None:
     with ThreadPoolExecutor(8) as pool:
         identifiers = list(pool.map(submit, range(JOBS)))
     submitted = time.perf_counter() - started
-    most = _memory(daemon)
+    most = memory_of(daemon)
     while any("stoppedAt" not in job for job in _described(batch, identifiers[-1:])) or _open(batch, place["jobQueue"]):
-        most = max(most, _memory(daemon))
+        most = max(most, memory_of(daemon))
         time.sleep(0.5)
     seconds, jobs = time.perf_counter() - started, _described(batch, identifiers)
     once = sum(job["status"] == "SUCCEEDED" and len(job["attempts"]) == 1 for job in jobs)
@@ -74,8 +74,3 @@ def _most_at_once(jobs: list[Any]) -> int:
         running += change
         most = max(most, running)
     return most
-
-
-def _memory(process: int) -> int:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS:"))

@@ -71,6 +71,12 @@ class World:
         self.scar("local", "stop")
 
 
+def memory_of(process: int) -> int:
+    """Return the megabytes of memory that a process has."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS:"))
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their columns, aligned."""
     cells = [[str(cell) for cell in row] for row in (columns, *rows)]

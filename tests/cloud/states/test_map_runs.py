@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +164,23 @@ def test_a_stopped_execution_stops_its_children(cloud: FakeCloud, bucket: str, m
     cloud.client("stepfunctions").stop_execution(executionArn=arn)
     run = map_run(mapped, arn)
     assert (run["status"], run["itemCounts"]["aborted"], run["itemCounts"]["running"]) == ("ABORTED", 3, 0)
+
+
+def test_children_that_wait_cost_disk_and_not_memory(own_cloud: FakeCloud) -> None:
+    own_cloud.start()
+    own_cloud.client("s3").create_bucket(Bucket="many")
+    status = own_cloud.status()
+    assert status
+    before = _megabytes(status.pid)
+    mapped = Machine(own_cloud, {"Map": distributed({"Type": "Pass", "Result": {}, "End": True}, "EXPRESS")})
+    output = mapped.ended(
+        mapped.start(items(own_cloud, "many", *({"task": n, "x": "y" * 300} for n in range(5000)))), 120
+    )
+    assert output["status"] == "SUCCEEDED"
+    # An eighth of the 500 MB that 10,000 tasks may have, beside 2 MB for the object itself.
+    assert _megabytes(status.pid) - before < 62
+
+
+def _megabytes(process: int) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS:"))
