@@ -47,6 +47,7 @@ from scar_pulumi.cloud.s3.notifications import NotificationConfigurations
 from scar_pulumi.cloud.s3.ranged_reads import RangedReads
 from scar_pulumi.cloud.s3.upload_events import UploadEvents
 from scar_pulumi.cloud.service import Service
+from scar_pulumi.cloud.sqs.messages import Messages, SentMessages
 from scar_pulumi.cloud.states.service import StatesService
 
 _log = logging.getLogger(__name__)
@@ -239,7 +240,7 @@ class Daemon:
 
     def _services(self, parts: Parts) -> tuple[Service, ...]:
         """Return the gateway's table: by path or host first, then by the service that a request is signed for."""
-        upstream = parts.upstream
+        upstream, sent = parts.upstream, SentMessages(parts.ministack.journal)
         ecr = EcrApi(upstream, parts.images, self._endpoint)
         apis = ApiStore(parts.database)
         integration = LambdaIntegration(parts.functions, parts.invocations, upstream)
@@ -247,12 +248,13 @@ class Daemon:
         return (
             HttpEndpoint(apis, authorization, integration, AccessLog(parts.logs)),
             Documents({"/_scar/health": lambda: self._identity, "/_scar/status": self._status}),
-            EventHook(parts.functions, parts.invocations, parts.events, parts.uploads),
+            EventHook(parts.functions, parts.invocations, parts.events, parts.uploads, sent),
             parts.oscar.api,
             parts.oscar.minio,
             Registry(parts.images, ecr.exists, ecr.announce),
             LambdaApi(upstream, parts.functions, parts.changes, parts.invocations, parts.events),
             parts.batch,
+            Messages(upstream, parts.ministack.journal, sent),
             parts.states,
             parts.event_bridge.scheduler,
             parts.event_bridge.rules,

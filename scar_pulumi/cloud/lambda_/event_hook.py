@@ -19,6 +19,7 @@ from scar_pulumi.cloud.runner import InvocationResult, RunnerStoppedError
 from scar_pulumi.cloud.s3.upload_events import UploadEvents
 from scar_pulumi.cloud.service import Service, ServiceError, ServiceRequest
 from scar_pulumi.cloud.signature import Caller
+from scar_pulumi.cloud.sqs.messages import SentMessages
 
 PATH = "/_scar/events"
 # MiniStack gives up when it hears nothing for the function's timeout, of which a cold start takes its part. White space
@@ -33,12 +34,18 @@ class EventHook(Service):
     name = "events"
 
     def __init__(
-        self, functions: Functions, invocations: Invocations, events: EventQueue, uploads: UploadEvents
+        self,
+        functions: Functions,
+        invocations: Invocations,
+        events: EventQueue,
+        uploads: UploadEvents,
+        messages: SentMessages,
     ) -> None:
         self._functions = functions
         self._invocations = invocations
         self._events = events
         self._uploads = uploads
+        self._messages = messages
 
     def takes(self, request: ServiceRequest) -> bool:
         """Return whether MiniStack posts an event."""
@@ -64,7 +71,10 @@ class EventHook(Service):
     async def _invoke(self, function: DeployedFunction, event: Any, payload: bytes, request_id: str) -> ASGIApp:
         task = asyncio.create_task(self._run(function, payload, request_id))
         if not is_http(event):
-            return _plain_answer(await task)
+            result = await task
+            if result is not None and not result.error:
+                self._messages.processed(event, _document(result.payload))
+            return _plain_answer(result)
         await asyncio.wait({task}, timeout=_PATIENCE)
         return StreamingResponse(_http_answer_with_white_space(task), media_type="application/json")
 
@@ -98,6 +108,13 @@ def _reference(posted: Request) -> FunctionReference | None:
     version = posted.header("x-amzn-lambda-function-version")
     arn = posted.header("x-amzn-lambda-function-arn")
     return parse_reference(arn, Caller(), "" if version == "$LATEST" else version)
+
+
+def _document(payload: bytes) -> Any:
+    try:
+        return json.loads(payload or b"null")
+    except ValueError:
+        return None
 
 
 def _plain_answer(result: InvocationResult | None) -> Response:

@@ -35,9 +35,9 @@ class Journal:
         row = self._database.row(f"SELECT coalesce(sum({lengths}), 0) FROM journal")  # noqa: S608 - columns from above
         return int(row[0]) if row else 0
 
-    def append(self, request: Request) -> None:
-        """Keep one request; `flushed` says when it is on the disk. Raises StateError when the disk is full."""
-        self._database.write(
+    def append(self, request: Request) -> int:
+        """Keep one request; return its number. `flushed` says when it is on the disk. Raises StateError."""
+        return self._database.write(
             "INSERT INTO journal (method, path, query, headers, body) VALUES (?, ?, ?, ?, ?)",
             request.method,
             request.path,
@@ -45,6 +45,10 @@ class Journal:
             json.dumps(_kept_headers(request)),
             _replayable_body(request),
         )
+
+    def remove(self, number: int) -> None:
+        """Forget one request, which has no effect any more."""
+        self._database.write("DELETE FROM journal WHERE number = ?", number)
 
     async def flushed(self) -> None:
         """Return when everything appended is on the disk. Raises StateError."""

@@ -1,0 +1,1 @@
+"""Simple Queue Service: messages that survive a kill."""
