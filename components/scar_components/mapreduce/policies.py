@@ -48,7 +48,12 @@ def _plan(places: Places) -> list[Optional[Mapping[str, Any]]]:
     return [
         _input(places),
         _objects("Work", [*_READ[:1], *_WRITE], places, places.work),
+        _listed("ListWork", places, places.work),
+        # Whether the results of a run are still there.
+        _objects("FindOutput", _READ[:1], places, places.output),
+        _listed("ListOutput", places, places.output),
         allow("StartRun", ["states:StartExecution"], [places.state_machine]),
+        allow("FindRun", ["states:DescribeExecution"], [f"{_executions(places)}:*"]),
     ]
 
 
@@ -63,7 +68,7 @@ def _reduce(places: Places) -> list[Optional[Mapping[str, Any]]]:
 def _commit(places: Places) -> list[Optional[Mapping[str, Any]]]:
     """Results are published by the commit alone, which looks once more whether the input is still the same."""
     published = _objects("Output", [*_READ[:1], *_WRITE, "s3:DeleteObject"], places, places.output)
-    return [_input(places), *_work(places), published]
+    return [_input(places), *_work(places), published, _listed("ListOutput", places, places.output)]
 
 
 _RIGHTS = {"plan": _plan, "map": _map, "reduce": _reduce, "commit": _commit}
@@ -76,12 +81,25 @@ def _input(places: Places) -> Optional[Mapping[str, Any]]:
 def _work(places: Places) -> list[Optional[Mapping[str, Any]]]:
     return [
         _objects("Work", [*_READ[:1], *_WRITE, "s3:DeleteObject"], places, places.work),
-        allow("ListWork", ["s3:ListBucket"], [f"arn:{places.partition}:s3:::{places.work}"], _owned(places)),
+        _listed("ListWork", places, places.work),
     ]
 
 
 def _objects(sid: str, actions: list[str], places: Places, path: str) -> Optional[Mapping[str, Any]]:
     return allow(sid, actions, object_arns(places.partition, [path]), _owned(places))
+
+
+def _listed(sid: str, places: Places, path: str) -> Optional[Mapping[str, Any]]:
+    """Return the statement without which S3 says of a missing object that it is forbidden.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    bucket = path.strip("/").partition("/")[0]
+    return allow(sid, ["s3:ListBucket"], [f"arn:{places.partition}:s3:::{bucket}"], _owned(places))
+
+
+def _executions(places: Places) -> str:
+    return places.state_machine.replace(":stateMachine:", ":execution:")
 
 
 def _owned(places: Places) -> dict[str, Any]:
@@ -99,7 +117,7 @@ def machine_policy(
     https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
     """
     machine = places.state_machine
-    children = machine.replace(":stateMachine:", ":execution:") + "/*"
+    children = f"{_executions(places)}/*"
     definitions = [arn for one in jobs for arn in (one, f"{one}:*")]
     submitting = [job_queue, *definitions] if job_queue else []
     anything = ["*"] if job_queue else []  # these actions have no resource types

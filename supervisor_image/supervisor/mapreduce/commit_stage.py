@@ -34,7 +34,7 @@ def commit(call: Call, work: Work) -> dict[str, Any]:
     function, _, _, log = call
     plan = work.plan()
     output = Bucket(function.storages, plan.output_provider, plan.output_bucket)
-    earlier = _marker(output, plan.output_prefix + SUCCESS)
+    earlier = marker(output, plan.output_prefix + SUCCESS)
     if earlier.get("run") == plan.run.run:
         log.info("this run is published already")
         return earlier
@@ -142,7 +142,7 @@ class _Publication(NamedTuple):
     def publish(self, files: list[Published], earlier: Manifest) -> None:
         """Put the files in place of those of the earlier run, whose marker is gone meanwhile."""
         prefix, names = self.plan.output_prefix, {file.name for file in files}
-        interrupted = _marker(self.output, prefix + COMMITTING)
+        interrupted = marker(self.output, prefix + COMMITTING)
         before = {*earlier.get("files", ()), *interrupted.get("files", ())}
         note = {"run": self.plan.run.run, "files": sorted(before | names)}
         self.output.put(prefix + COMMITTING, as_json(note))
@@ -164,7 +164,8 @@ class _Publication(NamedTuple):
                 os.unlink(path)
 
 
-def _marker(output: Bucket, key: str) -> dict[str, Any]:
+def marker(output: Bucket, key: str) -> dict[str, Any]:
+    """Return a document beside the results; empty where there is none, or what is there is none of ours."""
     content = output.find(key)
     try:
         found = json.loads(content or b"{}")

@@ -9,6 +9,7 @@ from supervisor import aws, events
 from supervisor.errors import BadRecord, ConfigurationInvalid, EventInvalid, SupervisorError
 from supervisor.events import Object
 from supervisor.function import Function
+from supervisor.mapreduce import commit_stage
 from supervisor.mapreduce.attempts import Call
 from supervisor.mapreduce.map_stage import is_whole
 from supervisor.mapreduce.objects import Bucket, Pinned, side_by_side
@@ -32,22 +33,59 @@ def start_runs(call: Call, event: Any) -> dict[str, Any]:
 
 
 def _started(call: Call, source: Any) -> str:
+    """Start the run over an object; one whose results have gone since, or that has failed, is started once more.
+
+    The same content may come back after another one: its run was published, but the results are now the other's.
+    """
     function, settings, _, log = call
     bucket = Bucket(function.storages, provider_of(function, source.container, source.key), source.container)
     run = Run.of(source.container, source.key, bucket.head(source.key), settings.digest)
-    output_of(function, run.bucket, run.key)
-    request = {"stateMachineArn": settings.state_machine, "name": run.run, "input": json.dumps(run._asdict())}
+    provider, output, prefix = output_of(function, run.bucket, run.key)
+    published = Bucket(function.storages, provider, output)
+    for attempt in range(_MOST_ATTEMPTS):
+        name = f"{run.run}-{attempt}" if attempt else run.run
+        if _execution(settings.state_machine, name, run):
+            log.info(f"{run.uri}: started run {name}, {run.size} bytes")
+            return run.run
+        if _status(settings.state_machine, name, run) == "RUNNING":
+            log.info(f"{run.uri}: run {name} was started before")
+            return run.run
+        if commit_stage.marker(published, prefix + commit_stage.SUCCESS).get("run") == run.run:
+            log.info(f"{run.uri}: the results of run {run.run} are there")
+            return run.run
+    raise SupervisorError(
+        f"{run.uri}: run {run.run} has failed {_MOST_ATTEMPTS} times; change the input or the scripts"
+    )
+
+
+_MOST_ATTEMPTS = 1000
+
+
+def _execution(state_machine: str, name: str, run: Run) -> bool:
+    """Start an execution; return False where there has been one of that name."""
+    request = {"stateMachineArn": state_machine, "name": name, "input": json.dumps(run._asdict())}
     try:
-        aws.call("states", "AWSStepFunctions.StartExecution", request)
+        _states("StartExecution", request, run)
     except aws.AwsError as error:
         if error.kind != "ExecutionAlreadyExists":
             raise SupervisorError(f"{run.uri}: {error}; let the function's role start executions") from error
-        log.info(f"{run.uri}: run {run.run} was started before")
-        return run.run
+        return False
+    return True
+
+
+def _status(state_machine: str, name: str, run: Run) -> str:
+    arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{name}"
+    try:
+        return str(_states("DescribeExecution", {"executionArn": arn}, run)["status"])
+    except aws.AwsError as error:
+        raise SupervisorError(f"{run.uri}: {error}; let the function's role describe executions") from error
+
+
+def _states(action: str, request: Mapping[str, Any], run: Run) -> Any:
+    try:
+        return aws.call("states", f"AWSStepFunctions.{action}", request)
     except OSError as error:
         raise SupervisorError(f"{run.uri}: Step Functions cannot be reached: {error}") from error
-    log.info(f"{run.uri}: started run {run.run}, {run.size} bytes")
-    return run.run
 
 
 def make_plan(call: Call, work: Work, run: Run) -> dict[str, Any]:

@@ -158,11 +158,20 @@ def test_every_part_may_do_only_what_it_has_to(recorder: Recorder) -> None:
         "plan": {
             "ReadInput": (read, [*inputs]),
             "Work": (kept, [f"{work}/*"]),
+            "ListWork": working["ListWork"],
+            "FindOutput": (["s3:GetObject"], [output]),
+            "ListOutput": (["s3:ListBucket"], ["arn:aws:s3:::texts"]),
             "StartRun": (["states:StartExecution"], ["arn:aws:states:eu-west-1:123456789012:stateMachine:count"]),
+            "FindRun": (["states:DescribeExecution"], ["arn:aws:states:eu-west-1:123456789012:execution:count:*"]),
         },
         "map": {"ReadInput": (read, [*inputs]), **working},
         "reduce": working,
-        "commit": {"ReadInput": (read, [*inputs]), **working, "Output": (changed, [output])},
+        "commit": {
+            "ReadInput": (read, [*inputs]),
+            **working,
+            "Output": (changed, [output]),
+            "ListOutput": (["s3:ListBucket"], ["arn:aws:s3:::texts"]),
+        },
     }
     for stage, wanted in expected.items():
         found = rights(recorder, f"count-{stage}-role-policy")

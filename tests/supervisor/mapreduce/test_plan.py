@@ -13,6 +13,7 @@ from supervisor.mapreduce.run import LARGEST_PLAN
 from supervisor.mapreduce.stages import job_event
 from tests.supervisor.container import s3_event
 from tests.supervisor.mapreduce.conftest import MapReduce
+from tests.world.waiting import wait_for
 
 Make = Callable[..., MapReduce]
 WAITING = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
@@ -32,7 +33,7 @@ def machine(s3_endpoint: str) -> Iterator[tuple[Any, str]]:
         name="counties", definition=json.dumps(WAITING), roleArn="arn:aws:iam::000000000000:role/any"
     )["stateMachineArn"]
     yield client, arn
-    for execution in client.list_executions(stateMachineArn=arn)["executions"]:
+    for execution in client.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]:
         client.stop_execution(executionArn=execution["executionArn"])
     client.delete_state_machine(stateMachineArn=arn)
     client.close()
@@ -57,6 +58,37 @@ def test_the_same_event_five_times_is_one_execution(mapreduce: Make, machine: tu
     deployed.put("in/añ b.txt", b"b\n")
     deployed.call("plan", event)
     assert len(executions(machine)) == 2
+
+
+DONE = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+
+
+def test_a_run_that_has_ended_is_started_again_unless_its_results_are_there(
+    mapreduce: Make, machine: tuple[Any, str]
+) -> None:
+    client, arn = machine
+    client.update_state_machine(stateMachineArn=arn, definition=json.dumps(DONE))
+    deployed = mapreduce(section={"state_machine": arn})
+    event = s3_event(deployed.bucket, "in/a")
+
+    def send(content: bytes) -> str:
+        deployed.put("in/a", content)
+        (run,) = deployed.call("plan", event)["runs"]
+        wait_for(lambda: not client.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"], 20, run)
+        return str(run)
+
+    first = send(b"one\n")
+    assert send(b"one\n") == first  # it has published nothing
+    assert sorted(executions(machine)) == [first, f"{first}-1"]
+    deployed.execute("in/a")
+    assert send(b"one\n") == first
+    assert len(executions(machine)) == 2
+    second = send(b"two\n")
+    deployed.section["digest"] = "d"
+    deployed.execute("in/a")
+    # The first content comes back: the results that are there are those of the second.
+    assert send(b"one\n") == first
+    assert sorted(executions(machine)) == sorted([first, f"{first}-1", f"{first}-2", second])
 
 
 def test_each_object_of_an_event_is_a_run_and_folders_are_none(mapreduce: Make, machine: tuple[Any, str]) -> None:
