@@ -99,11 +99,10 @@ def run_over_file(
     runs = Runs(deployments)
     with console.progress(f"planning {item.key}"):
         found = runs.start(mapreduce, place.bucket, item.key)
-    if found.run.has_ended and found.run.status != SUCCEEDED:
-        console.note(f"run {found.run.id}: has failed before ({found.run.reason}); it is resumed")
-        found = runs.resume(found)
-    elif found.run.has_ended:
+    if found.run.has_ended and found.run.status == SUCCEEDED:
         console.note(f"run {found.run.id}: has had this content before; its results are there")
+    elif found.run.attempt:
+        console.note(f"run {found.run.id}: has had this content before, and is resumed")
     if later:
         console.say(found.run.id)
         return {"run": found.run.document()}

@@ -226,6 +226,17 @@ def test_the_same_event_five_times_is_one_run(world: World) -> None:
     assert world.invoke("lines", world.folder / "again.txt")["id"] == run["id"]
 
 
+def test_content_that_comes_back_after_another_has_its_own_results_again(world: World) -> None:
+    first, second = lines(1000, 21), lines(1000, 22)
+    runs = [world.invoke("lines", world.file("back.txt", content))["id"] for content in (first, second, first)]
+    assert (runs[0] == runs[2], runs[0] == runs[1]) == (True, False)
+    assert world.results("lines", "back.txt") == first_words(first)
+    world.terminal.scar("rm", "mr-lines/out/back.txt", "--recursive", "--yes")
+    world.terminal.scar("put", "mr-lines/in", world.folder / "back.txt")
+    wait_for(lambda: world.marker("lines", "back.txt"), ETERNITY, "the results that were removed")
+    assert world.results("lines", "back.txt") == first_words(first)
+
+
 def test_a_key_with_nine_of_ten_pairs_is_counted_and_said_as_skew(world: World) -> None:
     content = b"".join(b"hot %d\n" % n if n % 10 else b"k%d x\n" % n for n in range(150_000))
     for mapreduce in ("lines", "jobs"):
