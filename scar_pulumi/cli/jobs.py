@@ -26,6 +26,7 @@ from scar_pulumi.client.mapreduce import Run
 from scar_pulumi.client.service_jobs import ServiceJob
 from scar_pulumi.deployments import Deployments, stack_hint
 from scar_pulumi.deployments.jobs import Jobs
+from scar_pulumi.deployments.logs import LogQuery, Logs
 from scar_pulumi.deployments.runs import Runs
 from scar_pulumi.deployments.service_jobs import ServiceJobs
 
@@ -92,9 +93,8 @@ def show(console: Console, deployments: Deployments, job: str) -> Document:
     """Show all that is known of a job or a run."""
     if (run := Runs(deployments).find(job)) is not None:
         return show_run(console, run)
-    on_clusters = ServiceJobs(deployments)
-    if not deployments.has_function(job) and (of_service := on_clusters.find(job)):
-        return _show_service_job(console, on_clusters.explained([of_service])[0], stack_hint(deployments.stack))
+    if (of_service := _of_service(deployments, job)) is not None:
+        return _show_service_job(console, of_service, stack_hint(deployments.stack))
     found = Jobs(deployments)
     chosen = found.find(job)
     parts = [job_of(part, chosen.function) for part in found.parts(chosen)]
@@ -105,7 +105,7 @@ def show(console: Console, deployments: Deployments, job: str) -> Document:
 
 
 @jobs.command
-@click.argument("job", help=_TARGET_HELP)
+@click.argument("job", help=_SHOWN_HELP)
 @click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until the job has ended; runs have it not.")
 @timestamps_option
 @deployments_options(search=True)
@@ -118,6 +118,8 @@ def logs(console: Console, deployments: Deployments, job: str, follow: bool, tim
                 f"--follow: run {run.run.id} is logged by several functions; `jobs show` says how far it is"
             )
         return show_run_log(LinePrinter(console, follow, timestamps), deployments, run)
+    if (of_service := _of_service(deployments, job)) is not None:
+        return _show_service_log(LinePrinter(console, follow, timestamps), deployments, of_service)
     return show_job_log(LinePrinter(console, follow, timestamps), deployments, job)
 
 
@@ -141,6 +143,9 @@ def logs(console: Console, deployments: Deployments, job: str, follow: bool, tim
 @json_option
 def cancel(console: Console, deployments: Deployments, targets: tuple[str, ...], reason: str, yes: bool) -> Document:
     """End jobs and runs, waiting or running."""
+    for target in targets:
+        if (of_service := _of_service(deployments, target)) is not None:
+            raise InputError(f"{of_service.id}: is a job of an OSCAR service, which OSCAR can only delete with its log")
     found, runs = Jobs(deployments), Runs(deployments)
     of_runs = {target: runs.meant(target) for target in targets}
     meant = found.meant([target for target, several in of_runs.items() if several is None])
@@ -184,6 +189,25 @@ def resume(console: Console, deployments: Deployments, run: str, wait: bool) -> 
         console.note(f"{found.mapreduce.name} was deployed anew since, so this is another run over {found.run.place}")
     console.say(f"{resumed.run.id}: resumed")
     return wait_for_run(console, resumed) if wait else {"run": resumed.run.document()}
+
+
+def _of_service(deployments: Deployments, target: str) -> ServiceJob | None:
+    """Return the job of a service that is meant, as its log explains it; None for a function, a run or a Batch job."""
+    if deployments.has_function(target) or deployments.has_mapreduce(target):
+        return None
+    on_clusters = ServiceJobs(deployments)
+    found = on_clusters.find(target)
+    return None if found is None else on_clusters.explained([found])[0]
+
+
+def _show_service_log(printer: LinePrinter, deployments: Deployments, job: ServiceJob) -> Document | None:
+    service = deployments.called(f"{job.cluster}/{job.function}")
+    shown = printer.show(Logs(deployments).lines(service, LogQuery(request_id=job.id, follow=printer.follow)))
+    if shown is None:
+        return None
+    if not shown:
+        printer.console.note(f"job {job.id}: has printed nothing yet; its status is {job.status}")
+    return {"function": job.function, "job": job.id, "status": job.status, "events": shown}
 
 
 def _show_service_job(console: Console, job: ServiceJob, hint: str) -> Document:

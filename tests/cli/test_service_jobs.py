@@ -24,6 +24,12 @@ def test_jobs_of_services_are_listed_and_shown(scar: Scar, services_cluster: Ser
     assert "the Secret of the MinIO user" in shown.stdout
     assert "`scar-pulumi logs quiet --request-id quiet-1` shows its whole log" in shown.stderr
     assert scar("jobs", "show", "sign-1", "--json").json["job"]["inputs"] == ["raw/in/good"]
+    assert "cannot read it\n" in scar("jobs", "logs", "sign").stdout
+    assert "has printed nothing yet; its status is PENDING" in scar("jobs", "logs", "quiet-1").stderr
+    refused = scar("jobs", "cancel", "sign-1")
+    assert refused.status == 2
+    assert "sign-1: is a job of an OSCAR service, which OSCAR can only delete with its log" in refused.stderr
+    assert scar("jobs", "show", "sign-9").status == 2
 
 
 def test_files_that_a_service_never_got_are_failures_that_run_again(scar: Scar, services_cluster: Server) -> None:
