@@ -19,22 +19,33 @@ def buckets_have_one_region(document: Document) -> None:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
     """
-    readers: dict[str, Link] = {}
+    readers: dict[str, list[Link]] = {}
     for link in document.inputs:
         if not isinstance(link.owner, AwsOwner) or (link.place.provider, link.place.provider_id) != _OWN:
             continue
-        first = readers.setdefault(link.place.bucket, link)
-        region, other = (one.owner.settings.get("region") for one in (link, first))
-        if region == other:
-            continue
-        message = f"'{link.place.bucket}' also starts '{first.owner.name}' ({document.line(first.path)})"
-        if region and other:
-            message += f" in {other}, and a bucket starts functions in its own region only"
-            hint = f"give '{link.owner.name}' a bucket of its own, or both functions one region"
-            document.error(f"{link.path}.path", message, hint)
-        else:
-            message += f", and both start only if the stack's region is {region or other}"
-            document.warning(f"{link.path}.path", message, "give both functions a region, or none")
+        earlier = readers.setdefault(link.place.bucket, [])
+        others = [one for one in earlier if _region(one) != _region(link)]
+        # A region that contradicts this one is worse than none.
+        if other := next((one for one in others if _region(one) and _region(link)), next(iter(others), None)):
+            _report_regions(document, link, other)
+        earlier.append(link)
+
+
+def _region(link: Link) -> str | None:
+    region: str | None = link.owner.settings.get("region") if isinstance(link.owner, AwsOwner) else None
+    return region
+
+
+def _report_regions(document: Document, link: Link, other: Link) -> None:
+    here, there = _region(link), _region(other)
+    message = f"'{link.place.bucket}' also starts '{other.owner.name}' ({document.line(other.path)})"
+    if here and there:
+        message += f" in {there}, and a bucket starts functions in its own region only"
+        hint = f"give '{link.owner.name}' a bucket of its own, or both functions one region"
+        document.error(f"{link.path}.path", message, hint)
+    else:
+        message += f", and both start only if the stack's region is {here or there}"
+        document.warning(f"{link.path}.path", message, "give both functions a region, or none")
 
 
 class _Watch(NamedTuple):
