@@ -124,11 +124,16 @@ def _failed_tasks(work: Work) -> list[dict[str, Any]]:
 
 def _check_input(function: Function, run: Run) -> None:
     """Raise InputChanged where a newer version waits: its run is the one that counts."""
+    from obstore.exceptions import PermissionDeniedError
+
     bucket = Bucket(function.storages, provider_of(function, run.bucket, run.key), run.bucket)
     try:
         present = bucket.head(run.key)
-    except InputFailed:  # deleted since: every byte of it was read
-        return
+    except InputFailed as error:
+        # It was deleted when every byte of it had been read. S3 tells that only to those who may list the bucket.
+        if isinstance(error.__cause__, FileNotFoundError | PermissionDeniedError):
+            return
+        raise
     if (present.etag, present.size) != (run.etag, run.size):
         raise InputChanged(f"{run.uri}: the input changed during the run: the new object has a run of its own")
 

@@ -1,7 +1,9 @@
 """Map one range of the input: its records to a file, the mapper on it, its pairs sorted into one object."""
 
+import contextlib
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from supervisor import files, runs
@@ -34,7 +36,7 @@ class _Map:
     """One attempt at a map task, in its folders."""
 
     def __init__(self, attempt: Attempt, space: Workspace) -> None:
-        self._attempt, self._space = attempt, space
+        self._attempt, self._call, self._space = attempt, attempt.call, space
         self._place = attempt.plan.range(attempt.task)
         self._range = f"{self._place.start}-{max(self._place.start, self._place.end - 1)}"
         self._path = f"{space.input}/{files.file_name(attempt.plan.run.key)}"
@@ -58,24 +60,22 @@ class _Map:
         """Write the records of the task to the mapper's file, and return what was counted."""
         run, late = self._attempt.plan.run, ScriptTimedOut("reading the input took all the time; raise the timeout")
         bucket = Bucket(
-            self._attempt.call.function.storages,
-            provider_of(self._attempt.call.function, run.bucket, run.key),
+            self._call.function.storages,
+            provider_of(self._call.function, run.bucket, run.key),
             run.bucket,
         )
         source = bucket.pinned(run.key, run.etag, run.version)
         with (
-            runs.raise_at(runs.latest_end(self._attempt.call.function, self._attempt.call.context), late),
+            runs.raise_at(runs.latest_end(self._call.function, self._call.context), late),
             open(self._path, "wb") as file,
         ):
-            if is_whole(self._attempt.call.settings.format, run.key):
+            if is_whole(self._call.settings.format, run.key):
                 for block in source.read(0, run.size):
                     file.write(block)
                 return {"records": 1 if run.size else 0, "bytes": run.size, "header": 0}
-            return self._read_records(
-                RecordReader(source.read, self._place, self._attempt.call.settings.rules), file.write
-            )
+            return self._read_records(RecordReader(source.read, self._place, self._call.settings.rules), file.write)
 
-    def _read_records(self, reader: RecordReader, write: Any) -> dict[str, int]:
+    def _read_records(self, reader: RecordReader, write: Callable[[bytes], object]) -> dict[str, int]:
         try:
             for block in reader.blocks():
                 write(block)
@@ -85,19 +85,19 @@ class _Map:
 
     def _mapped(self, path: str) -> tuple[list[Block], dict[str, int]]:
         """Run the mapper and the combiner, and write their sorted pairs to the file."""
-        settings, plan = self._attempt.call.settings, self._attempt.plan
+        settings, plan = self._call.settings, self._attempt.plan
         combines = settings.combiner != "none" and settings.pairs != "marla"
         blocks = max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, _SAMPLED // max(1, plan.map_count)))
         layout = Layout(0, blocks) if settings.partition == "range" else Layout(plan.reduce_count)
         sorter = Sorter(self._space.root, layout, self._budget)
         raw = Sorter(self._space.root, Layout(1), self._budget) if combines else sorter
-        reader = self._reader("the mapper", raw)
+        reader, second = self._reader("the mapper", raw), self._reader("the combiner", sorter)
         self._map(PairSink(reader))
-        if combines:
-            self._combine(raw, sorter)
+        if combines and reader.good:
+            self._combine(raw, PairSink(second))
         found = sorter.write(path)
         pairs_out = sum(block.pairs for block in found)
-        return found, {"pairs_in": reader.good, "pairs_out": pairs_out, "bad_pairs": reader.bad}
+        return found, {"pairs_in": reader.good, "pairs_out": pairs_out, "bad_pairs": reader.bad + second.bad}
 
     def _map(self, sink: PairSink) -> None:
         started = time.monotonic()
@@ -106,15 +106,15 @@ class _Map:
             sink.close()
         except BadPair as error:
             raise self._placed(error) from error
-        os.unlink(self._path)
-        if any(files.output_files(self._space.output, self._attempt.call.log)):
-            self._attempt.call.log.warning("the mapper wrote files to its output folder: only reducers' are kept")
-        self._attempt.call.log.info(f"mapped bytes {self._range} in {time.monotonic() - started:.3f} s")
+        with contextlib.suppress(FileNotFoundError):  # a mapper may remove it itself
+            os.unlink(self._path)
+        if any(files.output_files(self._space.output, self._call.log)):
+            self._call.log.warning("the mapper wrote files to its output folder: only reducers' are kept")
+        self._call.log.info(f"mapped bytes {self._range} in {time.monotonic() - started:.3f} s")
 
-    def _combine(self, raw: Sorter, sorter: Sorter) -> None:
+    def _combine(self, raw: Sorter, sink: PairSink) -> None:
         pairs, counted = raw.pairs()
-        feed = printed(pairs, contract(self._attempt.call.settings.pairs), counted=counted)
-        sink = PairSink(self._reader("the combiner", sorter))
+        feed = printed(pairs, contract(self._call.settings.pairs), counted=counted)
         try:
             self._program().combine(self._variables(), feed, sink)
             sink.close()
@@ -125,11 +125,11 @@ class _Map:
         return BadPair(f"{self._attempt.plan.run.uri} bytes {self._range}: {error}")
 
     def _reader(self, program: str, sorter: Sorter) -> PairReader:
-        settings = self._attempt.call.settings
+        settings = self._call.settings
         return PairReader(contract(settings.pairs), program, sorter.add, skip=settings.skip_bad_pairs)
 
     def _program(self) -> Program:
-        return Program(self._attempt.call, self._space)
+        return Program(self._call, self._space)
 
     def _variables(self) -> dict[str, str]:
         own = {"MAPREDUCE_TASK": str(self._attempt.task), "MAPREDUCE_RANGE": self._range}

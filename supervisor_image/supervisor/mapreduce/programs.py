@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from supervisor import program, runs
 from supervisor.configuration import FOLDER
-from supervisor.errors import BadPair, ScriptFailed
+from supervisor.errors import BadPair, ConfigurationInvalid, ScriptFailed
 from supervisor.events import RunRequest
 from supervisor.files import Workspace
 from supervisor.mapreduce.attempts import Call
@@ -34,6 +34,8 @@ class Program(NamedTuple):
 
     def combine(self, variables: dict[str, str], feed: Iterator[bytes], sink: Sink) -> None:
         """Run the combiner, which reads pairs and prints pairs."""
+        if not os.path.exists(COMBINER):
+            raise ConfigurationInvalid(f"the image has no {COMBINER}; deploy the function again")
         image = self.call.function.image._replace(script=COMBINER)
         command = program.choose(RunRequest(()), image, self.space.root, self._search_path)
         self._run(command, variables, Streams(feed, sink))

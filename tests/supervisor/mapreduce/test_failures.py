@@ -17,7 +17,7 @@ from supervisor.errors import (
     ScriptFailed,
     SumsDiffer,
 )
-from supervisor.mapreduce import commit_stage
+from supervisor.mapreduce import commit_stage, programs
 from supervisor.mapreduce.objects import Bucket
 from tests.supervisor.mapreduce.conftest import MapReduce, in_the_file
 
@@ -116,6 +116,28 @@ def test_an_input_that_is_deleted_before_the_commit_is_published(mapreduce: Make
     do(deployed, plan, "map", "reduce")
     deployed.s3.delete_object(Bucket=deployed.bucket, Key="in/x")
     assert commit(deployed, run)["records"] == 2
+
+
+def test_a_bucket_that_cannot_be_asked_for_the_input_publishes_nothing(
+    mapreduce: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed, run, plan = planned(mapreduce())
+    do(deployed, plan, "map", "reduce")
+
+    def unreachable(*_: Any) -> None:
+        raise InputFailed("unreachable")
+
+    monkeypatch.setattr(Bucket, "head", unreachable)
+    with pytest.raises(InputFailed, match="unreachable"):
+        commit(deployed, run)
+    assert deployed.keys("out/") == []
+
+
+def test_an_image_without_its_combiner_is_told(mapreduce: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed, _, plan = planned(mapreduce(combiner="any"))
+    monkeypatch.setattr(programs, "COMBINER", "/no/such/combiner")
+    with pytest.raises(ConfigurationInvalid, match="the image has no /no/such/combiner"):
+        do(deployed, plan, "map")
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 """Whole runs: plan, map, reduce, commit, over the real S3 with real mappers, combiners and reducers."""
 
+import ast
 import csv
 import gzip
 import io
 import json
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from supervisor.mapreduce import plan_stage
+from supervisor.mapreduce import marla, plan_stage
 from tests.supervisor.mapreduce.conftest import SUMS, MapReduce, in_the_file
 from tests.supervisor.objects import with_minio
 
@@ -216,6 +218,10 @@ def test_functions_of_marla_run_unchanged(mapreduce: Make, program: str) -> None
     assert success["records"] == 400
 
 
+def test_the_program_that_calls_marla_functions_is_python_3_6() -> None:
+    ast.parse(Path(marla.__file__).read_text(), feature_version=(3, 6))
+
+
 def test_a_marla_name_with_very_many_pairs_is_reduced_in_steps(mapreduce: Make) -> None:
     mapper = MARLA[0].replace("pairs.append((data[5], 1))", "pairs += [(data[5], 1)] * 60")
     mapper = mapper.partition("def reducer")[0] + "def reducer(pairs):\n    return pairs\n"  # combines nothing
@@ -289,3 +295,21 @@ def test_values_of_one_key_beyond_a_batch_stand_out(mapreduce: Make) -> None:
     success = deployed.execute("in/x")
     assert sum(map(int, deployed.parts("in/x"))) == success["pairs"] == 540_060
     assert success["notes"][0].startswith("the key 'hot' has 540000 of 540060 pairs")
+
+
+def test_a_mapper_that_prints_nothing_is_not_combined(mapreduce: Make) -> None:
+    mapper = "#!/bin/sh\nrm $INPUT_FILE_PATH\n"
+    deployed = mapreduce(mapper=mapper, combiner="#!/bin/sh\necho an end without a tab\n", reducer="#!/bin/sh\nwc -l\n")
+    deployed.put("in/x", b"a\n")
+    success = deployed.execute("in/x")
+    assert (success["records"], success["pairs"]) == (1, 0)
+    assert deployed.parts("in/x") == [b"0\n"]
+
+
+def test_every_line_of_a_text_without_keys_belongs_to_the_empty_key(mapreduce: Make) -> None:
+    deployed = mapreduce(
+        mapper="#!/bin/sh\nsed 's/^/\t/' $INPUT_FILE_PATH\n", reducer=IDENTITY, section={"reducers": 3}
+    )
+    deployed.put("in/x", b"b\n\na\n\tc\n")
+    deployed.execute("in/x")
+    assert b"".join(deployed.parts("in/x")) == b"\t\n\t\tc\n\ta\n\tb\n"
