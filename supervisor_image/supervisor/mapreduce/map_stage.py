@@ -20,6 +20,7 @@ from supervisor.mapreduce.settings import sort_budget
 from supervisor.mapreduce.shuffle import Layout, Sorter
 
 _SAMPLED = 40_000  # blocks of all tasks together, whose first keys are the sample that divides a range
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _FEWEST_BLOCKS, _MOST_BLOCKS = 8, 256
 
 
@@ -138,4 +139,4 @@ class _Map:
 
 def is_whole(form: str, key: str) -> bool:
     """Return whether an input cannot be split: a mapper gets all of it as it is."""
-    return form == "whole" or key.endswith(".gz")
+    return form == "whole" or key.lower().endswith(_COMPRESSED)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20  # bytes
 _PART = 8 << 20  # bytes
 _INTERRUPTIONS = 5  # how often an interrupted read is resumed
+_LOOKS = 5  # at an object that is another one: it may have been put back at once
+_PAUSE = 1.0  # seconds
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 LARGEST_COPY = 5 << 30
 AT_ONCE = 16
@@ -165,7 +167,7 @@ class Pinned(NamedTuple):
         """Yield the bytes of a range, resuming where a connection broke. Raises InputChanged or InputFailed."""
         from obstore.exceptions import BaseError, PreconditionError
 
-        left = _INTERRUPTIONS
+        left, looks = _INTERRUPTIONS, _LOOKS
         while start < end:
             try:
                 for block in self._stream(start, end):
@@ -174,10 +176,13 @@ class Pinned(NamedTuple):
                 if start < end:
                     raise InputFailed(f"{self.name}: {end - start} bytes are missing; try again")
             except (PreconditionError, FileNotFoundError) as error:
-                raise InputChanged(
-                    f"{self.name}: the input changed while it was read: it was replaced or deleted; "
-                    "a new object starts a run of its own"
-                ) from error
+                looks -= 1
+                if not looks:
+                    raise InputChanged(
+                        f"{self.name}: the input changed while it was read: it was replaced or deleted; "
+                        "a new object starts a run of its own"
+                    ) from error
+                time.sleep(_PAUSE)
             except (BaseError, OSError) as error:
                 left -= 1
                 if not left:

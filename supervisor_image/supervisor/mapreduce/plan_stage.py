@@ -90,7 +90,8 @@ def _states(action: str, request: Mapping[str, Any], run: Run) -> Any:
 
 def make_plan(call: Call, work: Work, run: Run) -> dict[str, Any]:
     """Write the plan and its tasks, and return where they are; with a scan ahead, only where that is."""
-    plan, is_quoted = _divided(call, work, run), bool(call.settings.rules.dialect.quote)
+    plan = _divided(call, work, run)
+    is_quoted = bool(call.settings.rules.dialect.quote) and not is_whole(call.settings.format, run.key)
     if not is_quoted or plan.map_count < 2 or run.size <= SCANNED_HERE:
         tables = scan_here(call, plan) if is_quoted else []
         return _with_tasks(work, with_starts(call, plan, tables))

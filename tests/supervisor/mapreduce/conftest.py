@@ -149,8 +149,9 @@ def mapreduce(
 ) -> Callable[..., MapReduce]:
     """Make a MapReduce in a bucket of its own."""
     from supervisor import disk
-    from supervisor.mapreduce import programs
+    from supervisor.mapreduce import objects, programs
 
+    monkeypatch.setattr(objects, "_PAUSE", 0.01)
     for name, value in credentials.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(disk, "TMP", str(tmp_path))

@@ -1,6 +1,7 @@
 """What is wrong is told with place and cause, and a run that fails publishes nothing and removes nothing."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -100,6 +101,14 @@ def test_an_input_that_is_replaced_before_it_is_read_is_told_and_the_new_one_is_
     deployed.execute("in/x")
     assert deployed.result("in/x") == {"new": "2"}
     assert deployed.keys("out/x/") == ["_SUCCESS", "part-00000"]
+
+
+def test_an_input_that_is_put_back_at_once_is_read_on(mapreduce: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed, run, plan = planned(mapreduce())
+    deployed.put("in/x", b"another\n")
+    monkeypatch.setattr(time, "sleep", lambda _: deployed.put("in/x", b"a b\nc d\n"))
+    do(deployed, plan, "map")
+    assert deployed.keys(folder(run) + "m/") == ["00000.json"]
 
 
 def test_an_input_that_is_replaced_before_the_commit_is_not_published(mapreduce: Make) -> None:
