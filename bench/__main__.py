@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import deploy, fdl, http, jobs, latency, mapreduce, states, supervisor
+from bench import deploy, fdl, http, jobs, latency, mapreduce, mapreduce_runs, states, supervisor
 from bench.world import World
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "http": http.run,
     "jobs": jobs.run,
     "mapreduce": mapreduce.run,
+    "mapreduce-runs": mapreduce_runs.run,
     "states": states.run,
 }
 

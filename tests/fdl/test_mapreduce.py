@@ -275,7 +275,9 @@ def test_what_has_no_effect_is_said(load_text: Load) -> None:
     )
     said = {problem.path: problem.message for problem in load_text(text + "      format: {quote: x}\n").warnings}
     assert said == {
-        "functions.aws[0].mapreduce.input[0].suffix": "files '.gz' cannot be split: each is read by one mapper",
+        "functions.aws[0].mapreduce.input[0].suffix": (
+            "files '.gz' cannot be split: one mapper reads each, as it is, and has to unpack it"
+        ),
         "functions.aws[0].mapreduce.output[0].suffix": "has no effect: all results are stored",
         "functions.aws[0].mapreduce.format.quote": "has no effect: only csv has it, and the type is lines",
     }

@@ -145,8 +145,10 @@ def _note(document: Document, mapreduce: MapReduceValues) -> None:
     for index, place in enumerate(settings.get("input", ())):
         ends = [end for end in place.get("suffix", ()) if end.endswith(_COMPRESSED)] if isinstance(place, dict) else []
         if ends and kind != "whole":
-            message = f"files {quoted(ends[0])} cannot be split: each is read by one mapper"
-            document.warning(f"{path}.input[{index}].suffix", message, "store them uncompressed, in several files")
+            message = f"files {quoted(ends[0])} cannot be split: one mapper reads each, as it is, and has to unpack it"
+            document.warning(f"{path}.input[{index}].suffix", message, "store them uncompressed")
+            if settings.get("format", {}).get("header") == "skip":
+                document.warning(f"{path}.format.header", f"has no effect on files {quoted(ends[0])}")
     if mapreduce.uses_batch:
         _note_sizes(document, mapreduce)
 
