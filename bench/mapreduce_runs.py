@@ -95,10 +95,10 @@ def _killed(world: World, engine: str, kills: int) -> tuple[object, ...]:
     chance, done, runs, wrong, resumed = random.Random(engine), 0, 0, 0, 0  # noqa: S311 - the same each time
     while done < kills:
         path = world.folder / f"kills-{runs}"
-        _write(path, 4 * _MEGABYTE + runs)
+        _write(path, 12 * _MEGABYTE + runs)
         identifier = world.scar("invoke", f"slow-{engine}", "--file", str(path), "--async")["run"]["id"]
         while done < kills and _job(world, identifier)["status"] == "RUNNING":
-            time.sleep(chance.random() * 3)
+            time.sleep(chance.random() * 2)
             os.kill(world.scar("local", "status")["pid"], signal.SIGKILL)
             world.scar("local", "start")
             done += 1
