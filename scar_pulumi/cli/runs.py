@@ -63,7 +63,8 @@ def _facts(detail: RunDetail) -> Iterator[tuple[str, str]]:
         "output": detail.output,
         "cost": _cost(detail),
     }
-    return ((name, value) for name, value in facts.items() if value)
+    yield from ((name, value) for name, value in facts.items() if value)
+    yield from (("note", note) for note in detail.notes)
 
 
 def _tasks(tasks: Tasks) -> str:

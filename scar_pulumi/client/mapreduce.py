@@ -125,6 +125,11 @@ class RunDetail:
     cost: Cost | None
     failures: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the run itself notes of its counts."""
+        return tuple(map(str, self.run.answer.get("notes") or ()))
+
     def document(self) -> dict[str, Any]:
         """Return all of it as a JSON document."""
         totals = self.totals
@@ -142,6 +147,7 @@ class RunDetail:
             "reduceSeconds": round(totals.reduce_seconds, 3),
             "output": self.output,
             "cost": self.cost and self.cost.document(),
+            "notes": list(self.notes),
             "failures": [dict(one) for one in self.failures],
         }
 

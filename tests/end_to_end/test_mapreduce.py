@@ -245,6 +245,7 @@ def test_a_key_with_nine_of_ten_pairs_is_counted_and_said_as_skew(world: World) 
         assert run["pairs"] == 150_000
         # With a combiner, each task has one pair of the hot key.
         assert run["skew"] > 2.5 if mapreduce == "lines" else run["skew"] < 1.5
+        assert [("'hot'" in note) for note in run["notes"]] == ([True] if mapreduce == "lines" else [])
 
 
 def test_a_mapper_that_fails_now_and_then_is_tried_again(world: World) -> None:
