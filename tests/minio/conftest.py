@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import boto3
 import botocore.config
+import botocore.exceptions
 import pytest
 
 from scar_components.oscar_api import OscarAccess, OscarApi
@@ -55,7 +56,12 @@ class Genuine:
         self.s3.create_bucket(Bucket=bucket)
 
     def tags(self, bucket: str) -> Mapping[str, str]:
-        return {tag["Key"]: tag["Value"] for tag in self.s3.get_bucket_tagging(Bucket=bucket)["TagSet"]}
+        try:
+            found = self.s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+        except botocore.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "NoSuchTagSet"  # noqa: PT017 - S3's answer where there are none
+            return {}
+        return {tag["Key"]: tag["Value"] for tag in found}
 
     def know(self, *services: str) -> None:
         self.stop()

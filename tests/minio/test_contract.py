@@ -89,6 +89,10 @@ def test_a_bucket_is_tagged_as_oscar_tags_it(storage: Storage, notifications: Ma
     storage.make("photos")
     notifications().mark("photos", "plants")
     assert storage.tags("photos") == {"from_service": "plants", "owner": ""}
+    notifications().tag("photos", {"team": "x"})
+    assert storage.tags("photos") == {"team": "x"}
+    notifications().tag("photos", {})
+    assert storage.tags("photos") == {}
 
 
 class Receiver(ThreadingHTTPServer):

@@ -1,6 +1,7 @@
 """Create, update and delete a service, and work around what OSCAR does differently from its documentation."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from scar_components.oscar_api import OscarApi, OscarError, OscarUnreachable
@@ -74,6 +75,21 @@ def shared_buckets(api: OscarApi, definition: Mapping[str, Any]) -> list[str]:
     """
     found = {name: api.bucket(name) for name in buckets(definition)}
     return [name for name, bucket in found.items() if bucket is not None and made_for(bucket) != definition["name"]]
+
+
+@contextmanager
+def tags_kept(api: OscarApi, notifications: Notifications, names: Iterable[str]) -> Iterator[None]:
+    """Put back the tags of buckets that OSCAR changes meanwhile: they say whose a bucket is, even without the state.
+
+    Raises:
+        OscarError: The cluster does not say which tags a bucket has.
+    """
+    before = {name: (api.bucket(name) or {}).get("metadata") or {} for name in names}
+    yield
+    for name, tags in before.items():
+        now = api.bucket(name)
+        if now is not None and (now.get("metadata") or {}) != tags:
+            notifications.tag(name, tags)
 
 
 def blank_secrets(api: OscarApi, sent: Mapping[str, Any], old: Mapping[str, Any], version: str) -> None:
@@ -226,10 +242,12 @@ class Creation:
         except OscarError as error:
             if error.status in {400, 409} and (found := self.api.find(self.name)) and self._is_ours(found):
                 return None
-            self._mark_buckets(set(buckets(self.definition)) - set(existing))
+            made = set(buckets(self.definition)) - set(existing)
+            self._mark_buckets(name for name in made if f'"{name}" already exists' not in str(error))
             raise
         if first != self.sent:
-            put(self.api, self.sent, self._found(), self.version)
+            with tags_kept(self.api, self.notifications, shared):
+                put(self.api, self.sent, self._found(), self.version)
         return shared
 
     def _is_notified(self, *, adopt: bool) -> bool:
@@ -261,7 +279,8 @@ class Creation:
         if is_same or can_be_updated:
             shared = shared_buckets(self.api, self.definition) if ours else buckets(self.definition)
             if not is_same or not ours:
-                put(self.api, self.sent, found, self.version)
+                with tags_kept(self.api, self.notifications, shared):
+                    put(self.api, self.sent, found, self.version)
             return shared
         if not ours:
             raise OscarError(

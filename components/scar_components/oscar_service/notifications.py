@@ -81,10 +81,17 @@ class Notifications:
 
     def mark(self, bucket: str, service: str) -> None:
         """Tag a bucket that was made for a service, as OSCAR does at the end of a creation."""
-        if self._client is not None:
-            self._client.put_bucket_tagging(
-                Bucket=bucket, Tagging={"TagSet": [{"Key": MADE_FOR, "Value": service}, {"Key": "owner", "Value": ""}]}
-            )
+        self.tag(bucket, {MADE_FOR: service, "owner": ""})
+
+    def tag(self, bucket: str, tags: Mapping[str, str]) -> None:
+        """Give a bucket these tags and no others, where MinIO can be reached."""
+        if self._client is None:
+            return
+        if tags:
+            found = [{"Key": key, "Value": str(value)} for key, value in tags.items()]
+            self._client.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": found})
+        else:
+            self._client.delete_bucket_tagging(Bucket=bucket)
 
     def _made_for(self, service: str) -> list[str]:
         return [str(one["bucket_name"]) for one in self._api.buckets() if made_for(one) == service]

@@ -33,6 +33,7 @@ from scar_components.oscar_service.lifecycle import (
     remove,
     sent_form,
     shared_buckets,
+    tags_kept,
 )
 from scar_components.oscar_service.notifications import Notifications, NoWebhook, watched_paths
 from scar_components.own_resource import OwnResource
@@ -260,11 +261,11 @@ class RegisteredServiceProvider(ResourceProvider):
         with api.alone():
             information = api.information()
             version = str(information.get("version", ""))
-            shared = list(_olds.get("shared") or ())
+            shared, notifications = list(_olds.get("shared") or ()), Notifications(api)
             if old != new or _olds["owner"] != _news["owner"]:
                 shared += [bucket for bucket in shared_buckets(api, new) if bucket not in [*buckets(old), *shared]]
-                _change(api, old, sent_form(new, version, _news["owner"]), version)
-            notifications = Notifications(api)
+                with tags_kept(api, notifications, shared):
+                    _change(api, old, sent_form(new, version, _news["owner"]), version)
             try:
                 notifications.assign(new["name"], watched_paths(new), {*buckets(new, "input"), *buckets(old, "input")})
             except NoWebhook:

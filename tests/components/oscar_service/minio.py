@@ -24,7 +24,7 @@ _UNKNOWN = "A specified destination ARN does not exist or is not well-formed. Ve
 
 
 def _texts(body: bytes, name: str) -> list[str]:
-    elements = ElementTree.fromstring(body).iter()  # noqa: S314 - botocore has written it
+    elements = ElementTree.fromstring(body).iter() if body else ()  # noqa: S314 - botocore has written it
     return [element.text or "" for element in elements if element.tag.endswith(f"}}{name}")]
 
 

@@ -78,6 +78,43 @@ def test_a_bucket_that_others_made_after_the_service_was_gone_is_not_deleted(
     assert set(cluster.minio.buckets) == {"photos"}
 
 
+def test_tags_that_an_update_puts_on_buckets_of_others_are_taken_back(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    for bucket, tags in (("theirs", {"from_service": "theirs", "team": "x"}), ("bare", {})):
+        cluster.minio.make(bucket)
+        cluster.minio.buckets[bucket].tags = dict(tags)
+    ask = cluster.update
+
+    def tagging(body: dict[str, Any]) -> Any:
+        answer = ask(body)
+        for entry in body["output"]:
+            cluster.minio.buckets[entry["path"].partition("/")[0]].tags = {"from_service": body["name"]}
+        return answer
+
+    cluster.update = tagging  # type: ignore[method-assign]
+    made = created(provider, properties(server, "plants", "photos/in", "theirs/out"))
+    assert cluster.minio.buckets["theirs"].tags == {"from_service": "theirs", "team": "x"}
+    provider.update("plants", made, properties(server, "plants", "photos/in", "bare/out"))
+    assert cluster.minio.buckets["bare"].tags == {}
+    assert cluster.minio.buckets["photos"].tags["from_service"] == "plants"
+
+
+def test_a_bucket_that_others_make_meanwhile_is_not_tagged_as_the_services_own(
+    provider: RegisteredServiceProvider, server: Server, cluster: Cluster
+) -> None:
+    ask = cluster.create
+
+    def later(body: dict[str, Any]) -> Any:
+        cluster.minio.make("photos")
+        return ask(body)
+
+    cluster.create = later  # type: ignore[method-assign]
+    with pytest.raises(OscarError, match='bucket "photos" already exists'):
+        provider.create(properties(server, "plants", "photos/in"))
+    assert cluster.minio.buckets["photos"].tags == {}
+
+
 @pytest.mark.parametrize("is_reachable", [True, False])
 def test_a_kept_bucket_with_more_files_than_a_page_is_recognised(
     provider: RegisteredServiceProvider, server: Server, cluster: Cluster, is_reachable: bool
