@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -16,6 +17,8 @@ from scar_pulumi.cli.groups import Verb, VerbGroup
 
 PROGRAM = "scar-pulumi"
 COMPLETION = "_SCAR_PULUMI_COMPLETE"
+DEBUG = "SCAR_DEBUG"
+"""Variable that keeps tracebacks; `--debug` sets it."""
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 _NO_READER = 128 + signal.SIGPIPE
@@ -59,7 +62,8 @@ command_line = VerbGroup(
     name=PROGRAM,
     help="Container functions on files, declared in FDL, deployed by the Pulumi engine.",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"`{PROGRAM} VERB --help` describes a verb. SCAR's verbs and flags (init, run, log, ls -b, …) work, too.",
+    epilog=f"`{PROGRAM} VERB --help` describes a verb; with --debug, errors have tracebacks. SCAR's verbs and flags (init, "
+    "run, log, ls -b, …) work, too.",
 )
 click.version_option(package_name=PROGRAM, message="%(prog)s %(version)s")(command_line)
 
@@ -76,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from click.shell_completion import shell_complete  # noqa: PLC0415 - only shells ask for it
 
         return shell_complete(command_line, {}, PROGRAM, COMPLETION, instruction)
+    arguments = _without_debug(arguments)
     console = Console(json="--json" in arguments)
     try:
         with _terminable():
@@ -85,6 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NO_READER
+
+
+def _without_debug(arguments: list[str]) -> list[str]:
+    """Return arguments without `--debug`, which asks for tracebacks wherever it stands; SCAR's `run` may pass it on."""
+    if "--debug" not in arguments or arguments[0] == "run":
+        return arguments
+    os.environ[DEBUG] = "1"
+    return [argument for argument in arguments if argument != "--debug"]
 
 
 def _run(arguments: list[str], console: Console) -> int:
@@ -104,6 +117,8 @@ def _run(arguments: list[str], console: Console) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort, which keeps the traceback in a file
+        if os.environ.get(DEBUG):
+            console.note("".join(traceback.format_exception(error)).rstrip("\n"))
         return _report(console, describe(error))
     return 0
 

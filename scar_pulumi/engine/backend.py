@@ -144,7 +144,7 @@ def has_moved(deployment: Mapping[str, Any], endpoint: str) -> bool:
     """Return whether HTTP addresses in a local stack's state are those of another port than the local cloud's."""
     apis = (one.get("outputs") or {} for one in deployment.get("resources") or () if one["type"] == _API)
     found = {urlsplit(url).netloc for url in (str(api.get("apiEndpoint")) for api in apis) if is_loopback_url(url)}
-    return bool(found - {urlsplit(endpoint).netloc})
+    return bool(endpoint) and bool(found - {urlsplit(endpoint).netloc})
 
 
 def settle_pending(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -11,7 +11,7 @@ from typing import Self, TextIO
 from pulumi.automation import EngineEvent
 from pulumi.automation.events import StepEventMetadata
 
-from scar_pulumi.engine.events import clean_message, name_of
+from scar_pulumi.engine.events import clean_message, name_of, told
 
 # operation of the engine: (sign, while it runs, when it is done)
 _WORDS = {
@@ -82,7 +82,7 @@ class Display:
             if diagnostic.ephemeral:
                 self._waiting[diagnostic.urn or ""] = clean_message(diagnostic.message)
                 return
-            self._diagnose(diagnostic.severity, diagnostic.urn or "", clean_message(diagnostic.message))
+            self._diagnose(diagnostic.severity, diagnostic.urn or "", told(diagnostic))
 
     def _begin(self, step: StepEventMetadata, *, planning: bool) -> None:
         operation = step.op.value

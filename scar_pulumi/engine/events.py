@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi.automation import EngineEvent
-from pulumi.automation.events import StepEventMetadata
+from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
+
+from scar_pulumi.engine.known_errors import explained
 
 _COLOUR = re.compile(r"<\{%.*?%\}>")
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -37,6 +39,12 @@ def clean_message(message: str) -> str:
     if any(pattern.match(text) for pattern in _NOISE):
         return ""
     return text if os.environ.get("SCAR_DEBUG") else _INVOKE.sub(r"\1: ", _without_traceback(text))
+
+
+def told(diagnostic: DiagnosticEvent) -> str:
+    """Return what people are told of a diagnostic: an error that is known comes with its explanation."""
+    message = clean_message(diagnostic.message)
+    return explained(message) if diagnostic.severity == "error" else message
 
 
 def _without_traceback(text: str) -> str:
@@ -155,7 +163,7 @@ class Report:
         elif event.summary_event:
             self.changes = count_changes({str(key): n for key, n in event.summary_event.resource_changes.items()})
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self._add_error(event.diagnostic_event.urn or "", clean_message(event.diagnostic_event.message))
+            self._add_error(event.diagnostic_event.urn or "", told(event.diagnostic_event))
 
     def _add(self, step: StepEventMetadata) -> None:
         if step.type.startswith(_PROVIDERS) or step.op.value in _PARTS_OF_REPLACEMENT:

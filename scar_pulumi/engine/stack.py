@@ -326,7 +326,7 @@ class Stack:
         with self.seconds.timed("local cloud"):
             cloud = self._cloud or local_cloud()
             cloud.start(self._progress)
-        self._endpoint = cloud.environment()["AWS_ENDPOINT_URL"]
+        self._endpoint = cloud.environment().get("AWS_ENDPOINT_URL", "")
         return cloud
 
     def _missing(self) -> InputError:

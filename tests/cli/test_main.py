@@ -239,3 +239,12 @@ def test_ctrl_c_ends_what_is_followed_without_an_error(directories: Path) -> Non
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout, stderr) == (130, b"one\n", b"")
+
+
+def test_debug_prints_the_traceback_of_any_error(scar: Scar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ChosenStack, "open", failing(ScarError("it: broke; mend it")))
+    monkeypatch.setenv("SCAR_DEBUG", "")
+    assert scar("outputs").stderr == "error: it: broke; mend it\n"
+    shown = scar("outputs", "--debug").stderr
+    assert shown.startswith("Traceback (most recent call last):\n")
+    assert shown.endswith("error: it: broke; mend it\n")
