@@ -62,8 +62,8 @@ command_line = VerbGroup(
     name=PROGRAM,
     help="Container functions on files, declared in FDL, deployed by the Pulumi engine.",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"`{PROGRAM} VERB --help` describes a verb; with --debug, errors have tracebacks. SCAR's verbs and flags (init, "
-    "run, log, ls -b, …) work, too.",
+    epilog=f"`{PROGRAM} VERB --help` describes a verb; with --debug, errors have tracebacks. SCAR's verbs and flags "
+    "(init, run, log, ls -b, …) work, too.",
 )
 click.version_option(package_name=PROGRAM, message="%(prog)s %(version)s")(command_line)
 
