@@ -3,13 +3,14 @@
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from supervisor import runs
 from supervisor.disk import TMP
 from supervisor.errors import InputChanged, InputFailed, OutputFailed, SumsDiffer
 from supervisor.function import Function
-from supervisor.log import Log
+from supervisor.limits import LAMBDA_LONGEST_TIMEOUT
 from supervisor.mapreduce.attempts import Call
 from supervisor.mapreduce.objects import Bucket, side_by_side
 from supervisor.mapreduce.reduce_stage import manifests
@@ -18,6 +19,9 @@ from supervisor.mapreduce.run import Plan, Run, Work, as_json, output_of, provid
 SUCCESS, FAILED, COMMITTING = "_SUCCESS", "_FAILED", "_COMMITTING"
 _SHOWN_FAILURES = 20
 _SHOWN_KEY = 100  # characters
+_MANY_PAIRS = 1000
+_PUBLISHED_IN = LAMBDA_LONGEST_TIMEOUT  # seconds; a commit that began earlier has ended
+_LOOK = 1.0  # seconds between looks whether another run is published
 Manifest = Mapping[str, Any]
 
 
@@ -43,7 +47,7 @@ def commit(call: Call, work: Work) -> dict[str, Any]:
     check_sums(plan, mapped, reduced)
     _check_input(function, plan.run)
     files = published(reduced)
-    _Publication(work, output, plan, log).publish(files, earlier)
+    _Publication(call, work, output, plan).publish(files)
     success = _success(plan, mapped, reduced, files)
     output.put(plan.output_prefix + SUCCESS, as_json(success))
     output.delete(plan.output_prefix + COMMITTING)
@@ -94,7 +98,11 @@ def fail(call: Call, work: Work, run: Run, error: Any) -> dict[str, Any]:
         kind, message = tasks[0]["error"], f"{tasks[0]['stage']} task {tasks[0]['task']}: {tasks[0]['message']}"
     what = {"run": run.run, "input": _input(run), "time": round(time.time(), 3)}
     document = {**what, "error": kind, "message": message, "tasks": tasks}
-    Bucket(call.function.storages, provider, bucket).put(prefix + FAILED, as_json(document))
+    output = Bucket(call.function.storages, provider, bucket)
+    output.put(prefix + FAILED, as_json(document))
+    interrupted = marker(output, prefix + COMMITTING)
+    if interrupted.get("run") == run.run:
+        output.put(prefix + COMMITTING, as_json({**interrupted, "ended": True}))
     call.log.failure(f"{run.uri}: run {run.run} failed: {kind}: {message}")
     return document
 
@@ -139,22 +147,38 @@ def _check_input(function: Function, run: Run) -> None:
 
 
 class _Publication(NamedTuple):
+    """Puts a run's files into its folder; one run at a time, as that of another version may be ready, too."""
+
+    call: Call
     work: Work
     output: Bucket
     plan: Plan
-    log: Log
 
-    def publish(self, files: list[Published], earlier: Manifest) -> None:
+    def publish(self, files: list[Published]) -> None:
         """Put the files in place of those of the earlier run, whose marker is gone meanwhile."""
         prefix, names = self.plan.output_prefix, {file.name for file in files}
-        interrupted = marker(self.output, prefix + COMMITTING)
-        before = {*earlier.get("files", ()), *interrupted.get("files", ())}
-        note = {"run": self.plan.run.run, "files": sorted(before | names)}
-        self.output.put(prefix + COMMITTING, as_json(note))
+        interrupted = self._begin()
+        before = {*marker(self.output, prefix + SUCCESS).get("files", ()), *interrupted.get("files", ())}
+        self.output.put(prefix + COMMITTING, self._note(before | names))
         self.output.delete(prefix + SUCCESS)
         side_by_side(self._copy, files)
         side_by_side(lambda name: self.output.delete(prefix + name), sorted(before - names))
         self.output.delete(prefix + FAILED)
+
+    def _begin(self) -> dict[str, Any]:
+        """Wait for the turn, and return what the one before left unfinished. Raises OutputFailed."""
+        key, own = self.plan.output_prefix + COMMITTING, self.plan.run.run
+        while not self.output.create(key, self._note(())):
+            found = marker(self.output, key)
+            if found.get("run") == own or found.get("ended") or found.get("time", 0) < time.time() - _PUBLISHED_IN:
+                return found
+            if time.time() > runs.latest_end(self.call.function, self.call.context):
+                raise OutputFailed(f"{self.output.name}/{key}: run {found.get('run')} is being published; try again")
+            time.sleep(_LOOK)
+        return {}
+
+    def _note(self, files: Iterable[str]) -> bytes:
+        return as_json({"run": self.plan.run.run, "time": time.time(), "files": sorted(files)})
 
     def _copy(self, file: Published) -> None:
         source, target = self.work.key(file.source), self.plan.output_prefix + file.name
@@ -209,7 +233,7 @@ def _success(
 def _notes(reduced: Sequence[Manifest], total: int) -> list[str]:
     """Return what a reader of the counts should know: a key that no partition can share with another."""
     key, pairs = max((one["heaviest_key"] for one in reduced), key=lambda found: int(found[1]), default=("", 0))
-    if len(reduced) < 2 or pairs * len(reduced) <= 2 * total:
+    if len(reduced) < 2 or pairs < _MANY_PAIRS or pairs * len(reduced) <= 2 * total:
         return []
     shown = key.encode("latin-1").decode("utf-8", "replace")[:_SHOWN_KEY]
     return [f"the key {shown!r} has {pairs} of {total} pairs, which one reducer has to take; a combiner reduces them"]

@@ -1,11 +1,12 @@
 """What scripts print and read: `key⇥value` lines, or JSON arrays of two. In between, every pair is one line of text.
 
 That line is the key, a tab and the value, as text with a letter for each byte (Latin-1): comparing, counting and
-sorting such text is faster than with bytes, and gives the order of the bytes. A JSON key is held escaped, so that it
-has neither tab nor newline. In counted lines a last tab precedes how often the pair was printed.
+sorting such text is faster than with bytes, and gives the order of the bytes. A JSON key is held so that it has
+neither tab nor newline. In counted lines a last tab precedes how often the pair was printed.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
@@ -50,6 +51,10 @@ class Text:
 class Json:
     """Lines with a JSON array of a key, which is text, and a value."""
 
+    def __init__(self) -> None:
+        # A key and how it is printed: pairs of a key follow one another.
+        self._last: tuple[str | None, str] = (None, "")
+
     def pair(self, line: str) -> str:
         """Return the pair of a printed line. Raises ValueError."""
         text = _decoded(line)
@@ -57,13 +62,31 @@ class Json:
         if not isinstance(found, list) or len(found) != 2 or not isinstance(found[0], str):
             raise ValueError('is no JSON array of two with a text first: ["key", value]')
         key, end = _DECODER.raw_decode(text, text.index('"'))
-        value = text[end:].strip()[1:-1].strip()
-        return f"{_encoded(json.dumps(key, ensure_ascii=False)[1:-1])}\t{_encoded(value)}"
+        held = key.encode("utf-8", "surrogatepass").decode("latin-1")
+        return f"{_LOW.sub(_held_low, held)}\t{_encoded(text[end:].strip()[1:-1].strip())}"
 
     def printed(self, pair: str) -> str:
         """Return the line of a pair."""
-        key, _, value = pair.partition("\t")
-        return f'["{key}", {value}]'
+        held, _, value = pair.partition("\t")
+        if held != self._last[0]:
+            key = _HELD_LOW.sub(_low, held).encode("latin-1").decode("utf-8", "surrogatepass")
+            self._last = (held, _encoded(json.dumps(key, ensure_ascii=False)))
+        return f"[{self._last[1]}, {value}]"
+
+
+# Letters up to the escape itself are held as the escape and a letter that is in the same order: so keys have neither
+# tab nor newline, and all their letters come after the tab that ends them.
+_ESCAPE = "\x0b"
+_LOW = re.compile("[\x00-\x0b]")
+_HELD_LOW = re.compile(f"{_ESCAPE}(.)")
+
+
+def _held_low(found: re.Match[str]) -> str:
+    return f"{_ESCAPE}{chr(ord(found[0]) + ord('0'))}"
+
+
+def _low(found: re.Match[str]) -> str:
+    return chr(ord(found[1]) - ord("0"))
 
 
 def contract(pairs: str) -> Contract:

@@ -164,12 +164,17 @@ def provider_of(function: Function, bucket: str, key: str) -> str:
 
 
 def output_of(function: Function, bucket: str, key: str) -> tuple[str, str, str]:
-    """Return provider, bucket and folder of a run's results: one folder for each input. Raises ConfigurationInvalid."""
+    """Return provider, bucket and folder of a run's results: one folder for each object.
+
+    With several inputs the folder has the whole key in it, and the bucket: files may have the same name in two of them.
+    Raises ConfigurationInvalid.
+    """
     outputs = function.configuration.outputs
     if len(outputs) != 1:
         raise ConfigurationInvalid(f"a MapReduce has one output, this one has {len(outputs)}; deploy again")
     source = input_of(function, bucket, key)
-    relative = f"{bucket}/{key}"[len(source.path) + 1 :]
+    several = len(function.configuration.inputs) > 1
+    relative = f"{bucket}/{key}"[0 if several else len(source.path) + 1 :]
     target, _, folder = outputs[0].path.partition("/")
     return outputs[0].provider, target, f"{folder}/{relative}/".lstrip("/")
 

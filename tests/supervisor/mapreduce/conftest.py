@@ -44,6 +44,8 @@ class MapReduce:
     section: dict[str, Any] = field(default_factory=dict)
     memory: int = 1024
     output: str = "s3"
+    inputs: tuple[str, ...] = ("in",)
+    seconds: float = 120.0
     providers: dict[str, Any] = field(default_factory=dict)
 
     def put(self, key: str, content: bytes) -> None:
@@ -62,7 +64,7 @@ class MapReduce:
         document = {
             "name": f"counties-{stage}",
             "timeout_threshold": 1,
-            "inputs": [{"storage_provider": "s3", "path": f"{self.bucket}/in"}],
+            "inputs": [{"storage_provider": "s3", "path": f"{self.bucket}/{folder}"} for folder in self.inputs],
             "storage_providers": self.providers,
             "outputs": [{"storage_provider": self.output, "path": f"{self.bucket}/out"}],
             "mapreduce": section,
@@ -86,7 +88,7 @@ class MapReduce:
 
     def call(self, stage: str, event: Mapping[str, Any]) -> Any:
         """Invoke one of the functions, and return its answer."""
-        context = Context(f"request-{next(_numbers)}-{random.random()}", time.time() + 120)  # noqa: S311
+        context = Context(f"request-{next(_numbers)}-{random.random()}", time.time() + self.seconds)  # noqa: S311
         answer = stages.handle(self.function(stage), json.dumps(event).encode(), context, Log())
         return json.loads(answer)
 

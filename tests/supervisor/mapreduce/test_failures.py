@@ -272,6 +272,52 @@ def test_a_commit_that_was_cut_off_is_completed_by_the_next(mapreduce: Make, mon
     assert deployed.result("in/x") == {"d": "1", "e": "1"}
 
 
+def being_published(deployed: MapReduce, **more: Any) -> None:
+    """Leave the note of another run that is being published."""
+    note = {"run": "f" * 32, "time": time.time(), "files": ["part-00000", "part-00007"], **more}
+    deployed.put("out/x/_COMMITTING", json.dumps(note).encode())
+    deployed.put("out/x/part-00007", b"unfinished")
+
+
+def test_while_another_run_of_the_input_is_published_a_commit_waits(
+    mapreduce: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed, run, plan = planned(mapreduce(seconds=1.0))
+    do(deployed, plan, "map", "reduce")
+    being_published(deployed)
+    with pytest.raises(OutputFailed, match=r"run f* is being published; try again"):
+        commit(deployed, run)
+    assert deployed.keys("out/x/") == ["_COMMITTING", "part-00007"]
+    deployed.seconds = 60.0
+
+    def look(_: float) -> None:
+        """Have the other run end."""
+        deployed.put("out/x/_SUCCESS", json.dumps({"run": "f" * 32, "files": ["part-00007"]}).encode())
+        deployed.s3.delete_object(Bucket=deployed.bucket, Key="out/x/_COMMITTING")
+
+    monkeypatch.setattr(time, "sleep", look)
+    commit(deployed, run)
+    assert deployed.keys("out/x/") == ["_SUCCESS", "part-00000"]
+
+
+@pytest.mark.parametrize("more", [{"ended": True}, {"time": 1.0}])
+def test_what_another_run_left_unfinished_is_removed(mapreduce: Make, more: dict[str, Any]) -> None:
+    deployed, run, plan = planned(mapreduce())
+    do(deployed, plan, "map", "reduce")
+    being_published(deployed, **more)
+    commit(deployed, run)
+    assert deployed.keys("out/x/") == ["_SUCCESS", "part-00000"]
+
+
+def test_a_run_that_fails_while_it_is_published_gives_way(mapreduce: Make) -> None:
+    deployed, run, plan = planned(mapreduce())
+    do(deployed, plan, "map", "reduce")
+    being_published(deployed, run="0" * 32)
+    failed(deployed, {**run, "run": "0" * 32}, Error="Lambda.Unknown", Cause="killed")
+    commit(deployed, run)
+    assert deployed.keys("out/x/") == ["_SUCCESS", "part-00000"]
+
+
 @pytest.mark.parametrize(
     ("stage", "event", "message"),
     [

@@ -105,6 +105,15 @@ def test_json_pairs_of_any_text_are_the_same_for_the_reducer(name: str, value: o
     assert json.loads(Json().printed(pair).encode("latin-1")) == [name, value]
 
 
+@unhurried
+@given(names=some.lists(some.text(some.characters(exclude_categories=(), max_codepoint=0x2000), max_size=4)))
+def test_json_pairs_are_in_the_order_of_their_keys(names: list[str]) -> None:
+    pairs = sorted(Json().pair(json.dumps([name, 1])) for name in names)
+    of = Json()
+    found = [json.loads(of.printed(pair).encode("latin-1"))[0] for pair in pairs]
+    assert found == sorted(names)
+
+
 def test_two_spellings_of_a_json_key_are_one_key() -> None:
     pairs = [
         Json().pair(line.encode().decode("latin-1")) for line in ('["é",1]', '["\\u00e9", 2]', '[ "\\u00E9" , 3 ]')

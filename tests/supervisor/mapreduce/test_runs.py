@@ -281,6 +281,15 @@ def test_the_objects_of_earlier_inputs_do_not_mix(mapreduce: Make) -> None:
     assert (deployed.result("in/a.csv"), deployed.result("in/a.txt")) == ({"x": "1"}, {"y": "1"})
 
 
+def test_two_inputs_with_files_of_the_same_name_share_no_results(mapreduce: Make) -> None:
+    deployed = mapreduce(inputs=("in", "more/of it"))
+    for number, folder in enumerate(deployed.inputs):
+        deployed.put(f"{folder}/a/x", b"w%d\n" % number)
+        deployed.execute(f"{folder}/a/x")
+    for number, folder in enumerate(deployed.inputs):
+        assert deployed.read(f"out/{deployed.bucket}/{folder}/a/x/part-00000") == b"w%d\t1\n" % number
+
+
 def test_results_go_to_another_storage_too(mapreduce: Make, s3_endpoint: str) -> None:
     deployed = mapreduce(output="minio.mine", providers=with_minio(s3_endpoint))
     deployed.put("in/x", b"a b a\n")
