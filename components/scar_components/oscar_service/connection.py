@@ -30,11 +30,20 @@ _PATIENCE_SECONDS = 60
 
 
 class Connections:
-    """The clusters as the stack's configuration has them; `configured` is the JSON text of `scar:clusters`."""
+    """The clusters as the stack's configuration has them; `configured` is the JSON text of `scar:clusters`.
+
+    Raises:
+        OscarError: It is no map.
+    """
 
     def __init__(self, configured: str | None = None) -> None:
-        found = json.loads(configured or "{}")
-        self._clusters: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
+        try:
+            found = json.loads(configured or "{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, Mapping):
+            raise OscarError("scar:clusters: is not a map of cluster ids to maps; write {my_oscar: {…}}")
+        self._clusters: Mapping[str, Any] = found
 
     def now(self, props: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a deployed service's properties with the connection that reaches it now.

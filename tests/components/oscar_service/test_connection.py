@@ -79,10 +79,23 @@ def test_of_two_clusters_with_the_service_that_of_the_state_is_meant(
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "[]", '{"other": {"auth_password": "x"}}', '{"mine": {"auth_password": "${config:password}"}}'],
+    [
+        None,
+        "",
+        "{}",
+        '{"mine": "x"}',
+        '{"other": {"auth_password": "x"}}',
+        '{"mine": {"auth_password": "${config:password}"}}',
+    ],
 )
 def test_without_a_configuration_of_the_cluster_the_state_counts(made: Properties, text: str | None) -> None:
     assert Connections(text).now(made) == made
+
+
+@pytest.mark.parametrize("text", ["[]", "my_oscar", '"text"'])
+def test_a_configuration_that_is_no_map_is_told(text: str) -> None:
+    with pytest.raises(OscarError, match="scar:clusters: is not a map of cluster ids to maps"):
+        Connections(text)
 
 
 def test_a_certificate_that_is_not_trusted_today_is_not_checked_today(made: Properties) -> None:
