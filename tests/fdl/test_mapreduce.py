@@ -48,11 +48,20 @@ functions:
       reducer: reduce.sh
 """
 
+MARLA = """\
+from elsewhere import reducer
+
+def mapper(chunk, names, values):
+    names.append(chunk)
+"""
+
 
 @pytest.fixture(autouse=True)
 def scripts(tmp_path: Path) -> None:
     for name in ("map.py", "reduce.py", "map.sh", "reduce.sh"):
         (tmp_path / name).write_text("#!/bin/sh\n")
+    (tmp_path / "shell.sh").write_text("#!/bin/sh\ncat file\n")
+    (tmp_path / "marla.py").write_text(MARLA)
 
 
 def test_every_key_becomes_data(load_text: Load, tmp_path: Path) -> None:
@@ -116,6 +125,14 @@ def test_defaults_and_settings_of_functions_are_none_of_a_mapreduce(
     assert (function.memory, function.timeout, function.tags, function.log_level) == (128, 7, {"a": "b"}, "INFO")
     assert (mapreduce.tags, mapreduce.log_retention, mapreduce.log_level) == ({"team": "x"}, 1, "ERROR")
     assert mapreduce.split.size == 9
+
+
+def test_one_file_of_marlas_is_both_stages(load_text: Load) -> None:
+    text = LEAST.replace("mapper: map.sh", "mapper: marla.py").replace("reducer: reduce.sh", "contract: marla")
+    (found,) = load_text(text).mapreduces
+    assert (found.contract, found.reducer.init_script) == ("marla", None)
+    inline = "mapper: |\n        def mapper(chunk): return []\n        reducer = sorted"
+    assert load_text(text.replace("mapper: marla.py", inline)).mapreduces
 
 
 def test_tasks_in_batch_are_what_the_section_batch_says(load_text: Load) -> None:
@@ -200,11 +217,30 @@ def test_tasks_in_batch_are_what_the_section_batch_says(load_text: Load) -> None
             "pairs: 'marla' has its own form of pairs; remove it",
         ),
         (
-            "mapper: {}\nreducer: {}",
+            "mapper: {}",
+            ": the mapper has no program; give mapper.init_script, or an image of its own that starts it",
+        ),
+        (
+            "reducer: {count: 2}",
+            ": the reducer has no program; give reducer.init_script, or an image of its own that starts it",
+        ),
+        (
+            "contract: marla",
             (
-                ": mapper and reducer are the same program: both are what the image starts; "
-                "give each an init_script, or an image of its own"
+                "mapper.init_script: 'map.sh' has no function mapper and no function reducer; "
+                "see docs/mapreduce.md for what MARLA's files are"
             ),
+        ),
+        (
+            "contract: marla\nmapper: shell.sh",
+            (
+                "mapper.init_script: 'shell.sh' is not Python, as 'marla' needs: invalid syntax (<unknown>, line 2); "
+                "see docs/mapreduce.md for what MARLA's files are"
+            ),
+        ),
+        (
+            "output: [{path: texts/out, suffix: [.x]}]",
+            "output[0].suffix: does not fit: all results are stored; remove it",
         ),
         (
             "mapper: gone.sh",
@@ -270,15 +306,12 @@ def test_loops_through_functions_and_mapreduces_are_found(load_text: Load) -> No
 
 
 def test_what_has_no_effect_is_said(load_text: Load) -> None:
-    text = LEAST.replace("{path: texts/in}", "{path: texts/in, suffix: [.gz]}").replace(
-        "{path: texts/out}", "{path: texts/out, suffix: [.x]}"
-    )
+    text = LEAST.replace("{path: texts/in}", "{path: texts/in, suffix: [.gz]}")
     said = {problem.path: problem.message for problem in load_text(text + "      format: {quote: x}\n").warnings}
     assert said == {
         "functions.aws[0].mapreduce.input[0].suffix": (
             "files '.gz' cannot be split: one mapper reads each, as it is, and has to unpack it"
         ),
-        "functions.aws[0].mapreduce.output[0].suffix": "has no effect: all results are stored",
         "functions.aws[0].mapreduce.format.quote": "has no effect: only csv has it, and the type is lines",
     }
 

@@ -213,12 +213,14 @@ def _images(args: MapReduceArgs) -> Iterator[str]:
         base = stage_image(args, stage)
         if ("image" in base) == ("image_file" in base):
             yield f"{key}: has no image; give one of image and image_file, or to both stages together"
+        own = args["mapper"] if stage == "map" else args["reducer"]
+        # What most images start is a shell, which would take pairs for commands.
+        if not _script(args, stage) and "image" not in own and "image_file" not in own:
+            yield f"{key}.script: is missing; give it, or an image of its own that starts the program"
     if args.get("combiner") == "reducer" and args.get("contract") != "marla" and "script" not in args["reducer"]:
         yield "combiner: reducer needs a reducer that is a script; give reducer.script"
     if args.get("combiner_script") and args.get("combiner", "none") != "none":
         yield "combiner_script: cannot be given with combiner; give one of them"
-    if args.get("contract") == "marla" and "script" not in args["mapper"]:
-        yield "mapper.script: is missing; marla needs a Python file with the functions mapper and reducer"
     if args.get("contract") == "marla" and args.get("pairs", "text") != "text":
         yield "pairs: marla has its own form of pairs; leave it out"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scar_foundation.limits import S3_NOTIFICATIONS
 from scar_foundation.notification_filters import Filter
-from scar_pulumi.fdl.document import AwsOwner, Document, Link
+from scar_pulumi.fdl.document import AwsOwner, Document, Link, MapReduceValues
 
 _OWN = ("s3", "default")
 
@@ -146,6 +146,8 @@ def results_are_kept(document: Document) -> None:
 def results_of_each_input_are_kept(document: Document) -> None:
     """Warn where one function writes the results of several places to one: files there may have the same name."""
     for owner in document.owners():
+        if isinstance(owner, MapReduceValues):  # each of its inputs has folders of its own in the output
+            continue
         inputs = [link for link in document.inputs if link.owner.path == owner.path]
         outputs = [link for link in document.outputs if link.owner.path == owner.path and not link.place.per_request]
         pairs = combinations(inputs, 2) if outputs else ()

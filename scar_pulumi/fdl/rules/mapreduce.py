@@ -50,17 +50,20 @@ def _have_images(document: Document, mapreduce: MapReduceValues) -> None:
         if not any("image" in one or "image_file" in one for one in (own, mapreduce.container)):
             name = path.rpartition(".")[2]
             document.error(mapreduce.settings_path, f"the {name} has no image", "add container: {image: …}")
-    scripts = [part.get("init_script") for _, part in _parts(mapreduce)]
-    own = [part.get("container", {}) for _, part in _parts(mapreduce)]
-    shared = not any("image" in one or "image_file" in one for one in own)
-    if scripts == [None, None] and shared and not _missing(document, mapreduce):
-        message = "mapper and reducer are the same program: both are what the image starts"
-        document.error(mapreduce.settings_path, message, "give each an init_script, or an image of its own")
+    for path, part in _parts(mapreduce):
+        _has_a_program(document, mapreduce, path, part)
 
 
-def _missing(document: Document, mapreduce: MapReduceValues) -> bool:
-    """Return whether a script was given that was reported as wrong."""
-    return any(document.given(f"{path}.init_script") for path, _ in _parts(mapreduce))
+def _has_a_program(document: Document, mapreduce: MapReduceValues, path: str, part: dict[str, Any]) -> None:
+    """Check that a stage says what it runs: what most images start is a shell, which would take pairs for commands."""
+    own, name = part.get("container", {}), path.rpartition(".")[2]
+    is_told = "image" in own or "image_file" in own or document.given(f"{path}.init_script")
+    of_marla = mapreduce.settings.get("contract") == "marla"  # one file has both stages
+    if not is_told and not of_marla:
+        message = f"the {name} has no program"
+        document.error(
+            mapreduce.settings_path, message, f"give {name}.init_script, or an image of its own that starts it"
+        )
 
 
 def _have_one_output(document: Document, mapreduce: MapReduceValues) -> None:
@@ -68,6 +71,11 @@ def _have_one_output(document: Document, mapreduce: MapReduceValues) -> None:
     if len(places) > 1:
         path = f"{mapreduce.settings_path}.output"
         document.error(path, f"has {len(places)} entries, and a MapReduce has one output", "give one")
+    for index, place in enumerate(places):
+        for key in ("prefix", "suffix"):
+            if isinstance(place, dict) and place.get(key):
+                where = f"{mapreduce.settings_path}.output[{index}].{key}"
+                document.error(where, "does not fit: all results are stored", "remove it")
 
 
 def _keep_contract(document: Document, mapreduce: MapReduceValues) -> None:
@@ -77,10 +85,46 @@ def _keep_contract(document: Document, mapreduce: MapReduceValues) -> None:
     if settings.get("mapper", {}).get("init_script") is None and not document.given(f"{path}.mapper.init_script"):
         message = "'marla' needs a Python file with the functions mapper and reducer"
         document.error(f"{path}.contract", message, "name it as mapper.init_script")
+    for stage, needed in (("mapper", ("mapper", "reducer")), ("reducer", ("reducer",))):
+        script = settings.get(stage, {}).get("init_script")
+        if script is not None and (said := _not_of_marla(document, script, needed)):
+            document.error(f"{path}.{stage}.init_script", said, "see docs/mapreduce.md for what MARLA's files are")
     if document.given(f"{path}.pairs"):
         document.error(f"{path}.pairs", "'marla' has its own form of pairs", "remove it")
     if settings.get("combiner", {}).get("init_script") is not None:
         document.error(f"{path}.combiner", "'marla' combines with its own reducer", "write combiner: reducer")
+
+
+def _not_of_marla(document: Document, script: str, needed: tuple[str, ...]) -> str | None:
+    """Return what a script lacks to be a file of MARLA's: Python with these functions; None if nothing."""
+    import ast  # noqa: PLC0415 - few files have such scripts
+
+    shown = "the script" if "\n" in script else quoted(script)
+    try:
+        text = script if "\n" in script else document.absolute(script).read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except OSError:  # it was reported that it is not there
+        return None
+    except (SyntaxError, ValueError) as error:
+        return f"{shown} is not Python, as 'marla' needs: {error}"
+    if any(isinstance(one, ast.ImportFrom) and one.names[0].name == "*" for one in tree.body):
+        return None
+    found = {name for one in tree.body for name in _names(one)}
+    missing = [name for name in needed if name not in found]
+    return f"{shown} has no function {' and no function '.join(missing)}" if missing else None
+
+
+def _names(statement: Any) -> Iterator[str]:
+    """Return what a statement at the top of a Python file names; all of it where it has others in it."""
+    import ast  # noqa: PLC0415 - as above
+
+    for node in ast.walk(statement):
+        if isinstance(node, ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name
 
 
 def _combine(document: Document, mapreduce: MapReduceValues) -> None:
@@ -138,10 +182,6 @@ def _note(document: Document, mapreduce: MapReduceValues) -> None:
             document.warning(f"{path}.format.{key}", f"has no effect: only csv has it, and the type is {kind}")
     if kind == "whole" and settings.get("format", {}).get("header") == "skip":
         document.warning(f"{path}.format.header", "has no effect: each object is one record")
-    for index, place in enumerate(settings.get("output", ())):
-        for key in ("prefix", "suffix"):
-            if isinstance(place, dict) and place.get(key):
-                document.warning(f"{path}.output[{index}].{key}", "has no effect: all results are stored")
     for index, place in enumerate(settings.get("input", ())):
         ends = [end for end in place.get("suffix", ()) if end.endswith(_COMPRESSED)] if isinstance(place, dict) else []
         if ends and kind != "whole":
