@@ -13,6 +13,8 @@ from .bucket_notification import NotificationRule as NotificationRule
 from .bucket_triggers import BucketTriggers as BucketTriggers
 from .bucket_triggers import BucketTriggersArgs as BucketTriggersArgs
 from .bucket_triggers import Trigger as Trigger
+from .image_repository import ImageRepository as ImageRepository
+from .image_repository import ImageRepositoryArgs as ImageRepositoryArgs
 from .lambda_container_function import LambdaContainerFunction as LambdaContainerFunction
 from .lambda_container_function_arguments import FunctionBatch as FunctionBatch
 from .lambda_container_function_arguments import FunctionFileSystem as FunctionFileSystem
@@ -20,6 +22,8 @@ from .lambda_container_function_arguments import FunctionPage as FunctionPage
 from .lambda_container_function_arguments import FunctionStorage as FunctionStorage
 from .lambda_container_function_arguments import JobFileSystem as JobFileSystem
 from .lambda_container_function_arguments import LambdaContainerFunctionArgs as LambdaContainerFunctionArgs
+from .log_group import LogGroup as LogGroup
+from .log_group import LogGroupArgs as LogGroupArgs
 from .mapreduce.arguments import MapReduceArgs as MapReduceArgs
 from .mapreduce.arguments import MapReduceFormat as MapReduceFormat
 from .mapreduce.arguments import MapReduceReducer as MapReduceReducer

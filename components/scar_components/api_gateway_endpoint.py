@@ -13,8 +13,9 @@ import pulumi_aws as aws
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from scar_components.arguments import check_arguments
+from scar_components.log_group import LogGroup, LogGroupArgs
 from scar_components.naming import access_log_name, stack_identity, statement_id
-from scar_foundation.limits import HTTP_API_TIMEOUT, LOG_RETENTION_DAYS
+from scar_foundation.limits import HTTP_API_TIMEOUT
 
 
 class EndpointFunction(TypedDict):
@@ -186,7 +187,7 @@ class ApiGatewayEndpoint(ComponentResource):
         stage = self._stage(api, log_group)
         self.domain_target = self._domain(api, stage)
         self.api_id = api.id
-        self.log_group = log_group.name
+        self.log_group = log_group.log_group_name
         # Not the stage's invoke URL, which is AWS's even where the API is in a local cloud.
         self.url = Output.concat(api.api_endpoint, "/", self._stage_name)
         places = {function["function_name"]: place(function) for function in args["functions"]}
@@ -224,17 +225,16 @@ class ApiGatewayEndpoint(ComponentResource):
         ids = ["amz-lambda-request-id", "apigw-requestid"]
         return {"allow_methods": ["*"], "allow_headers": ["*"], "expose_headers": ids, **cors}
 
-    def _log_group(self) -> aws.cloudwatch.LogGroup:
-        return aws.cloudwatch.LogGroup(
-            f"{self._name}-log-group",
-            name=access_log_name(self._args.get("api_name", self._name), stack_identity()),
-            retention_in_days=self._args.get("log_retention", LOG_RETENTION_DAYS),
-            region=self._args.get("region"),
-            tags=self._args.get("tags"),
-            opts=self._child(),
-        )
+    def _log_group(self) -> LogGroup:
+        args: LogGroupArgs = {
+            "log_group_name": access_log_name(self._args.get("api_name", self._name), stack_identity()),
+            "log_retention": self._args.get("log_retention"),
+            "region": self._args.get("region"),
+            "tags": self._args.get("tags"),
+        }
+        return LogGroup(f"{self._name}-log-group", args, self._child())
 
-    def _stage(self, api: aws.apigatewayv2.Api, log_group: aws.cloudwatch.LogGroup) -> aws.apigatewayv2.Stage:
+    def _stage(self, api: aws.apigatewayv2.Api, log_group: LogGroup) -> aws.apigatewayv2.Stage:
         throttling = self._args.get("throttling")
         settings: Optional[aws.apigatewayv2.StageDefaultRouteSettingsArgsDict] = None
         if throttling:

@@ -23,7 +23,9 @@ from scar_components.api_gateway_endpoint import ApiGatewayEndpoint
 from scar_components.arguments import unknown_key
 from scar_components.batch.gpu_environment import BatchGpuEnvironment
 from scar_components.bucket_triggers import BucketTriggers
+from scar_components.image_repository import ImageRepository
 from scar_components.lambda_container_function import LambdaContainerFunction
+from scar_components.log_group import LogGroup
 from scar_components.mapreduce.map_reduce import MapReduce
 from scar_components.oscar_cluster.cluster import OscarCluster
 from scar_components.oscar_service.service import OscarService
@@ -35,14 +37,16 @@ COMPONENTS: Sequence[type[pulumi.Resource]] = (
     ApiGatewayEndpoint,
     BatchGpuEnvironment,
     BucketTriggers,
+    ImageRepository,
     LambdaContainerFunction,
+    LogGroup,
     MapReduce,
     OscarCluster,
     OscarService,
     StorageBucket,
     SupervisedImage,
 )
-"""What programs in other languages can declare. Buckets and images are resources, and yet made by `Construct`: what the
+"""What programs in other languages can declare. Some are resources, and yet made by `Construct`: what the
 provider needs of the stack (its name, the aws provider in force) is known there alone."""
 
 

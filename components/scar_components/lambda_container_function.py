@@ -19,13 +19,13 @@ from scar_components.lambda_container_function_arguments import (
     known_arguments,
     supervisor_configuration,
 )
+from scar_components.log_group import LogGroup, LogGroupArgs
 from scar_components.naming import role_name, stack_identity
 from scar_foundation.limits import (
     LAMBDA_ARCHITECTURES,
     LAMBDA_EPHEMERAL_STORAGE,
     LAMBDA_MEMORY,
     LAMBDA_TIMEOUT,
-    LOG_RETENTION_DAYS,
 )
 
 
@@ -68,7 +68,7 @@ class LambdaContainerFunction(ComponentResource):
         self._event_configuration(function)
         self.function_name = function.name
         self.arn = function.arn
-        self.log_group = log_group.name
+        self.log_group = log_group.log_group_name
         self.job_definition_arn = Output.from_input(self._job.definition.arn if self._job else None)
         self.job_log_group = Output.from_input(self._job.log_group if self._job else None)
         self.register_outputs({key: getattr(self, key) for key in LambdaContainerFunction.__annotations__})
@@ -76,17 +76,16 @@ class LambdaContainerFunction(ComponentResource):
     def _child(self, *depends_on: pulumi.Resource) -> ResourceOptions:
         return ResourceOptions(parent=self, depends_on=list(depends_on) or None)
 
-    def _log_group(self) -> aws.cloudwatch.LogGroup:
-        return aws.cloudwatch.LogGroup(
-            f"{self._name}-log-group",
-            name=f"/aws/lambda/{self._function_name}",
-            retention_in_days=self._args.get("log_retention", LOG_RETENTION_DAYS),
-            region=self._args.get("region"),
-            tags=self._args.get("tags"),
-            opts=self._child(),
-        )
+    def _log_group(self) -> LogGroup:
+        args: LogGroupArgs = {
+            "log_group_name": f"/aws/lambda/{self._function_name}",
+            "log_retention": self._args.get("log_retention"),
+            "region": self._args.get("region"),
+            "tags": self._args.get("tags"),
+        }
+        return LogGroup(f"{self._name}-log-group", args, self._child())
 
-    def _role(self, log_group: aws.cloudwatch.LogGroup) -> tuple[Output[str], list[pulumi.Resource]]:
+    def _role(self, log_group: LogGroup) -> tuple[Output[str], list[pulumi.Resource]]:
         """Return the role's ARN, and what must exist before the function can use it."""
         if given := self._args.get("role_arn"):
             if self._job:
@@ -108,7 +107,7 @@ class LambdaContainerFunction(ComponentResource):
         )
         return role.arn, [policy]
 
-    def _policy(self, log_group: aws.cloudwatch.LogGroup) -> Output[str]:
+    def _policy(self, log_group: LogGroup) -> Output[str]:
         invoke = pulumi.InvokeOutputOptions(parent=self)
         partition = aws.get_partition_output(opts=invoke).partition
         account = aws.get_caller_identity_output(opts=invoke).account_id
@@ -150,7 +149,7 @@ class LambdaContainerFunction(ComponentResource):
             self, self._name, self._function_name, base_image(args), region=args.get("region"), tags=args.get("tags")
         )
 
-    def _function(self, log_group: aws.cloudwatch.LogGroup, grants: list[pulumi.Resource]) -> aws.lambda_.Function:
+    def _function(self, log_group: LogGroup, grants: list[pulumi.Resource]) -> aws.lambda_.Function:
         args = self._args
         return aws.lambda_.Function(
             f"{self._name}-function",

@@ -14,10 +14,20 @@ class OwnResource(pulumi.CustomResource):
     """
 
     def __init__(
-        self, kind: str, name: str, properties: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+        self,
+        kind: str,
+        name: str,
+        properties: Mapping[str, Any],
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        former: str = "",
     ) -> None:
-        """Declare the resource `scar:index:<kind>`; properties that only the provider knows are given as None."""
-        ours = pulumi.ResourceOptions(version=version("scar-pulumi"), aliases=[pulumi.Alias(type_=FORMER_TYPES + kind)])
+        """Declare the resource `scar:index:<kind>`; properties that only the provider knows are given as None.
+
+        `former` is the type that it had in states made before; default: that of a dynamic resource.
+        """
+        alias = pulumi.Alias(type_=former or FORMER_TYPES + kind)
+        ours = pulumi.ResourceOptions(version=version("scar-pulumi"), aliases=[alias])
         super().__init__(f"scar:index:{kind}", name, dict(properties), pulumi.ResourceOptions.merge(ours, opts))
 
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 PROVIDERS = {
     "scar:index:BucketNotification": "scar_components.bucket_notification:BucketNotificationProvider",
     "scar:index:GeneratedPassword": "scar_components.secret_values:GeneratedPasswordProvider",
+    "scar:index:ImageRepository": "scar_components.image_repository:ImageRepositoryProvider",
+    "scar:index:LogGroup": "scar_components.log_group:LogGroupProvider",
     "scar:index:RegisteredService": "scar_components.oscar_service.service:RegisteredServiceProvider",
     "scar:index:SecretRevision": "scar_components.secret_values:SecretRevisionProvider",
     "scar:index:StorageBucket": "scar_components.storage_bucket:StorageBucketProvider",
@@ -71,7 +73,7 @@ class OwnResources(Lifecycle):
 
     def diff(self, resource: Resource, olds: Properties, old_inputs: Properties, news: Properties) -> Difference:
         """Ask the provider, and name the inputs that are different."""
-        found = self._provider(resource).diff(resource.id, _public(olds), news)
+        found = self._provider(resource).diff(resource.id, self._state(resource, olds), news)
         if not found.changes:
             return Difference()
         before = _public(old_inputs)
@@ -94,7 +96,7 @@ class OwnResources(Lifecycle):
             raise UnservedError(
                 f"{resource.id}: a {resource.type} cannot be imported; declare it, and `up` takes over what exists"
             )
-        found = self._provider(resource).read(resource.id, _public(state))
+        found = self._provider(resource).read(resource.id, self._state(resource, state))
         if not found.id:
             return None
         return Found(found.id, found.outs, inputs if found.inputs is None else found.inputs)
@@ -107,7 +109,7 @@ class OwnResources(Lifecycle):
         news: Properties,
     ) -> Properties:
         """Return the new inputs and what the provider foresees; what is left out is unknown."""
-        return self._foreseen(resource, news, _public(olds))
+        return self._foreseen(resource, news, self._state(resource, olds))
 
     def update(
         self,
@@ -118,11 +120,11 @@ class OwnResources(Lifecycle):
         timeout: float,
     ) -> Properties:
         """Change the resource in place."""
-        return self._provider(resource).update(resource.id, _public(olds), news).outs
+        return self._provider(resource).update(resource.id, self._state(resource, olds), news).outs
 
     def delete(self, resource: Resource, state: Properties, timeout: float) -> None:
         """Delete the resource."""
-        self._provider(resource).delete(resource.id, _public(state))
+        self._provider(resource).delete(resource.id, self._state(resource, state))
 
     def _provider(self, resource: Resource) -> ResourceProvider:
         if resource.type not in PROVIDERS:
@@ -135,6 +137,9 @@ class OwnResources(Lifecycle):
                 provider.configure(self._configuration)
                 self._providers[resource.type] = provider
         return self._providers[resource.type]
+
+    def _state(self, resource: Resource, properties: Properties) -> Properties:
+        return self._provider(resource).current(_public(properties))
 
     def _foreseen(self, resource: Resource, inputs: Properties, olds: Properties) -> Properties:
         return {**inputs, **({} if has_unknown(inputs) else self._provider(resource).foresee(inputs, olds))}

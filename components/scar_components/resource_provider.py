@@ -55,6 +55,10 @@ class ResourceProvider:
         """Take the stack's configuration of the namespace `scar`, with keys such as `deleteBuckets`."""
         self.delete_buckets = configuration.get("deleteBuckets", "").lower() == "true"
 
+    def current(self, props: dict[str, Any]) -> dict[str, Any]:
+        """Return the properties of a resource in a state as this release has them."""
+        return props
+
     def foresee(self, _props: dict[str, Any], _olds: dict[str, Any]) -> dict[str, Any]:
         """Return what a preview knows of the properties that are no inputs; `_olds` is empty for a creation."""
         return {}

@@ -7,15 +7,13 @@ import botocore.exceptions
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
+from scar_components.adoption import OWNER_TAG
 from scar_components.arguments import check_arguments
 from scar_components.naming import stack_identity
 from scar_components.own_resource import OwnResource
 from scar_components.provider_in_force import ProviderInForce
 from scar_components.resource_provider import AwsResourceProvider, CreateResult, DiffResult, ReadResult, UpdateResult
 from scar_foundation.aws_session import error_code
-
-OWNER_TAG = "scar-pulumi:stack"
-"""Tag of a bucket that a stack created; its value is `organization/project/stack`."""
 
 
 class StorageBucketArgs(TypedDict):

@@ -16,7 +16,7 @@ _MACHINE = "aws:sfn/stateMachine:StateMachine"
 _FUNCTION = "aws:lambda/function:Function"
 _JOB_DEFINITION = "aws:batch/jobDefinition:JobDefinition"
 _JOB_LOGS = "/aws/batch/"
-_LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+_LOG_GROUP = "scar:index:LogGroup"
 _ROUTE = "aws:apigatewayv2/route:Route"
 
 
@@ -70,7 +70,9 @@ def _functions(resources: Iterable[Resource]) -> dict[str, Any]:
 def _function(resource: Resource, siblings: Iterable[Resource]) -> tuple[str, dict[str, Any]]:
     outputs = resource.get("outputs") or {}
     name, settings = str(outputs.get("name")), _supervisor_settings(resource)
-    groups = [str(one["outputs"]["name"]) for one in siblings if one["type"] == _LOG_GROUP and one.get("outputs")]
+    groups = [
+        str(one["outputs"]["log_group_name"]) for one in siblings if one["type"] == _LOG_GROUP and one.get("outputs")
+    ]
     entry: dict[str, Any] = {
         "arn": str(outputs.get("arn") or ""),
         "logGroup": next((group for group in groups if not group.startswith(_JOB_LOGS)), None),

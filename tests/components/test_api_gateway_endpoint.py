@@ -37,7 +37,7 @@ def test_the_children_of_an_endpoint_are_exactly_these(recorder: Recorder) -> No
     assert recorder.types() == {
         "photos": "scar:index:ApiGatewayEndpoint",
         "photos-api": "aws:apigatewayv2/api:Api",
-        "photos-log-group": "aws:cloudwatch/logGroup:LogGroup",
+        "photos-log-group": "scar:index:LogGroup",
         "photos-stage": "aws:apigatewayv2/stage:Stage",
         "photos-resize-integration": "aws:apigatewayv2/integration:Integration",
         "photos-resize-any-any": "aws:apigatewayv2/route:Route",
@@ -64,7 +64,7 @@ def test_every_path_and_method_of_the_stage_leads_to_the_function_and_only_this_
     assert (stage["name"], stage["autoDeploy"]) == ("scar", True)
     assert stage["accessLogSettings"]["destinationArn"].startswith("arn:aws:logs:eu-west-1:123456789012:log-group:")
     assert "$context.integration.requestId" in stage["accessLogSettings"]["format"]
-    assert recorder.inputs("photos-log-group")["retentionInDays"] == 30
+    assert recorder.inputs("photos-log-group")["log_retention"] == 30
 
 
 def test_urls_are_those_that_users_of_scar_know(recorder: Recorder) -> None:
@@ -150,8 +150,8 @@ def test_limits_domain_stage_name_retention_and_tags_are_those_asked_for(recorde
     assert domain["domainName"] == "f.example.org"
     assert domain["domainNameConfiguration"]["certificateArn"].startswith("arn:aws:acm:")
     assert recorder.inputs("f.example.org-domain-mapping")["apiId"] == "photos-api-id"
-    assert recorder.inputs("photos-log-group")["retentionInDays"] == 7
-    assert recorder.inputs("photos-log-group")["name"].startswith("/aws/vendedlogs/apigateway/public-")
+    assert recorder.inputs("photos-log-group")["log_retention"] == 7
+    assert recorder.inputs("photos-log-group")["log_group_name"].startswith("/aws/vendedlogs/apigateway/public-")
     tagged = ("photos-api", "photos-stage", "photos-log-group", "f.example.org-domain")
     assert [recorder.inputs(name)["tags"] for name in tagged] == [{"team": "photos"}] * 4
 

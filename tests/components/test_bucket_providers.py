@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 import pulumi
 import pytest
 
+from scar_components.adoption import OWNER_TAG
 from scar_components.bucket_notification import BucketNotificationProvider
 from scar_components.resource_provider import AwsResourceProvider
-from scar_components.storage_bucket import OWNER_TAG, StorageBucketProvider
+from scar_components.storage_bucket import StorageBucketProvider
 from scar_foundation.aws_session import AwsSession, configured_session
 from scar_pulumi.cloud import LocalCloud
 

@@ -20,7 +20,7 @@ def test_the_children_of_a_function_are_exactly_these(recorder: Recorder) -> Non
     function(image_uri=IMAGE)
     assert recorder.types() == {
         "resize": "scar:index:LambdaContainerFunction",
-        "resize-log-group": "aws:cloudwatch/logGroup:LogGroup",
+        "resize-log-group": "scar:index:LogGroup",
         "resize-role": "aws:iam/role:Role",
         "resize-role-policy": "aws:iam/rolePolicy:RolePolicy",
         "resize-function": "aws:lambda/function:Function",
@@ -73,7 +73,7 @@ def test_the_function_gets_what_was_asked_for(recorder: Recorder) -> None:
     assert declared["reservedConcurrentExecutions"] == 3
     assert declared["environment"]["variables"]["SIZE"] == "160x160"
     assert declared["tags"] == {"team": "photos"}
-    assert recorder.inputs("resize-log-group")["retentionInDays"] == 30
+    assert recorder.inputs("resize-log-group")["log_retention"] == 30
 
 
 def test_failed_events_go_where_they_are_told_to_and_the_role_allows_it(recorder: Recorder) -> None:

@@ -68,7 +68,7 @@ MAP_REDUCE = {
     "reducer": {"script": "reduce.sh"},
 }
 A_FUNCTION = {"log-group", "role", "role-policy", "function"}
-AN_IMAGE = {"repository", "repository-lifecycle", "image"}
+AN_IMAGE = {"repository", "image"}
 CHILDREN: list[tuple[str, dict[str, Any], set[str]]] = [
     (
         "LambdaContainerFunction",
@@ -101,6 +101,8 @@ CHILDREN: list[tuple[str, dict[str, Any], set[str]]] = [
         {"instance-role", "instance-role-policy", "instance-profile", "launch-template", "compute-environment", "queue"}
         | {"events", "events-lifecycle"},
     ),
+    ("ImageRepository", {"repository_name": "r"}, set()),
+    ("LogGroup", {"log_group_name": "/aws/lambda/f"}, set()),
     ("StorageBucket", {"bucket": "photos"}, set()),
     ("SupervisedImage", {"repository_url": "r/x", "image": "debian:12"}, set()),
     (

@@ -32,8 +32,8 @@ def stack(*resources: dict[str, Any]) -> dict[str, Any]:
 
 PROGRAM = stack(
     resource("scar:index:LambdaContainerFunction", {}, "cut"),
-    resource("aws:cloudwatch/logGroup:LogGroup", {"name": "/aws/lambda/cut"}, "cut-log-group", FUNCTION),
-    resource("aws:cloudwatch/logGroup:LogGroup", {"name": "/aws/batch/cut"}, "cut-job-log-group", FUNCTION),
+    resource("scar:index:LogGroup", {"log_group_name": "/aws/lambda/cut"}, "cut-log-group", FUNCTION),
+    resource("scar:index:LogGroup", {"log_group_name": "/aws/batch/cut"}, "cut-job-log-group", FUNCTION),
     resource("aws:batch/jobDefinition:JobDefinition", {"arn": "arn:definition:3"}, "cut-job-definition", FUNCTION),
     function({"SCAR_FUNCTION": json.dumps(SETTINGS)}),
     resource("aws:lambda/function:Function", {"name": "theirs", "arn": "arn:aws:lambda:eu-west-1:1:function:theirs"}),

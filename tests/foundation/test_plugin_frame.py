@@ -134,6 +134,14 @@ def test_nothing_is_done_before_the_settings_are_known() -> None:
         Provider(package()[0]).Create(provider_pb2.CreateRequest(**KNOWN), Context())
 
 
+@pytest.mark.parametrize(
+    ("types", "component"),
+    [(TOKEN, ""), (f"pulumi:pulumi:Stack${TOKEN}", ""), (f"a:index:Outer$a:index:Inner${TOKEN}", "Inner")],
+)
+def test_a_resource_knows_the_component_that_it_is_a_part_of(types: str, component: str) -> None:
+    assert Resource(TOKEN, f"urn:pulumi:local::project::{types}::name::with$dollars").component == component
+
+
 def test_a_check_keeps_secrets_and_names_what_is_wrong(things: tuple[Provider, Things]) -> None:
     request = provider_pb2.CheckRequest(
         **KNOWN, news=to_struct({"word": as_secret("hush-hush")}), olds=to_struct({"name": "old"}), randomSeed=b"1"

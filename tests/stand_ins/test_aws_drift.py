@@ -125,6 +125,27 @@ def taken() -> None:
     assert role
 
 
+class Team(pulumi.ComponentResource):
+    """A component of somebody's own, with a child."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("teams:index:Team", name)
+        aws.iam.Role(f"{name}-role", name="taken", assume_role_policy=ASSUME, opts=pulumi.ResourceOptions(parent=self))
+
+
+def taken_in_a_component() -> None:
+    Team("them")
+
+
+def test_a_child_of_a_component_is_not_advised_to_be_imported(bench: Bench) -> None:
+    client(bench.endpoint, "iam").create_role(RoleName="taken", AssumeRolePolicyDocument=ASSUME)
+    result, printed = bench.attempt(taken_in_a_component)
+    assert result is None
+    assert "Team cannot take it over: delete it if nobody needs it, or choose another name" in printed
+    assert "pulumi import" not in printed
+    client(bench.endpoint, "iam").delete_role(RoleName="taken")
+
+
 def test_a_resource_that_exists_is_refused_with_the_way_out(bench: Bench) -> None:
     client(bench.endpoint, "iam").create_role(RoleName="taken", AssumeRolePolicyDocument=ASSUME)
     client(bench.endpoint, "s3").create_bucket(Bucket="taken-bucket")

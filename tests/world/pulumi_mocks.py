@@ -62,13 +62,15 @@ def _computed(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
             "executionArn": region.format("execute-api", f"{args.name}-id"),
         },
         "aws:lambda/function:Function": {"arn": region.format("lambda", f"function:{name}")},
-        "aws:cloudwatch/logGroup:LogGroup": {"arn": region.format("logs", f"log-group:{name}")},
+        "scar:index:LogGroup": {"arn": region.format("logs", f"log-group:{args.inputs.get('log_group_name')}")},
         "aws:iam/role:Role": {"arn": f"arn:aws:iam::123456789012:role/{name}"},
         "kubernetes:core/v1:Service": {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}},
         "kubernetes:storage.k8s.io/v1:StorageClass": {"provisioner": "nfs.csi.k8s.io"},
         "scar:index:GeneratedPassword": {"value": "generated"},
         "scar:index:SecretRevision": {"mark": "0123456789abcdef"},
-        "aws:ecr/repository:Repository": {"repositoryUrl": f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}"},
+        "scar:index:ImageRepository": {
+            "repository_url": f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{args.inputs.get('repository_name')}"
+        },
         "aws:iam/instanceProfile:InstanceProfile": {"arn": f"arn:aws:iam::123456789012:instance-profile/{name}"},
         "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 3},
         "aws:s3/bucket:Bucket": {"bucket": name},

@@ -32,8 +32,9 @@ from scar_components.lambda_container_function_arguments import (
     known_arguments,
     supervisor_configuration,
 )
+from scar_components.log_group import LogGroup, LogGroupArgs
 from scar_components.naming import batch_name, role_name, stack_identity
-from scar_foundation.limits import LAMBDA_ARCHITECTURES, LOG_RETENTION_DAYS
+from scar_foundation.limits import LAMBDA_ARCHITECTURES
 
 
 class FunctionJob:
@@ -61,7 +62,7 @@ class FunctionJob:
         self._account = aws.get_caller_identity_output(opts=invoke).account_id
         self._region: Output[str] = aws.get_region_output(region=args.get("region"), opts=invoke).region
         log_group = self._log_group()
-        self.log_group = log_group.name
+        self.log_group = log_group.log_group_name
         self.definition = self._definition(log_group)
 
     @property
@@ -90,17 +91,16 @@ class FunctionJob:
     def _child(self, *depends_on: pulumi.Resource) -> ResourceOptions:
         return ResourceOptions(parent=self._parent, depends_on=list(depends_on) or None)
 
-    def _log_group(self) -> aws.cloudwatch.LogGroup:
-        return aws.cloudwatch.LogGroup(
-            f"{self._name}-job-log-group",
-            name=f"/aws/batch/{self._function_name}",
-            retention_in_days=self._args.get("log_retention", LOG_RETENTION_DAYS),
-            region=self._args.get("region"),
-            tags=self._args.get("tags"),
-            opts=self._child(),
-        )
+    def _log_group(self) -> LogGroup:
+        args: LogGroupArgs = {
+            "log_group_name": f"/aws/batch/{self._function_name}",
+            "log_retention": self._args.get("log_retention"),
+            "region": self._args.get("region"),
+            "tags": self._args.get("tags"),
+        }
+        return LogGroup(f"{self._name}-job-log-group", args, self._child())
 
-    def _definition(self, log_group: aws.cloudwatch.LogGroup) -> aws.batch.JobDefinition:
+    def _definition(self, log_group: LogGroup) -> aws.batch.JobDefinition:
         batch, nodes = self._batch, self._batch.get("number_nodes")
         job_role, grants = self._role("job", batch.get("job_role_arn"), self._job_policy())
         execution_role, more = self._execution_role(log_group)
@@ -194,9 +194,7 @@ class FunctionJob:
             self._partition, self._account, batch.get("event_path"), mounted, known_arguments(self._args)
         ).apply(policy)
 
-    def _execution_role(
-        self, log_group: aws.cloudwatch.LogGroup
-    ) -> tuple[Optional[Output[str]], list[pulumi.Resource]]:
+    def _execution_role(self, log_group: LogGroup) -> tuple[Optional[Output[str]], list[pulumi.Resource]]:
         batch = self._batch
         if batch.get("platform") != "FARGATE" and not batch.get("secrets") and not batch.get("execution_role_arn"):
             return None, []  # the instance's own role starts the container

@@ -62,6 +62,12 @@ class Resource:
         """Its name in the program: the last part of the URN, which may hold `::` itself."""
         return self.urn.split("::", 3)[-1]
 
+    @property
+    def component(self) -> str:
+        """Type of the component or resource that it is a part of, such as `ApiGatewayEndpoint`; "" for none."""
+        parent = self.urn.split("::")[2].rpartition("$")[0].rpartition("$")[2]
+        return "" if parent == "pulumi:pulumi:Stack" else parent.rpartition(":")[2]
+
 
 @dataclass(frozen=True)
 class Naming:

@@ -222,10 +222,15 @@ def _seconds(value: Any) -> float | None:
 
 
 def _with_import_hint(error: CallError, type_: ResourceType, resource: Resource, values: Properties) -> CallError:
+    return CallError(f"{error}; {_way_out(type_, resource, values)}", error.code, error.status)
+
+
+def _way_out(type_: ResourceType, resource: Resource, values: Properties) -> str:
     id_ = fill(type_.lookup or type_.identity, values)
-    command = f"pulumi import {type_.token} {resource.name} {id_!r}"
-    way_out = f"to manage it from here run: {command}, or choose another name"
-    return CallError(f"{error}; {way_out}", error.code, error.status)
+    if component := resource.component:
+        # `pulumi import` makes a resource of the stack's own, which the component would then make a second time.
+        return f"{component} cannot take it over: delete it if nobody needs it, or choose another name"
+    return f"to manage it from here run: pulumi import {type_.token} {resource.name} {id_!r}, or choose another name"
 
 
 def update(

@@ -35,11 +35,11 @@ def test_jobs_add_exactly_these_children(recorder: Recorder) -> None:
     function({})
     assert recorder.types() == {
         "split": "scar:index:LambdaContainerFunction",
-        "split-log-group": "aws:cloudwatch/logGroup:LogGroup",
+        "split-log-group": "scar:index:LogGroup",
         "split-role": "aws:iam/role:Role",
         "split-role-policy": "aws:iam/rolePolicy:RolePolicy",
         "split-function": "aws:lambda/function:Function",
-        "split-job-log-group": "aws:cloudwatch/logGroup:LogGroup",
+        "split-job-log-group": "scar:index:LogGroup",
         "split-job-role": "aws:iam/role:Role",
         "split-job-role-policy": "aws:iam/rolePolicy:RolePolicy",
         "split-job-definition": "aws:batch/jobDefinition:JobDefinition",
@@ -75,7 +75,7 @@ def test_a_job_is_the_functions_own_image_with_what_it_was_given(recorder: Recor
     }
     options = declared["logConfiguration"]["options"]
     assert (options["awslogs-group"], options["awslogs-region"]) == ("/aws/batch/split", "eu-west-1")
-    assert recorder.inputs("split-job-log-group")["retentionInDays"] == 7
+    assert recorder.inputs("split-job-log-group")["log_retention"] == 7
     assert recorder.inputs("split-job-definition")["platformCapabilities"] == ["EC2"]
 
 

@@ -67,7 +67,7 @@ def test_the_children_in_lambda_are_exactly_these(recorder: Recorder) -> None:
         for stage in ("plan", "map", "reduce", "commit")
         for suffix, kind in {
             "": "scar:index:LambdaContainerFunction",
-            "-log-group": "aws:cloudwatch/logGroup:LogGroup",
+            "-log-group": "scar:index:LogGroup",
             "-role": "aws:iam/role:Role",
             "-role-policy": "aws:iam/rolePolicy:RolePolicy",
             "-function": "aws:lambda/function:Function",
@@ -77,8 +77,7 @@ def test_the_children_in_lambda_are_exactly_these(recorder: Recorder) -> None:
         f"{name}-{suffix}": kind
         for name in ("count", "count-map", "count-reduce")
         for suffix, kind in {
-            "repository": "aws:ecr/repository:Repository",
-            "repository-lifecycle": "aws:ecr/lifecyclePolicy:LifecyclePolicy",
+            "repository": "scar:index:ImageRepository",
         }.items()
     }
     assert recorder.types() == {
