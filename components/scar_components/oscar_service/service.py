@@ -202,7 +202,7 @@ class RegisteredServiceProvider(ResourceProvider):
         self.connections = Connections(configuration.get("clusters"))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Replace the service for another cluster, name or input, and with an HTTP interface for any change.
+        """Replace the service for another cluster, name, input or HTTP interface; from 4.1 on with one for any change.
 
         An address is no cluster: where the service of this stack is found at the new one, it is the same cluster.
 
@@ -226,8 +226,10 @@ class RegisteredServiceProvider(ResourceProvider):
         old, new = whole(olds["definition"]), whole(news["definition"])
         if old["name"] != new["name"] or _watched(olds) != places_listed(new):
             return True
+        if is_exposed(old) != is_exposed(new) or (is_exposed(new) and old["expose"] != new["expose"]):
+            return True
         is_changed = old != new or news["owner"] not in (olds["owner"], UNKNOWN)
-        return is_changed and (is_exposed(old) or is_exposed(new))
+        return is_changed and is_exposed(new) and updates_lose_script(olds["version"])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the service, or take over what an interrupted creation has left."""

@@ -64,6 +64,22 @@ def test_up_destroy_up_and_two_steps_in_one_bucket_work_on_both_versions(
             provider.create(properties(server, "plants", "others/in"))
 
 
+@pytest.mark.parametrize(("version", "replaced"), [("4.0.0", []), ("4.1.2", ["definition"])])
+def test_a_service_with_an_interface_is_updated_where_that_keeps_its_script(
+    provider: RegisteredServiceProvider, version: str, replaced: list[str]
+) -> None:
+    with running(Cluster(version)) as server:
+        made = provider.create(properties(server, "plants", expose={"api_port": [80]})).outs
+        larger = properties(server, "plants", expose={"api_port": [80]}, memory="1Gi")
+        assert provider.diff("plants", made, larger).replaces == replaced
+        if not replaced:
+            provider.update("plants", made, larger)
+            service = server.cluster.services["plants"]
+            assert (service["memory"], service["script"]) == ("1Gi", "cat")
+        other = properties(server, "plants", expose={"api_port": [81]})
+        assert provider.diff("plants", made, other).replaces == ["definition"]
+
+
 def test_version_4_1_has_federations(provider: RegisteredServiceProvider, server: Server, cluster: Cluster) -> None:
     members = [{"type": "oscar", "cluster_id": "other", "service_name": "plants"}]
     more: dict[str, Any] = {"replicas": members, "rescheduler_threshold": 30, "environment": SECRET}
