@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from supervisor import runs
 from supervisor.disk import TMP
-from supervisor.errors import InputChanged, InputFailed, OutputFailed, SumsDiffer
+from supervisor.errors import InputChanged, InputFailed, OutputFailed, SumsDiffer, SupervisorError
 from supervisor.function import Function
 from supervisor.limits import LAMBDA_LONGEST_TIMEOUT
 from supervisor.mapreduce.attempts import Call
@@ -45,7 +45,6 @@ def commit(call: Call, work: Work) -> dict[str, Any]:
     mapped = manifests(work, "map", plan.map_count, _without_blocks)
     reduced = manifests(work, "reduce", plan.reduce_count, dict) if plan.map_count else []
     check_sums(plan, mapped, reduced)
-    _check_input(function, plan.run)
     files = published(reduced)
     _Publication(call, work, output, plan).publish(files)
     success = _success(plan, mapped, reduced, files)
@@ -158,6 +157,11 @@ class _Publication(NamedTuple):
         """Put the files in place of those of the earlier run, whose marker is gone meanwhile."""
         prefix, names = self.plan.output_prefix, {file.name for file in files}
         interrupted = self._begin()
+        try:
+            _check_input(self.call.function, self.plan.run)
+        except SupervisorError:
+            self._give_way(interrupted)
+            raise
         before = {*marker(self.output, prefix + SUCCESS).get("files", ()), *interrupted.get("files", ())}
         self.output.put(prefix + COMMITTING, self._note(before | names))
         self.output.delete(prefix + SUCCESS)
@@ -176,6 +180,14 @@ class _Publication(NamedTuple):
                 raise OutputFailed(f"{self.output.name}/{key}: run {found.get('run')} is being published; try again")
             time.sleep(_LOOK)
         return {}
+
+    def _give_way(self, interrupted: Manifest) -> None:
+        """End the turn without having changed anything."""
+        key = self.plan.output_prefix + COMMITTING
+        if interrupted:
+            self.output.put(key, as_json({**interrupted, "ended": True}))
+        else:
+            self.output.delete(key)
 
     def _note(self, files: Iterable[str]) -> bytes:
         return as_json({"run": self.plan.run.run, "time": time.time(), "files": sorted(files)})

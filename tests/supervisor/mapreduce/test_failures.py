@@ -274,9 +274,10 @@ def test_a_commit_that_was_cut_off_is_completed_by_the_next(mapreduce: Make, mon
 
 def being_published(deployed: MapReduce, **more: Any) -> None:
     """Leave the note of another run that is being published."""
-    note = {"run": "f" * 32, "time": time.time(), "files": ["part-00000", "part-00007"], **more}
+    note = {"run": "f" * 32, "time": time.time(), "files": ["part-00007"], **more}
     deployed.put("out/x/_COMMITTING", json.dumps(note).encode())
-    deployed.put("out/x/part-00007", b"unfinished")
+    for name in note["files"]:
+        deployed.put(f"out/x/{name}", b"unfinished")
 
 
 def test_while_another_run_of_the_input_is_published_a_commit_waits(
@@ -298,6 +299,27 @@ def test_while_another_run_of_the_input_is_published_a_commit_waits(
     monkeypatch.setattr(time, "sleep", look)
     commit(deployed, run)
     assert deployed.keys("out/x/") == ["_SUCCESS", "part-00000"]
+
+
+def test_the_result_of_a_newer_version_stays_when_an_older_run_comes_late(
+    mapreduce: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed, run, plan = planned(mapreduce())
+    do(deployed, plan, "map", "reduce")
+    being_published(deployed)
+
+    def look(_: float) -> None:
+        """Have the newer version be put and published meanwhile."""
+        for name in ("_COMMITTING", "part-00007"):
+            deployed.s3.delete_object(Bucket=deployed.bucket, Key=f"out/x/{name}")
+        deployed.put("in/x", b"newer\n")
+        deployed.execute("in/x")
+
+    monkeypatch.setattr(time, "sleep", look)
+    with pytest.raises(InputChanged):
+        commit(deployed, run)
+    assert deployed.result("in/x") == {"newer": "1"}
+    assert "_COMMITTING" not in deployed.keys("out/x/")
 
 
 @pytest.mark.parametrize("more", [{"ended": True}, {"time": 1.0}])
