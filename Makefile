@@ -1,4 +1,4 @@
-.PHONY: setup demo test test-kubernetes test-kubernetes-genuine test-minio lint bench docs clean
+.PHONY: setup demo test test-kubernetes test-kubernetes-genuine test-minio test-aws-genuine lint bench docs clean
 
 PYTHON ?= python3
 
@@ -24,6 +24,10 @@ test-kubernetes-genuine: setup ## OscarCluster under Pulumi's own kubernetes plu
 test-minio: setup ## what services on OSCAR need of MinIO, on MinIO itself, which is built once, beside what stands for it
 	@scripts/setup-minio >/dev/null
 	@.venv/bin/pytest tests/minio
+
+test-aws-genuine: setup ## the aws stand-in's tables beside the genuine provider's schemas, which a program built once tells
+	@scripts/setup-aws-yardstick >/dev/null
+	@SCAR_TEST_GENUINE=1 .venv/bin/pytest tests/stand_ins/genuine tests/stand_ins/test_aws_genuine.py
 
 lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy

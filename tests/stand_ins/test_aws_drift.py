@@ -84,7 +84,7 @@ def test_import_by_id_leaves_nothing_to_change(bench: Bench) -> None:
             aws.iam.Role("role", name="theirs", assume_role_policy=ASSUME, opts=options("role"))
             aws.s3.Bucket("bucket", bucket="their-bucket", opts=options("bucket"))
             aws.cloudwatch.LogGroup("group", name="/their/group", tags={"team": "x"}, opts=options("group"))
-            aws.sqs.Queue("queue", name="theirs", delay_seconds=5, opts=options("queue"))
+            aws.sqs.Queue("queue", name="theirs", delay_seconds=5, max_message_size=1048576, opts=options("queue"))
             aws.lambda_.Function(
                 "function",
                 name="theirs",

@@ -21,11 +21,12 @@ from scar_pulumi.stand_ins.aws.types import TYPES, find
 FUNCTION = find("aws:lambda/function:Function")
 QUEUE = find("aws:sqs/queue:Queue")
 ROLE = find("aws:iam/role:Role")
+ROLE_ARN = "arn:aws:iam::123456789012:role/f"
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "hush"}
 
 
 def test_defaults_are_those_of_the_genuine_provider() -> None:
-    checked = check(FUNCTION, {"role": "arn", "name": "f"})
+    checked = check(FUNCTION, {"role": ROLE_ARN, "name": "f"})
     assert checked.failures == []
     assert {name: checked.inputs[name] for name in ("memorySize", "timeout", "packageType", "publish")} == {
         "memorySize": 128,
@@ -51,7 +52,7 @@ def test_defaults_are_those_of_the_genuine_provider() -> None:
     ],
 )
 def test_a_wrong_input_is_named_with_what_is_wrong(inputs: dict[str, object], path: str, sentence: str) -> None:
-    failures = dict(check(FUNCTION, {"role": "arn", **inputs}).failures)
+    failures = dict(check(FUNCTION, {"role": ROLE_ARN, **inputs}).failures)
     assert list(failures) == [path]
     assert sentence in failures[path]
 

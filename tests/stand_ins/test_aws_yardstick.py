@@ -14,6 +14,7 @@ from scar_pulumi.stand_ins.aws.types import TYPES, find
 # Stricter on purpose: AWS refuses these without a value, for the kinds of integration and parameter that are served.
 NEEDED_BY_AWS = {
     ("aws:apigatewayv2/integration:Integration", "integrationUri"),
+    ("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "rules"),
     ("aws:ssm/parameter:Parameter", "value"),
 }
 SDK_TYPES = {"string": "str", "json": "str", "integer": "int", "number": "float", "boolean": "bool"}

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from scar_foundation.plugin.provider import Checked, Difference
 from scar_foundation.plugin.values import UNKNOWN, has_unknown, is_asset, join_path
@@ -100,12 +100,14 @@ def _value(value: Any, property_: Property, path: str, failures: list[tuple[str,
     if value == UNKNOWN or is_asset(value):
         return value
     if property_.kind == "json":
-        return _json(value)
+        return _json(value, property_, path, failures)
     if property_.fields:
         items = value if isinstance(value, list) else [value]
         found = [_object(item, property_, path, failures) for item in items]
         return found if isinstance(value, list) else found[0]
     if property_.kind == "list" and isinstance(value, list):
+        for place, item in enumerate(value):
+            _judge(item, property_, f"{path}[{place}]", failures)
         return value
     if property_.kind == "map" and isinstance(value, dict):
         return {key: item if item == UNKNOWN else _text(item) for key, item in value.items()}
@@ -136,12 +138,23 @@ def _scalar(value: Any, property_: Property, path: str, failures: list[tuple[str
     if converted is None:
         failures.append((path, f"must be {_KIND_NAMES[property_.kind]}"))
         return value
-    if property_.one_of and canonical(converted, property_) not in property_.one_of:
-        near = did_you_mean(str(converted), map(str, property_.one_of))
-        failures.append((path, f"must be one of {', '.join(map(str, property_.one_of))}{near}"))
-    if property_.between and isinstance(converted, int) and converted not in property_.between:
-        failures.append((path, f"is {converted}; AWS takes {property_.between}"))
+    _judge(converted, property_, path, failures)
     return _text(converted) if property_.spelled else converted
+
+
+def _judge(value: Any, property_: Property, path: str, failures: list[tuple[str, str]]) -> None:
+    """Hold a value against the words, the range, the length and the form that AWS takes."""
+    if value == UNKNOWN:
+        return
+    if property_.one_of and canonical(value, property_) not in property_.one_of:
+        near = did_you_mean(str(value), map(str, property_.one_of))
+        failures.append((path, f"must be one of {', '.join(map(str, property_.one_of))}{near}"))
+    if property_.between and isinstance(value, int) and value not in property_.between:
+        failures.append((path, f"is {value}; AWS takes {property_.between}"))
+    if property_.length and isinstance(value, str) and len(value) not in property_.length:
+        failures.append((path, f"has {len(value)} characters; AWS takes {property_.length}"))
+    elif property_.form and isinstance(value, str) and not property_.form.fits(value):
+        failures.append((path, f"must be {property_.form.words}"))
 
 
 def canonical(value: Any, property_: Property) -> Any:
@@ -151,10 +164,17 @@ def canonical(value: Any, property_: Property) -> Any:
     return next((word for word in property_.one_of if word.lower() == value.lower()), value)
 
 
-def _json(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    return UNKNOWN if has_unknown(value) else json.dumps(value, separators=(",", ":"))
+def _json(value: Any, property_: Property, path: str, failures: list[tuple[str, str]]) -> Any:
+    if not isinstance(value, str):
+        return UNKNOWN if has_unknown(value) else json.dumps(value, separators=(",", ":"))
+    try:
+        if value:
+            json.loads(value)
+    except ValueError as error:
+        failures.append((path, f"is not JSON: {error}"))
+    else:
+        _judge(value, property_, path, failures)
+    return value
 
 
 def _text(value: Any) -> str | None:
@@ -201,10 +221,10 @@ def difference(type_: ResourceType, olds: Mapping[str, Any], news: Mapping[str, 
         old, new = (_normalized(values.get(name), property_) for values in (olds, news))
         if property_.output or (new is None and property_.computed):
             continue
-        paths = dict(_compare(name, old, new, property_))
-        if property_.replace:
-            replacing.append(name)
-        found.paths |= paths
+        for change in _compare(name, old, new, property_):
+            found.paths[change.path] = change.kind
+            if change.replaces:
+                replacing.append(change.path)
     found.replacing = (*replacing, *(type_.replacing(olds, news) if type_.replacing else ()))
     return found
 
@@ -242,7 +262,8 @@ def _normalized_fields(value: Any, property_: Property) -> Any:
     if not isinstance(value, dict):
         return value
     inner = {name: _normalized(value.get(name), field) for name, field in property_.fields.items() if not field.output}
-    return {name: item for name, item in inner.items() if item is not None}
+    given = {name: item for name, item in inner.items() if item is not None}
+    return given if any(item != property_.fields[name].default for name, item in given.items()) else {}
 
 
 def _canonical(value: Any) -> Any:
@@ -252,7 +273,13 @@ def _canonical(value: Any) -> Any:
         return value
 
 
-def _compare(path: str, old: Any, new: Any, property_: Property) -> Iterator[tuple[str, str]]:
+class _Change(NamedTuple):
+    path: str
+    kind: str
+    replaces: bool
+
+
+def _compare(path: str, old: Any, new: Any, property_: Property) -> Iterator[_Change]:
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -265,7 +292,20 @@ def _compare(path: str, old: Any, new: Any, property_: Property) -> Iterator[tup
             before, after = (items[place] if place < len(items) else None for items in (old, new))
             yield from _compare(f"{path}[{place}]", before, after, property_)
     else:
-        yield path, _kind(old, new)
+        yield _Change(path, _kind(old, new), property_.replace or any(_replaces(one, property_) for one in (old, new)))
+
+
+def _replaces(value: Any, property_: Property) -> bool:
+    """Return whether an object that comes or goes has a field whose change replaces the resource."""
+    items = value if isinstance(value, list) else [value]
+    return any(
+        name in property_.fields
+        and item is not None
+        and (property_.fields[name].replace or _replaces(item, property_.fields[name]))
+        for one in items
+        if isinstance(one, dict)
+        for name, item in one.items()
+    )
 
 
 def _kind(old: Any, new: Any) -> str:

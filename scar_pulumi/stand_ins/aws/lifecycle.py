@@ -261,6 +261,10 @@ def apply_settings(
         if setting.property not in names or (fresh and value in (None, setting.unset, {}, [])):
             continue
         unset = value in (None, setting.unset, {}, [])
+        if setting.clear_first and not fresh:
+            setting.clear_first(cloud, dict(values))
+            if unset:
+                continue
         try:
             perform(cloud, type_, Call(setting.clear if unset and setting.clear else setting.put), values)
         except CallError as error:

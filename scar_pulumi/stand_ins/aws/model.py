@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scar_foundation.limits import Range
 from scar_foundation.plugin.values import UNKNOWN, Properties, has_unknown
+from scar_pulumi.stand_ins.aws.forms import Form
 
 if TYPE_CHECKING:
     from scar_pulumi.stand_ins.aws.cloud import Cloud
@@ -71,7 +72,7 @@ class Property:
     at: tuple[str, ...] = ()
     required: bool = False
     replace: bool = False
-    """A change replaces the resource."""
+    """A change replaces the resource. In an object, a change of this field does."""
     computed: bool = False
     """AWS chooses a value when none is given, so leaving it out is no change."""
     output: bool = False
@@ -102,6 +103,9 @@ class Property:
     any_case: bool = False
     """Words are taken in any case; AWS gets and returns those of `one_of`."""
     between: Range | None = None
+    length: Range | None = None
+    """How many characters a text has."""
+    form: Form | None = None
 
 
 def _property(kind: Kind, at: str | tuple[str, ...] = (), /, **details: Any) -> Property:
@@ -159,6 +163,8 @@ class Setting:
     get: Call | None = None
     unset: Any = None
     """The value that means "not set"."""
+    clear_first: "Callable[[Cloud, Properties], None] | None" = None
+    """(cloud, properties): take away the value so far, where AWS does not put another in its place."""
 
 
 @dataclass(frozen=True)

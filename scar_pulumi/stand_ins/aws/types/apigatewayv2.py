@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from scar_foundation.limits import HTTP_API_TIMEOUT, Range
+from scar_pulumi.stand_ins.aws.forms import ARN_OR_NOTHING
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -23,6 +24,11 @@ from scar_pulumi.stand_ins.aws.model import (
 _REFERENCE = "https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/"
 _API = string(required=True, replace=True)
 _words = partial(strings, unordered=True)
+_METHODS = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_KEY_SOURCES = ("$context.authorizer.usageIdentifierKey", "$request.header.x-api-key")
+_ADDRESSES = ("ipv4", "dualstack")
+_ROUTING = ("API_MAPPING_ONLY", "ROUTING_RULE_ONLY", "ROUTING_RULE_THEN_API_MAPPING")
+_NAME, _DESCRIPTION = Range(1, 128), Range(0, 1024)
 
 
 def _tags(arn: str) -> Tags:
@@ -51,10 +57,10 @@ API = _resource(
     unique="{name}",
     name=AutoName("name", 128),
     properties={
-        "name": string(computed=True),
+        "name": string(computed=True, length=_NAME),
         "protocolType": string(required=True, replace=True, one_of=("HTTP",)),
-        "description": string(),
-        "version": string(),
+        "description": string(length=_DESCRIPTION),
+        "version": string(length=Range(1, 64)),
         "corsConfiguration": nested(
             {
                 "allowCredentials": boolean(),
@@ -66,8 +72,8 @@ API = _resource(
             }
         ),
         "disableExecuteApiEndpoint": boolean(default=False),
-        "ipAddressType": string(computed=True, one_of=("ipv4", "dualstack")),
-        "apiKeySelectionExpression": string(default="$request.header.x-api-key"),
+        "ipAddressType": string(computed=True, one_of=_ADDRESSES),
+        "apiKeySelectionExpression": string(default=_KEY_SOURCES[1], one_of=_KEY_SOURCES),
         "routeSelectionExpression": string(default="$request.method $request.path"),
         "apiId": output(),
         "apiEndpoint": output(),
@@ -89,9 +95,9 @@ INTEGRATION = _resource(
         "apiId": _API,
         "integrationType": string(required=True, replace=True, one_of=("AWS_PROXY", "HTTP_PROXY")),
         "integrationUri": string(required=True),
-        "integrationMethod": string(computed=True),
+        "integrationMethod": string(computed=True, one_of=_METHODS),
         "connectionType": string(default="INTERNET", one_of=("INTERNET", "VPC_LINK")),
-        "credentialsArn": string(),
+        "credentialsArn": string(form=ARN_OR_NOTHING),
         "description": string(),
         "payloadFormatVersion": string(default="1.0", one_of=("1.0", "2.0")),
         "requestParameters": mapping(),
@@ -110,12 +116,12 @@ ROUTE = _resource(
     properties={
         "apiId": _API,
         "routeKey": string(required=True),
-        "target": string(),
+        "target": string(length=_NAME),
         "apiKeyRequired": boolean(default=False),
         "authorizationType": string(default="NONE", one_of=("NONE", "AWS_IAM", "CUSTOM", "JWT")),
         "authorizerId": string(),
         "authorizationScopes": _words(),
-        "operationName": string(),
+        "operationName": string(length=Range(1, 64)),
         "routeId": output(),
     },
 )
@@ -123,7 +129,7 @@ ROUTE = _resource(
 _LIMITS = {
     "throttlingBurstLimit": integer(),
     "throttlingRateLimit": number(),
-    "detailedMetricsEnabled": boolean(),
+    "detailedMetricsEnabled": boolean(default=False),
 }
 
 STAGE = _resource(
@@ -135,11 +141,13 @@ STAGE = _resource(
     name=AutoName("name", 128),
     properties={
         "apiId": _API,
-        "name": string("StageName", computed=True, replace=True),
+        "name": string("StageName", computed=True, replace=True, length=_NAME),
         "autoDeploy": boolean(default=False),
-        "description": string(),
+        "description": string(length=_DESCRIPTION),
         "deploymentId": string(computed=True),
-        "accessLogSettings": nested({"destinationArn": string(required=True), "format": string(required=True)}),
+        "accessLogSettings": nested(
+            {"destinationArn": string(required=True, form=ARN_OR_NOTHING), "format": string(required=True)}
+        ),
         "defaultRouteSettings": nested(_LIMITS, computed=True),
         "stageVariables": mapping(),
         "arn": output(template="arn:{partition}:apigateway:{region}::/apis/{apiId}/stages/{name}"),
@@ -164,8 +172,8 @@ AUTHORIZER = _resource(
     name=AutoName("name", 128),
     properties={
         "apiId": _API,
-        "name": string(computed=True),
-        "authorizerType": string(required=True, replace=True, one_of=("JWT",)),
+        "name": string(computed=True, length=_NAME),
+        "authorizerType": string(required=True, one_of=("JWT",)),
         "identitySources": _words("IdentitySource"),
         "jwtConfiguration": nested({"audiences": _words("Audience"), "issuer": string()}),
         "authorizerId": output(),
@@ -178,20 +186,20 @@ DOMAIN_NAME = _resource(
     "domainnames.html",
     identity="{domainName}",
     properties={
-        "domainName": string(required=True, replace=True),
+        "domainName": string(required=True, replace=True, length=Range(1, 512)),
         "domainNameConfiguration": nested(
             {
-                "certificateArn": string(required=True),
-                "endpointType": string(required=True, one_of=("REGIONAL",)),
-                "securityPolicy": string(required=True, one_of=("TLS_1_2",)),
-                "ipAddressType": string(computed=True),
+                "certificateArn": string(required=True, form=ARN_OR_NOTHING),
+                "endpointType": string(required=True, one_of=("REGIONAL",), any_case=True),
+                "securityPolicy": string(required=True, one_of=("TLS_1_2",), any_case=True),
+                "ipAddressType": string(computed=True, one_of=_ADDRESSES),
                 "targetDomainName": output("ApiGatewayDomainName"),
                 "hostedZoneId": output(),
             },
             "DomainNameConfigurations.0",
             required=True,
         ),
-        "routingMode": string(computed=True),
+        "routingMode": string(computed=True, one_of=_ROUTING, any_case=True),
         "arn": output(template="arn:{partition}:apigateway:{region}::/domainnames/{domainName}"),
     },
     tags=_tags("{arn}"),
@@ -205,7 +213,7 @@ API_MAPPING = _resource(
     lookup="{apiMappingId}/{domainName}",
     unique="{domainName}/{apiId}/{stage}",
     properties={
-        "apiId": string(required=True),
+        "apiId": _API,
         "domainName": string(required=True, replace=True),
         "stage": string(required=True),
         "apiMappingKey": string(),

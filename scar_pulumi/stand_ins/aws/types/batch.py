@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scar_foundation.limits import BATCH_ATTEMPTS, BATCH_TIMEOUT, Range
@@ -11,6 +12,7 @@ from scar_foundation.plugin.failures import ProviderError
 from scar_foundation.plugin.provider import pause, show_progress
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
+from scar_pulumi.stand_ins.aws.forms import ARN, ARN_OR_NOTHING, BATCH_NAME, EXIT_CODE, JSON_OBJECT_OR_NOTHING, REASON
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -129,24 +131,31 @@ def _environment_request(operation: str, request: Properties, values: Properties
     return {**changed, "computeResources": resources} if resources else changed
 
 
+_IMAGE = Range(1, 256)
 _COMPUTE_RESOURCES = {
     "type": string(required=True, one_of=("EC2", "SPOT", *_FARGATE), any_case=True),
     "maxVcpus": integer("maxvCpus", required=True),
     "minVcpus": integer("minvCpus", default=0),
     "desiredVcpus": integer("desiredvCpus", computed=True),
-    "allocationStrategy": string(),
+    "allocationStrategy": string(one_of=("BEST_FIT", *_CHANGEABLE), any_case=True),
     "bidPercentage": integer(),
     "ec2Configurations": nested(
-        {"imageType": string(), "imageIdOverride": string(computed=True)}, "ec2Configuration", many=True
+        {"imageType": string(length=_IMAGE), "imageIdOverride": string(computed=True, length=_IMAGE)},
+        "ec2Configuration",
+        many=True,
+        computed=True,
+        replace=True,
     ),
     "ec2KeyPair": string(),
     "imageId": string(),
-    "instanceRole": string(),
+    "instanceRole": string(form=ARN_OR_NOTHING),
     "instanceTypes": strings(unordered=True),
-    "launchTemplate": nested({"launchTemplateId": string(), "launchTemplateName": string(), "version": string()}),
-    "placementGroup": string(),
+    "launchTemplate": nested(
+        {"launchTemplateId": string(), "launchTemplateName": string(), "version": string(computed=True)}, replace=True
+    ),
+    "placementGroup": string(replace=True),
     "securityGroupIds": strings(unordered=True),
-    "spotIamFleetRole": string(),
+    "spotIamFleetRole": string(replace=True, form=ARN_OR_NOTHING),
     "subnets": strings(required=True, unordered=True),
     "tags": mapping(),
 }
@@ -159,14 +168,18 @@ COMPUTE_ENVIRONMENT = ResourceType(
     identity="{name}",
     name=AutoName("name", 128, prefix="namePrefix"),
     properties={
-        "name": string("computeEnvironmentName", computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
+        "name": string("computeEnvironmentName", computed=True, replace=True, form=BATCH_NAME),
+        "namePrefix": string(local=True, computed=True, replace=True, form=BATCH_NAME),
         "type": string(required=True, replace=True, one_of=("MANAGED", "UNMANAGED"), any_case=True),
         "state": string(default="ENABLED", one_of=_STATES, any_case=True),
-        "serviceRole": string(computed=True),
-        "computeResources": nested(_COMPUTE_RESOURCES),
+        "serviceRole": string(computed=True, form=ARN_OR_NOTHING),
+        "computeResources": nested(_COMPUTE_RESOURCES, computed=True),
         "updatePolicy": nested(
-            {"jobExecutionTimeoutMinutes": integer(), "terminateJobsOnUpdate": boolean()}, computed=True
+            {
+                "jobExecutionTimeoutMinutes": integer(computed=True, between=Range(1, 360)),
+                "terminateJobsOnUpdate": boolean(computed=True),
+            },
+            computed=True,
         ),
         "arn": output(template="arn:{partition}:batch:{region}:{account}:compute-environment/{name}"),
         "ecsClusterArn": output(),
@@ -201,24 +214,24 @@ JOB_QUEUE = ResourceType(
     unique="{name}",
     name=AutoName("name", 128),
     properties={
-        "name": string("jobQueueName", computed=True, replace=True),
+        "name": string("jobQueueName", computed=True, replace=True, form=BATCH_NAME),
         "priority": integer(required=True, between=Range(0, 1000)),
         "state": string(required=True, one_of=_STATES, any_case=True),
         "computeEnvironmentOrders": nested(
-            {"order": integer(required=True), "computeEnvironment": string(required=True)},
+            {"order": integer(required=True), "computeEnvironment": string(required=True, form=ARN)},
             "computeEnvironmentOrder",
             many=True,
         ),
         "jobStateTimeLimitActions": nested(
             {
-                "action": string(required=True),
-                "maxTimeSeconds": integer(required=True),
+                "action": string(required=True, one_of=("CANCEL", "TERMINATE")),
+                "maxTimeSeconds": integer(required=True, between=Range(600, 86400)),
                 "reason": string(required=True),
-                "state": string(required=True),
+                "state": string(required=True, one_of=("RUNNABLE",)),
             },
             many=True,
         ),
-        "schedulingPolicyArn": string(),
+        "schedulingPolicyArn": string(form=ARN),
         "arn": output(template="arn:{partition}:batch:{region}:{account}:job-queue/{name}"),
     },
     create=Call("create_job_queue"),
@@ -317,7 +330,13 @@ def _deregister(cloud: Cloud, revision: Properties, values: Properties) -> None:
 
 
 _ACTION = string(required=True, one_of=("RETRY", "EXIT"), any_case=True)
-_EXIT = {"action": _ACTION, "onExitCode": string(), "onReason": string(), "onStatusReason": string()}
+_reason = partial(string, length=Range(1, 512), form=REASON)
+_EXIT = {
+    "action": _ACTION,
+    "onExitCode": string(length=Range(1, 512), form=EXIT_CODE),
+    "onReason": _reason(),
+    "onStatusReason": _reason(),
+}
 
 JOB_DEFINITION = ResourceType(
     "aws:batch/jobDefinition:JobDefinition",
@@ -329,15 +348,18 @@ JOB_DEFINITION = ResourceType(
     unique="{name}",
     name=AutoName("name", 128),
     properties={
-        "name": string("jobDefinitionName", computed=True, replace=True),
-        "type": string(required=True, replace=True, one_of=("container", "multinode"), any_case=True),
-        "containerProperties": json_text(),
-        "nodeProperties": json_text(),
+        "name": string("jobDefinitionName", computed=True, replace=True, form=BATCH_NAME),
+        "type": string(required=True, one_of=("container", "multinode"), any_case=True),
+        "containerProperties": json_text(form=JSON_OBJECT_OR_NOTHING),
+        "nodeProperties": json_text(form=JSON_OBJECT_OR_NOTHING),
         "parameters": mapping(),
-        "platformCapabilities": strings(replace=True, unordered=True),
+        "platformCapabilities": strings(unordered=True, one_of=("EC2", "FARGATE")),
         "propagateTags": boolean(default=False),
         "retryStrategy": nested(
-            {"attempts": integer(between=BATCH_ATTEMPTS), "evaluateOnExits": nested(_EXIT, "evaluateOnExit", many=True)}
+            {
+                "attempts": integer(between=BATCH_ATTEMPTS),
+                "evaluateOnExits": nested(_EXIT, "evaluateOnExit", many=True, replace=True),
+            }
         ),
         "schedulingPriority": integer(),
         "timeout": nested({"attemptDurationSeconds": integer(between=BATCH_TIMEOUT)}),

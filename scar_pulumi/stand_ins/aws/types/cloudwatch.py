@@ -5,6 +5,7 @@ from scar_foundation.plugin.failures import ProviderError
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.documents import request
+from scar_pulumi.stand_ins.aws.forms import LOG_GROUP_NAME
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -28,8 +29,8 @@ LOG_GROUP = ResourceType(
     identity="{name}",
     name=AutoName("name", 512, prefix="namePrefix"),
     properties={
-        "name": string("logGroupName", computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
+        "name": string("logGroupName", computed=True, replace=True, form=LOG_GROUP_NAME),
+        "namePrefix": string(local=True, computed=True, replace=True, form=LOG_GROUP_NAME),
         "kmsKeyId": string(),
         "logGroupClass": string(computed=True, replace=True, one_of=("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")),
         "retentionInDays": integer(default=0, one_of=(0, *LOG_RETENTION_CHOICES)),

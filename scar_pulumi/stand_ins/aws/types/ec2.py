@@ -1,18 +1,21 @@
 """Elastic Compute Cloud: launch templates."""
 
+from scar_foundation.limits import Range
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
+from scar_pulumi.stand_ins.aws.forms import LAUNCH_TEMPLATE_NAME
 from scar_pulumi.stand_ins.aws.model import AutoName, Call, ResourceType, Tags, boolean, integer, nested, output, string
 
 _DATA = "LaunchTemplateData"
+_VOLUMES = ("standard", "io1", "io2", "gp2", "sc1", "st1", "gp3")
 _DISK = {
     "deviceName": string(),
     "ebs": nested(
         {
-            "volumeSize": integer(),
-            "volumeType": string(),
+            "volumeSize": integer(computed=True),
+            "volumeType": string(computed=True, one_of=_VOLUMES),
             "encrypted": boolean(spelled=True),
-            "deleteOnTermination": boolean(spelled=True, computed=True),
+            "deleteOnTermination": boolean(spelled=True),
         }
     ),
 }
@@ -37,8 +40,10 @@ LAUNCH_TEMPLATE = ResourceType(
     unique="{name}",
     name=AutoName("name", 128, prefix="namePrefix"),
     properties={
-        "name": string("LaunchTemplateName", computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
+        "name": string(
+            "LaunchTemplateName", computed=True, replace=True, length=Range(3, 125), form=LAUNCH_TEMPLATE_NAME
+        ),
+        "namePrefix": string(local=True, computed=True, replace=True, length=Range(3, 102), form=LAUNCH_TEMPLATE_NAME),
         "blockDeviceMappings": nested(_DISK, f"{_DATA}.BlockDeviceMappings", many=True),
         "userData": string(f"{_DATA}.UserData"),
         "imageId": string(f"{_DATA}.ImageId"),

@@ -27,7 +27,10 @@ REPOSITORY = ResourceType(
         "imageTagMutability": string(default="MUTABLE", one_of=_MUTABILITY),
         "imageScanningConfiguration": nested({"scanOnPush": boolean(required=True)}, computed=True),
         "encryptionConfigurations": nested(
-            {"encryptionType": string(computed=True), "kmsKey": string(computed=True)},
+            {
+                "encryptionType": string(default="AES256", replace=True, one_of=("AES256", "KMS", "KMS_DSSE")),
+                "kmsKey": string(computed=True, replace=True),
+            },
             "encryptionConfiguration",
             wrapped=True,
             computed=True,
@@ -55,7 +58,7 @@ LIFECYCLE_POLICY = ResourceType(
     identity="{repository}",
     properties={
         "repository": string("repositoryName", required=True, replace=True),
-        "policy": json_text("lifecyclePolicyText", required=True),
+        "policy": json_text("lifecyclePolicyText", required=True, replace=True),
         "registryId": output(template="{account}"),
     },
     create=Call("put_lifecycle_policy"),

@@ -3,6 +3,7 @@
 from scar_foundation.limits import IAM_ROLE_NAME_CHARACTERS, Range
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
+from scar_pulumi.stand_ins.aws.forms import ARN_OR_NOTHING, IAM_NAME, JSON_OBJECT
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -35,13 +36,15 @@ ROLE = ResourceType(
     identity="{name}",
     name=AutoName("name", IAM_ROLE_NAME_CHARACTERS, prefix="namePrefix"),
     properties={
-        "name": string("RoleName", computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
-        "path": string(default="/", replace=True),
-        "assumeRolePolicy": json_text(("AssumeRolePolicyDocument", "PolicyDocument"), required=True),
-        "description": string(),
+        "name": string("RoleName", computed=True, replace=True, form=IAM_NAME),
+        "namePrefix": string(local=True, computed=True, replace=True, form=IAM_NAME),
+        "path": string(default="/", replace=True, length=Range(0, 512)),
+        "assumeRolePolicy": json_text(("AssumeRolePolicyDocument", "PolicyDocument"), required=True, form=JSON_OBJECT),
+        "description": string(length=Range(0, 1000)),
         "maxSessionDuration": integer(default=3600, between=Range(3600, 43200)),
-        "permissionsBoundary": string(("PermissionsBoundary", "PermissionsBoundary.PermissionsBoundaryArn")),
+        "permissionsBoundary": string(
+            ("PermissionsBoundary", "PermissionsBoundary.PermissionsBoundaryArn"), form=ARN_OR_NOTHING
+        ),
         "forceDetachPolicies": boolean(local=True, default=False),
         "arn": output(template="arn:{partition}:iam::{account}:role{path}{name}"),
         "createDate": output(),
@@ -65,10 +68,10 @@ ROLE_POLICY = ResourceType(
     identity="{role}:{name}",
     name=AutoName("name", 128, prefix="namePrefix"),
     properties={
-        "role": string("RoleName", required=True, replace=True),
-        "name": string("PolicyName", computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
-        "policy": json_text("PolicyDocument", required=True),
+        "role": string("RoleName", required=True, replace=True, length=Range(1, 128), form=IAM_NAME),
+        "name": string("PolicyName", computed=True, replace=True, form=IAM_NAME),
+        "namePrefix": string(local=True, computed=True, replace=True, form=IAM_NAME),
+        "policy": json_text("PolicyDocument", required=True, form=JSON_OBJECT),
     },
     create=Call("put_role_policy"),
     read=Call("get_role_policy"),
@@ -84,7 +87,7 @@ ROLE_POLICY_ATTACHMENT = ResourceType(
     identity="{role}/{policyArn}",
     properties={
         "role": string("RoleName", required=True, replace=True),
-        "policyArn": string(required=True, replace=True),
+        "policyArn": string(required=True, replace=True, form=ARN_OR_NOTHING),
     },
     create=Call("attach_role_policy"),
     read=Call("list_attached_role_policies", "AttachedPolicies", where=("PolicyArn", "{policyArn}")),
@@ -108,17 +111,17 @@ INSTANCE_PROFILE = ResourceType(
     identity="{name}",
     name=AutoName("name", 128, prefix="namePrefix"),
     properties={
-        "name": string("InstanceProfileName", computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
+        "name": string("InstanceProfileName", computed=True, replace=True, form=IAM_NAME),
+        "namePrefix": string(local=True, computed=True, replace=True, form=IAM_NAME),
         "path": string(default="/", replace=True),
-        "role": string(("RoleName", "Roles.0.RoleName"), replace=True),
+        "role": string(("RoleName", "Roles.0.RoleName")),
         "arn": output(template="arn:{partition}:iam::{account}:instance-profile{path}{name}"),
         "createDate": output(),
         "uniqueId": output("InstanceProfileId"),
     },
     create=Call("create_instance_profile", "InstanceProfile"),
     read=Call("get_instance_profile", "InstanceProfile"),
-    settings=(Setting("role", "add_role_to_instance_profile"),),
+    settings=(Setting("role", "add_role_to_instance_profile", clear_first=_without_roles),),
     delete=Call("delete_instance_profile"),
     before_delete=_without_roles,
     tags=Tags(

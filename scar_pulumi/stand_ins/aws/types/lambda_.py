@@ -9,6 +9,17 @@ from scar_foundation.plugin.failures import ProviderError
 from scar_foundation.plugin.provider import pause
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
+from scar_pulumi.stand_ins.aws.forms import (
+    ACCOUNT,
+    ARN_OR_NOTHING,
+    EVENT_SOURCE_TOKEN,
+    FUNCTION_NAME,
+    LAMBDA_ACTION,
+    LOG_GROUP_NAME,
+    MOUNT_PATH,
+    QUALIFIER,
+    STATEMENT_ID,
+)
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -25,6 +36,23 @@ from scar_pulumi.stand_ins.aws.model import (
 )
 
 _INVOKE = "arn:{partition}:apigateway:{region}:lambda:path"
+_SOMETHING = limits.Range(1, limits.UNLIMITED)
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html, with those that are no more.
+_RUNTIMES = tuple(
+    f"{language}{version}"
+    for language, versions in {
+        "dotnet": ("10", "6", "8"),
+        "dotnetcore": ("1.0", "2.0", "2.1", "3.1"),
+        "go": ("1.x",),
+        "java": ("11", "17", "21", "25", "8", "8.al2"),
+        "nodejs": ("", "4.3", "4.3-edge", "6.10", "8.10", *(f"{number}.x" for number in range(10, 25, 2))),
+        "provided": ("", ".al2", ".al2023"),
+        "python": ("2.7", *(f"3.{number}" for number in range(6, 15))),
+        "ruby": ("2.5", "2.7", "3.2", "3.3", "3.4", "4.0"),
+    }.items()
+    for version in versions
+)
+_SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
@@ -65,8 +93,8 @@ FUNCTION = ResourceType(
     identity="{name}",
     name=AutoName("name", limits.LAMBDA_NAME_CHARACTERS),
     properties={
-        "name": string("FunctionName", computed=True, replace=True),
-        "role": string(required=True),
+        "name": string("FunctionName", computed=True, replace=True, form=FUNCTION_NAME),
+        "role": string(required=True, form=ARN_OR_NOTHING),
         "packageType": string(default="Zip", one_of=("Image", "Zip"), replace=True),
         "imageUri": string(("Code.ImageUri", "ImageUri")),
         "imageConfig": nested(
@@ -76,20 +104,22 @@ FUNCTION = ResourceType(
         "s3Bucket": string(("Code.S3Bucket", "S3Bucket"), unread=True),
         "s3Key": string(("Code.S3Key", "S3Key"), unread=True),
         "s3ObjectVersion": string(("Code.S3ObjectVersion", "S3ObjectVersion"), unread=True),
-        "handler": string(),
-        "runtime": string(),
-        "architectures": strings(computed=True),
+        "handler": string(length=limits.Range(1, 128)),
+        "runtime": string(one_of=_RUNTIMES),
+        "architectures": strings(computed=True, one_of=("x86_64", "arm64")),
         "description": string(),
         "memorySize": integer(default=128, between=limits.LAMBDA_MEMORY),
         "timeout": integer(default=3, between=limits.LAMBDA_TIMEOUT),
-        "ephemeralStorage": nested({"size": integer(between=limits.LAMBDA_EPHEMERAL_STORAGE)}, computed=True),
+        "ephemeralStorage": nested(
+            {"size": integer(computed=True, between=limits.LAMBDA_EPHEMERAL_STORAGE)}, computed=True
+        ),
         "environment": nested({"variables": mapping()}),
         "loggingConfig": nested(
             {
                 "logFormat": string(required=True, one_of=("JSON", "Text")),
-                "logGroup": string(computed=True),
+                "logGroup": string(computed=True, length=limits.Range(1, 512), form=LOG_GROUP_NAME),
                 "applicationLogLevel": string(computed=True, one_of=_LEVELS),
-                "systemLogLevel": string(computed=True, one_of=_LEVELS),
+                "systemLogLevel": string(computed=True, one_of=_SYSTEM_LEVELS),
             },
             computed=True,
         ),
@@ -97,17 +127,21 @@ FUNCTION = ResourceType(
             {
                 "subnetIds": strings(required=True, unordered=True),
                 "securityGroupIds": strings(required=True, unordered=True),
-                "ipv6AllowedForDualStack": boolean(computed=True),
+                "ipv6AllowedForDualStack": boolean(default=False),
                 "vpcId": string(computed=True, output=True),
             }
         ),
         "fileSystemConfig": nested(
-            {"arn": string(required=True), "localMountPath": string(required=True)}, "FileSystemConfigs.0"
+            {
+                "arn": string(required=True, form=ARN_OR_NOTHING),
+                "localMountPath": string(required=True, form=MOUNT_PATH),
+            },
+            "FileSystemConfigs.0",
         ),
-        "deadLetterConfig": nested({"targetArn": string(required=True)}),
-        "tracingConfig": nested({"mode": string(required=True)}, computed=True),
-        "kmsKeyArn": string("KMSKeyArn"),
-        "reservedConcurrentExecutions": integer(default=-1),
+        "deadLetterConfig": nested({"targetArn": string(required=True, form=ARN_OR_NOTHING)}),
+        "tracingConfig": nested({"mode": string(required=True, one_of=("Active", "PassThrough"))}, computed=True),
+        "kmsKeyArn": string("KMSKeyArn", form=ARN_OR_NOTHING),
+        "reservedConcurrentExecutions": integer(default=-1, between=limits.Range(-1, limits.UNLIMITED)),
         "publish": boolean(default=False, unread=True),
         "skipDestroy": boolean(local=True, default=False),
         "sourceCodeHash": string(local=True, computed=True),
@@ -175,17 +209,19 @@ PERMISSION = ResourceType(
     lookup="{function}/{statementId}[:{qualifier}]",
     name=AutoName("statementId", 100, prefix="statementIdPrefix"),
     properties={
-        "function": string("FunctionName", required=True, replace=True),
-        "statementId": string(computed=True, replace=True),
-        "statementIdPrefix": string(local=True, computed=True, replace=True),
-        "qualifier": string(replace=True),
-        "action": string(required=True, replace=True),
+        "function": string(
+            "FunctionName", required=True, replace=True, length=limits.Range(1, 140), form=FUNCTION_NAME
+        ),
+        "statementId": string(computed=True, replace=True, form=STATEMENT_ID),
+        "statementIdPrefix": string(local=True, computed=True, replace=True, form=STATEMENT_ID),
+        "qualifier": string(replace=True, length=limits.Range(1, 128), form=QUALIFIER),
+        "action": string(required=True, replace=True, form=LAMBDA_ACTION),
         "principal": string(required=True, replace=True),
         "principalOrgId": string("PrincipalOrgID", replace=True),
-        "sourceArn": string(replace=True),
-        "sourceAccount": string(replace=True),
-        "eventSourceToken": string(replace=True),
-        "functionUrlAuthType": string(replace=True),
+        "sourceArn": string(replace=True, form=ARN_OR_NOTHING),
+        "sourceAccount": string(replace=True, form=ACCOUNT),
+        "eventSourceToken": string(replace=True, length=limits.Range(1, 256), form=EVENT_SOURCE_TOKEN),
+        "functionUrlAuthType": string(replace=True, one_of=("AWS_IAM", "NONE")),
         "invokedViaFunctionUrl": boolean(replace=True, unread=True),
     },
     create=Call("add_permission"),
@@ -200,14 +236,14 @@ EVENT_INVOKE_CONFIG = ResourceType(
     documentation="https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html",
     identity="{functionName}[:{qualifier}]",
     properties={
-        "functionName": string("FunctionName", required=True, replace=True),
-        "qualifier": string(replace=True),
+        "functionName": string("FunctionName", required=True, replace=True, length=_SOMETHING),
+        "qualifier": string(replace=True, length=_SOMETHING),
         "maximumRetryAttempts": integer(default=2, between=limits.LAMBDA_RETRY_ATTEMPTS),
         "maximumEventAgeInSeconds": integer(between=limits.LAMBDA_EVENT_AGE),
         "destinationConfig": nested(
             {
-                "onFailure": nested({"destination": string(required=True)}),
-                "onSuccess": nested({"destination": string(required=True)}),
+                "onFailure": nested({"destination": string(required=True, form=ARN_OR_NOTHING)}),
+                "onSuccess": nested({"destination": string(required=True, form=ARN_OR_NOTHING)}),
             }
         ),
     },
@@ -235,7 +271,7 @@ FUNCTION_URL = ResourceType(
                 "allowMethods": strings(unordered=True),
                 "allowOrigins": strings(unordered=True),
                 "exposeHeaders": strings(unordered=True),
-                "maxAge": integer(),
+                "maxAge": integer(between=limits.Range(0, 86400)),
             }
         ),
         "functionArn": output(),

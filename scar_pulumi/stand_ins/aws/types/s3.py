@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from scar_foundation.limits import S3_KEY_BYTES
+from scar_foundation.limits import S3_KEY_BYTES, UNLIMITED, Range
 from scar_foundation.plugin.failures import ProviderError
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
@@ -59,12 +59,41 @@ def _remove_objects(cloud: Cloud, bucket: Properties) -> None:
             )
 
 
+_NAME, _SOMETHING = Range(0, 63), Range(1, UNLIMITED)
+_ALGORITHMS = ("AES256", "aws:fsx", "aws:kms", "aws:kms:dsse")
+_CANNED_ACLS = (
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "log-delivery-write",
+)
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+_STORAGE_CLASSES = (
+    "STANDARD",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "OUTPOSTS",
+    "GLACIER_IR",
+    "SNOW",
+    "EXPRESS_ONEZONE",
+    "FSX_OPENZFS",
+    "FSX_ONTAP",
+)
 _RULE = {
     "applyServerSideEncryptionByDefault": nested(
-        {"sseAlgorithm": string("SSEAlgorithm", required=True), "kmsMasterKeyId": string("KMSMasterKeyID")},
+        {
+            "sseAlgorithm": string("SSEAlgorithm", required=True, one_of=_ALGORITHMS),
+            "kmsMasterKeyId": string("KMSMasterKeyID"),
+        },
         "ApplyServerSideEncryptionByDefault",
     ),
-    "bucketKeyEnabled": boolean(computed=True),
+    "bucketKeyEnabled": boolean(),
 }
 _CORS = {
     "allowedHeaders": strings(),
@@ -81,21 +110,21 @@ BUCKET = ResourceType(
     identity="{bucket}",
     name=AutoName("bucket", 63, lower=True, prefix="bucketPrefix"),
     properties={
-        "bucket": string(computed=True, replace=True),
-        "bucketPrefix": string(local=True, computed=True, replace=True),
+        "bucket": string(computed=True, replace=True, length=_NAME),
+        "bucketPrefix": string(local=True, computed=True, replace=True, length=Range(0, 37)),
         "forceDestroy": boolean(local=True, default=False),
         "objectLockEnabled": boolean("ObjectLockEnabledForBucket", computed=True, replace=True),
         "versioning": nested(
-            {"enabled": boolean("Status", words=("Suspended", "Enabled"))},
+            {"enabled": boolean("Status", default=False, words=("Suspended", "Enabled"))},
             ("VersioningConfiguration", ""),
             computed=True,
         ),
         "serverSideEncryptionConfiguration": nested(
             {"rule": nested(_RULE, "Rules.0", required=True)}, "ServerSideEncryptionConfiguration", computed=True
         ),
-        "corsRules": nested(_CORS, ("CORSConfiguration.CORSRules", "CORSRules"), many=True),
+        "corsRules": nested(_CORS, ("CORSConfiguration.CORSRules", "CORSRules"), many=True, computed=True),
         "policy": json_text(computed=True),
-        "acl": string("ACL", unread=True),
+        "acl": string("ACL", unread=True, computed=True, one_of=_CANNED_ACLS),
         "arn": output(template="arn:{partition}:s3:::{bucket}"),
         "bucketDomainName": output(template="{bucket}.s3.amazonaws.com"),
         "bucketRegion": output(template="{region}"),
@@ -162,10 +191,10 @@ PUBLIC_ACCESS_BLOCK = ResourceType(
 )
 
 _LIFECYCLE_RULE = {
-    "id": string("ID", required=True),
+    "id": string("ID", required=True, length=Range(1, 255)),
     "status": string(required=True, one_of=("Enabled", "Disabled")),
-    "filter": nested({"prefix": string()}),
-    "expiration": nested({"days": integer()}),
+    "filter": nested({"prefix": string(computed=True)}),
+    "expiration": nested({"days": integer(computed=True)}),
     "abortIncompleteMultipartUpload": nested({"daysAfterInitiation": integer()}),
 }
 
@@ -175,8 +204,8 @@ LIFECYCLE = ResourceType(
     documentation="https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html",
     identity="{bucket}",
     properties={
-        "bucket": string(required=True, replace=True),
-        "rules": nested(_LIFECYCLE_RULE, ("LifecycleConfiguration.Rules", "Rules"), many=True),
+        "bucket": string(required=True, replace=True, length=Range(1, 63)),
+        "rules": nested(_LIFECYCLE_RULE, ("LifecycleConfiguration.Rules", "Rules"), many=True, required=True),
     },
     create=Call("put_bucket_lifecycle_configuration"),
     read=Call("get_bucket_lifecycle_configuration"),
@@ -295,8 +324,8 @@ OBJECT = ResourceType(
     identity="{bucket}/{key}",
     name=AutoName("key", S3_KEY_BYTES, bare=True),
     properties={
-        "bucket": string(required=True, replace=True),
-        "key": string(computed=True, replace=True),
+        "bucket": string(required=True, replace=True, length=_SOMETHING),
+        "key": string(computed=True, replace=True, length=_SOMETHING),
         "source": Property(kind="asset", local=True),
         "content": string(local=True),
         "contentBase64": string(local=True),
@@ -307,7 +336,7 @@ OBJECT = ResourceType(
         "contentLanguage": string(),
         "cacheControl": string(),
         "metadata": mapping(),
-        "storageClass": string(computed=True),
+        "storageClass": string(computed=True, one_of=_STORAGE_CLASSES),
         "forceDestroy": boolean(local=True, default=False),
         "etag": string("ETag", computed=True),
         "versionId": output(),

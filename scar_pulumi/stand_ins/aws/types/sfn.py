@@ -7,6 +7,7 @@ from scar_foundation.plugin.failures import ProviderError
 from scar_foundation.plugin.provider import pause, show_progress
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import CallError, Cloud
+from scar_pulumi.stand_ins.aws.forms import ARN_OR_NOTHING, LOG_GROUP_ARN, STATE_MACHINE_NAME
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -73,17 +74,17 @@ STATE_MACHINE = ResourceType(
     unique="{name}",
     name=AutoName("name", 80, prefix="namePrefix"),
     properties={
-        "name": string(computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
+        "name": string(computed=True, replace=True, form=STATE_MACHINE_NAME),
+        "namePrefix": string(local=True, computed=True, replace=True, form=STATE_MACHINE_NAME),
         "definition": json_text(required=True),
-        "roleArn": string(required=True),
+        "roleArn": string(required=True, form=ARN_OR_NOTHING),
         "type": string(default="STANDARD", replace=True, one_of=("STANDARD", "EXPRESS")),
         "publish": boolean(default=False, unread=True),
         "loggingConfiguration": nested(
             {
                 "includeExecutionData": boolean(),
                 "level": string(one_of=("ALL", "ERROR", "FATAL", "OFF")),
-                "logDestination": string("destinations"),
+                "logDestination": string("destinations", form=LOG_GROUP_ARN),
             },
             computed=True,
         ),

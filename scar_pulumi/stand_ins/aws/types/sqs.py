@@ -3,6 +3,7 @@
 from functools import partial
 
 from scar_foundation.limits import Range
+from scar_pulumi.stand_ins.aws.forms import QUEUE_NAME
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -26,20 +27,20 @@ QUEUE = ResourceType(
     unique="{name}",
     name=AutoName("name", 80, prefix="namePrefix", suffix=("fifoQueue", ".fifo")),
     properties={
-        "name": string("QueueName", computed=True, replace=True),
+        "name": string("QueueName", computed=True, replace=True, form=QUEUE_NAME),
         "namePrefix": string(local=True, computed=True, replace=True),
         "delaySeconds": _number("Attributes.DelaySeconds", default=0, between=Range(0, 900)),
-        "maxMessageSize": _number("Attributes.MaximumMessageSize", computed=True, between=Range(1024, 1048576)),
+        "maxMessageSize": _number("Attributes.MaximumMessageSize", default=262144, between=Range(1024, 1048576)),
         "messageRetentionSeconds": _number(
             "Attributes.MessageRetentionPeriod", default=345600, between=Range(60, 1209600)
         ),
         "receiveWaitTimeSeconds": _number("Attributes.ReceiveMessageWaitTimeSeconds", default=0, between=Range(0, 20)),
         "visibilityTimeoutSeconds": _number("Attributes.VisibilityTimeout", default=30, between=Range(0, 43200)),
-        "fifoQueue": _switch("Attributes.FifoQueue", replace=True),
-        "contentBasedDeduplication": _switch("Attributes.ContentBasedDeduplication"),
+        "fifoQueue": _switch("Attributes.FifoQueue", default=False, replace=True),
+        "contentBasedDeduplication": _switch("Attributes.ContentBasedDeduplication", default=False),
         "policy": json_text("Attributes.Policy", computed=True),
-        "redrivePolicy": json_text("Attributes.RedrivePolicy"),
-        "redriveAllowPolicy": json_text("Attributes.RedriveAllowPolicy"),
+        "redrivePolicy": json_text("Attributes.RedrivePolicy", computed=True),
+        "redriveAllowPolicy": json_text("Attributes.RedriveAllowPolicy", computed=True),
         "sqsManagedSseEnabled": _switch("Attributes.SqsManagedSseEnabled", computed=True),
         "url": output("QueueUrl"),
         "arn": output(template="arn:{partition}:sqs:{region}:{account}:{name}"),

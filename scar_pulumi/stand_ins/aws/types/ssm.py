@@ -1,5 +1,6 @@
 """Systems Manager: parameters of the Parameter Store."""
 
+from scar_foundation.limits import Range
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.model import AutoName, Call, ResourceType, Tags, output, string
@@ -17,6 +18,8 @@ def _stored(cloud: Cloud, parameter: Properties, _seconds: float) -> Properties:
     return found
 
 
+_TEXT = Range(0, 1024)
+
 PARAMETER = ResourceType(
     "aws:ssm/parameter:Parameter",
     service="ssm",
@@ -24,14 +27,14 @@ PARAMETER = ResourceType(
     identity="{name}",
     name=AutoName("name", 1011),
     properties={
-        "name": string(computed=True, replace=True),
+        "name": string(computed=True, replace=True, length=Range(1, 2048)),
         "type": string(required=True, one_of=("String", "StringList", "SecureString")),
         "value": string(required=True),
-        "description": string(unread=True),
+        "description": string(unread=True, length=_TEXT),
         "tier": string(unread=True, computed=True, one_of=("Standard", "Advanced", "Intelligent-Tiering")),
         "keyId": string(unread=True, computed=True),
-        "allowedPattern": string(unread=True),
-        "dataType": string(computed=True),
+        "allowedPattern": string(unread=True, length=_TEXT),
+        "dataType": string(computed=True, replace=True, one_of=("aws:ec2:image", "aws:ssm:integration", "text")),
         "arn": output("ARN"),
         "version": output(volatile="always"),
     },
