@@ -6,7 +6,7 @@ from typing import Any
 from scar_foundation.plugin.provider import Difference
 from scar_foundation.plugin.values import join_path
 from scar_pulumi.stand_ins.kubernetes.cluster import Configuration, Object
-from scar_pulumi.stand_ins.kubernetes.objects import decoded, is_autonamed
+from scar_pulumi.stand_ins.kubernetes.objects import decoded, encoded, is_autonamed
 
 
 def changed_paths(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -92,6 +92,8 @@ def replacing_fields(manifest: Mapping[str, Any], configuration: Configuration) 
 
 def difference(olds: dict[str, Any], news: dict[str, Any], configuration: Configuration) -> Difference:
     """Compare the inputs of two declarations. An object whose name stays must go before its replacement comes."""
+    if ("stringData" in olds) != ("stringData" in news):  # the genuine plugin keeps the data in its states
+        olds, news = encoded(olds), encoded(news)
     paths = dict(changed_paths(olds, news))
     renamed = "metadata.name" in paths or "metadata.namespace" in paths
     fields = replacing_fields(news, configuration)

@@ -38,11 +38,21 @@ def manifest_of(inputs: Mapping[str, Any]) -> Object:
     manifest = {
         name: _without_nulls(value) for name, value in inputs.items() if not name.startswith("__") and value is not None
     }
-    if manifest["kind"] == "Secret" and (written := manifest.pop("stringData", None)):
-        # Server-side apply loses track of stringData, which the API server turns into data.
-        encoded = {name: base64.b64encode(str(text).encode()).decode() for name, text in written.items()}
-        manifest["data"] = {**manifest.get("data", {}), **encoded}
-    return manifest
+    # Server-side apply loses track of stringData, which the API server turns into data.
+    return encoded(manifest)
+
+
+def encoded(declared: Mapping[str, Any]) -> Object:
+    """Return a declaration with a Secret's `stringData` as the `data` that it becomes."""
+    if declared.get("kind") != "Secret" or not declared.get("stringData"):
+        return dict(declared)
+    rest = {name: value for name, value in declared.items() if name != "stringData"}
+    data = {name: _encoded(text) for name, text in declared["stringData"].items()}
+    return {**rest, "data": {**declared.get("data", {}), **data}}
+
+
+def _encoded(text: Any) -> str:
+    return UNKNOWN if text == UNKNOWN else base64.b64encode(str(text).encode()).decode()
 
 
 def declarable(live: Object) -> Object:

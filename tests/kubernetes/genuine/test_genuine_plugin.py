@@ -69,17 +69,32 @@ def known(stack: automation.Stack) -> list[str]:
     return sorted(f"{one['urn']} {one['id']}" for one in resources if one["type"].startswith("kubernetes:"))
 
 
+# The genuine plugin makes up another field manager whenever it reads an object that the stack does not own, here the
+# storage class, and so finds it changed each time.
+READ = ("read", "discard")
+
+
+def previewed(stack: automation.Stack) -> dict[str, int]:
+    """Return what a preview counts."""
+    return {name: count for name, count in stack.preview().change_summary.items() if count and name not in READ}
+
+
+def done(result: automation.UpResult | automation.RefreshResult | automation.DestroyResult) -> dict[str, int]:
+    """Return what an operation has done."""
+    return {name: count for name, count in changes(result).items() if name not in READ}
+
+
 def life(stacks: Stacks, cluster: Client) -> list[object]:
     """Return what each step of a cluster's life has done."""
     stack = stacks.stack(program())
-    steps: list[object] = [stack.preview().change_summary, changes(stack.up()), known(stack)]
-    steps += [stack.preview().change_summary, changes(stack.refresh())]
+    steps: list[object] = [previewed(stack), done(stack.up()), known(stack)]
+    steps += [previewed(stack), done(stack.refresh())]
     stack = stacks.stack(program(NEWER))
-    steps += [stack.preview().change_summary, changes(stack.up())]
+    steps += [previewed(stack), done(stack.up())]
     cluster.merge(SERVER, {"spec": {"replicas": 3}})
     cluster.request("DELETE", SERVICE)
-    steps += [changes(stack.refresh()), changes(stack.up()), cluster.get(SERVER)["spec"]["replicas"], known(stack)]
-    return [*steps, changes(stack.destroy())]
+    steps += [done(stack.refresh()), done(stack.up()), cluster.get(SERVER)["spec"]["replicas"], known(stack)]
+    return [*steps, done(stack.destroy())]
 
 
 def test_every_step_does_the_same(make_stacks: Callable[[], tuple[Stacks, Stacks]], cluster: Client) -> None:
@@ -93,12 +108,12 @@ def test_either_plugin_goes_on_with_what_the_other_made_and_destroys_it(
 ) -> None:
     both = make_stacks()
     made, taken = both[first], both[1 - first]
-    up = changes(made.stack(program()).up())
+    up = done(made.stack(program()).up())
     files = cluster.get(FILES)["metadata"]["uid"]
 
-    assert {name for name, count in taken.stack(program()).preview().change_summary.items() if count} == {"same"}
-    assert changes(taken.stack(program(NEWER)).up()) == {"update": 1}
+    assert previewed(taken.stack(program())).keys() == {"same"}
+    assert done(taken.stack(program(NEWER)).up()) == {"update": 1}
     assert cluster.get(FILES)["metadata"]["uid"] == files
     assert cluster.get(SERVER)["spec"]["template"]["spec"]["containers"][0]["image"] == NEWER
-    assert changes(taken.stack(program(NEWER)).destroy()) == {"delete": up["create"]}
+    assert done(taken.stack(program(NEWER)).destroy()) == {"delete": up["create"]}
     assert not cluster.exists(SERVER)
