@@ -20,6 +20,7 @@ COMMON = ("region", "tags", "tagsAll")
 RENAMED = {
     ("aws:lambda/function:Function", "name"): "function_name",
     ("aws:lambda/permission:Permission", "function"): "function_name",
+    ("aws:sns/topicSubscription:TopicSubscription", "topic"): "topic_arn",
 }
 """Names that the genuine Pulumi provider gives to attributes of Terraform."""
 SERVED_AS_OUTPUTS = {
@@ -32,11 +33,22 @@ SERVED_WORDS = {
     ("aws:apigatewayv2/api:Api", "protocolType"): "HTTP APIs alone are served",
     ("aws:apigatewayv2/authorizer:Authorizer", "authorizerType"): "as tokens alone are checked",
     ("aws:apigatewayv2/integration:Integration", "integrationType"): "HTTP APIs have no others",
+    ("aws:sns/topicSubscription:TopicSubscription", "protocol"): "what the local cloud delivers to",
 }
 NEEDED_BY_AWS = {
     ("aws:apigatewayv2/integration:Integration", "integrationUri"): "for the kinds of integration that are served",
     ("aws:ssm/parameter:Parameter", "value"): "for the kinds of parameter that are served",
 }
+CHOSEN_BY_AWS = {
+    ("aws:dynamodb/table:Table", "streamEnabled"): "AWS refuses to switch off what is off: it is not sent",
+    ("aws:dynamodb/table:Table", "tableClass"): "AWS bounds how often it changes: it is not sent unasked",
+    ("aws:lambda/eventSourceMapping:EventSourceMapping", "maximumBatchingWindowInSeconds"): "it depends on the source",
+}
+REPLACED_INSTEAD = {
+    ("aws:sns/topicSubscription:TopicSubscription", "rawMessageDelivery"),
+    ("aws:sns/topicSubscription:TopicSubscription", "filterPolicy"),
+}
+"""What AWS could change in place; a subscription has no content that a replacement would lose."""
 NOT_NEEDED_BY_THE_SDK = {
     ("aws:s3/bucket:Bucket", "serverSideEncryptionConfiguration.rule.applyServerSideEncryptionByDefault"),
 }
@@ -53,6 +65,11 @@ STRICTER = {
     ("aws:lambda/permission:Permission", "statementIdPrefix"): _LENGTH,
     ("aws:s3/bucketObjectv2:BucketObjectv2", "key"): "S3 takes 1,024 bytes",
     ("aws:sfn/stateMachine:StateMachine", "definition"): "Step Functions takes JSON alone",
+    ("aws:dynamodb/table:Table", "name"): _LENGTH,
+    ("aws:dynamodb/table:Table", "globalSecondaryIndexes.hashKey"): "DynamoDB's own limit for names of attributes",
+    ("aws:cloudwatch/eventRule:EventRule", "namePrefix"): _LENGTH,
+    ("aws:sns/topic:Topic", "name"): _LENGTH,
+    ("aws:sns/topic:Topic", "namePrefix"): _LENGTH,
     ("aws:sqs/queue:Queue", "name"): "refused by the genuine provider's CustomizeDiff, with the schema's blessing",
     ("aws:sqs/queue:Queue", "namePrefix"): _LENGTH,
     ("aws:ssm/parameter:Parameter", "name"): "AWS counts the ARN's other parts to its 2,048 characters",
@@ -114,7 +131,10 @@ def other_choices(token: str) -> Departures:
             continue
         default, by_aws = theirs.get("default"), theirs.get("computed") or theirs.get("suppress")
         # Terraform's first framework does not tell a false or 0 from nothing.
-        if (field.default or None) != (default or None):
+        if (token, path) in CHOSEN_BY_AWS:
+            continue
+        # A default where AWS chooses is what AWS is known to choose.
+        if (field.default or None) != (default or None) and not (default is None and by_aws):
             yield path, f"has the default {default!r}"
         if field.computed and not by_aws:
             yield path, "is not chosen by AWS"
@@ -125,7 +145,7 @@ def other_choices(token: str) -> Departures:
 def other_replacements(token: str) -> Departures:
     """Yield what replaces the resource on one side only."""
     for path, field, theirs in inputs(token):
-        if field.replace != theirs.get("replace", False):
+        if field.replace != theirs.get("replace", False) and (token, path) not in REPLACED_INSTEAD:
             yield path, "does not replace" if field.replace else "replaces"
 
 

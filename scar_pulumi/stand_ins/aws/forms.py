@@ -52,3 +52,12 @@ MOUNT_PATH = Form("a folder in /mnt", r"/mnt/[a-zA-Z0-9._-]+")
 STATE_MACHINE_NAME = Form("letters, digits, '_' and '-'", r"[0-9A-Za-z_-]+")
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 QUEUE_NAME = Form("letters, digits, '_' and '-'", r"[0-9A-Za-z_-]+(?:\.fifo)?")
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+EVENT_NAME = Form("letters, digits and '.-_'", r"[.\-_A-Za-z0-9]+")
+EVENT_BUS = Form(
+    "an event bus's name or ARN", r"(?:arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/)?[/.\-_A-Za-z0-9]+"
+)
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_ShareAttributes.html
+SHARE = Form("letters and digits, and '*' at the end", r"[A-Za-z0-9]*\*?")
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+MOMENT = Form("a moment such as 2030-01-01T00:00:00Z", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")

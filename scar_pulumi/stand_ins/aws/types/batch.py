@@ -12,7 +12,15 @@ from scar_foundation.plugin.failures import ProviderError
 from scar_foundation.plugin.provider import pause, show_progress
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
-from scar_pulumi.stand_ins.aws.forms import ARN, ARN_OR_NOTHING, BATCH_NAME, EXIT_CODE, JSON_OBJECT_OR_NOTHING, REASON
+from scar_pulumi.stand_ins.aws.forms import (
+    ARN,
+    ARN_OR_NOTHING,
+    BATCH_NAME,
+    EXIT_CODE,
+    JSON_OBJECT_OR_NOTHING,
+    REASON,
+    SHARE,
+)
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -260,13 +268,16 @@ SCHEDULING_POLICY = ResourceType(
     unique="{name}",
     name=AutoName("name", 128),
     properties={
-        "name": string(computed=True, replace=True),
+        "name": string(computed=True, replace=True, form=BATCH_NAME),
         "fairSharePolicy": nested(
             {
                 "computeReservation": integer(default=0, between=Range(0, 99)),
                 "shareDecaySeconds": integer(default=0, between=Range(0, 604_800)),
                 "shareDistributions": nested(
-                    {"shareIdentifier": string(required=True), "weightFactor": number()},
+                    {
+                        "shareIdentifier": string(required=True, length=Range(0, 255), form=SHARE),
+                        "weightFactor": number(),
+                    },
                     "shareDistribution",
                     many=True,
                     unordered=True,

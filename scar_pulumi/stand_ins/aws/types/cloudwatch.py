@@ -5,7 +5,7 @@ from scar_foundation.plugin.failures import ProviderError
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
 from scar_pulumi.stand_ins.aws.documents import request
-from scar_pulumi.stand_ins.aws.forms import LOG_GROUP_NAME
+from scar_pulumi.stand_ins.aws.forms import ARN_OR_NOTHING, EVENT_BUS, EVENT_NAME, LOG_GROUP_NAME
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -49,7 +49,7 @@ LOG_GROUP = ResourceType(
 )
 
 
-_BUS = string(default="default", replace=True)
+_BUS = string(default="default", replace=True, length=Range(1, 1600), form=EVENT_BUS)
 
 
 def _remove_targets(cloud: Cloud, rule: Properties) -> None:
@@ -70,13 +70,13 @@ EVENT_RULE = ResourceType(
     identity="[{eventBusName}/|default]{name}",
     name=AutoName("name", 64, prefix="namePrefix"),
     properties={
-        "name": string(computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
+        "name": string(computed=True, replace=True, form=EVENT_NAME),
+        "namePrefix": string(local=True, computed=True, replace=True, form=EVENT_NAME),
         "eventBusName": _BUS,
-        "description": string(),
+        "description": string(length=Range(0, 512)),
         "eventPattern": json_text(),
-        "scheduleExpression": string(),
-        "roleArn": string(),
+        "scheduleExpression": string(length=Range(0, 256)),
+        "roleArn": string(form=ARN_OR_NOTHING),
         "state": string(
             default="ENABLED", one_of=("ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
         ),
@@ -129,15 +129,15 @@ EVENT_TARGET = ResourceType(
     lookup="[{eventBusName}/|default]{rule}/{targetId}",
     name=AutoName("targetId", 64),
     properties={
-        "rule": string(required=True, replace=True),
+        "rule": string(required=True, replace=True, length=Range(1, 64), form=EVENT_NAME),
         "eventBusName": _BUS,
-        "targetId": string("Id", computed=True, replace=True),
-        "arn": string(required=True),
-        "roleArn": string(),
-        "input": string(),
-        "inputPath": string(),
+        "targetId": string("Id", computed=True, replace=True, form=EVENT_NAME),
+        "arn": string(required=True, form=ARN_OR_NOTHING),
+        "roleArn": string(form=ARN_OR_NOTHING),
+        "input": json_text(),
+        "inputPath": string(length=Range(0, 256)),
         "inputTransformer": nested(
-            {"inputTemplate": string(required=True), "inputPaths": mapping("InputPathsMap")},
+            {"inputTemplate": string(required=True, length=Range(1, 8192)), "inputPaths": mapping("InputPathsMap")},
         ),
         "batchTarget": nested(
             {
@@ -149,7 +149,7 @@ EVENT_TARGET = ResourceType(
             "BatchParameters",
         ),
         "sqsTarget": nested({"messageGroupId": string()}, "SqsParameters"),
-        "deadLetterConfig": nested({"arn": string()}),
+        "deadLetterConfig": nested({"arn": string(form=ARN_OR_NOTHING)}),
         "retryPolicy": nested(
             {
                 "maximumEventAgeInSeconds": integer(between=Range(60, 86_400)),

@@ -1,5 +1,6 @@
 """DynamoDB: tables with their indexes, expiry of items and streams."""
 
+import dataclasses
 import time
 from typing import Any
 
@@ -185,6 +186,7 @@ _PROJECTION = {
     "projectionType": string(required=True, one_of=("ALL", "KEYS_ONLY", "INCLUDE")),
     "nonKeyAttributes": strings(unordered=True),
 }
+_VIEWS = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES")
 _capacity: Any = integer(computed=True, between=Range(1, 1_000_000))
 
 TABLE = ResourceType(
@@ -195,7 +197,7 @@ TABLE = ResourceType(
     name=AutoName("name", 255),
     properties={
         "name": string("TableName", computed=True, replace=True),
-        "attributes": nested(_ATTRIBUTE, "AttributeDefinitions", many=True, unordered=True),
+        "attributes": nested(_ATTRIBUTE, "AttributeDefinitions", many=True, unordered=True, computed=True),
         "hashKey": string(computed=True, replace=True),
         "rangeKey": string(replace=True),
         "billingMode": string(default="PROVISIONED", one_of=("PROVISIONED", "PAY_PER_REQUEST")),
@@ -204,7 +206,7 @@ TABLE = ResourceType(
         "globalSecondaryIndexes": nested(
             {
                 **_PROJECTION,
-                "hashKey": string(),
+                "hashKey": string(computed=True, length=Range(1, 255)),
                 "rangeKey": string(),
                 "readCapacity": _capacity,
                 "writeCapacity": _capacity,
@@ -212,9 +214,16 @@ TABLE = ResourceType(
             ("GlobalSecondaryIndexes", "GlobalSecondaryIndexUpdates"),
             many=True,
             unordered=True,
+            computed=True,
         ),
         "localSecondaryIndexes": nested(
-            {**_PROJECTION, "rangeKey": string(required=True)}, many=True, unordered=True, replace=True
+            {
+                **{name: dataclasses.replace(field, replace=True) for name, field in _PROJECTION.items()},
+                "rangeKey": string(required=True, replace=True),
+            },
+            many=True,
+            unordered=True,
+            replace=True,
         ),
         "ttl": nested(
             {"attributeName": string(), "enabled": boolean()},
@@ -228,7 +237,7 @@ TABLE = ResourceType(
             unread=True,
         ),
         "streamEnabled": boolean(computed=True),
-        "streamViewType": string(computed=True),
+        "streamViewType": string(computed=True, one_of=_VIEWS),
         "tableClass": string(computed=True, one_of=("STANDARD", "STANDARD_INFREQUENT_ACCESS")),
         "deletionProtectionEnabled": boolean(default=False),
         "arn": output(template="arn:{partition}:dynamodb:{region}:{account}:table/{name}"),

@@ -1,27 +1,29 @@
 """EventBridge Scheduler: schedules."""
 
-from functools import partial
-
-from scar_foundation.limits import Range
+from scar_foundation.limits import UNLIMITED, Range
+from scar_pulumi.stand_ins.aws.forms import ARN_OR_NOTHING, EVENT_NAME, MOMENT
 from scar_pulumi.stand_ins.aws.model import AutoName, Call, ResourceType, integer, nested, output, string
 
-_number = partial(integer, computed=True)
-
+_SOMETHING = Range(1, UNLIMITED)
 _TARGET = {
-    "arn": string(required=True),
-    "roleArn": string(required=True),
-    "input": string(),
-    "deadLetterConfig": nested({"arn": string(required=True)}),
+    "arn": string(required=True, form=ARN_OR_NOTHING),
+    "roleArn": string(required=True, form=ARN_OR_NOTHING),
+    "input": string(length=_SOMETHING),
+    "deadLetterConfig": nested({"arn": string(required=True, form=ARN_OR_NOTHING)}),
     "retryPolicy": nested(
         {
-            "maximumEventAgeInSeconds": _number(between=Range(60, 86_400)),
-            "maximumRetryAttempts": _number(between=Range(0, 185)),
+            "maximumEventAgeInSeconds": integer(default=86_400, between=Range(60, 86_400)),
+            "maximumRetryAttempts": integer(default=185, between=Range(0, 185)),
         },
         computed=True,
     ),
-    "sqsParameters": nested({"messageGroupId": string()}),
+    "sqsParameters": nested({"messageGroupId": string(length=Range(1, 128))}),
     "eventbridgeParameters": nested(
-        {"detailType": string(required=True), "source": string(required=True)}, "EventBridgeParameters"
+        {
+            "detailType": string(required=True, length=Range(1, 128)),
+            "source": string(required=True, length=Range(1, 256)),
+        },
+        "EventBridgeParameters",
     ),
 }
 
@@ -32,11 +34,11 @@ SCHEDULE = ResourceType(
     identity="{groupName}/{name}",
     name=AutoName("name", 64, prefix="namePrefix"),
     properties={
-        "name": string(computed=True, replace=True),
-        "namePrefix": string(local=True, computed=True, replace=True),
-        "groupName": string(default="default", replace=True),
-        "scheduleExpression": string(required=True),
-        "scheduleExpressionTimezone": string(default="UTC"),
+        "name": string(computed=True, replace=True, form=EVENT_NAME),
+        "namePrefix": string(local=True, computed=True, replace=True, form=EVENT_NAME),
+        "groupName": string(default="default", replace=True, length=Range(1, 64)),
+        "scheduleExpression": string(required=True, length=Range(1, 256)),
+        "scheduleExpressionTimezone": string(default="UTC", length=Range(1, 50)),
         "flexibleTimeWindow": nested(
             {
                 "mode": string(required=True, one_of=("OFF", "FLEXIBLE")),
@@ -47,10 +49,10 @@ SCHEDULE = ResourceType(
         "target": nested(_TARGET, required=True),
         "state": string(default="ENABLED", one_of=("ENABLED", "DISABLED")),
         "actionAfterCompletion": string(computed=True, one_of=("NONE", "DELETE")),
-        "description": string(),
-        "startDate": string(),
-        "endDate": string(),
-        "kmsKeyArn": string(),
+        "description": string(length=Range(0, 512)),
+        "startDate": string(form=MOMENT),
+        "endDate": string(form=MOMENT),
+        "kmsKeyArn": string(form=ARN_OR_NOTHING),
         "arn": output(template="arn:{partition}:scheduler:{region}:{account}:schedule/{groupName}/{name}"),
     },
     create=Call("create_schedule"),

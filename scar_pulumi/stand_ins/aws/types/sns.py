@@ -4,6 +4,7 @@ from functools import partial
 
 from scar_foundation.plugin.values import Properties
 from scar_pulumi.stand_ins.aws.cloud import Cloud
+from scar_pulumi.stand_ins.aws.forms import ARN_OR_NOTHING
 from scar_pulumi.stand_ins.aws.model import (
     AutoName,
     Call,
@@ -85,7 +86,7 @@ TOPIC_SUBSCRIPTION = ResourceType(
     unique="{topic} {protocol} {endpoint}",
     lookup="{arn}",
     properties={
-        "topic": string("TopicArn", required=True, replace=True),
+        "topic": string("TopicArn", required=True, replace=True, form=ARN_OR_NOTHING),
         "protocol": string(required=True, replace=True, one_of=("lambda", "sqs")),
         "endpoint": string(required=True, replace=True),
         "rawMessageDelivery": _switch("Attributes.RawMessageDelivery", default=False, replace=True),

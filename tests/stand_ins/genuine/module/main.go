@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/terraform-provider-aws/internal/service/s3"
 	"github.com/hashicorp/terraform-provider-aws/internal/service/scheduler"
 	"github.com/hashicorp/terraform-provider-aws/internal/service/sfn"
+	"github.com/hashicorp/terraform-provider-aws/internal/service/sns"
 	"github.com/hashicorp/terraform-provider-aws/internal/service/sqs"
 	"github.com/hashicorp/terraform-provider-aws/internal/service/ssm"
 )
@@ -54,7 +55,7 @@ func services(ctx context.Context) []conns.ServicePackage {
 		apigatewayv2.ServicePackage(ctx), batch.ServicePackage(ctx), dynamodb.ServicePackage(ctx), ec2.ServicePackage(ctx),
 		ecr.ServicePackage(ctx), events.ServicePackage(ctx), iam.ServicePackage(ctx), lambda.ServicePackage(ctx),
 		logs.ServicePackage(ctx), s3.ServicePackage(ctx), scheduler.ServicePackage(ctx), sfn.ServicePackage(ctx),
-		sqs.ServicePackage(ctx), ssm.ServicePackage(ctx),
+		sns.ServicePackage(ctx), sqs.ServicePackage(ctx), ssm.ServicePackage(ctx),
 	}
 }
 
