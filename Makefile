@@ -1,4 +1,4 @@
-.PHONY: setup demo test test-kubernetes test-kubernetes-genuine test-minio test-aws-genuine lint bench docs clean
+.PHONY: setup demo test test-kubernetes test-kubernetes-genuine test-minio test-aws-genuine test-failing-runs lint bench docs clean
 
 PYTHON ?= python3
 
@@ -28,6 +28,9 @@ test-minio: setup ## what services on OSCAR need of MinIO, on MinIO itself, whic
 test-aws-genuine: setup ## the aws stand-in's tables beside the genuine provider's schemas, which a program built once tells
 	@scripts/setup-aws-yardstick >/dev/null
 	@SCAR_TEST_GENUINE=1 .venv/bin/pytest tests/stand_ins/genuine tests/stand_ins/test_aws_genuine.py
+
+test-failing-runs: setup ## 50 deployments that fail, in Python and in YAML, none of which may hang
+	@SCAR_FAILING_RUNS=50 .venv/bin/pytest -k "failing" tests/engine/test_no_orphans.py tests/end_to_end/yaml
 
 lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy

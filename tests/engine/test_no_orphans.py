@@ -17,6 +17,7 @@ from pulumi.runtime.proto import language_pb2_grpc
 from scar_pulumi.engine import Engine, stack_environment
 from scar_pulumi.engine.go_build import PROGRAM_RUNNER
 from scar_pulumi.engine.tether import descendants, kill_tree
+from tests.world.failing_runs import failing_runs
 
 Wait = Callable[[Callable[[], object]], None]
 
@@ -194,7 +195,7 @@ def up(directory: Path, environment: dict[str, str]) -> "Iterator[subprocess.Pop
 
 
 def test_none_of_many_failing_runs_hangs(plain: tuple[Path, dict[str, str]]) -> None:
-    for _ in range(8):
+    for _ in failing_runs(8):
         with up(*plain) as running:
             shown, _ = running.communicate(timeout=120)
         assert "the name is taken; choose another" in shown
