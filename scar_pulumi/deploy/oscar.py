@@ -11,7 +11,6 @@ from pulumi import Input, Output, ResourceOptions
 from scar_components import OscarService as Component
 from scar_components.oscar_service.definition import ServiceStorage
 from scar_components.oscar_service.service import OscarServiceArgs, checked_definition
-from scar_components.supervised_image import planned_digest
 from scar_foundation.directories import local_cloud_directory
 from scar_foundation.errors import InputError
 from scar_foundation.loopback import is_loopback
@@ -164,21 +163,12 @@ def _warn_of_clear_text(cluster: str, endpoint: Input[str]) -> None:
         pulumi.log.warn(f"cluster '{cluster}': {endpoint} is not encrypted: others can read its password on the way")
 
 
-def _image(service: OscarService, *, local: bool) -> str:
-    """Return a service's image; of a file on this machine its digest, so that a changed file changes the service."""
-    if service.image_file is None or not local:
-        return str(service.image)
-    return f"{service.image_file.name}@{planned_digest(service.name, {'image_file': str(service.image_file)})}"
-
-
 def service_arguments(
     fdl: Fdl, service: OscarService, clusters: Mapping[str, Access], *, local: bool
 ) -> OscarServiceArgs:
     """Return the arguments of a service; `clusters` is how clusters are reached."""
     access = clusters[service.cluster]
     definition = {key: one for key, one in service.definition.items() if key not in ("storage_providers", "clusters")}
-    if local and service.image_file:
-        definition["image_file"] = str(service.image_file)  # the local cloud reads it itself
     if environment := service.definition.get("environment"):
         definition["environment"] = {kind: with_values(values) for kind, values in environment.items()}
     if providers := _storage_providers(fdl, service, local=local):
@@ -192,7 +182,6 @@ def service_arguments(
         "verify_certificate": access.verify_certificate,
         "cluster": service.cluster,
         "service_name": service.name,
-        "image": _image(service, local=local),
         "inputs": [effective_place(fdl, service, path, local=local) for path in service.input],
         "outputs": [effective_place(fdl, service, path, local=local) for path in service.output],
         "definition": definition,
@@ -200,6 +189,10 @@ def service_arguments(
     }
     if access.waits_for:
         arguments["timeout"] = _NEW_CLUSTER
+    if local and service.image_file:
+        arguments["image_file"] = str(service.image_file)
+    else:
+        arguments["image"] = str(service.image)
     if script := script_file(service.script):
         arguments["script"] = script
     return arguments

@@ -38,12 +38,18 @@ from scar_components.oscar_service.lifecycle import (
 from scar_components.oscar_service.notifications import Notifications, NoWebhook, watched_paths
 from scar_components.own_resource import OwnResource
 from scar_components.resource_provider import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from scar_components.supervised_image import planned_digest
+from scar_foundation.loopback import is_loopback_url
 from scar_foundation.plugin.provider import tell
 
 _LEAVING_SECONDS = 10
 _HOW_TO_LEAVE = (
     "if it is gone for good, `scar-pulumi destroy --leave-unreachable` (SCAR_LEAVE_UNREACHABLE=true for pulumi itself) "
     "forgets the service and leaves it there"
+)
+_NOT_HERE = (
+    "a cluster elsewhere cannot read files of this machine, clusters of the local cloud alone can; push the image to a "
+    "registry that the cluster reads, and name it with image"
 )
 _INPUTS = (*CONNECTION, "cluster", "definition", "owner", "adopt", "delete_buckets")
 _COMPARED = tuple(key for key in _INPUTS if key not in ("adopt", "cluster"))
@@ -69,8 +75,11 @@ class OscarServiceArgs(TypedDict):
     """Seconds to wait for a cluster that does not answer, or is restarting its MinIO. Default: 60."""
     service_name: NotRequired[str]
     """Name of the service: 1 to 39 lower-case letters, digits and `-`. Default: the component's name."""
-    image: Input[str]
-    """Container image of the service, such as `ghcr.io/owner/name:1.0`."""
+    image: NotRequired[Input[str]]
+    """Container image of the service, such as `ghcr.io/owner/name:1.0`. Either `image` or `image_file` is required."""
+    image_file: NotRequired[str]
+    """Path of an image on this machine: an archive (`docker save`), an OCI directory, or a directory with a Dockerfile.
+    Clusters of the local cloud alone run it."""
     script: NotRequired[str]
     """Path of the script that runs for each event. Required by OSCAR, unless `definition` has it as text."""
     inputs: NotRequired[Sequence[ServiceStorage]]
@@ -153,13 +162,27 @@ class OscarService(pulumi.ComponentResource):
 
 def checked_definition(service_name: str, args: OscarServiceArgs) -> dict[str, Any]:
     """Return the service's definition. Raises OscarServiceError with every mistake in the arguments."""
-    given: dict[str, Any] = {**args.get("definition", {}), "image": args["image"]}
+    given: dict[str, Any] = {**args.get("definition", {}), **_image(service_name, args)}
     if "script" in args:
         given["script"] = _script(service_name, args["script"])
     definition = completed(service_name, args.get("inputs", ()), args.get("outputs", ()), given)
     if found := mistakes(definition):
         raise OscarServiceError("\n".join(f"service {service_name}: {mistake}" for mistake in found))
     return definition
+
+
+def _image(service_name: str, args: OscarServiceArgs) -> dict[str, Any]:
+    """Return the image as the definition has it; of a file its digest, so that a changed file changes the service."""
+    if ("image" in args) == ("image_file" in args):
+        raise OscarServiceError(f"service {service_name}: give either image or image_file")
+    if "image_file" not in args:
+        return {"image": args["image"]}
+    endpoint = args["endpoint"]
+    if isinstance(endpoint, str) and endpoint and not is_loopback_url(endpoint):
+        raise OscarServiceError(f"service {service_name}: image_file: {_NOT_HERE}")
+    file = Path(args["image_file"])
+    digest = planned_digest(service_name, {"image_file": str(file)})
+    return {"image": f"{file.name}@{digest}", "image_file": str(file.absolute())}
 
 
 def _script(service_name: str, path: str) -> str:

@@ -1,5 +1,6 @@
 """What an OscarService declares, and what it refuses before it does."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from scar_components import OscarService
 from scar_components.oscar_service.service import OscarServiceArgs
+from tests.end_to_end.conftest import busybox_files, make_image
 from tests.world.pulumi_mocks import Recorder, run_program
 
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
@@ -87,3 +89,36 @@ def test_all_mistakes_are_told_at_once_before_anything_is_declared(recorder: Rec
     args["script"] = "/nowhere/script.sh"
     with pytest.raises(pulumi.RunError, match=r"script /nowhere/script\.sh: No such file or directory; check the path"):
         run_program(lambda: OscarService("plants", args))
+
+
+@pytest.fixture
+def image_file(tmp_path: Path) -> str:
+    return str(make_image(tmp_path / "busybox.tar", busybox_files()))
+
+
+def test_an_image_on_this_machine_is_known_by_its_digest(
+    recorder: Recorder, args: OscarServiceArgs, image_file: str
+) -> None:
+    del args["image"]
+    local: OscarServiceArgs = {**args, "endpoint": "http://127.0.0.1:4566/oscar", "image_file": image_file}
+    run_program(lambda: OscarService("plants", local))
+    definition = recorder.inputs("plants-service")["definition"]["value"]
+    assert re.fullmatch(r"busybox\.tar@sha256:[0-9a-f]{64}", definition["image"])
+    assert definition["image_file"] == image_file
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"image_file": "busybox.tar"}, "give either image or image_file"),
+        ({"image": None}, "give either image or image_file"),
+        ({"image": None, "image_file": "busybox.tar"}, "clusters of the local cloud alone can"),
+    ],
+)
+def test_an_image_is_given_once_and_where_the_cluster_can_read_it(
+    recorder: Recorder, args: OscarServiceArgs, given: dict[str, Any], told: str
+) -> None:
+    wrong: Any = {key: value for key, value in {**args, **given}.items() if value is not None}
+    with pytest.raises(pulumi.RunError, match=told):
+        run_program(lambda: OscarService("plants", wrong))
+    assert "plants-service" not in recorder.types()
