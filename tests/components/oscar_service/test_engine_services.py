@@ -1,11 +1,13 @@
 """Services through the real engine, on a server that behaves as OSCAR 4.1.2 does."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pulumi.automation import ConfigValue
 
 from scar_pulumi.engine.tether import kill_tree
 from tests.components.oscar_service.cluster import Cluster
@@ -148,3 +150,20 @@ def test_what_a_killed_engine_had_begun_is_taken_over(
     assert cluster.started("photos", "in/a.jpg") == {"plants"}
     assert server.changes() == ["POST"]
     assert project.preview() == {"same": 3}
+
+
+def test_a_password_that_was_changed_since_is_taken_from_the_configuration(
+    project: Project, cluster: Cluster, failure: Failure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.service("plants", "photos/in")
+    project.services["plants"]["cluster"] = "mine"
+    assert project.up() == {"create": 1}
+    monkeypatch.setattr("tests.components.oscar_service.server.PASSWORD", "new horse")
+    assert "refuses user 'oscar'" in failure(project.stack.refresh)
+    now = json.dumps({"mine": {"auth_password": "new horse"}})
+    project.stack.set_config("scar:clusters", ConfigValue(now, secret=True))
+    project.stack.refresh()
+    assert "new horse" not in project.state()
+    project.stack.destroy()
+    assert cluster.services == {}
+    assert "new horse" not in project.state()
