@@ -272,14 +272,15 @@ def _states(document: Document, place: str) -> Iterator[str]:
     if not isinstance(states, dict) or not states:
         yield f"an object with at least one state is needed at {place}/States"
         return
-    if document.get("StartAt") not in states:
-        yield f"MISSING_TRANSITION_TARGET: there is no state {document.get('StartAt')!r} at {place}/StartAt"
-    targets = {document.get("StartAt")}
+    start = document.get("StartAt")
+    if not isinstance(start, str) or start not in states:
+        yield f"MISSING_TRANSITION_TARGET: there is no state {start!r} at {place}/StartAt"
+    targets = {str(start)}
     for name, state in states.items():
         here = f"{place}/States/{name}"
         if len(name) > STATES_NAME_CHARACTERS:
             yield f"the name has more than {STATES_NAME_CHARACTERS} characters at {here}"
-        if not isinstance(state, dict) or state.get("Type") not in _FIELDS:
+        if not isinstance(state, dict) or str(state.get("Type")) not in _FIELDS:
             yield f"Type must be one of {', '.join(_FIELDS)} at {here}/Type"
             continue
         yield from _state(state, here)
@@ -345,7 +346,8 @@ def _task(state: Document, place: str) -> Iterator[str]:
         yield f"Resource is needed at {place}"
     elif wrong := resource_mistake(state["Resource"], state.get("Parameters")):
         yield f"{wrong} at {place}/Resource"
-    if state.get("HeartbeatSeconds", 0) >= state.get("TimeoutSeconds", _LONGEST_WAIT):
+    heartbeat, timeout = state.get("HeartbeatSeconds", 0), state.get("TimeoutSeconds", _LONGEST_WAIT)
+    if _SECONDS(heartbeat) is _SECONDS(timeout) is None and heartbeat >= timeout:
         yield f"HeartbeatSeconds must be less than TimeoutSeconds at {place}"
 
 

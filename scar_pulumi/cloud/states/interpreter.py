@@ -6,6 +6,7 @@ finished (branches, iterations, children, a Batch job) is found in the store and
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from scar_foundation.errors import LocalCloudError
 from scar_pulumi.cloud.signature import Caller
 from scar_pulumi.cloud.states import choices, failures
 from scar_pulumi.cloud.states.data_flow import (
@@ -34,6 +36,7 @@ from scar_pulumi.cloud.states.paths import placed, select
 from scar_pulumi.cloud.states.store import FAILED, RUNNING, SUCCEEDED, TIMED_OUT, Execution, Frame, StatesStore
 from scar_pulumi.cloud.states.tasks import Tasks
 
+_log = logging.getLogger(__name__)
 _INLINE_CONCURRENCY = 40
 """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
 _EXPRESS_SECONDS = 300.0
@@ -113,7 +116,10 @@ class Interpreter:
         }
 
     async def run(self, execution: Execution) -> None:
-        """Run an execution to its end and store that. Cancelled, it leaves everything for the next start."""
+        """Run an execution to its end and store that. Cancelled, it leaves everything for the next start.
+
+        Raises LocalCloudError when the cloud itself cannot go on.
+        """
         run = Run(self._store, execution)
         if not run.history.last:
             run.history.add("ExecutionStarted", 0, input=execution.input, roleArn=execution.role)
@@ -126,6 +132,11 @@ class Interpreter:
             if not limit.expired():
                 raise
             self._end(run, TIMED_OUT, StateFailureError(failures.TIMEOUT, ""))
+        except LocalCloudError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an execution that nobody can end would be worse
+            _log.exception("%s", execution.arn)
+            self._end(run, FAILED, StateFailureError(failures.RUNTIME, f"local cloud: {type(error).__name__}: {error}"))
         else:
             self._succeeded(run, as_text(output))
 
@@ -159,7 +170,7 @@ class Interpreter:
     async def sequence(self, run: Run, path: str, document: Mapping[str, Any], data: Any, event: int) -> Any:
         """Return the output of a sequence of states: a machine's, a branch's or an iteration's.
 
-        It begins where its frame stands. Raises StateFailureError.
+        It begins where its frame stands. Raises StateFailureError; the frame then stands at the state that has failed.
         """
         frame = self._store.frame(run.execution.arn, path)
         if frame is None:
@@ -167,13 +178,8 @@ class Interpreter:
             with self._store.transaction():
                 self._store.save_frame(frame)
                 event = self._entered(run, frame, document, event)
-        try:
-            while frame.status == RUNNING:
-                event = await self._step(run, frame, document, event)
-        except StateFailureError:
-            frame.status = FAILED
-            self._store.save_frame(frame)
-            raise
+        while frame.status == RUNNING:
+            event = await self._step(run, frame, document, event)
         return json.loads(frame.output or "null")
 
     async def _step(self, run: Run, frame: Frame, document: Mapping[str, Any], event: int) -> int:

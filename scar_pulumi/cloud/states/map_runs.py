@@ -52,17 +52,21 @@ class MapRuns:
         found = self._store.map_run_of(run.execution.arn, path)
         if found is None:
             found = await self._open(run, visit, context, path)
-        elif found.status != RUNNING:
+        elif _is_redriven(run.execution, found):
             self._redrive(run, visit, found)
+        elif found.status == FAILED:  # interrupted before the state had heard of it
+            raise StateFailureError(*found.settings["failure"])
         try:
             await self._work(found)
             result = await self._result(run, visit, context, found)
         except StateFailureError as failure:
             self._fail(run, visit, found, failure)
             raise
-        self._close(found, SUCCEEDED)
-        visit.event = run.history.add("MapRunSucceeded", run.history.last)
-        visit.event = run.history.add("MapStateSucceeded", visit.event)
+        if found.status == RUNNING:
+            with self._store.transaction():
+                self._close(found, SUCCEEDED)
+                visit.event = run.history.add("MapRunSucceeded", run.history.last)
+                visit.event = run.history.add("MapStateSucceeded", visit.event)
         return result
 
     async def _open(self, run: Run, visit: Visit, context: Context, path: str) -> MapRun:
@@ -111,14 +115,14 @@ class MapRuns:
         failed = sum(self._store.counts(found.arn).get(status, 0) for status in UNSUCCESSFUL)
         try:
             while True:
+                if _is_exceeded(found.settings, failed):
+                    raise StateFailureError(failures.EXCEED_TOLERATED, _EXCEEDED)
                 while len(tasks) < self._room(found) and (child := self._next(found, waiting)):
                     tasks.add(asyncio.create_task(self._child(child)))
                 if not tasks:
                     return
                 done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 failed += sum(task.result().status != SUCCEEDED for task in done)
-                if _is_exceeded(found.settings, failed):
-                    raise StateFailureError(failures.EXCEED_TOLERATED, _EXCEEDED)
         finally:
             for task in tasks:
                 task.cancel()
@@ -164,6 +168,7 @@ class MapRuns:
         return result
 
     def _fail(self, run: Run, visit: Visit, found: MapRun, failure: StateFailureError) -> None:
+        found.settings["failure"] = [failure.error, failure.cause]
         with self._store.transaction():
             self.abort_children(found)
             self._close(found, FAILED)
@@ -183,6 +188,12 @@ class MapRuns:
     def _close(self, found: MapRun, status: str) -> None:
         found.status, found.stopped = status, time.time()
         self._store.save_map_run(found)
+
+
+def _is_redriven(execution: Execution, found: MapRun) -> bool:
+    """Return whether an execution was redriven after a Map Run of it had ended without success."""
+    has_ended = found.status in (FAILED, ABORTED) and found.stopped is not None
+    return has_ended and execution.redriven is not None and execution.redriven >= (found.stopped or 0)
 
 
 def reopen(store: StatesStore, execution: Execution) -> None:

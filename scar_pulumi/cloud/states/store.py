@@ -263,9 +263,8 @@ class StatesStore:
         return [job for (job,) in self._database.rows(query, root)]
 
     def reopen_frames(self, execution: str) -> None:
-        """Make the frames that have failed run again, from the state that each is in."""
-        statement = "UPDATE execution_frames SET status = 'RUNNING', job = NULL WHERE execution = ? AND status != ?"
-        self._database.write(statement, execution, SUCCEEDED)
+        """Let the frames of a failed execution enter their states anew: the jobs that these waited for have ended."""
+        self._database.write("UPDATE execution_frames SET job = NULL WHERE execution = ?", execution)
 
     # History
 
