@@ -101,7 +101,7 @@ class ClusterClient:
 
 
 _REASONS: Mapping[int, str] = {
-    401: "the cluster rejects its token; `scar-pulumi refresh` reads the present one",
+    401: "the cluster rejects its token, or has no such service any more; `scar-pulumi refresh` finds out which",
     404: "the cluster has no such service; `scar-pulumi up FILE` deploys it again",
     502: "the cluster could not start its container; `scar-pulumi logs` may say why",
     504: "it took longer than the cluster waits; --async runs it as a job",
