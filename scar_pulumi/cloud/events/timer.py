@@ -48,10 +48,7 @@ class Timer:
     async def _run(self) -> None:
         while True:
             self._changed.clear()
-            try:
-                self._fire()
-            except Exception:  # noqa: BLE001 - one odd schedule must not stop all others
-                _log.exception("schedules could not be looked at")
+            self._fire()
             due = self._store.next_due()
             pause = _LONGEST_SLEEP if due is None else min(_LONGEST_SLEEP, max(0.01, due - time.time()))
             try:
@@ -62,13 +59,20 @@ class Timer:
     def _fire(self) -> None:
         now = time.time()
         for arn, document, due in self._store.due(now):
-            following = following_due(document, due, now)
-            made = deliveries_of(arn, document, due, self._store.targets)
-            with self._store.transaction():
-                self._store.add_deliveries(made)
-                is_over = following is None and document.get("ActionAfterCompletion") == "DELETE"
-                self._store.remove_schedule(arn) if is_over else self._store.set_due(arn, following)
-            self._deliveries.begin(made)
+            try:
+                self._fire_one(arn, document, due, now)
+            except Exception:  # noqa: BLE001 - one odd schedule must not stop all others
+                _log.exception("%s could not be fired; it is tried again in a minute", arn)
+                self._store.set_due(arn, now + _LONGEST_SLEEP)
+
+    def _fire_one(self, arn: str, document: Document, due: float, now: float) -> None:
+        following = following_due(document, due, now)
+        made = deliveries_of(arn, document, due, self._store.targets)
+        with self._store.transaction():
+            self._store.add_deliveries(made)
+            is_over = following is None and document.get("ActionAfterCompletion") == "DELETE"
+            self._store.remove_schedule(arn) if is_over else self._store.set_due(arn, following)
+        self._deliveries.begin(made)
 
 
 def expression_of(document: Document) -> Expression:
