@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from scar_pulumi.cloud.database import StateError
 from scar_pulumi.cloud.events.deliveries import Deliveries
 from scar_pulumi.cloud.events.expressions import Expression
 from scar_pulumi.cloud.events.inputs import input_of
@@ -48,8 +49,12 @@ class Timer:
     async def _run(self) -> None:
         while True:
             self._changed.clear()
-            self._fire()
-            due = self._store.next_due()
+            due = None
+            try:
+                self._fire()
+                due = self._store.next_due()
+            except StateError as error:  # a full disk, say: looked at again in a minute
+                _log.error("schedules: %s", error)
             pause = _LONGEST_SLEEP if due is None else min(_LONGEST_SLEEP, max(0.01, due - time.time()))
             try:
                 await asyncio.wait_for(self._changed.wait(), pause)

@@ -122,6 +122,16 @@ class Machines:
         self._store.put_machine(document["resourceArn"], {**found, "tags": tags})
         return {}
 
+    async def versions(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """ListStateMachineVersions: there are none, as publishing is refused; the genuine plugin asks all the same."""
+        self.found(document["stateMachineArn"])
+        return {"stateMachineVersions": []}
+
+    async def aliases(self, _caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+        """ListStateMachineAliases: there are none, as there are no versions."""
+        self.found(document["stateMachineArn"])
+        return {"stateMachineAliases": []}
+
     def found(self, arn: str) -> dict[str, Any]:
         """Return a machine's document. Raises StatesError."""
         check_arn(arn, "stateMachine")

@@ -98,6 +98,8 @@ class StatesService(Service):
             "DeleteStateMachine": machines.delete,
             "ListStateMachines": machines.list,
             "ValidateStateMachineDefinition": machines.validate,
+            "ListStateMachineVersions": machines.versions,
+            "ListStateMachineAliases": machines.aliases,
             "ListTagsForResource": machines.tags,
             "TagResource": machines.tag,
             "UntagResource": machines.untag,

@@ -116,6 +116,15 @@ def test_a_machine_that_is_the_same_is_no_second_one(cloud: FakeCloud, machine: 
         client.create_state_machine(definition=other, **again)
 
 
+def test_a_machine_has_no_versions_and_none_can_be_published(cloud: FakeCloud, machine: Callable[..., Machine]) -> None:
+    client, arn = cloud.client("stepfunctions"), machine({"A": DONE}).arn
+    assert client.list_state_machine_versions(stateMachineArn=arn)["stateMachineVersions"] == []
+    assert client.list_state_machine_aliases(stateMachineArn=arn)["stateMachineAliases"] == []
+    text = json.dumps({"StartAt": "A", "States": {"A": DONE}})
+    with pytest.raises(ClientError, match="does not have versions"):
+        client.update_state_machine(stateMachineArn=arn, definition=text, publish=True)
+
+
 @pytest.mark.parametrize(
     ("operation", "request_", "code"),
     [
