@@ -1,5 +1,6 @@
 """Publish a run whose sums are right, or say why it failed; a failed run leaves the previous result as it was."""
 
+import contextlib
 import json
 import os
 import time
@@ -88,22 +89,31 @@ def published(reduced: Sequence[Manifest]) -> list[Published]:
 
 
 def fail(call: Call, work: Work, run: Run, error: Any) -> dict[str, Any]:
-    """Write why the run failed, and return it."""
+    """Return why the run failed, and write it beside the results, unless those are to be of a newer version."""
     provider, bucket, prefix = output_of(call.function, run.bucket, run.key)
-    found = error if isinstance(error, dict) else {}
-    kind, message = _reason(found)
+    output = Bucket(call.function.storages, provider, bucket)
+    document = _failure(work, run, error)
+    call.log.failure(f"{run.uri}: run {run.run} failed: {document['error']}: {document['message']}")
+    interrupted = marker(output, prefix + COMMITTING)
+    if interrupted.get("run") == run.run:
+        output.put(prefix + COMMITTING, as_json({**interrupted, "ended": True}))
+    replaced = False
+    with contextlib.suppress(InputFailed):  # a bucket that cannot be asked does not hide the failure
+        replaced = _is_replaced(call.function, run)
+    if replaced:
+        call.log.info(f"{run.uri}: a newer object has a run of its own, so {FAILED} is not written")
+    else:
+        output.put(prefix + FAILED, as_json(document))
+    return document
+
+
+def _failure(work: Work, run: Run, error: Any) -> dict[str, Any]:
+    kind, message = _reason(error if isinstance(error, dict) else {})
     tasks = _failed_tasks(work)
     if tasks and kind.startswith(("States.", "Batch.")):
         kind, message = tasks[0]["error"], f"{tasks[0]['stage']} task {tasks[0]['task']}: {tasks[0]['message']}"
     what = {"run": run.run, "input": _input(run), "time": round(time.time(), 3)}
-    document = {**what, "error": kind, "message": message, "tasks": tasks}
-    output = Bucket(call.function.storages, provider, bucket)
-    output.put(prefix + FAILED, as_json(document))
-    interrupted = marker(output, prefix + COMMITTING)
-    if interrupted.get("run") == run.run:
-        output.put(prefix + COMMITTING, as_json({**interrupted, "ended": True}))
-    call.log.failure(f"{run.uri}: run {run.run} failed: {kind}: {message}")
-    return document
+    return {**what, "error": kind, "message": message, "tasks": tasks}
 
 
 def _reason(error: Mapping[str, Any]) -> tuple[str, str]:
@@ -129,8 +139,8 @@ def _failed_tasks(work: Work) -> list[dict[str, Any]]:
     return [{"stage": stage, "task": task, **work.read(f"e/{stage}-{task}.json")} for stage, task in shown]
 
 
-def _check_input(function: Function, run: Run) -> None:
-    """Raise InputChanged where a newer version waits: its run is the one that counts."""
+def _is_replaced(function: Function, run: Run) -> bool:
+    """Return whether a newer version of the input is there: its run is the one that counts."""
     from obstore.exceptions import PermissionDeniedError
 
     bucket = Bucket(function.storages, provider_of(function, run.bucket, run.key), run.bucket)
@@ -139,9 +149,13 @@ def _check_input(function: Function, run: Run) -> None:
     except InputFailed as error:
         # It was deleted when every byte of it had been read. S3 tells that only to those who may list the bucket.
         if isinstance(error.__cause__, FileNotFoundError | PermissionDeniedError):
-            return
+            return False
         raise
-    if (present.etag, present.size) != (run.etag, run.size):
+    return (present.etag, present.size) != (run.etag, run.size)
+
+
+def _check_input(function: Function, run: Run) -> None:
+    if _is_replaced(function, run):
         raise InputChanged(f"{run.uri}: the input changed during the run: the new object has a run of its own")
 
 

@@ -98,6 +98,7 @@ def test_an_input_that_is_replaced_before_it_is_read_is_told_and_the_new_one_is_
     with pytest.raises(InputChanged, match="in/x: the input changed while it was read"):
         deployed.call("map", others[0])
     assert failed(deployed, run, Error="States.ExceedToleratedFailureThreshold")["error"] == "InputChanged"
+    assert deployed.keys("out/") == []  # what is said there is said of the new object
     deployed.execute("in/x")
     assert deployed.result("in/x") == {"new": "2"}
     assert deployed.keys("out/x/") == ["_SUCCESS", "part-00000"]
