@@ -7,7 +7,7 @@ import botocore.exceptions
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from scar_components.adoption import OWNER_TAG
+from scar_components.adoption import OWNER_TAG, is_ours
 from scar_components.arguments import check_arguments
 from scar_components.naming import stack_identity
 from scar_components.own_resource import OwnResource
@@ -39,13 +39,22 @@ class StorageBucketProvider(AwsResourceProvider):
         changes = bool(replaces) or any((_olds.get(key) or {}) != (_news.get(key) or {}) for key in compared)
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
 
+    def foresee(self, _props: dict[str, Any], _olds: dict[str, Any]) -> dict[str, Any]:
+        """Return whether the stack creates the bucket."""
+        if _olds:
+            return {"managed": _olds.get("managed")}
+        try:
+            return {"managed": self._look(_props) is None or self._is_marked(_props)}
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, pulumi.RunError):
+            return {}  # credentials for a preview may see less; `up` says what is wrong
+
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the bucket, or adopt the existing one."""
         bucket, s3 = props["bucket"], self._s3(props)
         found = self._look(props)
         if found is not None and not props.get("any_region"):
             _check_region(bucket, found, s3.meta.region_name)
-        managed = found is None or _tags(s3, bucket).get(OWNER_TAG) == props["owner"]
+        managed = found is None or self._is_marked(props)
         if found is None:
             _create(s3, bucket)
         if managed:
@@ -81,6 +90,9 @@ class StorageBucketProvider(AwsResourceProvider):
 
     def _s3(self, props: dict[str, Any]) -> Any:
         return self.session_of(props).client("s3", props.get("region"))
+
+    def _is_marked(self, props: dict[str, Any]) -> bool:
+        return is_ours(_tags(self._s3(props), props["bucket"]), props)
 
     def _is_ours(self, props: dict[str, Any]) -> bool:
         try:

@@ -13,6 +13,7 @@ from scar_components.own_resource import OwnResource
 from scar_components.provider_in_force import ProviderInForce, session_of
 from scar_components.resource_provider import AwsResourceProvider, CreateResult, DiffResult, ReadResult, UpdateResult
 from scar_foundation.aws_session import AwsSession, configured_session
+from scar_foundation.plugin.provider import cancellation
 
 _COMPARED = ("repository_url", "digest")
 _KEPT = (*_COMPARED, "image_uri", "aws")
@@ -134,7 +135,7 @@ class SupervisedImageProvider(AwsResourceProvider):
 
     def _push(self, props: dict[str, Any]) -> None:
         plan: ImagePlan = load_plan(props["digest"])
-        push(plan, props["repository_url"], self.session_of(props))
+        push(plan, props["repository_url"], self.session_of(props), cancellation())
 
 
 def _outputs(props: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from scar_components.images import ImageError, ImagePlan, save_plan
 from scar_components.supervised_image import SupervisedImageProvider
+from scar_foundation.plugin.provider import CancelledError, Operation
 from tests.images.servers import Registry
 
 
@@ -52,3 +53,18 @@ def test_the_profile_of_the_stack_is_used(monkeypatch: pytest.MonkeyPatch, tmp_p
     inputs = properties("123456789012.dkr.ecr.eu-west-1.amazonaws.com/name", "sha256:1")
     with pytest.raises(ImageError, match="absent-profile"):
         provider.read("name", {**inputs, "aws": {"profile": "absent-profile"}})
+
+
+def test_a_push_ends_before_the_next_layer_once_it_is_cancelled(
+    registry: Registry, plan: ImagePlan, tmp_path: Path
+) -> None:
+    provider = SupervisedImageProvider()
+    repository = registry.create(f"cancelled-{tmp_path.name[-40:].strip('_').lower()}")
+    inputs = properties(repository, plan.digest)
+    save_plan(plan)
+    operation = Operation("urn:pulumi:dev::photos::scar:index:SupervisedImage::i")
+    operation.cancelled.set()
+    with operation.running(), pytest.raises(CancelledError, match="the next `up` goes on"):
+        provider.create(inputs)
+    assert provider.read("name", inputs).id == ""
+    assert provider.create(inputs).outs == inputs

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256 as hash_of
@@ -45,14 +45,28 @@ def load_blob(layer: Layer, session: AwsSession | None = None) -> Iterable[bytes
     return base.blob(layer.digest, layer.size)
 
 
-def push(plan: ImagePlan, repository_url: str, session: AwsSession | None = None) -> PushReport:
-    """Push an image: first the blobs and then the manifest, so that an interrupted push leaves no broken image."""
+def push(
+    plan: ImagePlan,
+    repository_url: str,
+    session: AwsSession | None = None,
+    go_on: Callable[[], object] = lambda: None,
+) -> PushReport:
+    """Push an image: first the blobs and then the manifest, so that an interrupted push leaves no broken image.
+
+    `go_on` is called before each blob; what it raises ends the push.
+    """
     repository = open_repository(*parse_repository_url(repository_url), session)
     if repository.manifest_digest(plan.digest):
         return PushReport()
+
+    def store(layer: Layer) -> PushReport:
+        go_on()
+        return _store_layer(repository, layer, session)
+
     with ThreadPoolExecutor(4) as pool:
         configuration = pool.submit(_store_configuration, repository, plan.config)
-        reports = list(pool.map(lambda layer: _store_layer(repository, layer, session), set(plan.layers)))
+        reports = list(pool.map(store, set(plan.layers)))
+    go_on()
     repository.put_manifest(plan.manifest, _tag(plan.digest))
     return _total([configuration.result(), *reports])
 

@@ -224,6 +224,10 @@ class RegisteredServiceProvider(ResourceProvider):
         super().configure(configuration)
         self.connections = Connections(configuration.get("clusters"))
 
+    def foresee(self, _props: dict[str, Any], _olds: dict[str, Any]) -> dict[str, Any]:
+        """Return the addresses of the service, which follow from its cluster's and its name."""
+        return _urls(_props["endpoint"].rstrip("/"), whole(_props["definition"]))
+
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Replace the service for another cluster, name, input or HTTP interface; from 4.1 on with one for any change.
 
@@ -380,21 +384,28 @@ def _outputs(
     notifications: Notifications,
 ) -> dict[str, Any]:
     """Return the inputs with what OSCAR adds to them."""
-    definition, endpoint = props["definition"], api.endpoint
-    name, exposed = definition["name"], is_exposed(definition)
+    definition = props["definition"]
+    name = definition["name"]
     token = (api.find(name) or {}).get("token")
     backend = (information.get("serverless_backend") or {}).get("name") or ""
     return {
         **{key: props[key] for key in _INPUTS if key in props},
         "token": token,
         "version": str(information.get("version", "")),
-        "synchronous": backend.lower() == "knative" and not exposed,
-        "run_url": f"{endpoint}/run/{name}",
-        "job_url": f"{endpoint}/job/{name}",
-        "exposed_url": f"{endpoint}/system/services/{name}/exposed/" if exposed else "",
+        "synchronous": backend.lower() == "knative" and not is_exposed(definition),
+        **_urls(api.endpoint, definition),
         "shared": shared,
         "watched": places_listed(definition),
         "reported": notifications.paths(name, buckets(definition, "input")),
+    }
+
+
+def _urls(endpoint: str, definition: Mapping[str, Any]) -> dict[str, str]:
+    name = definition["name"]
+    return {
+        "run_url": f"{endpoint}/run/{name}",
+        "job_url": f"{endpoint}/job/{name}",
+        "exposed_url": f"{endpoint}/system/services/{name}/exposed/" if is_exposed(definition) else "",
     }
 
 

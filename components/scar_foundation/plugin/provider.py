@@ -231,6 +231,17 @@ def pause(seconds: float) -> None:
         raise CancelledError("cancelled while it waited")
 
 
+def cancellation() -> Callable[[], None]:
+    """Return what raises CancelledError, in any thread, once the user has cancelled the operation of this one."""
+    operation = _operation.get() or Operation("")
+
+    def check() -> None:
+        if operation.cancelled.is_set():
+            raise CancelledError("cancelled before it was done; the next `up` goes on")
+
+    return check
+
+
 def show_progress(message: str) -> None:
     """Show beside the resource what its operation waits for; the message is gone once the operation ends."""
     _log(message, ephemeral=True)
