@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from supervisor.configuration import StoragePath
-from supervisor.errors import ConfigurationInvalid, EventInvalid, InputFailed
+from supervisor.errors import ConfigurationInvalid, EventInvalid
 from supervisor.function import Function
 from supervisor.mapreduce.objects import Bucket, Head
 from supervisor.mapreduce.quotes import Start
@@ -177,9 +177,3 @@ def output_of(function: Function, bucket: str, key: str) -> tuple[str, str, str]
     relative = f"{bucket}/{key}"[0 if several else len(source.path) + 1 :]
     target, _, folder = outputs[0].path.partition("/")
     return outputs[0].provider, target, f"{folder}/{relative}/".lstrip("/")
-
-
-def with_place(error: InputFailed, run: Run) -> InputFailed:
-    """Return the error with the run's input in front."""
-    error.args = (f"{run.uri}: {error}",)
-    return error

@@ -20,6 +20,7 @@ INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 
 https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html
 """
+_ANSWERED_FAILURES = 3  # of all that _FAILED lists: a state's result has 256 KiB at most
 _TASKS: Mapping[str, Callable[[Attempt], dict[str, Any]]] = {"map": run_map, "reduce": run_reduce}
 _OF_STAGE = {
     "plan": ("plan", "scan", "splits"),
@@ -65,7 +66,8 @@ def _service(call: Call, event: dict[str, Any]) -> dict[str, Any]:
     if kind == "commit":
         # Names of files alone could make more than a state's result holds, and they are in _SUCCESS.
         return {name: value for name, value in commit_stage.commit(call, work).items() if name != "files"}
-    return commit_stage.fail(call, work, run, event.get("error"))
+    failure = commit_stage.fail(call, work, run, event.get("error"))
+    return {**failure, "tasks": failure["tasks"][:_ANSWERED_FAILURES]}
 
 
 def _task(call: Call, event: dict[str, Any]) -> dict[str, Any]:
