@@ -32,6 +32,14 @@ _PASSING = {
     "MaxDelaySeconds": 60,
     "MaxAttempts": 64,
 }
+_NOT_SUBMITTED = {
+    "ErrorEquals": ["Batch.BatchException", "Batch.SdkClientException", "Batch.ServerException"],
+    "IntervalSeconds": 2,
+    "BackoffRate": 2,
+    "MaxDelaySeconds": 60,
+    "MaxAttempts": 8,
+}
+"""Batch did not take the jobs; jobs that fail are another error, and their definition tries them again."""
 _LASTING = ("InputChanged", "BadRecord", "BadPair", "SumsDiffer", "ConfigurationInvalid")
 """Errors of the supervisor that the same input always has: trying again would only take time."""
 _OTHERS = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "BackoffRate": 2, "MaxAttempts": MAPREDUCE_RETRIES}
@@ -181,6 +189,7 @@ def _array(jobs: Jobs, stage: str, size: str, following: str) -> State:
             },
         },
         "ResultPath": None,
+        "Retry": [_NOT_SUBMITTED],
         "Catch": _CATCH,
         "Next": following,
     }
