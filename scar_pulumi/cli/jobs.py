@@ -169,6 +169,8 @@ def cancel(console: Console, deployments: Deployments, targets: tuple[str, ...],
     ]
     for identifier, status in ended:
         console.note(f"{identifier}: had already ended: {status}")
+    if not (active or running or ended):
+        console.note("nothing to cancel: no job or run is active")
     cancelled = [*(job.id for job, _ in active), *(run.run.id for run in running)]
     return {"cancelled": cancelled, "ended": [identifier for identifier, _ in ended]}
 

@@ -53,8 +53,8 @@ def _facts(detail: RunDetail) -> Iterator[tuple[str, str]]:
         "resumed": f"{run.attempt} times" if run.attempt > 1 else "once" if run.attempt else "",
         "created": moment(run.created / 1000),
         "stopped": moment(run.stopped / 1000) if run.stopped else "",
-        "map tasks": _tasks(progress.map),
-        "reducers": _tasks(progress.reduce),
+        "map tasks": _tasks(progress.map, has_ended=run.has_ended),
+        "reducers": _tasks(progress.reduce, has_ended=run.has_ended),
         "records": f"{totals.records:,}" if totals.bytes else "",
         "bytes": f"{totals.bytes:,}" if totals.bytes else "",
         "pairs": f"{totals.pairs:,}" + (f", {totals.bad_pairs:,} bad ones skipped" if totals.bad_pairs else ""),
@@ -67,8 +67,8 @@ def _facts(detail: RunDetail) -> Iterator[tuple[str, str]]:
     yield from (("note", note) for note in detail.notes)
 
 
-def _tasks(tasks: Tasks) -> str:
-    failed = f", {tasks.failed} failed" if tasks.failed else ""
+def _tasks(tasks: Tasks, *, has_ended: bool) -> str:
+    failed = f", {tasks.failed} {'failed' if has_ended else 'to be tried again'}" if tasks.failed else ""
     return f"{tasks.done} of {tasks.total} done{failed}" if tasks.total else ""
 
 

@@ -286,9 +286,12 @@ class MapReduceRuns:
         return _added(mapped, reduced)
 
     def _failures(self, run: Run) -> tuple[Mapping[str, Any], ...]:
+        """Return the last failures of tasks that no other attempt has done."""
         if run.status == SUCCEEDED:
             return ()
-        keys = [*self._keys(run, "e/")][:_SHOWN_FAILURES]
+        done = {(stage, _number(key)) for stage in ("map", "reduce") for key in self._keys(run, f"{stage[0]}/")}
+        waiting = [key for key in self._keys(run, "e/") if tuple(_task_of(key).values()) not in done]
+        keys = waiting[:_SHOWN_FAILURES]
         return tuple(
             {**_task_of(key), **found} for key, found in zip(keys, self._in_parallel(self._read, keys), strict=True)
         )

@@ -271,6 +271,10 @@ def test_a_mapper_that_fails_for_good_says_why_and_publishes_nothing(world: Worl
         {"done": 2, "failed": 1, "total": 3},
     )
     assert "this is why" in shown["failures"][0]["message"]
+    (listed,) = (
+        one for one in world.terminal.scar("jobs", "ls", "lines", "--json").json["jobs"] if one["id"] == failed["run"]
+    )
+    assert listed["reason"].startswith("ScriptFailed: map task 1: ")
     log = world.terminal.scar("jobs", "logs", failed["run"]).stdout
     assert "this is why" in log
     # The result of the version before stays as it is.

@@ -80,7 +80,8 @@ def definition(plan: str, commit: str, map_tasks: Functions | Jobs, reduce_tasks
             ),
             "Commit": _commit(commit),
             "Failed": _failed(commit),
-            "Fail": {"Type": "Fail", "ErrorPath": "$.error.Error", "CausePath": "$.error.Cause"},
+            "Fail": {"Type": "Fail", "ErrorPath": "$.said.error", "CausePath": "$.said.message"},
+            "FailUnsaid": {"Type": "Fail", "ErrorPath": "$.error.Error", "CausePath": "$.error.Cause"},
         },
     }
 
@@ -115,11 +116,15 @@ def _commit(function: str) -> State:
 
 
 def _failed(function: str) -> State:
-    """Say why the run failed, in its output; the execution fails with the first error whether that succeeds or not."""
+    """Say why the run failed, in its output, and fail with that: of a map, the error says only that a task failed.
+
+    If it cannot be said, the execution fails with the error itself.
+    """
     return {
         **_invoked(function, {"mapreduce": "failed", "run.$": "$.run", "error.$": "$.error"}),
-        "ResultPath": None,
-        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.unsaid", "Next": "Fail"}],
+        "ResultSelector": {"error.$": "$.Payload.error", "message.$": "$.Payload.message"},
+        "ResultPath": "$.said",
+        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.unsaid", "Next": "FailUnsaid"}],
         "Next": "Fail",
     }
 

@@ -43,9 +43,10 @@ def test_every_failure_is_said_in_the_output_and_fails_the_execution(machine: di
     for name in working:
         (caught,) = states[name]["Catch"]
         assert (caught["ErrorEquals"], caught["Next"], caught["ResultPath"]) == (["States.ALL"], "Failed", "$.error")
-    assert _next(states["Failed"]) == {"Fail"}
-    assert states["Failed"]["ResultPath"] is None, "the first error stays"
-    assert (states["Fail"]["ErrorPath"], states["Fail"]["CausePath"]) == ("$.error.Error", "$.error.Cause")
+    said, unsaid = states["Fail"], states["FailUnsaid"]
+    assert (states["Failed"]["Next"], states["Failed"]["Catch"][0]["Next"]) == ("Fail", "FailUnsaid")
+    assert (said["ErrorPath"], said["CausePath"]) == ("$.said.error", "$.said.message")
+    assert (unsaid["ErrorPath"], unsaid["CausePath"]) == ("$.error.Error", "$.error.Cause")
 
 
 @BOTH
