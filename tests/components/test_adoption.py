@@ -22,9 +22,7 @@ THEIRS = json.dumps({"rules": [{"rulePriority": 9, "selection": _RULE, "action":
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+def bench(tmp_path: Path) -> Iterator[Bench]:
     cloud = LocalCloud(tmp_path / "cloud")
     cloud.start()
     yield Bench(tmp_path, cloud.environment()["AWS_ENDPOINT_URL"])
@@ -103,8 +101,8 @@ def test_what_a_stack_makes_is_foreseen_tagged_and_goes_with_it(bench: Bench) ->
 
 
 def test_what_an_interrupted_up_has_made_is_the_stacks_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", bench.endpoint)
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    for name, value in bench.settings().items():
+        monkeypatch.setenv(name, value)
     properties = {"log_group_name": GROUP, "log_retention": 30, "region": "us-east-1", "owner": "organization/p/dev"}
     provider = LogGroupProvider()
     assert provider.create(properties).outs["managed"] is True

@@ -46,8 +46,6 @@ def present() -> None:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("PATH", stack_environment("dev", engine=find_engine())["PATH"])
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     cloud = LocalCloud(tmp_path / "cloud")
     cloud.start()
     yield Bench(tmp_path, cloud.environment()["AWS_ENDPOINT_URL"])

@@ -41,8 +41,6 @@ def test_many_at_once_are_the_resources_that_python_programs_have(
     (tmp_path / "wrong" / "python3").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "wrong" / "python3").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'wrong'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
     def foreign() -> None:
         eu = aws.Provider("eu", region="eu-central-1", access_key="AKIA", secret_key="hidden")

@@ -97,4 +97,11 @@ class Plugin(plugins.Plugin):
 
 
 def _settings(endpoint: str, directory: Path) -> dict[str, str]:
-    return {"SCAR_STATE_DIR": str(directory / "state"), "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
+    return {
+        "SCAR_STATE_DIR": str(directory / "state"),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": REGION,
+        # As `LocalCloud.environment` has them, for our own resources; the stand-in needs none.
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
