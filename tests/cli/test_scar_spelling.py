@@ -212,7 +212,6 @@ def test_today_s_spelling_is_told_on_one_line_and_carried_out(scar: Scar, engine
     (made,) = [scar("init", "-f", fdl, "-y", "-j").json["LambdaOutput"]]
     assert made["FunctionName"] == "upper"
     assert made["FunctionArn"] == FUNCTION["arn"]
-    assert "today: scar-pulumi destroy" in scar("rm", "-f", fdl, "-y", "--stack", "local-2").stderr
 
 
 @pytest.mark.parametrize("verb", sorted(scar_spelling.COMMANDS))
