@@ -9,7 +9,7 @@ from supervisor import aws, events
 from supervisor.errors import BadRecord, ConfigurationInvalid, EventInvalid, SupervisorError
 from supervisor.events import Object
 from supervisor.function import Function
-from supervisor.mapreduce import commit_stage
+from supervisor.mapreduce import commit_stage, replaced
 from supervisor.mapreduce.attempts import Call
 from supervisor.mapreduce.map_stage import is_whole
 from supervisor.mapreduce.objects import Bucket, Pinned, side_by_side
@@ -44,11 +44,10 @@ def _started(call: Call, source: Any) -> str:
     published = Bucket(function.storages, provider, output)
     for attempt in range(_MOST_ATTEMPTS):
         name = f"{run.run}-{attempt}" if attempt else run.run
-        if _execution(settings.state_machine, name, run):
-            log.info(f"{run.uri}: started run {name}, {run.size} bytes")
-            return run.run
-        if _status(settings.state_machine, name, run) == "RUNNING":
-            log.info(f"{run.uri}: run {name} was started before")
+        started = _execution(settings.state_machine, name, run)
+        runs = started or _status(settings.state_machine, name, run) == "RUNNING"
+        if runs and not _has_given_up(call, run, name):
+            log.info(f"{run.uri}: run {name} of {run.size} bytes is started")
             return run.run
         if commit_stage.marker(published, prefix + commit_stage.SUCCESS).get("run") == run.run:
             log.info(f"{run.uri}: the results of run {run.run} are there")
@@ -58,7 +57,20 @@ def _started(call: Call, source: Any) -> str:
     )
 
 
+def _has_given_up(call: Call, run: Run, name: str) -> bool:
+    """Return whether the execution has ended, as it had found the input replaced when it was not there again yet."""
+    work, until = Work(call.function, call.settings, run.run), time.time() + _GIVES_UP_IN
+    while replaced.is_noted(work) and time.time() < until:
+        if _status(call.settings.state_machine, name, run) != "RUNNING":
+            replaced.forget(work)  # what is started now has not given up
+            return True
+        time.sleep(_LOOK)
+    return False
+
+
 _MOST_ATTEMPTS = 1000
+_GIVES_UP_IN = 60.0  # seconds
+_LOOK = 0.5  # seconds
 
 
 def _execution(state_machine: str, name: str, run: Run) -> bool:

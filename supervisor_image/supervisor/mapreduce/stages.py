@@ -8,7 +8,7 @@ from supervisor import events, files
 from supervisor.errors import EventInvalid
 from supervisor.function import Context, Function
 from supervisor.log import Log
-from supervisor.mapreduce import commit_stage, plan_stage
+from supervisor.mapreduce import commit_stage, plan_stage, replaced
 from supervisor.mapreduce.attempts import Attempt, Call, failures_kept
 from supervisor.mapreduce.map_stage import run_map
 from supervisor.mapreduce.reduce_stage import run_reduce
@@ -55,19 +55,26 @@ def _service(call: Call, event: dict[str, Any]) -> dict[str, Any]:
     kind = event["mapreduce"]
     if kind == "scan":
         call.log.info(f"run {event.get('run')}: scan task {event.get('task')}")
-        return plan_stage.scan(call, _work(call, event.get("run")), _number(event))
+        work = _work(call, event.get("run"))
+        return _pinned(call, work, work.plan().run, lambda: plan_stage.scan(call, work, _number(event)))
     run = Run.read(event.get("run"))
     work = _work(call, run.run)
     call.log.info(f"run {run.run}: {kind} of {run.uri}")
     if kind == "plan":
-        return plan_stage.make_plan(call, work, run)
+        replaced.forget(work)
+        return _pinned(call, work, run, lambda: plan_stage.make_plan(call, work, run))
     if kind == "splits":
-        return plan_stage.make_splits(call, work)
+        return _pinned(call, work, run, lambda: plan_stage.make_splits(call, work))
     if kind == "commit":
+        success = _pinned(call, work, run, lambda: commit_stage.commit(call, work))
         # Names of files alone could make more than a state's result holds, and they are in _SUCCESS.
-        return {name: value for name, value in commit_stage.commit(call, work).items() if name != "files"}
+        return {name: value for name, value in success.items() if name != "files"}
     failure = commit_stage.fail(call, work, run, event.get("error"))
     return {**failure, "tasks": failure["tasks"][:_ANSWERED_FAILURES]}
+
+
+def _pinned(call: Call, work: Work, run: Run, action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return replaced.unless_replaced(call.function, work, run, action)
 
 
 def _task(call: Call, event: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def _task(call: Call, event: dict[str, Any]) -> dict[str, Any]:
         if task >= planned:
             call.log.info(f"the run has {planned} {stage} tasks, so there is no task {task}")
             return {"task": task}
-        manifest = _TASKS[stage](attempt)
+        manifest = _pinned(call, work, attempt.plan.run, lambda: _TASKS[stage](attempt))
     return {name: manifest[name] for name in ("task", "records", "pairs_in", "pairs_out") if name in manifest}
 
 

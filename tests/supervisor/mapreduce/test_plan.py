@@ -1,6 +1,7 @@
 """Storage events start one execution for each version of an object, and plans fit into the limits of a stage."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote_plus
@@ -8,7 +9,7 @@ from urllib.parse import quote_plus
 import boto3
 import pytest
 
-from supervisor.errors import InputFailed, SupervisorError
+from supervisor.errors import InputChanged, InputFailed, SupervisorError
 from supervisor.mapreduce.run import LARGEST_PLAN
 from supervisor.mapreduce.stages import job_event
 from tests.supervisor.container import s3_event
@@ -89,6 +90,35 @@ def test_a_run_that_has_ended_is_started_again_unless_its_results_are_there(
     # The first content comes back: the results that are there are those of the second.
     assert send(b"one\n") == first
     assert sorted(executions(machine)) == sorted([first, f"{first}-1", f"{first}-2", second])
+
+
+def test_content_that_comes_back_while_its_run_gives_up_is_run_again(
+    mapreduce: Make, machine: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, arn = machine
+    deployed = mapreduce(section={"state_machine": arn})
+    event = s3_event(deployed.bucket, "in/a")
+    deployed.put("in/a", b"one\n")
+    run = deployed.run_of("in/a")
+    (name,) = deployed.call("plan", event)["runs"]
+    assert name == run["run"]
+    plan = deployed.plan(run)
+    deployed.put("in/a", b"two\n")
+    with pytest.raises(InputChanged):
+        deployed.call("map", deployed.lines(plan["tasks"])[0])
+    deployed.put("in/a", b"one\n")
+
+    def end(_: float) -> None:
+        for execution in client.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]:
+            client.stop_execution(executionArn=execution["executionArn"])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", end)
+        assert deployed.call("plan", event) == {"runs": [name]}
+    assert sorted(executions(machine)) == [name, f"{name}-1"]
+    deployed.plan(run)  # by the new execution
+    assert deployed.call("plan", event) == {"runs": [name]}
+    assert deployed.execute("in/a")["records"] == 1
 
 
 def test_each_object_of_an_event_is_a_run_and_folders_are_none(mapreduce: Make, machine: tuple[Any, str]) -> None:
