@@ -50,7 +50,7 @@ def _plan(places: Places) -> list[Optional[Mapping[str, Any]]]:
         _objects("Work", [*_READ[:1], *_WRITE], places, places.work),
         _listed("ListWork", places, places.work),
         # Whether the results of a run are still there.
-        _objects("FindOutput", _READ[:1], places, places.output),
+        allow("FindOutput", _READ[:1], _markers(places), _owned(places)),
         _listed("ListOutput", places, places.output),
         allow("StartRun", ["states:StartExecution"], [places.state_machine]),
         allow("FindRun", ["states:DescribeExecution"], [f"{_executions(places)}:*"]),
@@ -98,6 +98,11 @@ def _listed(sid: str, places: Places, path: str) -> Optional[Mapping[str, Any]]:
     return allow(sid, ["s3:ListBucket"], [f"arn:{places.partition}:s3:::{bucket}"], _owned(places))
 
 
+def _markers(places: Places) -> list[str]:
+    """Return the ARNs of what tells of a run that has succeeded, one in each folder of results."""
+    return [f"{arn}/_SUCCESS" for arn in object_arns(places.partition, [places.output])]
+
+
 def _executions(places: Places) -> str:
     return places.state_machine.replace(":stateMachine:", ":execution:")
 
@@ -117,7 +122,8 @@ def machine_policy(
     https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
     """
     machine = places.state_machine
-    children = f"{_executions(places)}/*"
+    # The page has them after a colon; children that a Map Run has started have its label and a colon after a slash.
+    children = [f"{_executions(places)}:*", f"{_executions(places)}/*"]
     definitions = [arn for one in jobs for arn in (one, f"{one}:*")]
     submitting = [job_queue, *definitions] if job_queue else []
     anything = ["*"] if job_queue else []  # these actions have no resource types
@@ -129,7 +135,7 @@ def machine_policy(
             allow(
                 "FollowMaps",
                 ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"],
-                [children],
+                children,
             ),
             _objects("ReadTasks", ["s3:GetObject"], places, places.work),
             allow("SubmitJobs", ["batch:SubmitJob"], submitting),
