@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scar_foundation.limits import GIB
+from scar_foundation.limits import GIB, MIB
 from scar_pulumi.client.outputs import DeployedMapReduce
 
 REGION = "us-east-1"
@@ -37,7 +37,7 @@ class _Totals(Protocol):
 
 @dataclass(frozen=True)
 class Cost:
-    """US dollars, so far and for each GiB of input; None where nothing was read."""
+    """US dollars, so far and for each GiB of input; None where less than 1 MiB was read, which says little."""
 
     total: float
     per_gib: float | None
@@ -63,4 +63,4 @@ def cost_of_run(mapreduce: DeployedMapReduce, mapped: _Tasks, reduced: _Tasks, t
         # Each reduce task reads its part of what each map task has stored.
         + (tasks * _READS_OF_TASK + mapped.done * reduced.done) * _GET
     )
-    return Cost(total, total / (totals.bytes / GIB) if totals.bytes else None)
+    return Cost(total, total / (totals.bytes / GIB) if totals.bytes >= MIB else None)

@@ -62,6 +62,9 @@ def test_the_cost_is_that_of_memory_transitions_and_requests() -> None:
     assert arm
     assert arm.total < cost.total
     assert cost_of_run(deployed(engine="batch"), Tasks(), Tasks(), totals) is None
+    small = cost_of_run(deployed(), Tasks(done=1), Tasks(done=1), Totals(bytes=20, map_seconds=1, reduce_seconds=1))
+    assert small
+    assert small.per_gib is None
 
 
 def test_how_far_a_run_is_counts_tasks_of_both_stages() -> None:
