@@ -170,6 +170,8 @@ def _clusters(resources: Iterable[Resource]) -> dict[str, Any]:
         if _kind(str(resource.get("urn"))) != "OscarService":
             continue
         outputs = resource.get("outputs") or {}
+        if not _value(outputs, "service_name"):  # its creation failed
+            continue
         endpoint = str(outputs.get("endpoint") or "")
         registered = next((one.get("inputs") or {} for one in made if one.get("parent") == resource["urn"]), {})
         cluster = clusters.setdefault(

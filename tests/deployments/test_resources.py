@@ -105,6 +105,10 @@ def test_services_on_oscar_clusters_are_found_by_the_clusters_host() -> None:
     assert cluster.services["plants"].synchronous
 
 
+def test_a_service_whose_creation_failed_is_none() -> None:
+    assert completed({}, stack(resource("scar:index:OscarService", {}, "plants"))) == {}
+
+
 MAPREDUCE = "urn:pulumi:local::project::scar:index:MapReduce::count"
 
 
