@@ -239,7 +239,7 @@ def _row(job: Listed, named: Sequence[str], now: float) -> tuple[str, ...]:
         return job.id, "mapreduce", job.mapreduce, job.place, job.status, created, ran, "-", reason
     if isinstance(job, ServiceJob):
         places = ", ".join(job.inputs) or "-"
-        return job.id, "oscar", job.function, places, job.status, created, ran, "-", reason
+        return job.id, "oscar", f"{job.cluster}/{job.function}", places, job.status, created, ran, "-", reason
     code = "-" if job.exit_code is None else str(job.exit_code)
     return job.id, "batch", job.function, ", ".join(named) or "-", job.status, created, ran, code, reason
 

@@ -146,13 +146,21 @@ def next_steps(outputs: Mapping[str, Any]) -> Iterator[str]:
     if not called:
         return
     first = called[0]
+    name = first.name if len(deployed.services(first.name)) < 2 else label(first)
     if first.inputs:
-        yield f"scar-pulumi put {first.inputs[0].place} FILE"
+        yield f"scar-pulumi put {_location(first, first.inputs[0], deployed)} FILE"
         if first.outputs:
-            yield f"scar-pulumi get {first.outputs[0].place} FOLDER"
+            yield f"scar-pulumi get {_location(first, first.outputs[0], deployed)} FOLDER"
     else:
-        yield f"scar-pulumi invoke {first.name}"
-    yield f"scar-pulumi logs {first.name}"
+        yield f"scar-pulumi invoke {name}"
+    yield f"scar-pulumi logs {name}"
+
+
+def _location(user: DeployedFunction | DeployedService, path: StoragePath, deployed: StackOutputs) -> str:
+    """Write a path as the verbs take it: of several clusters, each has a `minio.default` of its own."""
+    if isinstance(user, DeployedService) and path.provider == "minio.default" and len(deployed.clusters) > 1:
+        return f"minio.{user.cluster}/{path.path}"
+    return path.place
 
 
 def _counted(changes: "Changes", words: Mapping[str, str]) -> str:

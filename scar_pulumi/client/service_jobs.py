@@ -51,6 +51,7 @@ class ServiceJob:
             "id": self.id,
             "name": self.id,
             "function": self.function,
+            "cluster": self.cluster,
             "requestId": self.id,
             "status": self.status,
             "reason": self.reason,

@@ -1,10 +1,12 @@
 """Results as people read them."""
 
+from typing import Any
+
 import pytest
 
 from scar_foundation.errors import InputError
 from scar_pulumi.cli.logs import milliseconds_since
-from scar_pulumi.cli.output import count, size
+from scar_pulumi.cli.output import count, next_steps, size
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("7d", 604800), ("1w", 604800)])
@@ -42,3 +44,20 @@ def test_sizes_are_short(number: int, text: str) -> None:
 
 def test_things_are_counted_in_words() -> None:
     assert [count(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
+def outputs_of_clusters(*names: str) -> dict[str, Any]:
+    """Return the outputs of a stack that has the same service on each of these clusters."""
+    paths = {"inputs": [{"provider": "minio.default", "path": "raw/in"}], "outputs": [{"path": "results/out"}]}
+    clusters = {name: {"endpoint": f"https://{name}", "services": {"sign": paths}} for name in names}
+    return {"functions": {}, "buckets": [], "oscar": clusters}
+
+
+def test_next_steps_name_the_cluster_where_there_are_several() -> None:
+    assert list(next_steps(outputs_of_clusters("east", "west"))) == [
+        "scar-pulumi put minio.east/raw/in FILE",
+        "scar-pulumi get results/out FOLDER",
+        "scar-pulumi logs east/sign",
+    ]
+    (put, _, logs) = next_steps(outputs_of_clusters("east"))
+    assert (put, logs) == ("scar-pulumi put minio.default/raw/in FILE", "scar-pulumi logs sign")

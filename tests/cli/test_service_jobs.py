@@ -17,6 +17,8 @@ def test_jobs_of_services_are_listed_and_shown(scar: Scar, services_cluster: Ser
         listed = {job["id"]: (job["status"], job["inputs"]) for job in document["jobs"] if job["function"] == "sign"}
         assert listed == {"sign-2": ("FAILED", ["raw/in/bad"]), "sign-1": ("SUCCEEDED", ["raw/in/good"])}
         assert document["count"] == (3 if not given else 2)
+        assert {job["cluster"] for job in document["jobs"]} == {"mine"}
+    assert " mine/sign " in scar("jobs", "ls", "sign").stdout
     (failed,) = scar("jobs", "ls", "sign", "--status", "failed", "--json").json["jobs"]
     assert (failed["id"], failed["reason"]) == ("sign-2", "cannot read it")
     shown = scar("jobs", "show", "quiet")
