@@ -22,6 +22,9 @@ _LOGS_AT_ONCE = 4
 _SKEW_MILLISECONDS = 60_000
 """How far the clocks of MinIO and Kubernetes may be apart."""
 
+# Jobs go with the service, whose files stay.
+_EARLIER = "its job was one of an earlier service of this name: the file is older than all jobs that are known"
+
 Job = TypeVar("Job")
 
 
@@ -67,19 +70,22 @@ class ServiceJobs:
         Raises:
             ScarError: The cluster or its MinIO cannot be reached; the failed jobs have been yielded before.
         """
-        early = start - _SKEW_MILLISECONDS
-        jobs = self.explained([job for job in self.listed([service]) if not job.created or job.created >= early])
+        early, known = start - _SKEW_MILLISECONDS, self.listed([service])
+        jobs = self.explained([job for job in known if not job.created or job.created >= early])
         done = {name: job.created for job in reversed(jobs) if job.status == "SUCCEEDED" for name in job.inputs}
         for job in jobs:
             names = [name for name in job.inputs if done.get(name, 0) < job.created]
             if job.status == "FAILED" and (names or not job.inputs):
                 yield from self._failed(service, job, names)
-        left = unprocessed(self._files(service, start), jobs, int(time.time() * 1000))
+        now = int(time.time() * 1000)
+        left = unprocessed(self._files(service, start), jobs, now)
+        first = min((job.created for job in known if job.created), default=now) - _SKEW_MILLISECONDS
         for file in left.files:
-            reason = f"no job took it{f', or {left.doubt}' if left.doubt else ': MinIO or OSCAR has lost its event'}"
-            event = None if left.doubt else self._event(service, file)
+            doubt = left.doubt or (_EARLIER if file.written < first else "")
+            reason = f"no job took it{f', or {doubt}' if doubt else ': MinIO or OSCAR has lost its event'}"
+            event = None if doubt else self._event(service, file)
             name = f"{file.bucket}/{file.key}"
-            yield Failure(service, name, reason, 0, file.written, "", event=event, otherwise=left.doubt)
+            yield Failure(service, name, reason, 0, file.written, "", event=event, otherwise=doubt)
 
     def _failed(self, service: DeployedService, job: ServiceJob, names: Sequence[str]) -> Iterator[Failure]:
         when = job.stopped or job.created

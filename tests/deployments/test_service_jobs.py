@@ -42,6 +42,22 @@ def test_a_file_that_no_job_took_is_a_failure_and_runs_again(services_cluster: S
     assert (again.event, again.otherwise) == (None, "jobs that have not started may be theirs")
 
 
+def test_a_file_that_an_earlier_service_may_have_done_is_not_sent_again(services_cluster: Server) -> None:
+    uploaded(services_cluster, "in/done", "in/new")
+    ran(services_cluster, "sign-1", "Succeeded", "in/new", "2026-06-01T13:00:00Z")
+    source = Failures(Deployments.find())
+    (failure,) = source.listed(source.called("sign"), SINCE)
+    assert (failure.input, failure.event) == ("raw/in/done", None)
+    assert "its job was one of an earlier service of this name" in failure.reason
+
+
+def test_files_of_a_service_without_jobs_are_uncertain(services_cluster: Server) -> None:
+    uploaded(services_cluster, "in/done")
+    source = Failures(Deployments.find())
+    (failure,) = source.listed(source.called("sign"), SINCE)
+    assert failure.event is None
+
+
 def test_a_minio_that_cannot_be_reached_is_told_beside_the_jobs_that_failed(services_cluster: Server) -> None:
     ran(services_cluster, "sign-2", "Failed", "in/broken", said="cannot read it")
     services_cluster.storage = "http://127.0.0.1:9"
