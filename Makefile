@@ -1,4 +1,4 @@
-.PHONY: setup demo test test-kubernetes test-kubernetes-genuine test-minio test-aws-genuine test-failing-runs lint bench docs clean
+.PHONY: setup demo test test-systems test-kubernetes test-kubernetes-genuine test-minio test-aws-genuine test-failing-runs lint bench docs clean
 
 PYTHON ?= python3
 
@@ -8,9 +8,13 @@ setup: ## everything that the rest needs: Python packages, Debian tools, the Pul
 demo: setup ## the main job on the local cloud, step by step
 	@.venv/bin/python stacks/examples/demo.py
 
-test: setup ## the whole suite
+test: setup ## the suite, with whole deployments of functions on files
 	@PYTHON=$(PYTHON) scripts/setup tests
-	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/kubernetes --ignore tests/minio
+	@.venv/bin/pytest -n 2 --dist loadgroup --ignore tests/kubernetes --ignore tests/minio --ignore tests/end_to_end/systems
+
+test-systems: setup ## whole deployments of what stands beside functions: Batch, MapReduce, OSCAR, other storages and languages
+	@PYTHON=$(PYTHON) scripts/setup tests
+	@.venv/bin/pytest -n 2 --dist loadgroup tests/end_to_end/systems
 
 test-kubernetes: setup ## OscarCluster and the stand-in provider on a real API server, which is built once
 	@scripts/setup-kubernetes >/dev/null
@@ -30,7 +34,7 @@ test-aws-genuine: setup ## the aws stand-in's tables beside the genuine provider
 	@SCAR_TEST_GENUINE=1 .venv/bin/pytest tests/stand_ins/genuine tests/stand_ins/test_aws_genuine.py
 
 test-failing-runs: setup ## 50 deployments that fail, in Python and in YAML, none of which may hang
-	@SCAR_FAILING_RUNS=50 .venv/bin/pytest -k "failing" tests/engine/test_no_orphans.py tests/end_to_end/yaml
+	@SCAR_FAILING_RUNS=50 .venv/bin/pytest -k "failing" tests/engine/test_no_orphans.py tests/end_to_end/systems/yaml
 
 lint: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy

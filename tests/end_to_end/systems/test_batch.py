@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 import yaml
 
-from .conftest import Project, Terminal
+from tests.end_to_end.conftest import Project, Terminal
 
 pytestmark = pytest.mark.xdist_group("main_job")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.conftest import Terminal
 from tests.world.pulumi_programs import PlainPulumi, local_environment
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "setup-pulumi-yaml"
+SCRIPT = Path(__file__).parents[4] / "scripts" / "setup-pulumi-yaml"
 
 
 @pytest.fixture(scope="session")

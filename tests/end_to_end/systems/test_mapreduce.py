@@ -15,9 +15,8 @@ import yaml
 
 from scar_pulumi.client.clients import Clients
 from scar_pulumi.cloud import LocalCloud
+from tests.end_to_end.conftest import APPLETS, Terminal, busybox_files, make_image
 from tests.world.waiting import wait_for
-
-from .conftest import Terminal, busybox_files, make_image
 
 pytestmark = pytest.mark.xdist_group("mapreduce")
 
@@ -141,19 +140,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("mapreduce")
     with pytest.MonkeyPatch.context() as patch:
         applets = ("awk", "grep", "od", "sed")
-        patch.setattr("tests.end_to_end.conftest.APPLETS", (*_applets(), *applets))
+        patch.setattr("tests.end_to_end.conftest.APPLETS", (*APPLETS, *applets))
         make_image(folder / "busybox.tar", busybox_files())
     terminal = Terminal(tmp_path_factory.mktemp("state"))
     try:
         yield World(terminal, folder)
     finally:
         terminal.scar("local", "stop", check=False)
-
-
-def _applets() -> tuple[str, ...]:
-    from .conftest import APPLETS
-
-    return APPLETS
 
 
 def lines(size: int, seed: int, *, end: str = "\n", words: int = 500) -> bytes:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import Terminal
-from .test_deploy import UPPER, changed
+from tests.end_to_end.conftest import Terminal
+from tests.end_to_end.test_deploy import UPPER, changed
 
 pytestmark = pytest.mark.xdist_group("main_job")
 

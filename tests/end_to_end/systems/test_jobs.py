@@ -13,9 +13,8 @@ import pytest
 from scar_pulumi.client.clients import Clients
 from scar_pulumi.cloud import LocalCloud
 from tests.cloud.runner import images
+from tests.end_to_end.conftest import Project, Terminal
 from tests.world.waiting import wait_for
-
-from .conftest import Project, Terminal
 
 pytestmark = pytest.mark.xdist_group("jobs")
 

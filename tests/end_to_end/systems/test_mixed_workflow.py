@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import Terminal
+from tests.end_to_end.conftest import Terminal
 
 UPPER = 'tr a-z A-Z < "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/$(basename "$INPUT_FILE_PATH")"\n'
 SIGN = '{ cat "$INPUT_FILE_PATH"; echo "signed $WHO"; } > "$TMP_OUTPUT_DIR/$(basename "$INPUT_FILE_PATH")"\n'

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from scar_foundation.directories import cache_directory
+from tests.end_to_end.conftest import Project, Terminal
 from tests.world.interpreters import other_interpreters
-
-from .conftest import Project, Terminal
 
 pytestmark = pytest.mark.xdist_group("main_job")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OTHERS: list[Any] = [*other_interpreters()[:1]] or [pytest.param("", marks=pytest.mark.skip("no other CPython"))]
 
 

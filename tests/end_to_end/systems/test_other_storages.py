@@ -10,10 +10,9 @@ import boto3
 import pytest
 import yaml
 
+from tests.end_to_end.conftest import Project, Terminal
 from tests.world.file_servers import Files, WebDavServer, serving
 from tests.world.ministack import ministack
-
-from .conftest import Project, Terminal
 
 pytestmark = pytest.mark.xdist_group("main_job")
 

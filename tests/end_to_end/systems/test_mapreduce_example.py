@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Terminal
+from tests.end_to_end.conftest import Terminal
 
 pytestmark = pytest.mark.xdist_group("mapreduce")
 
-EXAMPLE = Path(__file__).parents[2] / "stacks" / "examples" / "mapreduce"
+EXAMPLE = Path(__file__).parents[3] / "stacks" / "examples" / "mapreduce"
 FDL = EXAMPLE / "mapreduce.yaml"
 
 
